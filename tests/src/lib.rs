@@ -1,1 +1,33 @@
-//! cardine-tests
+//! The harness of the whole-system tests: the real binary, real HTTP, real databases.
+//!
+//! A case is one async function that gets a running server; [`on_both_databases!`] makes a test of it for SQLite and
+//! one for PostgreSQL:
+//!
+//! ```no_run
+//! use cardine_tests::{Server, on_both_databases};
+//!
+//! on_both_databases! {
+//!     async fn nobody_reads_without_a_token(server: Server) {
+//!         server.anonymous().query("{ deals { totalCount } }").await.refused("BAD_USER_INPUT");
+//!     }
+//! }
+//! ```
+//!
+//! The cases stand in `tests/tests/`, a file per subject. What the API looks like from outside is known here only:
+//! in [`client`] and [`administration`].
+
+pub mod administration;
+pub mod answer;
+pub mod backend;
+pub mod binary;
+pub mod client;
+pub mod process;
+pub mod repository;
+pub mod server;
+pub mod waiting;
+
+pub use answer::Answer;
+pub use backend::Backend;
+pub use client::Client;
+pub use server::{Launch, Server};
+pub use waiting::eventually;

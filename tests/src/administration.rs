@@ -1,0 +1,67 @@
+//! What cases do through `/admin/graphql`: one method per mutation, the only place that knows its text.
+
+use serde_json::{Value, json};
+
+use crate::{Answer, Client};
+
+impl Client {
+    /// Adds a module by its definition; the answer is not checked, because cases try faulty ones.
+    pub async fn create_module(&self, definition: Value) -> Answer {
+        let mutation = "mutation($definition: JSON!) { createModule(definition: $definition) { version applied } }";
+        self.admin_query_with(mutation, json!({"definition": definition}))
+            .await
+    }
+
+    /// Adds a field to a module; the answer is not checked, because cases try faulty ones.
+    pub async fn add_field(&self, module: &str, field: Value) -> Answer {
+        let mutation = "mutation($module: String!, $field: JSON!) { addField(module: $module, field: $field) { version applied } }";
+        self.admin_query_with(mutation, json!({"module": module, "field": field}))
+            .await
+    }
+
+    /// Adds a role, below `parent` where one is given.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn create_role(&self, name: &str, parent: Option<&str>) {
+        let mutation = "mutation($name: String!, $parent: String) { createRole(name: $name, parent: $parent) { name } }";
+        let _ = self
+            .admin_query_with(mutation, json!({"name": name, "parent": parent}))
+            .await
+            .ok();
+    }
+
+    /// Grants a role rights on a module. `rights` holds the arguments of `setAccess` that are not left out, such as
+    /// `{"read": true, "fields": {"*": "READ", "salary": "NONE"}}`.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn set_access(&self, role: &str, module: &str, rights: Value) {
+        let mutation = "mutation($role: String!, $module: String!, $create: Boolean, $read: Boolean, $update: Boolean, \
+             $delete: Boolean, $fields: JSON) { setAccess(role: $role, module: $module, create: $create, read: $read, \
+             update: $update, delete: $delete, fields: $fields) { name } }";
+        let mut variables = rights;
+        variables["role"] = json!(role);
+        variables["module"] = json!(module);
+        let _ = self.admin_query_with(mutation, variables).await.ok();
+    }
+
+    /// Adds a user.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn create_user(&self, email: &str, password: &str, role: &str) {
+        let mutation = "mutation($email: String!, $password: String, $role: String!) { \
+             createUser(email: $email, password: $password, role: $role) { id } }";
+        let variables = json!({"email": email, "password": password, "role": role});
+        let _ = self.admin_query_with(mutation, variables).await.ok();
+    }
+
+    /// Adds or replaces a workflow by its definition; the answer is not checked.
+    pub async fn save_workflow(&self, definition: Value) -> Answer {
+        let mutation =
+            "mutation($definition: JSON!) { saveWorkflow(definition: $definition) { name } }";
+        self.admin_query_with(mutation, json!({"definition": definition}))
+            .await
+    }
+}

@@ -1,0 +1,268 @@
+//! A server under test with its data: started on a free port, stopped, killed and started again.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex};
+
+use cardine_test_postgres::PostgresDatabase;
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::{Backend, Client, binary, eventually};
+
+/// The administrator that every server under test starts with.
+pub const ADMIN_EMAIL: &str = "admin@example.org";
+/// That administrator's password.
+pub const ADMIN_PASSWORD: &str = "correct horse battery staple";
+
+/// How a server is to be started; [`Server::start`] takes the defaults.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    backend: Backend,
+    arguments: Vec<OsString>,
+    environment: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// On an empty database, with an administrator, listening on a free port.
+    #[must_use]
+    pub fn new(backend: Backend) -> Launch {
+        let environment = [
+            ("CARDINE_ADMIN_EMAIL", ADMIN_EMAIL),
+            ("CARDINE_ADMIN_PASSWORD", ADMIN_PASSWORD),
+        ];
+        let environment = environment
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec();
+        Launch {
+            backend,
+            arguments: Vec::new(),
+            environment,
+        }
+    }
+
+    /// With the demo company's data.
+    #[must_use]
+    pub fn demo(self) -> Launch {
+        self.arguments(["--demo"])
+    }
+
+    /// More arguments for `cardine serve`.
+    #[must_use]
+    pub fn arguments<A: Into<OsString>>(
+        mut self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Launch {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// One more environment variable; also in place of the administrator's.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Launch {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// With the server's log, if it does not get ready.
+    pub async fn start(self) -> Server {
+        let postgres = match self.backend {
+            Backend::Sqlite => None,
+            Backend::Postgres => {
+                Some(cardine_test_postgres::database().expect("the caller asked is_available"))
+            }
+        };
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let mut server = Server {
+            process: None,
+            address: Arc::default(),
+            launch: self,
+            data,
+            postgres,
+        };
+        server.launch_process().await;
+        server
+    }
+}
+
+/// A running (or, after [`Server::kill_hard`] and [`Server::stop`], ended) server and the data that it works on.
+///
+/// Dropped, it is killed, and its data are removed.
+#[derive(Debug)]
+pub struct Server {
+    process: Option<Process>,
+    /// Shared with the clients, because a restarted server listens on another port.
+    address: Arc<Mutex<String>>,
+    launch: Launch,
+    data: TempDir,
+    postgres: Option<PostgresDatabase>,
+}
+
+impl Server {
+    /// On an empty database, with an administrator.
+    ///
+    /// # Panics
+    /// With the server's log, if it does not get ready; if the database is not there (see [`Backend::is_available`]).
+    pub async fn start(backend: Backend) -> Server {
+        Launch::new(backend).start().await
+    }
+
+    /// Somebody without a token.
+    #[must_use]
+    pub fn anonymous(&self) -> Client {
+        Client::anonymous(Arc::clone(&self.address))
+    }
+
+    /// The administrator, signed in.
+    ///
+    /// # Panics
+    /// If the sign-in is refused.
+    pub async fn admin(&self) -> Client {
+        self.sign_in(ADMIN_EMAIL, ADMIN_PASSWORD).await
+    }
+
+    /// A user, signed in.
+    ///
+    /// # Panics
+    /// If the sign-in is refused.
+    pub async fn sign_in(&self, email: &str, password: &str) -> Client {
+        self.anonymous()
+            .sign_in(email, password)
+            .await
+            .unwrap_or_else(|answer| {
+                panic!("{email} could not sign in: {answer}\n{}", self.log());
+            })
+    }
+
+    /// A new user with that role, signed in.
+    ///
+    /// # Panics
+    /// If the administrator may not create one, or the sign-in is refused.
+    pub async fn create_user_with_role(&self, role: &str) -> Client {
+        let email = format!("{role}-{}@example.org", uuid::Uuid::new_v4().simple());
+        let password = format!("{role} likes long passwords");
+        self.admin()
+            .await
+            .create_user(&email, &password, role)
+            .await;
+        self.sign_in(&email, &password).await
+    }
+
+    /// Which database it works on.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.launch.backend
+    }
+
+    /// Such as `http://127.0.0.1:40123`; another one after a restart.
+    ///
+    /// # Panics
+    /// Never, unless a client panicked while reading it.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.address
+            .lock()
+            .expect("nobody panics while holding it")
+            .clone()
+    }
+
+    /// The directory given as `--data`.
+    #[must_use]
+    pub fn data_directory(&self) -> std::path::PathBuf {
+        self.data.path().join("data")
+    }
+
+    /// Its database, on PostgreSQL; the file in [`Server::data_directory`] otherwise.
+    #[must_use]
+    pub fn postgres(&self) -> Option<&PostgresDatabase> {
+        self.postgres.as_ref()
+    }
+
+    /// What it wrote to standard error since the first start.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read(self.log_path())
+            .map(|log| String::from_utf8_lossy(&log).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Ends it as a crash would (`SIGKILL`).
+    pub fn kill_hard(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill_hard();
+        }
+    }
+
+    /// Asks it to finish (`SIGTERM`), and tells how it ended.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.process.take().expect("the server runs").stop()
+    }
+
+    /// Starts it again on the same data, after stopping it where it still runs; waits until it is ready.
+    ///
+    /// # Panics
+    /// With the server's log, if it does not get ready.
+    pub async fn restart(&mut self) {
+        if self.process.is_some() {
+            let status = self.stop();
+            assert!(
+                status.success(),
+                "the server ended with {status} on SIGTERM\n{}",
+                self.log()
+            );
+        }
+        self.launch_process().await;
+    }
+
+    async fn launch_process(&mut self) {
+        let process = Process::start(&mut self.command(), &self.log_path())
+            .unwrap_or_else(|error| panic!("{error}\nIts log:\n{}", self.log()));
+        process
+            .address()
+            .clone_into(&mut self.address.lock().expect("nobody panics while holding it"));
+        self.process = Some(process);
+        let client = self.anonymous();
+        eventually("/health/ready answers 200", || async {
+            client.is_ready().await.then_some(())
+        })
+        .await;
+    }
+
+    fn command(&self) -> std::process::Command {
+        let mut command = binary::command(self.data.path());
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(self.data_directory());
+        if let Some(database) = &self.postgres {
+            command.args(["--database", database.url()]);
+        }
+        command
+            .args(&self.launch.arguments)
+            .envs(self.launch.environment.iter().cloned());
+        command
+    }
+
+    fn log_path(&self) -> std::path::PathBuf {
+        Path::new(self.data.path()).join("server.log")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let stale = binary::staleness()
+                .map(|sentence| format!("\nNote: {sentence}"))
+                .unwrap_or_default();
+            eprintln!("The server's log:\n{}{stale}", self.log());
+        }
+        // Before its database is dropped and its files are removed.
+        self.kill_hard();
+    }
+}
