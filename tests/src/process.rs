@@ -137,10 +137,13 @@ fn announced_address(stdout: std::process::ChildStdout) -> Result<String, String
         .recv_timeout(START_PATIENCE)
         .map_err(|error| match error {
             mpsc::RecvTimeoutError::Timeout => {
-                format!("no `{ANNOUNCEMENT}…` within {} s", START_PATIENCE.as_secs())
+                format!(
+                    "the server did not print `{ANNOUNCEMENT}…` within {} s",
+                    START_PATIENCE.as_secs()
+                )
             }
             mpsc::RecvTimeoutError::Disconnected => {
-                format!("it closed its output without `{ANNOUNCEMENT}…`")
+                format!("the server ended, or closed its output, without `{ANNOUNCEMENT}…`")
             }
         })
 }

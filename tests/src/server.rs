@@ -68,7 +68,7 @@ impl Launch {
     /// Starts it and waits until it is ready.
     ///
     /// # Panics
-    /// With the server's log, if it does not get ready.
+    /// If it does not get ready, with the server's log on standard error.
     pub async fn start(self) -> Server {
         let postgres = match self.backend {
             Backend::Sqlite => None,
@@ -76,7 +76,10 @@ impl Launch {
                 Some(cardine_test_postgres::database().expect("the caller asked is_available"))
             }
         };
-        let data = tempfile::tempdir().expect("a temporary directory");
+        let data = tempfile::Builder::new()
+            .prefix("cardine-test-")
+            .tempdir()
+            .expect("a temporary directory");
         let mut server = Server {
             process: None,
             address: Arc::default(),
@@ -106,7 +109,7 @@ impl Server {
     /// On an empty database, with an administrator.
     ///
     /// # Panics
-    /// With the server's log, if it does not get ready; if the database is not there (see [`Backend::is_available`]).
+    /// If it does not get ready, with the server's log on standard error; if the database is not there (see [`Backend::is_available`]).
     pub async fn start(backend: Backend) -> Server {
         Launch::new(backend).start().await
     }
@@ -134,7 +137,7 @@ impl Server {
             .sign_in(email, password)
             .await
             .unwrap_or_else(|answer| {
-                panic!("{email} could not sign in: {answer}\n{}", self.log());
+                panic!("{email} could not sign in: {answer}");
             })
     }
 
@@ -208,7 +211,7 @@ impl Server {
     /// Starts it again on the same data, after stopping it where it still runs; waits until it is ready.
     ///
     /// # Panics
-    /// With the server's log, if it does not get ready.
+    /// If it does not get ready, with the server's log on standard error.
     pub async fn restart(&mut self) {
         if self.process.is_some() {
             let status = self.stop();
@@ -223,7 +226,7 @@ impl Server {
 
     async fn launch_process(&mut self) {
         let process = Process::start(&mut self.command(), &self.log_path())
-            .unwrap_or_else(|error| panic!("{error}\nIts log:\n{}", self.log()));
+            .unwrap_or_else(|error| panic!("{error}"));
         process
             .address()
             .clone_into(&mut self.address.lock().expect("nobody panics while holding it"));

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Runs one throw-away PostgreSQL for as long as standard input stays open.
 #
 # The test process holds the other end of that pipe, so the server stops and its directory is removed however that
