@@ -1,0 +1,45 @@
+//! What a rule reads: for the order in which formulas depend on one another, and for permissions.
+
+use super::{Expr, Root, TypedRule};
+use crate::catalog::FieldPath;
+
+impl TypedRule {
+    /// Every field that the rule reads, each once, in the order of reading.
+    pub fn inputs(&self) -> Vec<(Root, FieldPath)> {
+        let mut inputs = Vec::new();
+        self.expr.walk(&mut |expr| {
+            if let Expr::Field(root, path) = expr {
+                let input = (*root, path.clone());
+                if !inputs.contains(&input) {
+                    inputs.push(input);
+                }
+            }
+        });
+        inputs
+    }
+}
+
+impl Expr {
+    /// Visits this expression and then its parts, from left to right.
+    pub fn walk(&self, visit: &mut dyn FnMut(&Self)) {
+        visit(self);
+        match self {
+            Self::Literal(_) | Self::Field(..) | Self::ActorId | Self::Now | Self::Today => {}
+            Self::Negate(operand) | Self::Not(operand) | Self::IsNull(operand) => operand.walk(visit),
+            Self::Binary(_, left, right) => {
+                left.walk(visit);
+                right.walk(visit);
+            }
+            Self::Conditional(condition, then, otherwise) => {
+                condition.walk(visit);
+                then.walk(visit);
+                otherwise.walk(visit);
+            }
+            Self::In(operand, values) => {
+                operand.walk(visit);
+                values.iter().for_each(|value| value.walk(visit));
+            }
+            Self::Call(_, arguments) => arguments.iter().for_each(|argument| argument.walk(visit)),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! How text matches and orders: Unicode case folding, and the key by which text is ordered.
+//!
+//! Text matches if its folded forms are equal; it orders by its folded form without marks, so that È stands beside E.
+
+pub mod postgres;
+
+use std::borrow::Cow;
+
+use icu_casemap::CaseMapper;
+use unicode_normalization::UnicodeNormalization;
+
+/// `text` by full default case folding (Unicode 3.13, `toCasefold`), code point by code point; not the Turkic one.
+pub fn fold(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Cow::Owned(text.to_ascii_lowercase());
+        }
+        return Cow::Borrowed(text);
+    }
+    CaseMapper::new().fold_string(text)
+}
+
+/// What text is ordered by: the canonical decomposition of the folded form, without the marks U+0300 to U+036F.
+pub fn sort_key(text: &str) -> Cow<'_, str> {
+    let folded = fold(text);
+    if folded.is_ascii() {
+        return folded;
+    }
+    Cow::Owned(folded.nfd().filter(|character| !is_mark(*character)).collect())
+}
+
+/// How single code points beyond ASCII fold, for databases to do exactly the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldTables {
+    /// Code points that fold to one code point.
+    pub from: String,
+    /// What those of `from` fold to, at the same positions.
+    pub to: String,
+    /// Code points that fold to several.
+    pub expansions: Vec<(char, String)>,
+}
+
+/// The tables of [`fold`], in the order of code points.
+pub fn fold_tables() -> FoldTables {
+    let mut tables = FoldTables { from: String::new(), to: String::new(), expansions: Vec::new() };
+    for character in '\u{80}'..=char::MAX {
+        let mut buffer = [0_u8; 4];
+        let text: &str = character.encode_utf8(&mut buffer);
+        let folded = fold(text);
+        if folded == text {
+            continue;
+        }
+        if folded.chars().count() == 1 {
+            tables.from.push(character);
+            tables.to.push_str(&folded);
+        } else {
+            tables.expansions.push((character, folded.into_owned()));
+        }
+    }
+    tables
+}
+
+fn is_mark(character: char) -> bool {
+    ('\u{300}'..='\u{36f}').contains(&character)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn case_does_not_matter_when_folded() {
+        for (a, b) in [("Straße", "STRASSE"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("ŀOAD", "ĿOad"), ("ﬃ", "FFI"), ("K", "k"), ("Ǆ", "ǆ")] {
+            assert_eq!(fold(a), fold(b), "{a} {b}");
+        }
+        // Not the Turkic mapping, and marks matter.
+        for (a, b) in [("I", "ı"), ("e", "è"), ("İ", "i")] {
+            assert_ne!(fold(a), fold(b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn ascii_that_is_folded_is_not_copied() {
+        assert!(matches!(fold("plain 12"), Cow::Borrowed(_)));
+        assert!(matches!(sort_key("plain 12"), Cow::Borrowed(_)));
+        assert_eq!(fold("Plain"), "plain");
+    }
+
+    #[test]
+    fn marks_do_not_order() {
+        assert_eq!(sort_key("Èco"), "eco");
+        assert_eq!(sort_key("E\u{300}co"), "eco");
+        assert_eq!(sort_key("Ǖ"), "u");
+        // The dot of İ is a mark once it is folded.
+        assert_eq!(sort_key("İ"), "i");
+        // Letters with strokes are letters of their own.
+        assert_ne!(sort_key("ø"), "o");
+        let mut names = ["Zoe", "eva", "Èlia", "Ezio", "Elia"];
+        names.sort_by_key(|name| (sort_key(name).into_owned(), (*name).to_owned()));
+        assert_eq!(names, ["Elia", "Èlia", "eva", "Ezio", "Zoe"]);
+    }
+
+    #[test]
+    fn the_tables_hold_pairs() {
+        let tables = fold_tables();
+        assert_eq!(tables.from.chars().count(), tables.to.chars().count());
+        assert!(tables.from.chars().count() > 1300 && tables.expansions.len() > 100, "{}", tables.from.chars().count());
+        assert!(tables.expansions.contains(&('ß', "ss".to_owned())));
+        // Nothing that comes out folds again, so that the order of replacing cannot matter.
+        for text in tables.expansions.iter().map(|(_, to)| to.as_str()).chain([tables.to.as_str()]) {
+            assert_eq!(fold(text), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn folding_goes_code_point_by_code_point(text in "\\PC{0,20}") {
+            let single: String = text.chars().map(|character| fold(&character.to_string()).into_owned()).collect();
+            prop_assert_eq!(fold(&text), single.as_str());
+            prop_assert_eq!(fold(&single), single.as_str());
+        }
+
+        #[test]
+        fn keys_ignore_case(text in "\\PC{0,20}") {
+            prop_assert_eq!(sort_key(&text), sort_key(&fold(&text)));
+        }
+    }
+}
