@@ -1,5 +1,8 @@
 //! Crates use only what stands lower: the table of docs/architecture.md, held against `cargo metadata`.
-#![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]"
+)]
 
 use std::process::Command;
 
