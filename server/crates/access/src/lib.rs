@@ -1,1 +1,22 @@
-//! cardine-access
+//! Who may see and change which module, field and record; pure, and readable in one sitting.
+//!
+//! The rules, in prose:
+//! - Nothing is granted by default: a new module, field or role starts closed.
+//! - A role grants `create`, `read`, `update`, `delete` per module, and per field `NONE`, `READ` or `WRITE`; `*` stands for the
+//!   fields that are not named, a named field beats `*`, and `WRITE` includes `READ`. Grants of several sources add up; the highest wins.
+//! - `id`, `version` and the timestamps come with module read.
+//! - A reference is readable only if a module that it leads to is; a to-many relation only if the module on its other side, and
+//!   that side's reference, are.
+//! - A formula or rollup is readable only where every field that it uses is, unless it is declared `published`.
+//! - What may not be read does not exist: it is in no [`Rights`] answer, so no later stage can reach it.
+//! - Records: the module's sharing says who sees them without more; `PRIVATE` means the owner, the owning group's members and
+//!   everyone whose role stands above theirs. Sharing never grants delete.
+//! - Administrators are bound by none of this.
+
+mod actor;
+mod grant;
+mod rights;
+
+pub use actor::Actor;
+pub use grant::{FieldAccess, Grants, ModuleGrant};
+pub use rights::{ModuleRights, RecordScope, Rights};

@@ -1,1 +1,18 @@
-//! cardine-model
+//! Definition documents and the immutable catalog that they resolve to, with the rule language; pure, no IO, no clock.
+
+pub mod catalog;
+pub mod decimal;
+pub mod definition;
+pub mod issue;
+pub mod name;
+pub mod resolve;
+pub mod rule;
+pub mod scalar;
+pub mod text;
+pub mod value;
+
+pub use catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId, Relation, RelationId};
+pub use decimal::Decimal;
+pub use issue::{Issue, PathSegment};
+pub use scalar::ScalarType;
+pub use value::Value;

@@ -1,1 +1,12 @@
-//! cardine-query
+//! What is asked, in our own words, and the one gate that every question passes before it may become SQL; pure.
+//!
+//! Questions hold no values: each literal and variable of a request stands in its list of values and is named here by its
+//! position, a [`Slot`]. So what is made from a question (SQL text above all) serves every request of the same shape.
+
+mod authorise;
+mod list;
+
+pub use authorise::{Authorised, Denied, authorise};
+pub use list::{
+    Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Take,
+};

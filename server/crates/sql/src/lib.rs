@@ -1,1 +1,15 @@
-//! cardine-sql
+//! Authorised questions → statements with parameters, and catalog differences → DDL; pure.
+//!
+//! A name becomes an SQL identifier in [`ident`] only; a value is always a parameter. Two aliases of one table never share a name.
+
+pub mod ddl;
+mod expr;
+mod filter;
+pub mod ident;
+mod list;
+mod statement;
+pub mod write;
+mod writer;
+
+pub use list::{ListStatements, render_list};
+pub use statement::{ColumnType, Dialect, Param, Statement, Transform};

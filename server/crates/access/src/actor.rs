@@ -1,0 +1,24 @@
+//! Who sends a request, with the rights that hold for it.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::Rights;
+
+/// The one on whose behalf a request runs. Made once per request; everything below asks it.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// The user; `None` for the role `anonymous` and for the system itself.
+    pub user: Option<Uuid>,
+    /// The role's name, for logs and `me`.
+    pub role: String,
+    /// What may be done with modules and fields.
+    pub rights: Arc<Rights>,
+    /// Owners whose private records are visible: the user, the user's groups, and all users whose role stands below the user's.
+    pub visible_owners: Arc<[Uuid]>,
+    /// IANA name of the caller's time zone.
+    pub time_zone: String,
+    /// BCP 47 language.
+    pub locale: String,
+}

@@ -1,0 +1,218 @@
+//! Rights: grants resolved against a catalog into a mask that answers by id; what it does not answer does not exist.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId, Relation};
+use cardine_model::definition::Sharing;
+
+use crate::grant::{FieldAccess, Grants};
+
+/// The rights of one set of grants over one catalog version.
+#[derive(Debug)]
+pub struct Rights {
+    /// Differs for every set of rights ever made in this process: a key for caches of what was compiled under it.
+    pub serial: u64,
+    /// The catalog's version.
+    pub catalog_version: u64,
+    /// Bound by nothing.
+    pub administrator: bool,
+    modules: Vec<ModuleRights>,
+}
+
+/// What may be done with one module.
+#[derive(Debug, Clone, Default)]
+pub struct ModuleRights {
+    /// Create records.
+    pub create: bool,
+    /// Read records; without it the module does not exist.
+    pub read: bool,
+    /// Update records.
+    pub update: bool,
+    /// Delete, restore and destroy records.
+    pub delete: bool,
+    fields: Vec<FieldAccess>,
+}
+
+/// Which records of a module an action may touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordScope {
+    /// All.
+    All,
+    /// Those whose owner is among [`crate::Actor::visible_owners`].
+    Owned,
+    /// Those whose parent, by this reference, may be touched so.
+    Parent(FieldId),
+}
+
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+
+impl Rights {
+    /// The sum of `sources` over `catalog`. `signed_in` opens the public fields of the platform's own modules for reading.
+    pub fn resolve(catalog: &Catalog, sources: &[&Grants], signed_in: bool) -> Self {
+        let administrator = sources.iter().any(|grants| grants.administrator);
+        let mut modules: Vec<ModuleRights> = catalog
+            .modules
+            .iter()
+            .map(|module| {
+                if administrator {
+                    everything(module)
+                } else if module.platform {
+                    public_fields(module, signed_in)
+                } else {
+                    granted(module, sources)
+                }
+            })
+            .collect();
+        close_references(catalog, &mut modules);
+        close_derived(catalog, &mut modules);
+        Self {
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            catalog_version: catalog.version,
+            administrator,
+            modules,
+        }
+    }
+
+    /// What may be done with `module`.
+    pub fn module(&self, module: ModuleId) -> &ModuleRights {
+        &self.modules[module.0 as usize]
+    }
+
+    /// Whether `module` exists for the caller.
+    pub fn can_read_module(&self, module: ModuleId) -> bool {
+        self.module(module).read
+    }
+
+    /// Whether the field exists for the caller.
+    pub fn can_read(&self, module: ModuleId, field: FieldId) -> bool {
+        let rights = self.module(module);
+        rights.read && rights.access(field) >= FieldAccess::Read
+    }
+
+    /// Whether the field may be set by a create or update.
+    pub fn can_write(&self, module: ModuleId, field: FieldId) -> bool {
+        self.module(module).access(field) == FieldAccess::Write
+    }
+
+    /// Whether a to-many relation exists for the caller.
+    pub fn can_read_relation(&self, relation: &Relation) -> bool {
+        self.can_read(relation.module, relation.field)
+    }
+
+    /// The targets of a reference that exist for the caller.
+    pub fn readable_targets<'a>(&'a self, field: &'a Field) -> impl Iterator<Item = ModuleId> + 'a {
+        field
+            .reference()
+            .map_or(&[][..], |reference| &reference.targets)
+            .iter()
+            .copied()
+            .filter(|target| self.can_read_module(*target))
+    }
+
+    /// Which records may be read.
+    pub fn read_scope(&self, module: &Module) -> RecordScope {
+        self.scope(module, &[Sharing::PublicRead, Sharing::PublicReadWrite])
+    }
+
+    /// Which records may be updated.
+    pub fn update_scope(&self, module: &Module) -> RecordScope {
+        self.scope(module, &[Sharing::PublicReadWrite])
+    }
+
+    /// Which records may be deleted, restored and destroyed.
+    pub fn delete_scope(&self, module: &Module) -> RecordScope {
+        self.scope(module, &[])
+    }
+
+    fn scope(&self, module: &Module, open: &[Sharing]) -> RecordScope {
+        if self.administrator || module.platform || open.contains(&module.sharing) {
+            return RecordScope::All;
+        }
+        match (module.sharing, module.parent) {
+            (Sharing::ControlledByParent, Some(parent)) => RecordScope::Parent(parent),
+            _ => RecordScope::Owned,
+        }
+    }
+}
+
+impl ModuleRights {
+    /// The access to `field`.
+    pub fn access(&self, field: FieldId) -> FieldAccess {
+        self.fields[field.0 as usize]
+    }
+}
+
+fn everything(module: &Module) -> ModuleRights {
+    let write = !module.platform;
+    let fields = module.fields.iter().map(|field| if write && !field.read_only { FieldAccess::Write } else { FieldAccess::Read });
+    ModuleRights { create: write, read: true, update: write, delete: write, fields: fields.collect() }
+}
+
+/// Users, groups and roles show their own fields and the id to everyone who is signed in, and are written by the admin API only.
+fn public_fields(module: &Module, signed_in: bool) -> ModuleRights {
+    let visible = |field: &Field| signed_in && (!field.system || field.id == Module::ID);
+    let fields = module.fields.iter().map(|field| if visible(field) { FieldAccess::Read } else { FieldAccess::None });
+    ModuleRights { read: signed_in, fields: fields.collect(), ..ModuleRights::default() }
+}
+
+fn granted(module: &Module, sources: &[&Grants]) -> ModuleRights {
+    let mut rights = ModuleRights { fields: vec![FieldAccess::None; module.fields.len()], ..ModuleRights::default() };
+    for grant in sources.iter().filter_map(|grants| grants.modules.get(&module.name)) {
+        rights.create |= grant.create;
+        rights.read |= grant.read;
+        rights.update |= grant.update;
+        rights.delete |= grant.delete;
+        for field in &module.fields {
+            let access = if comes_with_read(field.id) { FieldAccess::Read } else { grant.field(&field.name) };
+            let access = if field.read_only { access.min(FieldAccess::Read) } else { access };
+            let slot = &mut rights.fields[field.id.0 as usize];
+            *slot = (*slot).max(access);
+        }
+    }
+    // Without read the module does not exist, so nothing else about it may.
+    if rights.read { rights } else { ModuleRights { fields: vec![FieldAccess::None; module.fields.len()], ..ModuleRights::default() } }
+}
+
+fn comes_with_read(field: FieldId) -> bool {
+    [Module::ID, Module::VERSION, Module::CREATED_AT, Module::UPDATED_AT, Module::DELETED_AT].contains(&field)
+}
+
+/// A reference that leads nowhere the caller may see does not exist.
+fn close_references(catalog: &Catalog, modules: &mut [ModuleRights]) {
+    let readable: Vec<bool> = modules.iter().map(|rights| rights.read).collect();
+    for module in &catalog.modules {
+        for field in &module.fields {
+            let Some(reference) = field.reference() else { continue };
+            if !reference.targets.iter().any(|target| readable[target.0 as usize]) {
+                modules[module.id.0 as usize].fields[field.id.0 as usize] = FieldAccess::None;
+            }
+        }
+    }
+}
+
+/// A derived field needs all that it reads. `inputs_of` is transitive, so one pass is enough.
+fn close_derived(catalog: &Catalog, modules: &mut [ModuleRights]) {
+    let mut closed = Vec::new();
+    for module in &catalog.modules {
+        for field in module.fields.iter().filter(|field| field.is_derived() && !is_published(field)) {
+            let readable = |(module, field): &(ModuleId, FieldId)| {
+                let rights = &modules[module.0 as usize];
+                rights.read && rights.access(*field) >= FieldAccess::Read
+            };
+            if !catalog.inputs_of(module.id, field.id).iter().all(readable) {
+                closed.push((module.id, field.id));
+            }
+        }
+    }
+    for (module, field) in closed {
+        modules[module.0 as usize].fields[field.0 as usize] = FieldAccess::None;
+    }
+}
+
+fn is_published(field: &Field) -> bool {
+    match &field.kind {
+        FieldKind::Formula(formula) => formula.published,
+        FieldKind::Rollup(rollup) => rollup.published,
+        _ => false,
+    }
+}

@@ -1,0 +1,218 @@
+//! What later stages ask of a type: its kind, its fields, its values; each answer goes to the file of the type's family.
+
+use cardine_model::catalog::Module;
+
+use super::{EnumValue, InputValue, Kind, OutputField, Scalar, Schema, TypeKey, build, introspection_types};
+
+impl Schema<'_> {
+    /// The kind of a type.
+    pub fn kind(&self, key: TypeKey) -> Kind {
+        match key {
+            TypeKey::Query
+            | TypeKey::Mutation
+            | TypeKey::PageInfo
+            | TypeKey::Viewer
+            | TypeKey::ViewerModule
+            | TypeKey::Record(_)
+            | TypeKey::Connection(_)
+            | TypeKey::Edge(_) => Kind::Object,
+            TypeKey::Scalar(_) => Kind::Scalar,
+            TypeKey::Node => Kind::Interface,
+            TypeKey::SortOrder | TypeKey::Deleted | TypeKey::Choice(..) => Kind::Enum,
+            TypeKey::Filter(_)
+            | TypeKey::ListFilter(_)
+            | TypeKey::OrderBy(_)
+            | TypeKey::Create(_)
+            | TypeKey::Update(_)
+            | TypeKey::ChoiceFilter(..)
+            | TypeKey::ScalarFilter(_) => Kind::InputObject,
+            TypeKey::Union(..) => Kind::Union,
+            TypeKey::Introspection(position) => introspection_types::kind(position),
+        }
+    }
+
+    /// The fields of an object or interface, without the meta-fields; none for other kinds.
+    pub fn fields(&self, key: TypeKey) -> Vec<OutputField> {
+        match key {
+            TypeKey::Query => self.query_fields(),
+            TypeKey::Mutation => self.mutation_fields(),
+            TypeKey::Record(module) => self.record_fields(module),
+            TypeKey::Connection(module) => self.connection_fields(module),
+            TypeKey::Edge(module) => self.edge_fields(module),
+            TypeKey::Node => self.node_fields(),
+            TypeKey::PageInfo => self.page_info_fields(),
+            TypeKey::Viewer => self.viewer_fields(),
+            TypeKey::ViewerModule => self.viewer_module_fields(),
+            TypeKey::Introspection(position) => introspection_types::fields(position),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The field of this name, `__typename` of every composite type and the root's `__schema` and `__type` included.
+    pub fn field(&self, key: TypeKey, name: &str) -> Option<OutputField> {
+        if name.starts_with("__") {
+            return self.meta_field(key, name);
+        }
+        match key {
+            TypeKey::Query => self.query_field(name),
+            TypeKey::Mutation => self.mutation_field(name),
+            TypeKey::Record(module) => self.record_field(module, name),
+            _ => self.fields(key).into_iter().find(|field| field.name == name),
+        }
+    }
+
+    /// The fields of an input object; none for other kinds.
+    pub fn input_fields(&self, key: TypeKey) -> Vec<InputValue> {
+        match key {
+            TypeKey::Filter(module) => self.filter_fields(module),
+            TypeKey::ListFilter(module) => self.list_filter_fields(module),
+            TypeKey::ScalarFilter(scalar) => self.scalar_filter_fields(scalar),
+            TypeKey::ChoiceFilter(module, field) => self.choice_filter_fields(module, field),
+            TypeKey::OrderBy(module) => self.order_fields(module),
+            TypeKey::Create(module) => self.create_fields(module),
+            TypeKey::Update(module) => self.update_fields(module),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The field of this name of an input object.
+    pub fn input_field(&self, key: TypeKey, name: &str) -> Option<InputValue> {
+        match key {
+            TypeKey::Filter(module) => self.filter_field(module, name),
+            TypeKey::OrderBy(module) => self.order_field(module, name),
+            _ => self.input_fields(key).into_iter().find(|field| field.name == name),
+        }
+    }
+
+    /// The values of an enum; none for other kinds.
+    pub fn enum_values(&self, key: TypeKey) -> Vec<EnumValue> {
+        match key {
+            TypeKey::SortOrder => self.sort_orders(),
+            TypeKey::Deleted => self.deleted_values(),
+            TypeKey::Choice(module, field) => self.choice_values(module, field),
+            TypeKey::Introspection(position) => introspection_types::enum_values(position),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the enum has a value of this name; without making the list.
+    pub fn has_enum_value(&self, key: TypeKey, name: &str) -> bool {
+        match key {
+            TypeKey::Choice(module, field) => {
+                let options = self.catalog.field(module, field).options().unwrap_or_default();
+                options.iter().any(|option| option.value == name)
+            }
+            _ => self.enum_values(key).iter().any(|value| value.name == name),
+        }
+    }
+
+    /// The object types that a value of an abstract type may have; none for other kinds.
+    pub fn possible_types(&self, key: TypeKey) -> Vec<TypeKey> {
+        match key {
+            TypeKey::Node => {
+                let modules = self.catalog.modules.iter().map(|module| module.id);
+                modules.filter(|module| self.rights.can_read_module(*module)).map(TypeKey::Record).collect()
+            }
+            TypeKey::Union(module, field) => {
+                let field = self.catalog.field(module, field);
+                self.rights.readable_targets(field).map(TypeKey::Record).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The interfaces that an object type implements.
+    pub fn interfaces(&self, key: TypeKey) -> Vec<TypeKey> {
+        if matches!(key, TypeKey::Record(_)) { vec![TypeKey::Node] } else { Vec::new() }
+    }
+
+    /// Whether a value of the object type `object` is one of `key`, which may be the same, an interface or a union.
+    pub fn implements(&self, object: TypeKey, key: TypeKey) -> bool {
+        object == key
+            || match (object, key) {
+                (TypeKey::Record(_), TypeKey::Node) => true,
+                (TypeKey::Record(record), TypeKey::Union(module, field)) => {
+                    let reference = self.catalog.field(module, field).reference();
+                    self.rights.can_read_module(record)
+                        && reference.is_some_and(|reference| reference.targets.contains(&record))
+                }
+                _ => false,
+            }
+    }
+
+    /// Whether values of the two composite types may be the same: what a fragment on one may be spread into.
+    pub fn overlaps(&self, one: TypeKey, other: TypeKey) -> bool {
+        if self.implements(one, other) || self.implements(other, one) {
+            return true;
+        }
+        let others = self.possible_types(other);
+        self.possible_types(one).iter().any(|key| others.contains(key))
+    }
+
+    /// Whether exactly one field of the input object must be given.
+    pub fn is_one_of(&self, key: TypeKey) -> bool {
+        matches!(key, TypeKey::OrderBy(_))
+    }
+
+    /// Whether values may be given by a client.
+    pub fn is_input(&self, key: TypeKey) -> bool {
+        matches!(self.kind(key), Kind::Scalar | Kind::Enum | Kind::InputObject)
+    }
+
+    /// Whether values have fields to select.
+    pub fn is_composite(&self, key: TypeKey) -> bool {
+        matches!(self.kind(key), Kind::Object | Kind::Interface | Kind::Union)
+    }
+
+    /// What the type is for.
+    pub fn description(&self, key: TypeKey) -> Option<String> {
+        let label = |module| self.catalog.module(module).label.text("en").to_owned();
+        Some(match key {
+            TypeKey::Query => "What can be read.".to_owned(),
+            TypeKey::Mutation => "What can be changed. All mutations of one operation take effect, or none.".to_owned(),
+            TypeKey::Node => "A record of any module.".to_owned(),
+            TypeKey::PageInfo => "Where a page stands in its list.".to_owned(),
+            TypeKey::Viewer => "The caller.".to_owned(),
+            TypeKey::ViewerModule => "What the caller may do with one module.".to_owned(),
+            TypeKey::SortOrder => {
+                "The direction of an order. Absent values stand last ascending and first descending, unless said otherwise."
+                    .to_owned()
+            }
+            TypeKey::Deleted => "Whether deleted records take part.".to_owned(),
+            TypeKey::Record(module) => {
+                let module = self.catalog.module(module);
+                build::description(module.description.as_ref().unwrap_or(&module.label))
+            }
+            TypeKey::Connection(module) => format!("A page of a list of records: {}.", label(module)),
+            TypeKey::Edge(module) => format!("A record in a list, with its place: {}.", label(module)),
+            TypeKey::Filter(module) => format!("Which records: all conditions must be met. {}.", label(module)),
+            TypeKey::ListFilter(_) => "A condition on related records: some, none or every one of them.".to_owned(),
+            TypeKey::OrderBy(_) => "One key of an order; give exactly one field.".to_owned(),
+            TypeKey::Create(module) => format!("The values of a new record: {}.", label(module)),
+            TypeKey::Update(module) => format!("The values to change; those left out keep theirs. {}.", label(module)),
+            TypeKey::Union(_, Module::OWNER) => "Who owns a record.".to_owned(),
+            TypeKey::Choice(module, field) => build::field_description(self.catalog.field(module, field)),
+            TypeKey::Scalar(scalar) => return scalar_description(scalar).map(str::to_owned),
+            TypeKey::ScalarFilter(_) | TypeKey::ChoiceFilter(..) => {
+                "All operators that are given must hold; none but `isNull` matches an absent value.".to_owned()
+            }
+            TypeKey::Union(..) => "What the reference may lead to.".to_owned(),
+            TypeKey::Introspection(_) => return None,
+        })
+    }
+}
+
+fn scalar_description(scalar: Scalar) -> Option<&'static str> {
+    Some(match scalar {
+        Scalar::BigInt => "A whole number of up to 64 bits, as a string; input may be an integer too.",
+        Scalar::Decimal => "An exact decimal, as a string such as \"12.50\"; input is a string or an integer.",
+        Scalar::Date => "A calendar date: YYYY-MM-DD.",
+        Scalar::Time => "A time of day: HH:MM:SS.",
+        Scalar::DateTime => "An instant by RFC 3339; output is in UTC with milliseconds.",
+        Scalar::EmailAddress => "An e-mail address.",
+        Scalar::PhoneNumber => "A phone number.",
+        Scalar::Url => "An absolute URL.",
+        Scalar::Json => "Any JSON value.",
+        Scalar::Int | Scalar::Float | Scalar::String | Scalar::Boolean | Scalar::Id => return None,
+    })
+}

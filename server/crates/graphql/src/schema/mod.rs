@@ -1,0 +1,238 @@
+//! The GraphQL type system as a view over catalog and rights: types are derived when asked for, and nothing is stored.
+//!
+//! What the caller may not read is not answered here, so every later stage (validation, compilation, introspection, SDL)
+//! treats a hidden name exactly as one that was never there.
+
+use cardine_access::Rights;
+use cardine_model::catalog::{Catalog, FieldId, ModuleId, RelationId};
+
+mod build;
+mod enums;
+mod filter;
+pub mod introspection_types;
+mod lookup;
+mod names;
+mod order;
+mod reach;
+mod record;
+mod root;
+mod write;
+
+/// The types of one caller.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema<'a> {
+    /// The modules.
+    pub catalog: &'a Catalog,
+    /// What of them exists.
+    pub rights: &'a Rights,
+}
+
+/// A named type. Types of modules carry the module's id; their names are derived from the module's (`DealFilter`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TypeKey {
+    /// `Query`.
+    Query,
+    /// `Mutation`; absent if it has no field.
+    Mutation,
+    /// A scalar.
+    Scalar(Scalar),
+    /// Interface `Node { id: ID! }`.
+    Node,
+    /// `PageInfo`.
+    PageInfo,
+    /// `Viewer`, the type of `me`.
+    Viewer,
+    /// `ViewerModule`: what the caller may do with one module.
+    ViewerModule,
+    /// Enum `SortOrder`: `ASC DESC ASC_NULLS_FIRST ASC_NULLS_LAST DESC_NULLS_FIRST DESC_NULLS_LAST`.
+    SortOrder,
+    /// Enum `Deleted`: `EXCLUDE INCLUDE ONLY`.
+    Deleted,
+    /// `Deal`.
+    Record(ModuleId),
+    /// `DealConnection`.
+    Connection(ModuleId),
+    /// `DealEdge`.
+    Edge(ModuleId),
+    /// `DealFilter`.
+    Filter(ModuleId),
+    /// `DealListFilter { some none every }`.
+    ListFilter(ModuleId),
+    /// `DealOrderBy`, `@oneOf`.
+    OrderBy(ModuleId),
+    /// `DealCreate`.
+    Create(ModuleId),
+    /// `DealUpdate`.
+    Update(ModuleId),
+    /// Enum of a choice's options: `DealStage`.
+    Choice(ModuleId, FieldId),
+    /// `DealStageFilter`.
+    ChoiceFilter(ModuleId, FieldId),
+    /// Filter of a scalar: `StringFilter`, `DecimalFilter`, …
+    ScalarFilter(Scalar),
+    /// Union of a reference's targets: `TaskParent`; `Owner` for the system field of every module, always by the key that
+    /// [`Schema::union_of`] gives, so that equal types have equal keys.
+    Union(ModuleId, FieldId),
+    /// A type of the introspection system, by its position in the introspection module's list (`__Schema`, `__Type`, …).
+    Introspection(u8),
+}
+
+/// The scalars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scalar {
+    /// `Int`: 32 bits.
+    Int,
+    /// `Float`; part of the specification, used by no field.
+    Float,
+    /// `String`.
+    String,
+    /// `Boolean`.
+    Boolean,
+    /// `ID`.
+    Id,
+    /// `BigInt`: 64 bits, a string in JSON.
+    BigInt,
+    /// `Decimal`: exact, a string in JSON; input is a string or an integer.
+    Decimal,
+    /// `Date`.
+    Date,
+    /// `Time`.
+    Time,
+    /// `DateTime`.
+    DateTime,
+    /// `EmailAddress`.
+    EmailAddress,
+    /// `PhoneNumber`.
+    PhoneNumber,
+    /// `URL`.
+    Url,
+    /// `JSON`.
+    Json,
+}
+
+/// A type in a position: with its list and non-null wrappers, outermost first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypeRef {
+    /// Nullable named type.
+    Named(TypeKey),
+    /// Non-null.
+    NonNull(Box<TypeRef>),
+    /// List.
+    List(Box<TypeRef>),
+}
+
+/// The kind of a named type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Scalar.
+    Scalar,
+    /// Object.
+    Object,
+    /// Interface.
+    Interface,
+    /// Union.
+    Union,
+    /// Enum.
+    Enum,
+    /// Input object.
+    InputObject,
+}
+
+/// A field of an object or interface.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputField {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Its arguments.
+    pub arguments: Vec<InputValue>,
+    /// Its type.
+    pub ty: TypeRef,
+    /// The reason, when deprecated.
+    pub deprecated: Option<String>,
+    /// What it stands for.
+    pub meaning: Meaning,
+}
+
+/// An argument, or a field of an input object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputValue {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Its type.
+    pub ty: TypeRef,
+    /// Its default, as a GraphQL literal.
+    pub default: Option<String>,
+    /// The reason, when deprecated.
+    pub deprecated: Option<String>,
+    /// What it stands for in a filter, an order or a write; nothing for arguments and operators, which go by name.
+    pub target: Option<InputTarget>,
+}
+
+/// What an input object's field stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputTarget {
+    /// A value of the record.
+    Value(FieldId),
+    /// The id of a reference's target (`accountId`).
+    ReferenceId(FieldId),
+    /// The record that a reference with one target leads to (`account: AccountFilter`).
+    Reference(FieldId),
+    /// Related records (`contacts: ContactListFilter`).
+    Relation(RelationId),
+    /// `and`, `or`, `not` of a filter.
+    Logic,
+}
+
+/// A value of an enum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnumValue {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// The reason, when deprecated (a retired option).
+    pub deprecated: Option<String>,
+}
+
+/// What an output field stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// `deal(id)`.
+    One(ModuleId),
+    /// `deals(…)`.
+    List(ModuleId),
+    /// `node(id)`.
+    Node,
+    /// `nodes(ids)`.
+    Nodes,
+    /// `me`.
+    Me,
+    /// `__typename`.
+    Typename,
+    /// `__schema`.
+    IntrospectSchema,
+    /// `__type(name)`.
+    IntrospectType,
+    /// `user` of `Viewer`.
+    ViewerUser,
+    /// `createDeal`.
+    Create(ModuleId),
+    /// `updateDeal`.
+    Update(ModuleId),
+    /// `deleteDeal`.
+    Delete(ModuleId),
+    /// A value of the record.
+    Value(FieldId),
+    /// The record that a reference leads to.
+    Reference(FieldId),
+    /// The id of that record.
+    ReferenceId(FieldId),
+    /// The connection of a to-many relation.
+    Relation(RelationId),
+    /// A connection's or edge's part, `pageInfo`'s part, or a part of `Viewer` or of introspection: goes by name.
+    Part,
+}

@@ -1,0 +1,170 @@
+//! From a type's key to its name and back: the only place that spells derived names.
+
+use std::borrow::Cow;
+
+use cardine_model::catalog::{FieldId, Module, ModuleId};
+use cardine_model::name::{lower_first, upper_first};
+
+use super::{Scalar, Schema, TypeKey, introspection_types};
+
+/// What follows a module's name in the names of its types; longer ones first where one ends with another.
+const SUFFIXES: [(&str, fn(ModuleId) -> TypeKey); 7] = [
+    ("ListFilter", TypeKey::ListFilter),
+    ("Filter", TypeKey::Filter),
+    ("OrderBy", TypeKey::OrderBy),
+    ("Connection", TypeKey::Connection),
+    ("Edge", TypeKey::Edge),
+    ("Create", TypeKey::Create),
+    ("Update", TypeKey::Update),
+];
+
+const SCALARS: [Scalar; 14] = [
+    Scalar::Int,
+    Scalar::Float,
+    Scalar::String,
+    Scalar::Boolean,
+    Scalar::Id,
+    Scalar::BigInt,
+    Scalar::Decimal,
+    Scalar::Date,
+    Scalar::Time,
+    Scalar::DateTime,
+    Scalar::EmailAddress,
+    Scalar::PhoneNumber,
+    Scalar::Url,
+    Scalar::Json,
+];
+
+impl Scalar {
+    /// The name in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Int => "Int",
+            Self::Float => "Float",
+            Self::String => "String",
+            Self::Boolean => "Boolean",
+            Self::Id => "ID",
+            Self::BigInt => "BigInt",
+            Self::Decimal => "Decimal",
+            Self::Date => "Date",
+            Self::Time => "Time",
+            Self::DateTime => "DateTime",
+            Self::EmailAddress => "EmailAddress",
+            Self::PhoneNumber => "PhoneNumber",
+            Self::Url => "URL",
+            Self::Json => "JSON",
+        }
+    }
+}
+
+impl<'a> Schema<'a> {
+    /// The name of a type.
+    pub fn name(&self, key: TypeKey) -> Cow<'a, str> {
+        let module = |id: ModuleId| self.catalog.module(id).name.as_str();
+        let with = |id: ModuleId, suffix: &str| Cow::Owned(format!("{}{suffix}", module(id)));
+        match key {
+            TypeKey::Query => "Query".into(),
+            TypeKey::Mutation => "Mutation".into(),
+            TypeKey::Scalar(scalar) => scalar.name().into(),
+            TypeKey::ScalarFilter(scalar) => Cow::Owned(format!("{}Filter", scalar.name())),
+            TypeKey::Node => "Node".into(),
+            TypeKey::PageInfo => "PageInfo".into(),
+            TypeKey::Viewer => "Viewer".into(),
+            TypeKey::ViewerModule => "ViewerModule".into(),
+            TypeKey::SortOrder => "SortOrder".into(),
+            TypeKey::Deleted => "Deleted".into(),
+            TypeKey::Record(id) => module(id).into(),
+            TypeKey::Connection(id) => with(id, "Connection"),
+            TypeKey::Edge(id) => with(id, "Edge"),
+            TypeKey::Filter(id) => with(id, "Filter"),
+            TypeKey::ListFilter(id) => with(id, "ListFilter"),
+            TypeKey::OrderBy(id) => with(id, "OrderBy"),
+            TypeKey::Create(id) => with(id, "Create"),
+            TypeKey::Update(id) => with(id, "Update"),
+            TypeKey::Choice(id, field) => Cow::Owned(self.field_type_name(id, field)),
+            TypeKey::ChoiceFilter(id, field) => Cow::Owned(format!("{}Filter", self.field_type_name(id, field))),
+            TypeKey::Union(_, Module::OWNER) => "Owner".into(),
+            TypeKey::Union(id, field) => Cow::Owned(self.field_type_name(id, field)),
+            TypeKey::Introspection(position) => introspection_types::name(position).into(),
+        }
+    }
+
+    /// The type of this name, if it exists for the caller.
+    pub fn type_named(&self, name: &str) -> Option<TypeKey> {
+        self.spelled(name).filter(|key| self.exists(*key))
+    }
+
+    /// The key that the name would have, were everything visible.
+    fn spelled(&self, name: &str) -> Option<TypeKey> {
+        builtin(name).or_else(|| self.module_type(name)).or_else(|| self.field_type(name))
+    }
+
+    fn module_type(&self, name: &str) -> Option<TypeKey> {
+        if let Some(id) = self.catalog.by_name.get(name) {
+            return Some(TypeKey::Record(*id));
+        }
+        SUFFIXES.iter().find_map(|(suffix, key)| {
+            let id = self.catalog.by_name.get(name.strip_suffix(suffix)?)?;
+            Some(key(*id))
+        })
+    }
+
+    /// `DealStage`, `DealStageFilter`, `TaskParent`: a module's name, then a field's with a capital.
+    fn field_type(&self, name: &str) -> Option<TypeKey> {
+        let find = |name: &str| {
+            let capitals = name.char_indices().skip(1).filter(|(_, character)| character.is_ascii_uppercase());
+            capitals.map(|(position, _)| name.split_at(position)).find_map(|(module, field)| {
+                let module = self.catalog.module_by_name(module)?;
+                let field = module.field_named(&lower_first(field))?;
+                Some((module.id, field))
+            })
+        };
+        if let Some((module, field)) = find(name) {
+            if field.options().is_some() {
+                return Some(TypeKey::Choice(module, field.id));
+            }
+            if field.id != Module::OWNER && self.is_union(module, field.id) {
+                return Some(TypeKey::Union(module, field.id));
+            }
+        }
+        let (module, field) = find(name.strip_suffix("Filter")?)?;
+        field.options().map(|_| TypeKey::ChoiceFilter(module, field.id))
+    }
+
+    fn field_type_name(&self, module: ModuleId, field: FieldId) -> String {
+        let module = self.catalog.module(module);
+        format!("{}{}", module.name, upper_first(&module.field(field).name))
+    }
+
+    /// The union of a reference to several modules. The owner of every module is one and the same union.
+    pub fn union_of(&self, module: ModuleId, field: FieldId) -> TypeKey {
+        let module = if field == Module::OWNER { ModuleId(0) } else { module };
+        TypeKey::Union(module, field)
+    }
+
+    /// Whether the field is a reference that may lead to several modules.
+    pub fn is_union(&self, module: ModuleId, field: FieldId) -> bool {
+        self.catalog.field(module, field).reference().is_some_and(|reference| reference.targets.len() > 1)
+    }
+}
+
+fn builtin(name: &str) -> Option<TypeKey> {
+    Some(match name {
+        "Query" => TypeKey::Query,
+        "Mutation" => TypeKey::Mutation,
+        "Node" => TypeKey::Node,
+        "PageInfo" => TypeKey::PageInfo,
+        "Viewer" => TypeKey::Viewer,
+        "ViewerModule" => TypeKey::ViewerModule,
+        "SortOrder" => TypeKey::SortOrder,
+        "Deleted" => TypeKey::Deleted,
+        "Owner" => TypeKey::Union(ModuleId(0), Module::OWNER),
+        _ => {
+            let scalar = |name: &str| SCALARS.into_iter().find(|scalar| scalar.name() == name);
+            return scalar(name)
+                .map(TypeKey::Scalar)
+                .or_else(|| name.strip_suffix("Filter").and_then(scalar).map(TypeKey::ScalarFilter))
+                .or_else(|| introspection_types::position(name).map(TypeKey::Introspection));
+        }
+    })
+}

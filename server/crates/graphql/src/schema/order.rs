@@ -1,0 +1,32 @@
+//! Orders as input: a direction for each value of a record, and the same for the records that its references lead to.
+
+use cardine_model::catalog::{Field, ModuleId};
+use cardine_model::{FieldKind, ScalarType};
+
+use super::{InputTarget, InputValue, Schema, TypeKey, TypeRef, build};
+
+impl Schema<'_> {
+    pub(super) fn order_fields(&self, module: ModuleId) -> Vec<InputValue> {
+        self.readable_fields(module).filter_map(order_of).collect()
+    }
+
+    pub(super) fn order_field(&self, module: ModuleId, name: &str) -> Option<InputValue> {
+        let field = self.catalog.module(module).field_named(name)?;
+        if self.rights.can_read(module, field.id) { order_of(field) } else { None }
+    }
+}
+
+/// `None` for what has no order: JSON, several options, and references to several modules.
+fn order_of(field: &Field) -> Option<InputValue> {
+    let (ty, target) = match &field.kind {
+        FieldKind::Reference(reference) => {
+            let [target] = reference.targets.as_slice() else { return None };
+            (TypeKey::OrderBy(*target), InputTarget::Reference(field.id))
+        }
+        FieldKind::MultiChoice { .. } => return None,
+        _ if field.scalar() == Some(ScalarType::Json) => return None,
+        _ => (TypeKey::SortOrder, InputTarget::Value(field.id)),
+    };
+    let value = InputValue::targeting(&field.name, TypeRef::named(ty), target);
+    Some(value.described(Some(build::field_description(field))).deprecated(field.deprecated.as_ref()))
+}

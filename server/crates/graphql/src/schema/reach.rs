@@ -1,0 +1,128 @@
+//! Which types exist for the caller: exactly those that can be reached from the root types through what the caller may see.
+
+use cardine_model::catalog::{Field, FieldId, Module, ModuleId};
+use rustc_hash::FxHashSet;
+
+use super::{Scalar, Schema, TypeKey, introspection_types};
+
+impl Schema<'_> {
+    /// All types that exist for the caller, the introspection system's included, in the order in which they are met.
+    pub fn all_types(&self) -> Vec<TypeKey> {
+        let mut seen = FxHashSet::default();
+        let mut found = Vec::new();
+        let roots = [TypeKey::Query, TypeKey::Mutation].into_iter().filter(|root| self.exists(*root));
+        // A stack in reverse, so that types come in the order of the fields that lead to them.
+        let mut open: Vec<TypeKey> = roots.chain(introspection_types::all()).collect();
+        open.reverse();
+        while let Some(key) = open.pop() {
+            if !seen.insert(key) {
+                continue;
+            }
+            found.push(key);
+            let mut next = Vec::new();
+            for field in self.fields(key) {
+                next.push(field.ty.inner());
+                next.extend(field.arguments.iter().map(|argument| argument.ty.inner()));
+            }
+            next.extend(self.input_fields(key).iter().map(|field| field.ty.inner()));
+            next.extend(self.possible_types(key));
+            next.extend(self.interfaces(key));
+            open.extend(next.into_iter().rev().filter(|key| !seen.contains(key)));
+        }
+        found
+    }
+
+    /// Whether the type exists for the caller.
+    pub fn exists(&self, key: TypeKey) -> bool {
+        let readable = |module: ModuleId| self.rights.can_read_module(module);
+        match key {
+            TypeKey::Query | TypeKey::Viewer | TypeKey::ViewerModule | TypeKey::Introspection(_) => true,
+            TypeKey::Mutation => self.catalog.modules.iter().any(|module| self.has_mutation(module.id)),
+            TypeKey::Scalar(scalar) => self.uses_scalar(scalar),
+            TypeKey::ScalarFilter(scalar) => self.uses_scalar_filter(scalar),
+            TypeKey::Node | TypeKey::PageInfo | TypeKey::SortOrder => {
+                self.catalog.modules.iter().any(|module| readable(module.id))
+            }
+            TypeKey::Deleted => self.catalog.modules.iter().any(|module| self.may_see_deleted(module.id)),
+            TypeKey::Record(module)
+            | TypeKey::Connection(module)
+            | TypeKey::Edge(module)
+            | TypeKey::Filter(module)
+            | TypeKey::OrderBy(module) => readable(module),
+            TypeKey::ListFilter(module) => readable(module) && self.is_on_a_many_side(module),
+            TypeKey::Create(module) => self.may_create(module),
+            TypeKey::Update(module) => self.may_update(module),
+            TypeKey::Choice(module, field) | TypeKey::ChoiceFilter(module, field) => self.rights.can_read(module, field),
+            TypeKey::Union(_, Module::OWNER) => {
+                self.catalog.modules.iter().any(|module| self.rights.can_read(module.id, Module::OWNER))
+            }
+            TypeKey::Union(module, field) => self.rights.can_read(module, field),
+        }
+    }
+
+    /// Whether `createDeal` exists.
+    pub fn may_create(&self, module: ModuleId) -> bool {
+        self.rights.module(module).create && self.has_writable_field(module)
+    }
+
+    /// Whether `updateDeal` exists.
+    pub fn may_update(&self, module: ModuleId) -> bool {
+        self.rights.module(module).update && self.has_writable_field(module)
+    }
+
+    /// Whether `deleteDeal` exists.
+    pub fn may_delete(&self, module: ModuleId) -> bool {
+        self.rights.module(module).delete
+    }
+
+    /// Whether lists of the module have the argument `deleted`.
+    pub fn may_see_deleted(&self, module: ModuleId) -> bool {
+        self.rights.can_read_module(module) && self.may_delete(module)
+    }
+
+    /// The fields of the module that exist for the caller.
+    pub(super) fn readable_fields(&self, module: ModuleId) -> impl Iterator<Item = &Field> {
+        let fields = &self.catalog.module(module).fields;
+        fields.iter().filter(move |field| self.rights.can_read(module, field.id))
+    }
+
+    fn has_mutation(&self, module: ModuleId) -> bool {
+        self.may_create(module) || self.may_update(module) || self.may_delete(module)
+    }
+
+    fn has_writable_field(&self, module: ModuleId) -> bool {
+        let fields = &self.catalog.module(module).fields;
+        fields.iter().any(|field| self.rights.can_write(module, field.id))
+    }
+
+    fn is_on_a_many_side(&self, module: ModuleId) -> bool {
+        self.catalog.modules.iter().filter(|one| self.rights.can_read_module(one.id)).any(|one| {
+            one.relations.iter().any(|relation| relation.module == module && self.rights.can_read_relation(relation))
+        })
+    }
+
+    fn uses_scalar(&self, scalar: Scalar) -> bool {
+        match scalar {
+            // Of the introspection system and of `Viewer`.
+            Scalar::String | Scalar::Boolean => true,
+            Scalar::Float => false,
+            Scalar::Int | Scalar::Id => self.catalog.modules.iter().any(|module| self.rights.can_read_module(module.id)),
+            _ => self.any_readable_field(|schema, module, field| {
+                schema.value_type(module, field) == Some(TypeKey::Scalar(scalar))
+            }),
+        }
+    }
+
+    fn uses_scalar_filter(&self, scalar: Scalar) -> bool {
+        self.any_readable_field(|schema, module, field| {
+            schema.value_filter(module, field) == Some(TypeKey::ScalarFilter(scalar))
+        })
+    }
+
+    fn any_readable_field(&self, test: impl Fn(&Self, ModuleId, FieldId) -> bool) -> bool {
+        self.catalog
+            .modules
+            .iter()
+            .any(|module| self.readable_fields(module.id).any(|field| test(self, module.id, field.id)))
+    }
+}

@@ -1,0 +1,43 @@
+//! Writes as input: the fields that the caller may set.
+
+use cardine_model::FieldKind;
+use cardine_model::catalog::{Field, ModuleId};
+
+use super::record::ID_SUFFIX;
+use super::{InputTarget, InputValue, Scalar, Schema, TypeKey, TypeRef, build};
+
+impl Schema<'_> {
+    pub(super) fn create_fields(&self, module: ModuleId) -> Vec<InputValue> {
+        let value = |field: &Field| {
+            let value = self.write_field(module, field)?;
+            // A reference may stay out even if required, as there are other ways to set it; the engine has the last word.
+            let must = field.is_non_null() && field.default.is_none();
+            Some(InputValue { ty: if must { value.ty.non_null() } else { value.ty }, ..value })
+        };
+        self.writable_fields(module).filter_map(value).collect()
+    }
+
+    pub(super) fn update_fields(&self, module: ModuleId) -> Vec<InputValue> {
+        self.writable_fields(module).filter_map(|field| self.write_field(module, field)).collect()
+    }
+
+    fn writable_fields(&self, module: ModuleId) -> impl Iterator<Item = &Field> {
+        let fields = &self.catalog.module(module).fields;
+        fields.iter().filter(move |field| self.rights.can_write(module, field.id))
+    }
+
+    fn write_field(&self, module: ModuleId, field: &Field) -> Option<InputValue> {
+        let value = if field.reference().is_some() {
+            let name = format!("{}{ID_SUFFIX}", field.name);
+            InputValue::targeting(&name, TypeRef::named(TypeKey::Scalar(Scalar::Id)), InputTarget::ReferenceId(field.id))
+        } else {
+            let key = self.value_type(module, field.id)?;
+            let ty = match field.kind {
+                FieldKind::MultiChoice { .. } => TypeRef::list(key),
+                _ => TypeRef::named(key),
+            };
+            InputValue::targeting(&field.name, ty, InputTarget::Value(field.id))
+        };
+        Some(value.described(Some(build::field_description(field))).deprecated(field.deprecated.as_ref()))
+    }
+}

@@ -1,0 +1,454 @@
+//! The resolved, immutable catalog: every module with its fields and relations, ready to be asked by name or by id.
+//!
+//! Ids are positions within one catalog version; they never leave the process.
+
+use std::sync::Arc;
+
+use regex::Regex;
+use rustc_hash::FxHashMap;
+
+use crate::definition::{Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing};
+use crate::rule::TypedRule;
+use crate::{Decimal, ScalarType, Value};
+
+/// A module's position in its catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModuleId(pub u32);
+
+/// A field's position in its module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FieldId(pub u32);
+
+/// A to-many relation's position in its module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RelationId(pub u32);
+
+/// A step along a to-one reference. The target tells which module is meant where a reference has several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hop {
+    /// The reference, in the module that the path has reached.
+    pub field: FieldId,
+    /// The module that it leads to.
+    pub target: ModuleId,
+}
+
+/// A field reached from a module by to-one references; a reference at the end means its id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FieldPath {
+    /// The references, outermost first; none for the module's own field.
+    pub hops: Vec<Hop>,
+    /// The field, in the module that the last hop leads to.
+    pub field: FieldId,
+}
+
+impl FieldPath {
+    /// A field of the module itself.
+    pub fn own(field: FieldId) -> Self {
+        Self { hops: Vec::new(), field }
+    }
+}
+
+/// All modules at one version.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    /// Counts up by one with every change.
+    pub version: u64,
+    /// Platform modules first, then the others by name.
+    pub modules: Vec<Module>,
+    /// Module by name.
+    pub by_name: FxHashMap<String, ModuleId>,
+    /// What each formula and rollup reads; ask by [`Catalog::inputs_of`].
+    pub inputs: FxHashMap<(ModuleId, FieldId), Vec<(ModuleId, FieldId)>>,
+    /// What values are checked with when written.
+    pub checks: Checks,
+}
+
+/// The checks of written values that are compiled once per catalog.
+#[derive(Debug, Clone, std::default::Default)]
+pub struct Checks {
+    /// The pattern of a text field, anchored at both ends.
+    pub patterns: FxHashMap<(ModuleId, FieldId), Regex>,
+    /// The JSON Schema of a JSON field.
+    pub json_schemas: FxHashMap<(ModuleId, FieldId), Arc<jsonschema::Validator>>,
+}
+
+/// One module.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// Its position.
+    pub id: ModuleId,
+    /// PascalCase name.
+    pub name: String,
+    /// PascalCase plural.
+    pub plural: String,
+    /// What people see.
+    pub label: Label,
+    /// What people see for several.
+    pub plural_label: Label,
+    /// What the module is for.
+    pub description: Option<Label>,
+    /// A platform table (users, groups, roles): read by `/graphql` with its public fields, never written there.
+    pub platform: bool,
+    /// Its table's SQL name.
+    pub table: String,
+    /// System fields first (see [`Module::SYSTEM_FIELDS`]), then its own in the definition's order.
+    pub fields: Vec<Field>,
+    /// Field by GraphQL name (`accountId` is not a field's name; see [`FieldKind::Reference`]).
+    pub field_by_name: FxHashMap<String, FieldId>,
+    /// To-many relations: the inverses of other modules' references.
+    pub relations: Vec<Relation>,
+    /// Relation by name.
+    pub relation_by_name: FxHashMap<String, RelationId>,
+    /// The field that names a record.
+    pub name_field: Option<FieldId>,
+    /// Indexes over several fields.
+    pub indexes: Vec<Vec<FieldId>>,
+    /// Unique sets of fields, those of `unique` fields included.
+    pub uniques: Vec<Vec<FieldId>>,
+    /// Fields that the search reads.
+    pub search: Vec<FieldId>,
+    /// Who sees records by default.
+    pub sharing: Sharing,
+    /// With `CONTROLLED_BY_PARENT`: the reference to the parent.
+    pub parent: Option<FieldId>,
+    /// Rules that every record meets.
+    pub validations: Vec<Validation>,
+    /// The document that it was made from.
+    pub definition: ModuleDefinition,
+}
+
+/// A rule over a record that must not be false.
+#[derive(Debug, Clone)]
+pub struct Validation {
+    /// The condition.
+    pub rule: TypedRule,
+    /// What to tell when it is false.
+    pub message: Label,
+    /// The fields at fault.
+    pub fields: Vec<FieldId>,
+}
+
+/// One field.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its position in the module.
+    pub id: FieldId,
+    /// camelCase name, as in GraphQL.
+    pub name: String,
+    /// What it holds.
+    pub kind: FieldKind,
+    /// SQL name of its column; `None` for what is computed. A reference's column holds the id.
+    pub column: Option<String>,
+    /// What people see.
+    pub label: Label,
+    /// More words for people.
+    pub help: Option<Label>,
+    /// One of the fields that every record has.
+    pub system: bool,
+    /// Whether a record must have a value.
+    pub required: bool,
+    /// Whether no two live records may share a value.
+    pub unique: bool,
+    /// The value of a record created without one.
+    pub default: Option<Default>,
+    /// Whether the API refuses to write it (computed and most system fields included).
+    pub read_only: bool,
+    /// Whether it has an index.
+    pub indexed: bool,
+    /// The reason, when deprecated.
+    pub deprecated: Option<String>,
+}
+
+/// A field's default.
+#[derive(Debug, Clone)]
+pub enum Default {
+    /// This value.
+    Value(Value),
+    /// What the rule gives over the new record.
+    Rule(TypedRule),
+}
+
+/// How a text is checked and normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TextFormat {
+    /// One line.
+    Plain,
+    /// Several lines.
+    Long,
+    /// Sanitised HTML.
+    Rich,
+    /// An e-mail address.
+    Email,
+    /// A phone number.
+    Phone,
+    /// An absolute URL.
+    Url,
+}
+
+/// What a decimal counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DecimalUnit {
+    /// A plain number.
+    Plain,
+    /// Hundredths: 45 means 45 %.
+    Percent,
+    /// An amount of money.
+    Money,
+}
+
+/// What a field holds, with its type's options.
+#[derive(Debug, Clone)]
+pub enum FieldKind {
+    /// The record's id.
+    Id,
+    /// Text of some format.
+    Text {
+        /// How it is checked.
+        format: TextFormat,
+        /// Most characters.
+        max_length: Option<u32>,
+        /// A regular expression for the whole value.
+        pattern: Option<String>,
+    },
+    /// A whole number.
+    Integer {
+        /// 64 bits instead of 32.
+        big: bool,
+        /// Least value.
+        min: Option<i64>,
+        /// Greatest value.
+        max: Option<i64>,
+    },
+    /// An exact decimal.
+    Decimal {
+        /// What it counts.
+        unit: DecimalUnit,
+        /// Digits after the point.
+        scale: u8,
+        /// Least value.
+        min: Option<Decimal>,
+        /// Greatest value.
+        max: Option<Decimal>,
+    },
+    /// True or false.
+    Boolean,
+    /// A calendar date.
+    Date,
+    /// A time of day.
+    Time,
+    /// An instant.
+    DateTime,
+    /// One of the options.
+    Choice {
+        /// In order.
+        options: Vec<ChoiceOption>,
+    },
+    /// Several of the options.
+    MultiChoice {
+        /// In order.
+        options: Vec<ChoiceOption>,
+    },
+    /// Any JSON.
+    Json {
+        /// The JSON Schema that values meet.
+        schema: Option<serde_json::Value>,
+    },
+    /// To one record of another module. In GraphQL `name` is the object and `nameId` the id.
+    Reference(Reference),
+    /// A number given by the server.
+    AutoNumber {
+        /// Such as `TT-{YYYY}-{0000}`.
+        format: String,
+    },
+    /// Computed from the record and its to-one relations.
+    Formula(Formula),
+    /// Computed from related records.
+    Rollup(Rollup),
+}
+
+/// A to-one reference.
+#[derive(Debug, Clone)]
+pub struct Reference {
+    /// Modules that it may point to; more than one means a union in GraphQL and a second column with the module's name.
+    pub targets: Vec<ModuleId>,
+    /// SQL name of the column with the target module's name; present when `targets` are several.
+    pub module_column: Option<String>,
+    /// Name of the to-many on the other side.
+    pub inverse: Option<String>,
+    /// What a delete of the target does.
+    pub on_delete: OnDelete,
+}
+
+/// A formula field.
+#[derive(Debug, Clone)]
+pub struct Formula {
+    /// Type of the result, rounded to its scale when returned, filtered, ordered or grouped.
+    pub returns: ScalarType,
+    /// The rule; over formulas it uses their unrounded values.
+    pub rule: TypedRule,
+    /// Readable without its inputs.
+    pub published: bool,
+}
+
+/// A rollup field.
+#[derive(Debug, Clone)]
+pub struct Rollup {
+    /// The to-many relation of its module.
+    pub relation: RelationId,
+    /// How values become one.
+    pub function: RollupFunction,
+    /// The related module's field; `None` only with `COUNT`.
+    pub field: Option<FieldId>,
+    /// Which related records take part: a rule over the related record.
+    pub filter: Option<TypedRule>,
+    /// Which related records are seen.
+    pub scope: RollupScope,
+    /// Type of the result.
+    pub returns: ScalarType,
+    /// Readable without its inputs.
+    pub published: bool,
+}
+
+/// One option of a choice.
+#[derive(Debug, Clone)]
+pub struct ChoiceOption {
+    /// A GraphQL enum name.
+    pub value: String,
+    /// What people see.
+    pub label: Label,
+    /// Whether new values may use it.
+    pub active: bool,
+}
+
+/// A to-many relation: the records of `module` whose reference `field` points here.
+#[derive(Debug, Clone)]
+pub struct Relation {
+    /// Its position.
+    pub id: RelationId,
+    /// camelCase name.
+    pub name: String,
+    /// The module on the many side.
+    pub module: ModuleId,
+    /// That module's reference.
+    pub field: FieldId,
+}
+
+impl Catalog {
+    /// The module at `id`.
+    pub fn module(&self, id: ModuleId) -> &Module {
+        &self.modules[id.0 as usize]
+    }
+
+    /// The module of this name.
+    pub fn module_by_name(&self, name: &str) -> Option<&Module> {
+        self.by_name.get(name).map(|id| self.module(*id))
+    }
+
+    /// The field `field` of `module`.
+    pub fn field(&self, module: ModuleId, field: FieldId) -> &Field {
+        self.module(module).field(field)
+    }
+
+    /// Every field that the formula or rollup `field` reads, sorted: fields of related records and the references on the way
+    /// included, and what the formulas and rollups among them read. A `published` one stands for itself: it may
+    /// be read without its inputs, and so may what is computed from it. Empty for other fields.
+    pub fn inputs_of(&self, module: ModuleId, field: FieldId) -> &[(ModuleId, FieldId)] {
+        self.inputs.get(&(module, field)).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Module {
+    /// Names of the fields that every record has, in the order of their ids, from 0.
+    pub const SYSTEM_FIELDS: [&str; 8] =
+        ["id", "version", "createdAt", "updatedAt", "createdBy", "updatedBy", "owner", "deletedAt"];
+    /// The id of `id`.
+    pub const ID: FieldId = FieldId(0);
+    /// The id of `version`.
+    pub const VERSION: FieldId = FieldId(1);
+    /// The id of `createdAt`.
+    pub const CREATED_AT: FieldId = FieldId(2);
+    /// The id of `updatedAt`.
+    pub const UPDATED_AT: FieldId = FieldId(3);
+    /// The id of `createdBy`.
+    pub const CREATED_BY: FieldId = FieldId(4);
+    /// The id of `updatedBy`.
+    pub const UPDATED_BY: FieldId = FieldId(5);
+    /// The id of `owner`.
+    pub const OWNER: FieldId = FieldId(6);
+    /// The id of `deletedAt`.
+    pub const DELETED_AT: FieldId = FieldId(7);
+
+    /// The field at `id`.
+    pub fn field(&self, id: FieldId) -> &Field {
+        &self.fields[id.0 as usize]
+    }
+
+    /// The field of this name.
+    pub fn field_named(&self, name: &str) -> Option<&Field> {
+        self.field_by_name.get(name).map(|id| self.field(*id))
+    }
+
+    /// The relation at `id`.
+    pub fn relation(&self, id: RelationId) -> &Relation {
+        &self.relations[id.0 as usize]
+    }
+
+    /// The relation of this name.
+    pub fn relation_named(&self, name: &str) -> Option<&Relation> {
+        self.relation_by_name.get(name).map(|id| self.relation(*id))
+    }
+}
+
+impl Field {
+    /// The type of one value; `None` for references and lists.
+    pub fn scalar(&self) -> Option<ScalarType> {
+        Some(match &self.kind {
+            FieldKind::Id => ScalarType::Id,
+            FieldKind::Text { format, .. } => match format {
+                TextFormat::Email => ScalarType::Email,
+                TextFormat::Phone => ScalarType::Phone,
+                TextFormat::Url => ScalarType::Url,
+                TextFormat::Plain | TextFormat::Long | TextFormat::Rich => ScalarType::Text,
+            },
+            FieldKind::Integer { big: true, .. } => ScalarType::BigInteger,
+            FieldKind::Integer { big: false, .. } => ScalarType::Integer,
+            FieldKind::Decimal { scale, .. } => ScalarType::Decimal { scale: *scale },
+            FieldKind::Boolean => ScalarType::Boolean,
+            FieldKind::Date => ScalarType::Date,
+            FieldKind::Time => ScalarType::Time,
+            FieldKind::DateTime => ScalarType::DateTime,
+            FieldKind::Choice { .. } => ScalarType::Choice,
+            FieldKind::Json { .. } => ScalarType::Json,
+            FieldKind::AutoNumber { .. } => ScalarType::Text,
+            FieldKind::Formula(formula) => formula.returns,
+            FieldKind::Rollup(rollup) => rollup.returns,
+            FieldKind::MultiChoice { .. } | FieldKind::Reference(_) => return None,
+        })
+    }
+
+    /// The reference, if it is one.
+    pub fn reference(&self) -> Option<&Reference> {
+        match &self.kind {
+            FieldKind::Reference(reference) => Some(reference),
+            _ => None,
+        }
+    }
+
+    /// Whether it is computed when read.
+    pub fn is_derived(&self) -> bool {
+        matches!(self.kind, FieldKind::Formula(_) | FieldKind::Rollup(_))
+    }
+
+    /// Whether it is non-null in output: required, stored, not a reference.
+    pub fn is_non_null(&self) -> bool {
+        self.required && self.column.is_some() && self.reference().is_none()
+    }
+
+    /// The options of a choice or multi-choice.
+    pub fn options(&self) -> Option<&[ChoiceOption]> {
+        match &self.kind {
+            FieldKind::Choice { options } | FieldKind::MultiChoice { options } => Some(options),
+            _ => None,
+        }
+    }
+}

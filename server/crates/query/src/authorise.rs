@@ -1,0 +1,103 @@
+//! The gate: a question becomes `Authorised` only if every module, field and relation in it exists for the caller.
+
+use cardine_access::Rights;
+use cardine_model::catalog::{Catalog, FieldPath, Hop, Module, ModuleId, RelationId};
+
+use crate::list::{Child, Deleted, Filter, List};
+
+/// Something that passed the gate. Only [`authorise`] makes one.
+#[derive(Debug, Clone)]
+pub struct Authorised<T>(T);
+
+impl<T> Authorised<T> {
+    /// What passed.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The question names what does not exist for the caller.
+///
+/// A front compiles against the same rights, so this is a front's fault and never a message for people: it tells no name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the request asks for something that does not exist")]
+pub struct Denied;
+
+/// Lets `list` pass if all that it reads exists under `rights`: values, filters, orders, relations and nested lists alike.
+pub fn authorise(list: List, catalog: &Catalog, rights: &Rights) -> Result<Authorised<List>, Denied> {
+    Gate { catalog, rights }.list(&list)?;
+    Ok(Authorised(list))
+}
+
+struct Gate<'a> {
+    catalog: &'a Catalog,
+    rights: &'a Rights,
+}
+
+impl Gate<'_> {
+    fn list(&self, list: &List) -> Result<(), Denied> {
+        self.module(list.module)?;
+        if list.deleted != Deleted::Exclude && !self.rights.module(list.module).delete {
+            return Err(Denied);
+        }
+        list.outputs.iter().try_for_each(|path| self.path(list.module, path))?;
+        list.order.iter().try_for_each(|key| self.path(list.module, &key.path))?;
+        list.filter.iter().try_for_each(|filter| self.filter(list.module, filter))?;
+        list.children.iter().try_for_each(|child| self.child(list, child))
+    }
+
+    fn child(&self, list: &List, child: &Child) -> Result<(), Denied> {
+        let related = self.relation(list.module, &child.at, child.relation)?;
+        let id = FieldPath { hops: child.at.clone(), field: Module::ID };
+        if child.list.module != related || list.outputs.get(child.parent_output) != Some(&id) {
+            return Err(Denied);
+        }
+        self.list(&child.list)
+    }
+
+    fn filter(&self, module: ModuleId, filter: &Filter) -> Result<(), Denied> {
+        match filter {
+            Filter::All(parts) | Filter::Any(parts) => parts.iter().try_for_each(|part| self.filter(module, part)),
+            Filter::Not(part) => self.filter(module, part),
+            Filter::Compare { path, .. } | Filter::IsNull { path, .. } => self.path(module, path),
+            Filter::Related { at, relation, filter, .. } => {
+                let related = self.relation(module, at, *relation)?;
+                self.filter(related, filter)
+            }
+        }
+    }
+
+    fn relation(&self, module: ModuleId, at: &[Hop], relation: RelationId) -> Result<ModuleId, Denied> {
+        let module = self.hops(module, at)?;
+        let relation = self.catalog.module(module).relations.get(relation.0 as usize).ok_or(Denied)?;
+        if !self.rights.can_read_relation(relation) {
+            return Err(Denied);
+        }
+        Ok(relation.module)
+    }
+
+    fn path(&self, module: ModuleId, path: &FieldPath) -> Result<(), Denied> {
+        let module = self.hops(module, &path.hops)?;
+        if (path.field.0 as usize) < self.catalog.module(module).fields.len() && self.rights.can_read(module, path.field) {
+            Ok(())
+        } else {
+            Err(Denied)
+        }
+    }
+
+    fn hops(&self, start: ModuleId, hops: &[Hop]) -> Result<ModuleId, Denied> {
+        hops.iter().try_fold(start, |module, hop| {
+            self.path(module, &FieldPath::own(hop.field))?;
+            let targets = self.catalog.field(module, hop.field).reference().map(|reference| &reference.targets);
+            if targets.is_some_and(|targets| targets.contains(&hop.target)) {
+                self.module(hop.target).map(|()| hop.target)
+            } else {
+                Err(Denied)
+            }
+        })
+    }
+
+    fn module(&self, module: ModuleId) -> Result<(), Denied> {
+        if self.rights.can_read_module(module) { Ok(()) } else { Err(Denied) }
+    }
+}

@@ -1,0 +1,170 @@
+//! `WHERE`: a filter → a condition with SQL's three-valued logic.
+
+use cardine_model::ScalarType;
+use cardine_model::catalog::{Field, FieldPath, Hop, RelationId};
+use cardine_query::{CompareOp, Filter, Quantifier, Slot};
+
+use crate::expr::{DECIMAL_COLLATION, Shape};
+use crate::ident::column;
+use crate::statement::{Dialect, Param, Transform};
+use crate::writer::{Source, Writer, stored_column};
+
+impl Writer<'_> {
+    /// The condition of `filter` over `source`.
+    pub fn condition(&mut self, source: &mut Source, filter: &Filter) -> String {
+        match filter {
+            Filter::All(parts) if parts.is_empty() => "1 = 1".to_owned(),
+            Filter::Any(parts) if parts.is_empty() => "1 = 0".to_owned(),
+            Filter::All(parts) => self.joined(source, parts, " AND "),
+            Filter::Any(parts) => self.joined(source, parts, " OR "),
+            Filter::Not(part) => format!("(NOT {})", self.condition(source, part)),
+            Filter::IsNull { path, negated } => {
+                let value = self.shown(source, path);
+                format!("({value} IS {}NULL)", if *negated { "NOT " } else { "" })
+            }
+            Filter::Compare { path, op, operand } => self.compare(source, path, *op, *operand),
+            Filter::Related { at, relation, quantifier, filter } => {
+                self.related(source, at, *relation, *quantifier, filter)
+            }
+        }
+    }
+
+    fn joined(&mut self, source: &mut Source, parts: &[Filter], between: &str) -> String {
+        let parts: Vec<String> = parts.iter().map(|part| self.condition(source, part)).collect();
+        format!("({})", parts.join(between))
+    }
+
+    fn compare(&mut self, source: &mut Source, path: &FieldPath, op: CompareOp, operand: Slot) -> String {
+        let catalog = self.catalog;
+        let module = path.hops.last().map_or(source.module, |hop| hop.target);
+        let field = catalog.field(module, path.field);
+        let value = self.shown(source, path);
+        match Shape::of(field) {
+            Shape::TextList => self.compare_list(&value, op, operand),
+            Shape::Scalar(scalar) if scalar.is_text() => self.compare_text(field, &value, op, operand),
+            shape @ Shape::Scalar(scalar) => {
+                let ty = shape.postgres_type();
+                let collation = match (self.dialect, scalar) {
+                    (Dialect::Sqlite, ScalarType::Decimal { .. }) => format!(" {DECIMAL_COLLATION}"),
+                    _ => String::new(),
+                };
+                self.compare_plain(&format!("{value}{collation}"), ty, op, operand)
+            }
+        }
+    }
+
+    fn compare_plain(&mut self, value: &str, ty: &str, op: CompareOp, operand: Slot) -> String {
+        let slot = Param::Slot(operand, Transform::None);
+        if let CompareOp::In | CompareOp::NotIn = op {
+            let list = self.typed_param(slot, &format!("{ty}[]"));
+            return self.membership(value, &list, op);
+        }
+        let operand = self.typed_param(slot, ty);
+        format!("({value} {} {operand})", operator(op))
+    }
+
+    /// Text is compared by its folded form; an indexed field's sort key narrows the candidates first.
+    fn compare_text(&mut self, field: &Field, value: &str, op: CompareOp, operand: Slot) -> String {
+        let folded = format!("cardine_fold({value})");
+        let param = |writer: &mut Self, transform| writer.typed_param(Param::Slot(operand, transform), "text");
+        match op {
+            CompareOp::In | CompareOp::NotIn => {
+                let list = self.typed_param(Param::Slot(operand, Transform::Fold), "text[]");
+                self.membership(&folded, &list, op)
+            }
+            CompareOp::Contains | CompareOp::StartsWith | CompareOp::EndsWith => {
+                let transform = match op {
+                    CompareOp::Contains => Transform::LikeContains,
+                    CompareOp::StartsWith => Transform::LikePrefix,
+                    _ => Transform::LikeSuffix,
+                };
+                let pattern = param(self, transform);
+                format!("({folded} LIKE {pattern} ESCAPE '\\')")
+            }
+            CompareOp::Lt | CompareOp::Lte | CompareOp::Gt | CompareOp::Gte => {
+                let key = param(self, Transform::SortKey);
+                let text = param(self, Transform::None);
+                format!("((cardine_sort_key({value}), {value}) {} ({key}, {text}))", operator(op))
+            }
+            CompareOp::Eq if field.indexed || field.unique => {
+                let key = param(self, Transform::SortKey);
+                let text = param(self, Transform::Fold);
+                format!("(cardine_sort_key({value}) = {key} AND {folded} = {text})")
+            }
+            _ => {
+                let text = param(self, Transform::Fold);
+                format!("({folded} {} {text})", operator(op))
+            }
+        }
+    }
+
+    fn compare_list(&mut self, value: &str, op: CompareOp, operand: Slot) -> String {
+        let slot = Param::Slot(operand, Transform::None);
+        match (self.dialect, op) {
+            (Dialect::Postgres, CompareOp::HasAny) => format!("({value} && {})", self.typed_param(slot, "text[]")),
+            (Dialect::Postgres, CompareOp::HasAll) => format!("({value} @> {})", self.typed_param(slot, "text[]")),
+            (Dialect::Postgres, _) => format!("({} = ANY({value}))", self.typed_param(slot, "text")),
+            (Dialect::Sqlite, op) => {
+                let operand = self.param(slot);
+                let has = match op {
+                    CompareOp::HasAny => format!(
+                        "EXISTS (SELECT 1 FROM json_each({value}) h WHERE h.value IN (SELECT value FROM json_each({operand})))"
+                    ),
+                    CompareOp::HasAll => format!(
+                        "NOT EXISTS (SELECT 1 FROM json_each({operand}) w WHERE w.value NOT IN (SELECT value FROM json_each({value})))"
+                    ),
+                    _ => format!("EXISTS (SELECT 1 FROM json_each({value}) h WHERE h.value = {operand})"),
+                };
+                format!("(CASE WHEN {value} IS NULL OR {operand} IS NULL THEN NULL ELSE {has} END)")
+            }
+        }
+    }
+
+    fn membership(&self, value: &str, list: &str, op: CompareOp) -> String {
+        let among = self.among(value, list);
+        if op == CompareOp::NotIn { format!("(NOT ({among}))") } else { format!("({among})") }
+    }
+
+    fn related(
+        &mut self,
+        source: &mut Source,
+        at: &[Hop],
+        relation: RelationId,
+        quantifier: Quantifier,
+        filter: &Filter,
+    ) -> String {
+        let catalog = self.catalog;
+        let module = at.last().map_or(source.module, |hop| hop.target);
+        let relation = catalog.module(module).relation(relation);
+        let record = self.join(source, at);
+        let mut related = self.source(relation.module, source.visibility);
+        let reference = catalog.field(relation.module, relation.field);
+        let linked = format!("{} = {}", column(&related.alias, stored_column(reference)), column(&record, "id"));
+        let alias = related.alias.clone();
+        let live = self.live_and_visible(relation.module, &alias, source.visibility);
+        let condition = self.condition(&mut related, filter);
+        let condition = match quantifier {
+            Quantifier::Some | Quantifier::None => condition,
+            Quantifier::Every => format!("({condition}) IS NOT TRUE"),
+        };
+        let not = if quantifier == Quantifier::Some { "" } else { "NOT " };
+        let from = self.from(&related);
+        let exists = format!("{not}EXISTS (SELECT 1 FROM {from} WHERE {linked} AND {live} AND {condition})");
+        if at.is_empty() {
+            return format!("({exists})");
+        }
+        // Of a record that is not there nothing is known.
+        format!("(CASE WHEN {} IS NULL THEN NULL ELSE {exists} END)", column(&record, "id"))
+    }
+}
+
+fn operator(op: CompareOp) -> &'static str {
+    match op {
+        CompareOp::Ne => "<>",
+        CompareOp::Lt => "<",
+        CompareOp::Lte => "<=",
+        CompareOp::Gt => ">",
+        CompareOp::Gte => ">=",
+        _ => "=",
+    }
+}

@@ -1,0 +1,311 @@
+//! A list → its statements: one for its records, one for their number, and the same for each list nested in it.
+//!
+//! A nested list is one statement for all parents, whatever their number. On PostgreSQL:
+//! `SELECT p.id, c.* FROM unnest($1::uuid[]) AS p(id) CROSS JOIN LATERAL (SELECT … WHERE t1."account_id" = p.id ORDER BY … LIMIT …) c`;
+//! on SQLite, which has no lateral joins, the parents come from `json_each` and a correlated subquery picks each parent's row ids.
+
+use cardine_access::Rights;
+use cardine_model::ScalarType;
+use cardine_model::catalog::{Catalog, FieldPath, Hop, RelationId};
+use cardine_query::{Authorised, Deleted, KeysetValue, List, Nulls, OrderKey, Page, Take};
+
+use crate::expr::{DECIMAL_COLLATION, Shape, never_null};
+use crate::ident::column;
+use crate::statement::{ColumnType, Dialect, Param, Statement, Transform};
+use crate::writer::{Source, Visibility, Writer, stored_column};
+
+/// The statements of a list. A nested list's rows and counts have the parent's id as first column.
+#[derive(Debug, Clone)]
+pub struct ListStatements {
+    /// The records; none if only their number is wanted.
+    pub rows: Option<Statement>,
+    /// The number of all records of the filter.
+    pub count: Option<Statement>,
+    /// What bounds the rows (of each parent).
+    pub take: Take,
+    /// Position in the parent's outputs of the id that this list belongs to; unused at the root.
+    pub parent_output: usize,
+    /// The nested lists.
+    pub children: Vec<ListStatements>,
+}
+
+/// Makes the statements of `list`, with the record rules of `rights` in every place where a record is read.
+pub fn render_list(dialect: Dialect, catalog: &Catalog, rights: &Rights, list: &Authorised<List>) -> ListStatements {
+    let list = list.get();
+    let making = Making { dialect, catalog, rights };
+    ListStatements {
+        rows: list.rows.then(|| making.root_rows(list)),
+        count: list.count.then(|| making.root_count(list)),
+        take: list.page.take,
+        parent_output: 0,
+        children: making.children(list),
+    }
+}
+
+struct Making<'a> {
+    dialect: Dialect,
+    catalog: &'a Catalog,
+    rights: &'a Rights,
+}
+
+impl Making<'_> {
+    fn writer(&self) -> Writer<'_> {
+        Writer::new(self.dialect, self.catalog, self.rights)
+    }
+
+    fn children(&self, list: &List) -> Vec<ListStatements> {
+        let child = |child: &cardine_query::Child| {
+            let link = self.link(list, &child.at, child.relation);
+            ListStatements {
+                rows: child.list.rows.then(|| self.nested_rows(&child.list, &link)),
+                count: child.list.count.then(|| self.nested_count(&child.list, &link)),
+                take: child.list.page.take,
+                parent_output: child.parent_output,
+                children: self.children(&child.list),
+            }
+        };
+        list.children.iter().map(child).collect()
+    }
+
+    /// The column of the related module that holds the parent's id.
+    fn link(&self, list: &List, at: &[Hop], relation: RelationId) -> String {
+        let module = at.last().map_or(list.module, |hop| hop.target);
+        let relation = self.catalog.module(module).relation(relation);
+        stored_column(self.catalog.field(relation.module, relation.field)).to_owned()
+    }
+
+    fn root_rows(&self, list: &List) -> Statement {
+        let mut writer = self.writer();
+        let mut source = writer.source(list.module, Visibility::Caller);
+        let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
+        let conditions = writer.conditions(&mut source, list, None);
+        let order = writer.order(&mut source, list);
+        let limit = writer.limit(&list.page);
+        let from = writer.from(&source);
+        let text = format!(
+            "SELECT {} FROM {from} WHERE {}{order}{limit}",
+            outputs.join(", "),
+            conditions.join(" AND ")
+        );
+        Statement { text, params: writer.into_params(), columns }
+    }
+
+    fn root_count(&self, list: &List) -> Statement {
+        let mut writer = self.writer();
+        let mut source = writer.source(list.module, Visibility::Caller);
+        let conditions = writer.conditions(&mut source, &unpaged(list), None);
+        let from = writer.from(&source);
+        let text = format!("SELECT count(*) FROM {from} WHERE {}", conditions.join(" AND "));
+        Statement { text, params: writer.into_params(), columns: vec![ColumnType::Integer] }
+    }
+
+    fn nested_rows(&self, list: &List, link: &str) -> Statement {
+        let mut writer = self.writer();
+        let parents = writer.typed_param(Param::Parents, "uuid[]");
+        let (text, columns) = match self.dialect {
+            Dialect::Postgres => {
+                let mut source = writer.source(list.module, Visibility::Caller);
+                let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
+                let outputs: Vec<String> =
+                    outputs.iter().enumerate().map(|(position, value)| format!("{value} AS c{position}")).collect();
+                let linked = format!("{} = p.id", column(&source.alias, link));
+                let conditions = writer.conditions(&mut source, list, Some(linked));
+                let order = writer.order(&mut source, list);
+                let limit = writer.limit(&list.page);
+                let from = writer.from(&source);
+                let inner = format!(
+                    "SELECT {} FROM {from} WHERE {}{order}{limit}",
+                    outputs.join(", "),
+                    conditions.join(" AND ")
+                );
+                (format!("SELECT p.id, c.* FROM unnest({parents}) AS p(id) CROSS JOIN LATERAL ({inner}) c"), columns)
+            }
+            Dialect::Sqlite => {
+                let mut picked = writer.source(list.module, Visibility::Caller);
+                let linked = format!("{} = p.value", column(&picked.alias, link));
+                let conditions = writer.conditions(&mut picked, list, Some(linked));
+                let picked_order = writer.order(&mut picked, list);
+                let limit = writer.limit(&list.page);
+                let from = writer.from(&picked);
+                let inner = format!(
+                    "SELECT {}.rowid FROM {from} WHERE {}{picked_order}{limit}",
+                    picked.alias,
+                    conditions.join(" AND ")
+                );
+                let mut source = writer.source(list.module, Visibility::Caller);
+                let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
+                let order = writer.order(&mut source, list).replacen(" ORDER BY ", " ORDER BY p.key, ", 1);
+                let table = writer.from(&source);
+                let text = format!(
+                    "SELECT p.value, {} FROM json_each({parents}) p CROSS JOIN {table} WHERE {}.rowid IN ({inner}){order}",
+                    outputs.join(", "),
+                    source.alias
+                );
+                (text, columns)
+            }
+        };
+        let columns = [vec![ColumnType::Id], columns].concat();
+        Statement { text, params: writer.into_params(), columns }
+    }
+
+    fn nested_count(&self, list: &List, link: &str) -> Statement {
+        let mut writer = self.writer();
+        let parents = writer.typed_param(Param::Parents, "uuid[]");
+        let mut source = writer.source(list.module, Visibility::Caller);
+        let parent = column(&source.alias, link);
+        let linked = writer.among(&parent, &parents);
+        let conditions = writer.conditions(&mut source, &unpaged(list), Some(linked));
+        let from = writer.from(&source);
+        let text = format!("SELECT {parent}, count(*) FROM {from} WHERE {} GROUP BY {parent}", conditions.join(" AND "));
+        Statement { text, params: writer.into_params(), columns: vec![ColumnType::Id, ColumnType::Integer] }
+    }
+}
+
+/// The same list without its page, for counting.
+fn unpaged(list: &List) -> List {
+    let page = Page { after: None, before: None, ..list.page.clone() };
+    List { page, outputs: Vec::new(), children: Vec::new(), ..list.clone() }
+}
+
+impl Writer<'_> {
+    fn outputs(&mut self, source: &mut Source, outputs: &[FieldPath]) -> (Vec<String>, Vec<ColumnType>) {
+        let mut values = Vec::with_capacity(outputs.len());
+        let mut columns = Vec::with_capacity(outputs.len());
+        for path in outputs {
+            values.push(self.shown(source, path));
+            let (_, field) = self.end(source.module, path);
+            columns.push(Shape::of(field).column_type());
+        }
+        if values.is_empty() {
+            values.push("1".to_owned());
+            columns.push(ColumnType::Integer);
+        }
+        (values, columns)
+    }
+
+    fn conditions(&mut self, source: &mut Source, list: &List, linked: Option<String>) -> Vec<String> {
+        let alias = source.alias.clone();
+        let mut conditions: Vec<String> = linked.into_iter().collect();
+        let deleted_at = column(&alias, "deleted_at");
+        match list.deleted {
+            Deleted::Exclude => conditions.push(format!("{deleted_at} IS NULL")),
+            Deleted::Only => conditions.push(format!("{deleted_at} IS NOT NULL")),
+            Deleted::Include => {}
+        }
+        conditions.extend(self.visible(list.module, &alias, source.visibility));
+        if let Some(filter) = &list.filter {
+            conditions.push(self.condition(source, filter));
+        }
+        if let Some(values) = &list.page.after {
+            conditions.push(self.keyset(source, &list.order, values, false));
+        }
+        if let Some(values) = &list.page.before {
+            conditions.push(self.keyset(source, &list.order, values, true));
+        }
+        if conditions.is_empty() {
+            conditions.push("1 = 1".to_owned());
+        }
+        conditions
+    }
+
+    /// `ORDER BY`, reversed where the page is taken from the end; nothing where one record is all there can be.
+    fn order(&mut self, source: &mut Source, list: &List) -> String {
+        let reversed = match list.page.take {
+            Take::One => return String::new(),
+            Take::First(_) => false,
+            Take::Last(_) => true,
+        };
+        let mut keys = Vec::new();
+        for key in &list.order {
+            let direction = if key.descending != reversed { "DESC" } else { "ASC" };
+            let nulls = match (key.nulls == Nulls::First) != reversed {
+                true => "NULLS FIRST",
+                false => "NULLS LAST",
+            };
+            let (_, field) = self.end(source.module, &key.path);
+            let nulls = if key.path.hops.is_empty() && never_null(field) { String::new() } else { format!(" {nulls}") };
+            for value in self.order_values(source, key) {
+                keys.push(format!("{value} {direction}{nulls}"));
+            }
+        }
+        format!(" ORDER BY {}", keys.join(", "))
+    }
+
+    /// What a key orders by: text by its sort key, then by code points.
+    fn order_values(&mut self, source: &mut Source, key: &OrderKey) -> Vec<String> {
+        let (_, field) = self.end(source.module, &key.path);
+        let shape = Shape::of(field);
+        let value = self.shown(source, &key.path);
+        match (shape, self.dialect) {
+            (Shape::Scalar(scalar), _) if scalar.is_text() => vec![format!("cardine_sort_key({value})"), value],
+            (Shape::Scalar(ScalarType::Decimal { .. }), Dialect::Sqlite) => vec![format!("{value} {DECIMAL_COLLATION}")],
+            _ => vec![value],
+        }
+    }
+
+    fn limit(&mut self, page: &Page) -> String {
+        let mut text = match page.take {
+            Take::One => return String::new(),
+            Take::First(slot) | Take::Last(slot) => {
+                format!(" LIMIT {}", self.typed_param(Param::SlotPlus(slot, 1), "bigint"))
+            }
+        };
+        if let Some(offset) = page.offset {
+            text.push_str(&format!(" OFFSET {}", self.typed_param(Param::Slot(offset, Transform::None), "bigint")));
+        }
+        text
+    }
+
+    /// The condition that a record stands behind (or before) a place in the order:
+    /// `k1 > v1 OR (k1 = v1 AND (k2 > v2 OR …))`, with nulls where the order has them.
+    fn keyset(&mut self, source: &mut Source, order: &[OrderKey], values: &[KeysetValue], before: bool) -> String {
+        let mut condition: Option<String> = None;
+        for (key, value) in order.iter().zip(values).rev() {
+            let beyond = self.beyond(source, key, *value, before);
+            condition = Some(match condition {
+                None => beyond,
+                Some(rest) => format!("({beyond} OR ({} AND {rest}))", self.level(source, key, *value)),
+            });
+        }
+        condition.unwrap_or_else(|| "1 = 1".to_owned())
+    }
+
+    fn beyond(&mut self, source: &mut Source, key: &OrderKey, value: KeysetValue, before: bool) -> String {
+        let nulls_ahead = (key.nulls == Nulls::First) == before;
+        let own = self.order_values(source, key);
+        let plain = self.shown(source, &key.path);
+        if value.is_null {
+            return if nulls_ahead { "1 = 0".to_owned() } else { format!("{plain} IS NOT NULL") };
+        }
+        let operator = if key.descending == before { ">" } else { "<" };
+        let theirs = self.keyset_params(source, key, value);
+        let compared = match (own.as_slice(), theirs.as_slice()) {
+            ([own], [theirs]) => format!("{own} {operator} {theirs}"),
+            (own, theirs) => format!("({}) {operator} ({})", own.join(", "), theirs.join(", ")),
+        };
+        if nulls_ahead { format!("({compared} OR {plain} IS NULL)") } else { compared }
+    }
+
+    fn level(&mut self, source: &mut Source, key: &OrderKey, value: KeysetValue) -> String {
+        let own = self.order_values(source, key);
+        if value.is_null {
+            return format!("{} IS NULL", self.shown(source, &key.path));
+        }
+        let theirs = self.keyset_params(source, key, value);
+        let equal: Vec<String> = own.iter().zip(&theirs).map(|(own, theirs)| format!("{own} = {theirs}")).collect();
+        equal.join(" AND ")
+    }
+
+    fn keyset_params(&mut self, source: &Source, key: &OrderKey, value: KeysetValue) -> Vec<String> {
+        let (_, field) = self.end(source.module, &key.path);
+        let shape = Shape::of(field);
+        let ty = shape.postgres_type();
+        let own = self.typed_param(Param::Slot(value.slot, Transform::None), ty);
+        match shape {
+            Shape::Scalar(scalar) if scalar.is_text() => {
+                vec![self.typed_param(Param::Slot(value.slot, Transform::SortKey), ty), own]
+            }
+            _ => vec![own],
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A statement: text with numbered parameters, where each parameter's value comes from, and how each result column is read.
+
+use cardine_model::Value;
+use cardine_query::Slot;
+
+/// Which database a statement is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// SQLite with Cardine's functions and collation registered (see the store).
+    Sqlite,
+    /// PostgreSQL 14 or newer with Cardine's functions created by the migrations.
+    Postgres,
+}
+
+/// A statement. Parameters are `$1`, `$2`, … on PostgreSQL and `?1`, `?2`, … on SQLite; each may be used several times.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// The text; the same for every request of one shape.
+    pub text: String,
+    /// Where the value of parameter n (from 1) comes from.
+    pub params: Vec<Param>,
+    /// How each result column is read.
+    pub columns: Vec<ColumnType>,
+}
+
+/// Where a parameter's value comes from, and what it is made into.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Param {
+    /// A value of the request.
+    Slot(Slot, Transform),
+    /// A number of the request, plus this: a page's limit and the one row more that tells whether there are others.
+    SlotPlus(Slot, i64),
+    /// A constant of the statement.
+    Value(Value, Transform),
+    /// The ids of the parent records, each once: an array on PostgreSQL, a JSON list on SQLite.
+    Parents,
+    /// The caller's visible owners, likewise.
+    VisibleOwners,
+    /// The caller's user id, or null.
+    ActorId,
+    /// The instant of the request.
+    Now,
+    /// Today's date in the caller's time zone.
+    Today,
+}
+
+/// What a value becomes before it is bound. Null stays null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transform {
+    /// Itself.
+    None,
+    /// Folded text (`model::text::fold`); of a list, each element.
+    Fold,
+    /// The text's sort key (`model::text::sort_key`); of a list, each element.
+    SortKey,
+    /// Folded, with `\`, `%` and `_` escaped by `\`, between two `%`.
+    LikeContains,
+    /// Folded and escaped, `%` behind.
+    LikePrefix,
+    /// Folded and escaped, `%` before.
+    LikeSuffix,
+}
+
+/// How a result column is read. What comes out is uniform over the databases: null, boolean, integer, or the text that the API shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ColumnType {
+    /// An id: `uuid` on PostgreSQL, text on SQLite; read as hyphenated lower-case text.
+    Id,
+    /// Text.
+    Text,
+    /// A 32- or 64-bit integer; read as an integer.
+    Integer,
+    /// `numeric` on PostgreSQL, text on SQLite; read as plain decimal text with the digits that the database gives.
+    Decimal,
+    /// `boolean` on PostgreSQL, 0 or 1 on SQLite.
+    Boolean,
+    /// Read as `YYYY-MM-DD`.
+    Date,
+    /// Read as `HH:MM:SS`.
+    Time,
+    /// `timestamptz` on PostgreSQL, text on SQLite; read as `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+    DateTime,
+    /// `text[]` on PostgreSQL, a JSON list on SQLite; read as the text of a JSON list of strings.
+    TextList,
+    /// `jsonb` on PostgreSQL, text on SQLite; read as JSON text.
+    Json,
+}

@@ -1,0 +1,1 @@
+//! Statements that write records: insert, update, and the row locked for it.

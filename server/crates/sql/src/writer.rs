@@ -1,0 +1,198 @@
+//! What all clauses of one statement share: parameters, aliases, tables with the to-one joins that their paths need.
+
+use std::fmt::Write as _;
+
+use cardine_access::{RecordScope, Rights};
+use cardine_model::catalog::{Catalog, Field, Hop, Module, ModuleId};
+
+use crate::ident::{column, quote};
+use crate::statement::{Dialect, Param};
+
+/// How deep `CONTROLLED_BY_PARENT` is followed; a longer chain shows nothing.
+const PARENT_DEPTH_MAX: usize = 8;
+
+/// The state of one statement's making.
+pub(crate) struct Writer<'a> {
+    pub dialect: Dialect,
+    pub catalog: &'a Catalog,
+    pub rights: &'a Rights,
+    params: Vec<Param>,
+    aliases: u32,
+}
+
+/// Whose eyes a table is seen with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Visibility {
+    /// Only records that the caller may read.
+    Caller,
+    /// All records that are not deleted: rollups with scope `ALL`, and the records that they reach.
+    All,
+}
+
+/// A table in a `FROM`, with the joins that were asked for so far.
+pub(crate) struct Source {
+    pub module: ModuleId,
+    pub alias: String,
+    pub visibility: Visibility,
+    joins: Vec<Join>,
+}
+
+struct Join {
+    hops: Vec<Hop>,
+    alias: String,
+    condition: String,
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(dialect: Dialect, catalog: &'a Catalog, rights: &'a Rights) -> Self {
+        Self { dialect, catalog, rights, params: Vec::new(), aliases: 0 }
+    }
+
+    /// The placeholder of `param`; equal parameters share one.
+    pub fn param(&mut self, param: Param) -> String {
+        let position = self.params.iter().position(|known| *known == param).unwrap_or_else(|| {
+            self.params.push(param);
+            self.params.len() - 1
+        });
+        let sigil = match self.dialect {
+            Dialect::Sqlite => '?',
+            Dialect::Postgres => '$',
+        };
+        format!("{sigil}{}", position + 1)
+    }
+
+    /// The placeholder of `param`, told to be of PostgreSQL's type `ty`.
+    pub fn typed_param(&mut self, param: Param, ty: &str) -> String {
+        let placeholder = self.param(param);
+        match self.dialect {
+            Dialect::Sqlite => placeholder,
+            Dialect::Postgres => format!("{placeholder}::{ty}"),
+        }
+    }
+
+    pub fn into_params(self) -> Vec<Param> {
+        self.params
+    }
+
+    pub fn source(&mut self, module: ModuleId, visibility: Visibility) -> Source {
+        Source { module, alias: self.alias(), visibility, joins: Vec::new() }
+    }
+
+    fn alias(&mut self) -> String {
+        self.aliases += 1;
+        format!("t{}", self.aliases)
+    }
+
+    /// The alias of the record that `hops` lead to, joined when it is first asked for.
+    ///
+    /// A target that is deleted or may not be seen is not joined, so everything read through it is null.
+    pub fn join(&mut self, source: &mut Source, hops: &[Hop]) -> String {
+        let Some((last, before)) = hops.split_last() else { return source.alias.clone() };
+        if let Some(join) = source.joins.iter().find(|join| join.hops == hops) {
+            return join.alias.clone();
+        }
+        let from = self.join(source, before);
+        let from_module = before.last().map_or(source.module, |hop| hop.target);
+        let reference = self.catalog.field(from_module, last.field);
+        let alias = self.alias();
+        let mut condition =
+            format!("{} = {}", column(&alias, "id"), column(&from, stored_column(reference)));
+        condition.push_str(" AND ");
+        condition.push_str(&self.live_and_visible(last.target, &alias, source.visibility));
+        source.joins.push(Join { hops: hops.to_vec(), alias: alias.clone(), condition });
+        alias
+    }
+
+    /// `FROM` with all joins asked for; to be written after the clauses that ask.
+    pub fn from(&self, source: &Source) -> String {
+        let mut text = format!("{} {}", quote(&self.catalog.module(source.module).table), source.alias);
+        text.push_str(&self.joins(source));
+        text
+    }
+
+    /// The joins alone.
+    pub fn joins(&self, source: &Source) -> String {
+        let mut text = String::new();
+        for join in &source.joins {
+            let target = join.hops.last().map_or(source.module, |hop| hop.target);
+            let table = quote(&self.catalog.module(target).table);
+            let _ = write!(text, " LEFT JOIN {table} {} ON {}", join.alias, join.condition);
+        }
+        text
+    }
+
+    /// The condition that a record is not deleted and may be seen.
+    pub fn live_and_visible(&mut self, module: ModuleId, alias: &str, visibility: Visibility) -> String {
+        let live = format!("{} IS NULL", column(alias, "deleted_at"));
+        match self.visible(module, alias, visibility) {
+            Some(visible) => format!("{live} AND {visible}"),
+            None => live,
+        }
+    }
+
+    /// The condition that a record may be seen; none if all may.
+    pub fn visible(&mut self, module: ModuleId, alias: &str, visibility: Visibility) -> Option<String> {
+        if visibility == Visibility::All {
+            return None;
+        }
+        let rights = self.rights;
+        self.scoped(module, alias, 0, &|module| rights.read_scope(module))
+    }
+
+    /// The condition that a record is in the scope that `scope_of` tells for its module.
+    pub fn scoped(
+        &mut self,
+        module: ModuleId,
+        alias: &str,
+        depth: usize,
+        scope_of: &dyn Fn(&Module) -> RecordScope,
+    ) -> Option<String> {
+        let catalog = self.catalog;
+        match scope_of(catalog.module(module)) {
+            RecordScope::All => None,
+            RecordScope::Owned => Some(self.owned(alias)),
+            RecordScope::Parent(_) if depth >= PARENT_DEPTH_MAX => Some("1 = 0".to_owned()),
+            RecordScope::Parent(field) => {
+                let reference = catalog.field(module, field);
+                let targets = reference.reference().map_or(&[][..], |reference| &reference.targets);
+                let parents: Vec<String> = targets
+                    .iter()
+                    .map(|target| {
+                        let parent = self.alias();
+                        let table = quote(&catalog.module(*target).table);
+                        let mut condition = format!(
+                            "{} = {} AND {} IS NULL",
+                            column(&parent, "id"),
+                            column(alias, stored_column(reference)),
+                            column(&parent, "deleted_at")
+                        );
+                        if let Some(scope) = self.scoped(*target, &parent, depth + 1, scope_of) {
+                            let _ = write!(condition, " AND {scope}");
+                        }
+                        format!("EXISTS (SELECT 1 FROM {table} {parent} WHERE {condition})")
+                    })
+                    .collect();
+                Some(if parents.is_empty() { "1 = 0".to_owned() } else { format!("({})", parents.join(" OR ")) })
+            }
+        }
+    }
+
+    fn owned(&mut self, alias: &str) -> String {
+        let owner = column(alias, "owner_id");
+        let owners = self.typed_param(Param::VisibleOwners, "uuid[]");
+        self.among(&owner, &owners)
+    }
+
+    /// The condition that `value` is among the elements of the list parameter `list`.
+    pub fn among(&self, value: &str, list: &str) -> String {
+        match self.dialect {
+            Dialect::Sqlite => format!("{value} IN (SELECT value FROM json_each({list}))"),
+            Dialect::Postgres => format!("{value} = ANY({list})"),
+        }
+    }
+}
+
+/// The column of a stored field.
+pub(crate) fn stored_column(field: &Field) -> &str {
+    field.column.as_deref().expect("a reference is always stored")
+}
