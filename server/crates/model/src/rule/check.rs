@@ -1,6 +1,6 @@
 //! Type checking: from CEL's syntax tree to an expression over a module's fields, with every fault named at once.
 
-mod call;
+pub(super) mod call;
 mod operator;
 mod path;
 
@@ -69,23 +69,42 @@ pub enum Expected {
     Any,
 }
 
+/// Most faults that are told of one rule; more help nobody.
+const ISSUES_MAX: usize = 20;
+
 /// Parses `source` and checks it against `schema`; all faults at once.
-pub fn check(source: &str, context: &Context, schema: &dyn Schema) -> Result<TypedRule, Vec<RuleIssue>> {
-    let parsed = parse(source)?;
-    let mut checker = Checker { parsed: &parsed, context, schema, issues: Vec::new() };
+pub fn check(
+    source: &str,
+    context: &Context,
+    schema: &dyn Schema,
+) -> Result<TypedRule, Vec<RuleIssue>> {
+    let parsed = parse(source).map_err(in_order)?;
+    let mut checker = Checker {
+        parsed: &parsed,
+        context,
+        schema,
+        issues: Vec::new(),
+    };
     let typed = checker.expression(&parsed.root);
     if let Some(typed) = &typed {
         checker.result(typed);
     }
-    let mut issues = checker.issues;
+    let issues = checker.issues;
     match typed {
-        Some(typed) if issues.is_empty() => Ok(TypedRule { source: source.to_owned(), expr: typed.expr, ty: typed.ty }),
-        _ => {
-            issues.sort_by_key(|issue| issue.position);
-            issues.dedup();
-            Err(issues)
-        }
+        Some(typed) if issues.is_empty() => Ok(TypedRule {
+            source: source.to_owned(),
+            expr: typed.expr,
+            ty: typed.ty,
+        }),
+        _ => Err(in_order(issues)),
     }
+}
+
+fn in_order(mut issues: Vec<RuleIssue>) -> Vec<RuleIssue> {
+    issues.sort_by_key(|issue| issue.position);
+    issues.dedup();
+    issues.truncate(ISSUES_MAX);
+    issues
 }
 
 struct Checker<'a> {
@@ -139,7 +158,11 @@ impl Checker<'_> {
     fn name_or_path(&mut self, node: &Expression) -> Checked {
         match (&node.expr, self.parsed.atom(node)) {
             (Syntax::Ident(_), Some(Name::Literal(value))) => {
-                let ty = if matches!(value, Value::Text(_)) { RuleType::Text } else { RuleType::Number };
+                let ty = if matches!(value, Value::Text(_)) {
+                    RuleType::Text
+                } else {
+                    RuleType::Number
+                };
                 let literal = Expr::Literal(value.clone());
                 self.typed(literal, ty, self.parsed.position(node))
             }
@@ -157,7 +180,10 @@ impl Checker<'_> {
             symbol::EQUALS => return self.equality(BinaryOp::Equal, operands, position),
             symbol::NOT_EQUALS => return self.equality(BinaryOp::NotEqual, operands, position),
             symbol::INDEX => {
-                return self.fail(position, "values cannot be taken out of a list by position; use `list.has(x)`");
+                return self.fail(
+                    position,
+                    "values cannot be taken out of a list by position; use `list.has(x)`",
+                );
             }
             symbol::ADD => BinaryOp::Add,
             symbol::SUBSTRACT => BinaryOp::Subtract,
@@ -189,7 +215,10 @@ impl Checker<'_> {
             Expected::Any => typed.ty,
         };
         if typed.ty != expected && typed.ty != RuleType::Null {
-            let message = format!("the rule gives {}, but {} is expected here", typed.ty, expected);
+            let message = format!(
+                "the rule gives {}, but {} is expected here",
+                typed.ty, expected
+            );
             self.issue(0, message);
         }
         let mut nodes = 0;
@@ -209,7 +238,9 @@ impl Checker<'_> {
             return match Uuid::parse_str(text) {
                 Ok(id) => self.typed(Expr::Literal(Value::Id(id)), RuleType::Id, operand.position),
                 Err(_) => {
-                    let message = format!("\"{text}\" is not an id; an id is written as in \"01890a5d-ac96-774b-bcce-b302099a8057\"");
+                    let message = format!(
+                        "\"{text}\" is not an id; an id is written as in \"01890a5d-ac96-774b-bcce-b302099a8057\""
+                    );
                     self.fail(operand.position, message)
                 }
             };
@@ -218,18 +249,33 @@ impl Checker<'_> {
             && !options.contains(text)
         {
             let hint = hint(text, options.iter().map(String::as_str));
-            let hint = if hint.is_empty() { format!("; it has {}", shown(options)) } else { hint };
-            return self.fail(operand.position, format!("this choice has no option \"{text}\"{hint}"));
+            let hint = if hint.is_empty() {
+                format!("; it has {}", shown(options))
+            } else {
+                hint
+            };
+            return self.fail(
+                operand.position,
+                format!("this choice has no option \"{text}\"{hint}"),
+            );
         }
         Some(operand)
     }
 
     fn typed(&self, expr: Expr, ty: RuleType, position: usize) -> Checked {
-        Some(Typed { expr, ty, options: None, position })
+        Some(Typed {
+            expr,
+            ty,
+            options: None,
+            position,
+        })
     }
 
     fn issue(&mut self, position: usize, message: impl Into<String>) {
-        self.issues.push(RuleIssue { position, message: message.into() });
+        self.issues.push(RuleIssue {
+            position,
+            message: message.into(),
+        });
     }
 
     fn fail(&mut self, position: usize, message: impl Into<String>) -> Checked {
@@ -240,7 +286,12 @@ impl Checker<'_> {
 
 /// The first options, for a message.
 fn shown(options: &[String]) -> String {
-    let mut text = options.iter().take(8).map(|option| format!("\"{option}\"")).collect::<Vec<_>>().join(", ");
+    let mut text = options
+        .iter()
+        .take(8)
+        .map(|option| format!("\"{option}\""))
+        .collect::<Vec<_>>()
+        .join(", ");
     if options.len() > 8 {
         text.push_str(", …");
     }

@@ -1,7 +1,10 @@
 //! The name that was probably meant.
 
 /// The one of `names` nearest to `wrong`: equal but for case, else at most a third of its letters apart.
-pub(super) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(
+    wrong: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();
     let most = (wrong.chars().count() / 3).clamp(1, 3);
     names
@@ -17,20 +20,31 @@ pub(super) fn hint<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) ->
     nearest(wrong, names).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
-/// Letters to add, take away or change (Levenshtein).
+/// Letters to add, take away, change or swap with the next (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let change = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = match (i, j) {
+                (0, _) => j,
+                (_, 0) => i,
+                _ => {
+                    let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    let shift = rows[i - 1][j].min(rows[i][j - 1]) + 1;
+                    let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                    let swap = if swapped {
+                        rows[i - 2][j - 2] + 1
+                    } else {
+                        usize::MAX
+                    };
+                    change.min(shift).min(swap)
+                }
+            };
         }
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -42,8 +56,9 @@ mod tests {
         let names = ["amount", "stage", "closeDate"];
         assert_eq!(nearest("ammount", names), Some("amount"));
         assert_eq!(nearest("closedate", names), Some("closeDate"));
-        assert_eq!(nearest("stgae", names), None);
+        assert_eq!(nearest("stgae", names), Some("stage"));
         assert_eq!(nearest("stag", names), Some("stage"));
+        assert_eq!(nearest("stxyz", names), None);
         assert_eq!(nearest("city", names), None);
     }
 }

@@ -24,13 +24,17 @@ pub fn postgres_functions() -> String {
              $cardine$;\n"
         )
     };
-    let sort_key = format!("regexp_replace(normalize({folded}, NFD), '[\\u0300-\\u036F]', '', 'g')");
+    let sort_key =
+        format!("regexp_replace(normalize({folded}, NFD), '[\\u0300-\\u036F]', '', 'g')");
     function("cardine_fold", &folded) + &function("cardine_sort_key", &sort_key)
 }
 
 /// The expression that folds `$1`. Nothing in the tables is ASCII on the left, so no quote or backslash needs escaping.
 fn folded_argument(tables: &FoldTables) -> String {
-    let mut expression = format!("translate(lower($1 COLLATE \"C\"), '{}', '{}')", tables.from, tables.to);
+    let mut expression = format!(
+        "translate(lower($1 COLLATE \"C\"), '{}', '{}')",
+        tables.from, tables.to
+    );
     for (from, to) in &tables.expansions {
         expression = format!("replace({expression}, '{from}', '{to}')");
     }
@@ -44,7 +48,11 @@ mod tests {
     #[test]
     fn texts_in_the_statements_need_no_escape() {
         let tables = fold_tables();
-        let texts = tables.expansions.iter().map(|(_, to)| to.as_str()).chain([tables.from.as_str(), tables.to.as_str()]);
+        let texts = tables
+            .expansions
+            .iter()
+            .map(|(_, to)| to.as_str())
+            .chain([tables.from.as_str(), tables.to.as_str()]);
         for text in texts {
             assert!(!text.contains(['\'', '\\', '$']), "{text}");
         }
