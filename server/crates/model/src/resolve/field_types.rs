@@ -1,0 +1,504 @@
+//! A field's type and options → what it holds. Targets, relations and rules are left to later stages.
+
+use std::sync::Arc;
+
+use regex::RegexBuilder;
+use rustc_hash::FxHashMap;
+use serde_json::Value as Json;
+
+use super::draft::{Document, Draft, Issues, UNKNOWN_RELATION, label_from_name, unchecked_rule};
+use super::numbers::{DIGITS_MAX, SCALE_DEFAULT, SCALE_MAX, parse_decimal, parse_integer};
+use super::option_table::{self, FIELD_TYPES, PLANNED_FIELD_TYPES};
+use super::sql_names::column_names_of_reference;
+use super::suggest::did_you_mean;
+use crate::catalog::{
+    ChoiceOption, DecimalUnit, Field, FieldKind, Formula, Reference, Rollup, TextFormat,
+};
+use crate::definition::{FieldDefinition, Label, OnDelete, RollupFunction, RollupScope};
+use crate::name::{snake_case, upper_first};
+use crate::{FieldId, ScalarType, path};
+
+/// Most bytes of a compiled pattern: a few hundred characters can ask for gigabytes.
+const PATTERN_SIZE_MAX: usize = 1 << 20;
+
+/// Adds every document's own fields to its module.
+pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
+    for document in draft.documents.clone() {
+        for (position, id, definition) in document.fields() {
+            let before = issues.len();
+            option_table::check(&document, position, definition, issues);
+            let kind = Resolver {
+                draft,
+                document,
+                position,
+                id,
+                definition,
+                issues,
+            }
+            .kind();
+            if issues.len() > before {
+                draft.faulty.insert((document.id, id));
+            }
+            let field = declare(id, definition, kind);
+            let module = draft.module_mut(document.id);
+            // Of two fields of one name the stage of GraphQL names tells; rules mean the first.
+            module.field_by_name.entry(field.name.clone()).or_insert(id);
+            module.fields.push(field);
+        }
+    }
+}
+
+fn declare(id: FieldId, definition: &FieldDefinition, kind: FieldKind) -> Field {
+    let derived = matches!(kind, FieldKind::Formula(_) | FieldKind::Rollup(_));
+    let numbered = matches!(kind, FieldKind::AutoNumber { .. });
+    let column = match kind {
+        FieldKind::Formula(_) | FieldKind::Rollup(_) => None,
+        FieldKind::Reference(_) => Some(column_names_of_reference(definition).0),
+        _ => Some(snake_case(&definition.name)),
+    };
+    Field {
+        id,
+        name: definition.name.clone(),
+        kind,
+        column,
+        label: definition
+            .label
+            .clone()
+            .unwrap_or_else(|| label_from_name(&definition.name)),
+        help: definition.help.clone(),
+        system: false,
+        required: definition.required,
+        // The server gives numbers without duplicates; the database holds it to that.
+        unique: definition.unique || numbered,
+        default: None,
+        read_only: definition.read_only || derived || numbered,
+        indexed: definition.indexed,
+        deprecated: deprecation(definition.deprecated.as_ref()),
+    }
+}
+
+fn deprecation(deprecated: Option<&Json>) -> Option<String> {
+    match deprecated {
+        Some(Json::String(reason)) => Some(reason.clone()),
+        // GraphQL's own words for a deprecation without a reason.
+        Some(Json::Bool(true)) => Some("No longer supported".to_owned()),
+        _ => None,
+    }
+}
+
+/// What stands for the kind of a faulty field until the whole is refused.
+fn stand_in() -> FieldKind {
+    FieldKind::Json { schema: None }
+}
+
+/// One field on its way from definition to kind.
+struct Resolver<'r, 'd> {
+    draft: &'r mut Draft<'d>,
+    document: Document<'d>,
+    position: usize,
+    id: FieldId,
+    definition: &'d FieldDefinition,
+    issues: &'r mut Issues,
+}
+
+impl Resolver<'_, '_> {
+    fn kind(&mut self) -> FieldKind {
+        match self.definition.kind.as_str() {
+            "text" => self.text(TextFormat::Plain),
+            "longText" => self.text(TextFormat::Long),
+            "richText" => self.text(TextFormat::Rich),
+            "email" => self.text(TextFormat::Email),
+            "phone" => self.text(TextFormat::Phone),
+            "url" => self.text(TextFormat::Url),
+            "integer" => self.integer(),
+            "decimal" => self.decimal(DecimalUnit::Plain),
+            "percent" => self.decimal(DecimalUnit::Percent),
+            "money" => self.decimal(DecimalUnit::Money),
+            "boolean" => FieldKind::Boolean,
+            "date" => FieldKind::Date,
+            "time" => FieldKind::Time,
+            "dateTime" => FieldKind::DateTime,
+            "choice" => FieldKind::Choice {
+                options: self.options(),
+            },
+            "multiChoice" => FieldKind::MultiChoice {
+                options: self.options(),
+            },
+            "json" => self.json(),
+            "reference" => self.reference(),
+            "autoNumber" => self.auto_number(),
+            "formula" => self.formula(),
+            "rollup" => self.rollup(),
+            other => self.unknown_type(other),
+        }
+    }
+
+    fn fault(&mut self, key: &str, rule: &str, message: impl Into<String>) {
+        self.issues
+            .add_at_field(self.document.definition, self.position, key, rule, message);
+    }
+
+    fn unknown_type(&mut self, name: &str) -> FieldKind {
+        if PLANNED_FIELD_TYPES.contains(&name) {
+            let message = format!(
+                "fields of type `{name}` are not available yet; choose one of {}",
+                FIELD_TYPES.join(", ")
+            );
+            self.fault("type", "unavailable", message);
+        } else {
+            let hint = did_you_mean(name, FIELD_TYPES);
+            self.fault(
+                "type",
+                "enum",
+                format!("{name:?} is not one of {}{hint}", FIELD_TYPES.join(", ")),
+            );
+        }
+        stand_in()
+    }
+
+    fn text(&mut self, format: TextFormat) -> FieldKind {
+        let definition = self.definition;
+        if definition.max_length == Some(0) {
+            self.fault("maxLength", "minimum", "must be at least 1");
+        }
+        if let Some(pattern) = &definition.pattern {
+            // The whole value meets it, whatever alternatives it has.
+            match RegexBuilder::new(&format!("^(?:{pattern})$"))
+                .size_limit(PATTERN_SIZE_MAX)
+                .build()
+            {
+                Ok(compiled) => {
+                    self.draft
+                        .patterns
+                        .insert((self.document.id, self.id), compiled);
+                }
+                Err(regex::Error::CompiledTooBig(_)) => {
+                    self.fault(
+                        "pattern",
+                        "regex",
+                        "the regular expression is too large; use smaller repetitions",
+                    );
+                }
+                Err(_) => {
+                    let message = "is no regular expression of the supported kind (no look-around, no back-references): check brackets and escapes";
+                    self.fault("pattern", "regex", message);
+                }
+            }
+        }
+        FieldKind::Text {
+            format,
+            max_length: definition.max_length,
+            pattern: definition.pattern.clone(),
+        }
+    }
+
+    fn integer(&mut self) -> FieldKind {
+        let FieldDefinition { big, min, max, .. } = self.definition;
+        let mut bound = |key: &str, value: &Option<Json>| {
+            let parsed = value.as_ref().map(|value| parse_integer(value, *big));
+            parsed.and_then(|parsed| {
+                parsed
+                    .map_err(|message| self.fault(key, "type", message))
+                    .ok()
+            })
+        };
+        let (min, max) = (bound("min", min), bound("max", max));
+        if let (Some(min), Some(max)) = (min, max)
+            && min > max
+        {
+            self.fault(
+                "min",
+                "maximum",
+                format!("must be at most `max`, which is {max}"),
+            );
+        }
+        FieldKind::Integer {
+            big: *big,
+            min,
+            max,
+        }
+    }
+
+    fn decimal(&mut self, unit: DecimalUnit) -> FieldKind {
+        let FieldDefinition { min, max, .. } = self.definition;
+        let scale = self.scale();
+        let mut bound = |key: &str, value: &Option<Json>| {
+            let parsed = value.as_ref().map(|value| parse_decimal(value, scale));
+            parsed.and_then(|parsed| {
+                parsed
+                    .map_err(|message| self.fault(key, "type", message))
+                    .ok()
+            })
+        };
+        let (min, max) = (bound("min", min), bound("max", max));
+        if let (Some(min), Some(max)) = (&min, &max)
+            && min > max
+        {
+            let message = format!(
+                "must be at most `max`, which is {}",
+                max.to_fixed(u32::from(scale))
+            );
+            self.fault("min", "maximum", message);
+        }
+        FieldKind::Decimal {
+            unit,
+            scale,
+            min,
+            max,
+        }
+    }
+
+    fn scale(&mut self) -> u8 {
+        let scale = self.definition.scale.unwrap_or(SCALE_DEFAULT);
+        if scale > SCALE_MAX {
+            self.fault("scale", "maximum", format!("must be at most {SCALE_MAX}, so that {DIGITS_MAX} digits leave room before the point"));
+            return SCALE_MAX;
+        }
+        scale
+    }
+
+    /// The options in their order: by `order`, else by place.
+    fn options(&mut self) -> Vec<ChoiceOption> {
+        let definitions = &self.definition.options;
+        let mut seen: FxHashMap<String, usize> = FxHashMap::default();
+        for (index, option) in definitions.iter().enumerate() {
+            let place = path!["fields", self.position, "options", index, "value"];
+            let value = option.value.as_str();
+            if !is_enum_value(value) {
+                let message = format!(
+                    "{value:?} is no option: it must begin with a letter (A to Z) and have only letters, digits and _, at most 64; \
+                     `true`, `false` and `null` mean something else"
+                );
+                self.issues
+                    .add(self.document.definition, place, "pattern", message);
+            } else if let Some(first) = seen.insert(value.to_ascii_lowercase(), index) {
+                let message = format!(
+                    "the option `{value}` is taken by `{}` before it; each stands once, ignoring case",
+                    definitions[first].value
+                );
+                self.issues
+                    .add(self.document.definition, place, "nameTaken", message);
+            }
+        }
+        if !definitions.is_empty() && definitions.iter().all(|option| !option.active) {
+            self.fault("options", "active", "at least one option must be active");
+        }
+        let mut ordered: Vec<_> = definitions.iter().enumerate().collect();
+        ordered.sort_by_key(|(index, option)| {
+            option
+                .order
+                .unwrap_or(i64::try_from(*index).unwrap_or(i64::MAX))
+        });
+        ordered
+            .into_iter()
+            .map(|(_, option)| ChoiceOption {
+                value: option.value.clone(),
+                label: option
+                    .label
+                    .clone()
+                    .unwrap_or_else(|| label_from_option(&option.value)),
+                active: option.active,
+            })
+            .collect()
+    }
+
+    fn json(&mut self) -> FieldKind {
+        let schema = self.definition.schema.clone();
+        if let Some(schema) = &schema {
+            // No retriever is compiled in, so that a `$ref` to another address fails here and nothing is fetched.
+            match jsonschema::draft202012::new(schema) {
+                Ok(validator) => {
+                    self.draft
+                        .json_schemas
+                        .insert((self.document.id, self.id), Arc::new(validator));
+                }
+                Err(error) => {
+                    let message = format!(
+                        "is no JSON Schema that can be used: {}",
+                        error.masked_with("a value")
+                    );
+                    self.fault("schema", "jsonSchema", message);
+                }
+            }
+        }
+        FieldKind::Json { schema }
+    }
+
+    fn reference(&mut self) -> FieldKind {
+        FieldKind::Reference(Reference {
+            targets: Vec::new(),
+            module_column: column_names_of_reference(self.definition).1,
+            inverse: self.definition.inverse.clone(),
+            on_delete: self.definition.on_delete.unwrap_or(OnDelete::SetNull),
+        })
+    }
+
+    fn auto_number(&mut self) -> FieldKind {
+        let format = self.definition.format.clone().unwrap_or_default();
+        if self.definition.format.is_some() && !is_number_format(&format) {
+            let message = "must be text with exactly one counter in braces, as many zeros as digits at least, and optional {YYYY}, {YY}, {MM}, {DD}: `TT-{YYYY}-{0000}`";
+            self.fault("format", "format", message);
+        }
+        FieldKind::AutoNumber { format }
+    }
+
+    fn formula(&mut self) -> FieldKind {
+        let returns = match self.definition.returns.as_deref() {
+            Some("integer") => Some(ScalarType::Integer),
+            Some("decimal" | "percent" | "money") => Some(ScalarType::Decimal {
+                scale: self.scale(),
+            }),
+            Some("boolean") => Some(ScalarType::Boolean),
+            Some("text") => Some(ScalarType::Text),
+            Some("date") => Some(ScalarType::Date),
+            Some("dateTime") => Some(ScalarType::DateTime),
+            Some(other) => {
+                const TYPES: [&str; 8] = [
+                    "integer", "decimal", "percent", "money", "boolean", "text", "date", "dateTime",
+                ];
+                self.fault(
+                    "returns",
+                    "enum",
+                    format!(
+                        "{other:?} is not one of {}{}",
+                        TYPES.join(", "),
+                        did_you_mean(other, TYPES)
+                    ),
+                );
+                None
+            }
+            None => None,
+        };
+        let Some(returns) = returns else {
+            return stand_in();
+        };
+        if self.definition.scale.is_some() && !matches!(returns, ScalarType::Decimal { .. }) {
+            let name = self.definition.returns.as_deref().unwrap_or_default();
+            self.fault(
+                "scale",
+                "notForThisType",
+                format!("a formula that returns `{name}` has no `scale`; leave it out"),
+            );
+        }
+        let rule = unchecked_rule(self.definition.rule.as_deref().unwrap_or_default());
+        FieldKind::Formula(Formula {
+            returns,
+            rule,
+            published: self.definition.published,
+        })
+    }
+
+    fn rollup(&mut self) -> FieldKind {
+        let Some(function) = self.definition.function else {
+            return stand_in();
+        };
+        if self.definition.field.is_none() && function != RollupFunction::Count {
+            self.fault(
+                "field",
+                "required",
+                "this function needs the related records' `field`; only COUNT does without",
+            );
+        }
+        if self.definition.scale.is_some() && function != RollupFunction::Avg {
+            self.fault(
+                "scale",
+                "notForThisType",
+                "only AVG has a `scale`; other results have the field's: leave it out",
+            );
+        }
+        if self.definition.scale.is_some() {
+            self.scale();
+        }
+        FieldKind::Rollup(Rollup {
+            relation: UNKNOWN_RELATION,
+            function,
+            field: None,
+            filter: None,
+            scope: self.definition.scope.unwrap_or(RollupScope::Visible),
+            returns: ScalarType::Integer,
+            published: self.definition.published,
+        })
+    }
+}
+
+/// A label for an option that has none: `CLOSED_WON` → "Closed won".
+fn label_from_option(value: &str) -> Label {
+    Label::Plain(upper_first(&value.replace('_', " ").to_lowercase()))
+}
+
+/// Whether `value` is a name that a GraphQL enum value may have.
+fn is_enum_value(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    bytes.len() <= 64
+        && bytes.first().is_some_and(u8::is_ascii_alphabetic)
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        && !["true", "false", "null"].contains(&value)
+}
+
+/// Whether `format` has exactly one counter, and nothing in braces but it and parts of the date.
+fn is_number_format(format: &str) -> bool {
+    let mut counters = 0;
+    let mut rest = format;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else {
+            return false;
+        };
+        let is_counter = (1..=12).contains(&name.len()) && name.bytes().all(|byte| byte == b'0');
+        if before.contains('}') || !(is_counter || ["YYYY", "YY", "MM", "DD"].contains(&name)) {
+            return false;
+        }
+        counters += usize::from(is_counter);
+        rest = after;
+    }
+    counters == 1 && !rest.contains('}') && format.len() <= 64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_formats_have_one_counter() {
+        for good in ["TT-{YYYY}-{0000}", "{0}", "A{YY}{MM}{DD}/{000000000000}"] {
+            assert!(is_number_format(good), "{good}");
+        }
+        for bad in [
+            "",
+            "TT",
+            "{YYYY}",
+            "{0}{0}",
+            "{0",
+            "0}",
+            "{X}{0}",
+            "{}",
+            "{0000000000000}",
+            "}{0}",
+            "{{0}}",
+        ] {
+            assert!(!is_number_format(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn enum_values_are_graphql_names() {
+        for good in ["A", "CLOSED_WON", "a1", "True"] {
+            assert!(is_enum_value(good), "{good}");
+        }
+        for bad in [
+            "",
+            "_A",
+            "__A",
+            "1A",
+            "A-B",
+            "é",
+            "true",
+            "false",
+            "null",
+            &"A".repeat(65),
+        ] {
+            assert!(!is_enum_value(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,551 @@
+//! Names in the GraphQL schema: all that a module and its fields derive, and what is taken already, ignoring case.
+//!
+//! Whoever derives a name for the API takes it from here, so that two things can never get the same one.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::draft::{Document, Draft, Issues};
+use crate::catalog::Module;
+use crate::definition::{FieldDefinition, ModuleDefinition, ReferenceTarget};
+use crate::name::{FieldName, ModuleName, lower_first, upper_first};
+use crate::{ModuleId, PathSegment, path};
+
+/// What follows a module's name in the names of its types; the empty one is the type of a record.
+pub const MODULE_TYPE_SUFFIXES: [&str; 26] = [
+    "",
+    "Filter",
+    "ListFilter",
+    "OrderBy",
+    "Connection",
+    "Edge",
+    "Create",
+    "Update",
+    "Unique",
+    "Aggregate",
+    "Sum",
+    "Avg",
+    "Min",
+    "Max",
+    "CountDistinct",
+    "Group",
+    "GroupKey",
+    "GroupBy",
+    "GroupOrderBy",
+    "Having",
+    "Change",
+    "Access",
+    "Link",
+    "ToOneInput",
+    "ToManyInput",
+    "History",
+];
+
+/// What follows a module's and a field's name in the names of that field's types: the enum of a choice or the union of a
+/// reference to several modules, its filter, and what writes it.
+pub const FIELD_TYPE_SUFFIXES: [&str; 3] = ["", "Filter", "Input"];
+
+/// Keys of every filter beside the fields.
+pub const FILTER_COMBINATORS: [&str; 3] = ["and", "or", "not"];
+
+/// Type names that belong to the API itself.
+pub const BUILT_IN_TYPES: [&str; 81] = [
+    "Query",
+    "Mutation",
+    "Subscription",
+    "Node",
+    "PageInfo",
+    "Viewer",
+    "ViewerModule",
+    "ViewerField",
+    "ModuleAccess",
+    "FieldAccess",
+    "BulkResult",
+    "Deleted",
+    "SortOrder",
+    "OrderDirection",
+    "DatePart",
+    "ChangeKind",
+    "SearchConnection",
+    "SearchEdge",
+    "SearchResult",
+    "SearchHit",
+    "Owner",
+    "OwnerFilter",
+    "OwnerOrderBy",
+    "History",
+    "HistoryConnection",
+    "HistoryEdge",
+    "HistoryEntry",
+    "HistoryChange",
+    "AuditEntry",
+    "Issue",
+    "File",
+    "FileFilter",
+    "Address",
+    "AddressInput",
+    "AddressFilter",
+    "GeoPoint",
+    "GeoPointInput",
+    "GeoPointFilter",
+    "Upload",
+    "Any",
+    "Entity",
+    "Int",
+    "Float",
+    "String",
+    "Boolean",
+    "ID",
+    "BigInt",
+    "Decimal",
+    "Date",
+    "Time",
+    "DateTime",
+    "Duration",
+    "JSON",
+    "EmailAddress",
+    "PhoneNumber",
+    "URL",
+    "IntFilter",
+    "FloatFilter",
+    "StringFilter",
+    "BooleanFilter",
+    "IDFilter",
+    "BigIntFilter",
+    "DecimalFilter",
+    "DateFilter",
+    "TimeFilter",
+    "DateTimeFilter",
+    "DurationFilter",
+    "JSONFilter",
+    "EmailAddressFilter",
+    "PhoneNumberFilter",
+    "URLFilter",
+    "CountFilter",
+    "DateWithin",
+    "DateTimeWithin",
+    "Within",
+    "WithinPeriod",
+    "CalendarUnit",
+    "Period",
+    "TextFilter",
+    "EnumFilter",
+    "ListFilter",
+];
+
+/// Root fields that belong to the API itself, of all three operations.
+const BUILT_IN_ROOT_FIELDS: [&str; 5] = ["search", "node", "nodes", "me", "duplicates"];
+
+/// Names of the types of a module: the record's first.
+pub fn type_names(name: &str) -> impl Iterator<Item = String> {
+    MODULE_TYPE_SUFFIXES
+        .iter()
+        .map(move |suffix| format!("{name}{suffix}"))
+}
+
+/// Query fields of a module: one record, list, groups, duplicates.
+pub fn query_names(name: &str, plural: &str) -> [String; 4] {
+    let one = lower_first(name);
+    [
+        one.clone(),
+        lower_first(plural),
+        format!("{one}Groups"),
+        format!("duplicatesOf{name}"),
+    ]
+}
+
+/// Mutation fields of a module.
+pub fn mutation_names(name: &str, plural: &str) -> [String; 12] {
+    [
+        format!("create{name}"),
+        format!("create{plural}"),
+        format!("update{name}"),
+        format!("update{plural}"),
+        format!("upsert{name}"),
+        format!("upsert{plural}"),
+        format!("delete{name}"),
+        format!("delete{plural}"),
+        format!("restore{name}"),
+        format!("destroy{name}"),
+        format!("merge{name}"),
+        format!("merge{plural}"),
+    ]
+}
+
+/// Subscription fields of a module.
+pub fn subscription_names(name: &str) -> [String; 1] {
+    [format!("{}Changes", lower_first(name))]
+}
+
+/// Checks the form of all names, and that each is free where it would stand.
+pub(super) fn check(draft: &Draft<'_>, issues: &mut Issues) {
+    let mut names = Names::new();
+    for document in &draft.documents {
+        if check_form(document.definition, issues) {
+            names.claim_module(document, issues);
+        }
+    }
+    // Only then the types of fields: a module outranks another module's field in the claim to a type's name.
+    for document in &draft.documents {
+        names.claim_field_types(document, issues);
+    }
+    let mut members = Members::new(draft.modules.len());
+    for document in &draft.documents {
+        members.claim_fields(document, issues);
+        members.claim_inverses(document, draft, issues);
+    }
+}
+
+/// Whether name and plural are sound; faults of fields' names are told, too.
+fn check_form(module: &ModuleDefinition, issues: &mut Issues) -> bool {
+    let before = issues.len();
+    for (key, name) in [("name", &module.name), ("plural", &module.plural)] {
+        if ModuleName::parse(name).is_none() {
+            let message = format!(
+                "{name:?} is no module name: it must begin with a capital letter (A to Z) and have only letters and digits, at most 48"
+            );
+            issues.add(module, path![key], "pattern", message);
+        }
+    }
+    if module.name.eq_ignore_ascii_case(&module.plural) {
+        let message = format!(
+            "the plural must differ from the name `{}` by more than case",
+            module.name
+        );
+        issues.add(module, path!["plural"], "nameTaken", message);
+    }
+    let sound = issues.len() == before;
+    for (position, field) in module.fields.iter().enumerate() {
+        for (key, name) in [
+            ("name", Some(&field.name)),
+            ("inverse", field.inverse.as_ref()),
+        ] {
+            if let Some(name) = name.filter(|name| FieldName::parse(name).is_none()) {
+                let message = format!(
+                    "{name:?} is no field name: it must begin with a small letter (a to z) and have only letters and digits, at most 48"
+                );
+                issues.add_at_field(module, position, key, "pattern", message);
+            }
+        }
+    }
+    sound
+}
+
+/// Who has a name.
+#[derive(Clone, Copy)]
+enum Party<'a> {
+    /// The API itself.
+    BuiltIn,
+    /// A module, by its name.
+    Module(&'a str),
+    /// A field of a module.
+    Field(&'a str, &'a str),
+}
+
+impl std::fmt::Display for Party<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::BuiltIn => write!(f, "Cardine's own API"),
+            Self::Module(module) => write!(f, "the module `{module}`"),
+            Self::Field(module, field) => write!(f, "the field `{module}.{field}`"),
+        }
+    }
+}
+
+/// Names of types and root fields, each in lower case, and who has it.
+struct Names<'a> {
+    types: FxHashMap<String, Party<'a>>,
+    queries: FxHashMap<String, Party<'a>>,
+    mutations: FxHashMap<String, Party<'a>>,
+    subscriptions: FxHashMap<String, Party<'a>>,
+}
+
+impl<'a> Names<'a> {
+    fn new() -> Self {
+        let taken = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (name.to_ascii_lowercase(), Party::BuiltIn))
+                .collect()
+        };
+        Self {
+            types: taken(&BUILT_IN_TYPES),
+            queries: taken(&BUILT_IN_ROOT_FIELDS),
+            mutations: FxHashMap::default(),
+            subscriptions: FxHashMap::default(),
+        }
+    }
+
+    fn claim_module(&mut self, document: &Document<'a>, issues: &mut Issues) {
+        let ModuleDefinition { name, plural, .. } = document.definition;
+        let owner = Party::Module(name);
+        let mut refused = Refusals::default();
+        for type_name in type_names(name) {
+            refused.note("type", "name", claim(&mut self.types, type_name, owner));
+        }
+        let [one, list, groups, duplicates] = query_names(name, plural);
+        for (key, query) in [
+            ("name", one),
+            ("plural", list),
+            ("name", groups),
+            ("name", duplicates),
+        ] {
+            refused.note("query", key, claim(&mut self.queries, query, owner));
+        }
+        for mutation in mutation_names(name, plural) {
+            let key = if mutation.ends_with(plural.as_str()) {
+                "plural"
+            } else {
+                "name"
+            };
+            refused.note("mutation", key, claim(&mut self.mutations, mutation, owner));
+        }
+        for subscription in subscription_names(name) {
+            refused.note(
+                "subscription",
+                "name",
+                claim(&mut self.subscriptions, subscription, owner),
+            );
+        }
+        refused.report(document.definition, issues);
+    }
+
+    fn claim_field_types(&mut self, document: &Document<'a>, issues: &mut Issues) {
+        let module = document.definition;
+        for (position, field) in module
+            .fields
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| has_own_type(field))
+        {
+            let stem = format!("{}{}", module.name, upper_first(&field.name));
+            for suffix in FIELD_TYPE_SUFFIXES {
+                let owner = Party::Field(&module.name, &field.name);
+                if let Err((wanted, party)) =
+                    claim(&mut self.types, format!("{stem}{suffix}"), owner)
+                {
+                    // Two fields of one name are told of as members.
+                    if matches!(party, Party::Field(other, name) if other == module.name && name.eq_ignore_ascii_case(&field.name))
+                    {
+                        break;
+                    }
+                    let message = format!(
+                        "the field would need the type name `{wanted}`, which belongs to {party}; choose another name"
+                    );
+                    issues.add_at_field(module, position, "name", "nameTaken", message);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Whether the field has types of its own: an enum, or a union of targets.
+fn has_own_type(field: &FieldDefinition) -> bool {
+    match &field.to {
+        Some(ReferenceTarget::Several(targets)) => targets.len() > 1,
+        Some(ReferenceTarget::One(target)) => target == "*",
+        None => matches!(field.kind.as_str(), "choice" | "multiChoice"),
+    }
+}
+
+/// Takes `name` for `owner`, or tells who has it.
+fn claim<'a>(
+    taken: &mut FxHashMap<String, Party<'a>>,
+    name: String,
+    owner: Party<'a>,
+) -> Result<(), (String, Party<'a>)> {
+    match taken.entry(name.to_ascii_lowercase()) {
+        std::collections::hash_map::Entry::Occupied(entry) => Err((name, *entry.get())),
+        std::collections::hash_map::Entry::Vacant(entry) => {
+            entry.insert(owner);
+            Ok(())
+        }
+    }
+}
+
+/// The refused names of one module. Two modules of one name clash in all their names; that is one fault, not forty.
+#[derive(Default)]
+struct Refusals<'a> {
+    first: Vec<(&'static str, &'static str, String, Party<'a>)>,
+    known: FxHashSet<(&'static str, String)>,
+}
+
+impl<'a> Refusals<'a> {
+    fn note(
+        &mut self,
+        what: &'static str,
+        key: &'static str,
+        claimed: Result<(), (String, Party<'a>)>,
+    ) {
+        if let Err((name, party)) = claimed
+            && self.known.insert((key, party.to_string()))
+        {
+            self.first.push((what, key, name, party));
+        }
+    }
+
+    fn report(self, module: &ModuleDefinition, issues: &mut Issues) {
+        for (what, key, name, party) in self.first {
+            let own = if key == "name" {
+                &module.name
+            } else {
+                &module.plural
+            };
+            let message = match party {
+                // A name of its own type or field: the plural collides with what the name derives.
+                Party::Module(other) if *other == module.name && key == "plural" => {
+                    format!(
+                        "`{own}` would need the {what} name `{name}`, which the module's name `{other}` needs already; choose another plural"
+                    )
+                }
+                party => format!(
+                    "`{own}` would need the {what} name `{name}`, which belongs to {party}; choose another name"
+                ),
+            };
+            issues.add(module, path![key], "nameTaken", message);
+        }
+    }
+}
+
+/// Names of fields, their companions and to-many relations of every module, in lower case.
+struct Members<'a> {
+    by_module: Vec<FxHashMap<String, Member<'a>>>,
+}
+
+/// Who has a member's name.
+#[derive(Clone, Copy)]
+enum Member<'a> {
+    System(&'static str),
+    SystemReferenceId(&'static str),
+    History,
+    Combinator,
+    Field(&'a str),
+    ReferenceId(&'a str),
+    Inverse(&'a str, &'a str),
+}
+
+impl std::fmt::Display for Member<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::System(field) => write!(f, "the system field `{field}`"),
+            Self::SystemReferenceId(field) => write!(f, "the id of the system field `{field}`"),
+            Self::History => write!(f, "the system field `history`"),
+            Self::Combinator => write!(f, "the combinators of every filter (`and`, `or`, `not`)"),
+            Self::Field(field) => write!(f, "the field `{field}`"),
+            Self::ReferenceId(field) => write!(f, "the id of the reference `{field}`"),
+            Self::Inverse(module, field) => write!(f, "the inverse of `{module}.{field}`"),
+        }
+    }
+}
+
+impl<'a> Members<'a> {
+    fn new(modules: usize) -> Self {
+        let mut system: FxHashMap<String, Member<'a>> = FxHashMap::default();
+        for name in Module::SYSTEM_FIELDS {
+            system.insert(name.to_ascii_lowercase(), Member::System(name));
+        }
+        for name in ["createdBy", "updatedBy", "owner"] {
+            system.insert(
+                format!("{}id", name.to_ascii_lowercase()),
+                Member::SystemReferenceId(name),
+            );
+        }
+        system.insert("history".to_owned(), Member::History);
+        for name in FILTER_COMBINATORS {
+            system.insert(name.to_owned(), Member::Combinator);
+        }
+        Self {
+            by_module: vec![system; modules],
+        }
+    }
+
+    fn claim_fields(&mut self, document: &Document<'a>, issues: &mut Issues) {
+        let module = document.definition;
+        let members = &mut self.by_module[document.id.0 as usize];
+        for (position, field) in module.fields.iter().enumerate() {
+            let name = field.name.as_str();
+            if let Some(other) = take(members, name, Member::Field(name)) {
+                let message = format!("the name `{name}` belongs to {other}; choose another name");
+                issues.add_at_field(module, position, "name", "nameTaken", message);
+            } else if has_companion(field)
+                && let Some(other) = take(members, &format!("{name}Id"), Member::ReferenceId(name))
+            {
+                let message = format!(
+                    "`{name}` would also need the name `{name}Id`, which belongs to {other}; choose another name"
+                );
+                issues.add_at_field(module, position, "name", "nameTaken", message);
+            }
+        }
+    }
+
+    fn claim_inverses(&mut self, document: &Document<'a>, draft: &Draft<'a>, issues: &mut Issues) {
+        let module = document.definition;
+        for (position, field) in module.fields.iter().enumerate() {
+            let Some(inverse) = &field.inverse else {
+                continue;
+            };
+            for target in targets(field, draft) {
+                let member = Member::Inverse(&module.name, &field.name);
+                if let Some(other) = take(&mut self.by_module[target.0 as usize], inverse, member) {
+                    let target = &draft.module_at(target).name;
+                    let message = format!(
+                        "on `{target}` the name `{inverse}` belongs to {other}; choose another inverse"
+                    );
+                    issues.add(
+                        module,
+                        field_path(position, "inverse"),
+                        "nameTaken",
+                        message,
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Whether the field has a companion `…Id`.
+fn has_companion(field: &FieldDefinition) -> bool {
+    matches!(field.kind.as_str(), "reference" | "file" | "image")
+}
+
+fn field_path(position: usize, key: &str) -> Vec<PathSegment> {
+    path!["fields", position, key]
+}
+
+/// The modules that a reference names, as far as they exist; those that don't are told where references are resolved.
+fn targets(field: &FieldDefinition, draft: &Draft<'_>) -> Vec<ModuleId> {
+    match &field.to {
+        Some(ReferenceTarget::One(name)) if name == "*" => draft
+            .modules
+            .iter()
+            .filter(|module| !module.platform)
+            .map(|module| module.id)
+            .collect(),
+        Some(ReferenceTarget::One(name)) => draft.by_name.get(name).copied().into_iter().collect(),
+        Some(ReferenceTarget::Several(names)) => {
+            let mut targets: Vec<ModuleId> = names
+                .iter()
+                .filter_map(|name| draft.by_name.get(name).copied())
+                .collect();
+            targets.sort();
+            targets.dedup();
+            targets
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Takes `name` for `member`, or tells who has it.
+fn take<'a>(
+    members: &mut FxHashMap<String, Member<'a>>,
+    name: &str,
+    member: Member<'a>,
+) -> Option<Member<'a>> {
+    match members.entry(name.to_ascii_lowercase()) {
+        std::collections::hash_map::Entry::Occupied(entry) => Some(*entry.get()),
+        std::collections::hash_map::Entry::Vacant(entry) => {
+            entry.insert(member);
+            None
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Which option belongs to which type of field: the one table of it on this side of the JSON Schema.
+
+use super::draft::{Document, Issues};
+use crate::definition::FieldDefinition;
+
+/// The types of fields that this version makes, in the order of the contract.
+pub(super) const FIELD_TYPES: [&str; 21] = [
+    "text",
+    "longText",
+    "richText",
+    "email",
+    "phone",
+    "url",
+    "integer",
+    "decimal",
+    "percent",
+    "money",
+    "boolean",
+    "date",
+    "time",
+    "dateTime",
+    "choice",
+    "multiChoice",
+    "json",
+    "reference",
+    "autoNumber",
+    "formula",
+    "rollup",
+];
+
+/// Types that the published JSON Schema knows but this version doesn't make yet.
+pub(super) const PLANNED_FIELD_TYPES: [&str; 6] = [
+    "duration",
+    "address",
+    "geoPoint",
+    "references",
+    "file",
+    "image",
+];
+
+/// Tells every option that the field's type doesn't have, and every one that it needs.
+pub(super) fn check(
+    document: &Document<'_>,
+    position: usize,
+    field: &FieldDefinition,
+    issues: &mut Issues,
+) {
+    let field_type = field.kind.as_str();
+    let (allowed, needed) = options_of(field_type);
+    for (option, present) in options_present(field) {
+        let module = document.definition;
+        if present && !allowed.contains(&option) && !needed.contains(&option) {
+            let message = format!("a field of type `{field_type}` has no `{option}`; leave it out");
+            issues.add_at_field(module, position, option, "notForThisType", message);
+        }
+        if !present && needed.contains(&option) {
+            let message = format!("a field of type `{field_type}` needs `{option}`");
+            issues.add_at_field(module, position, option, "required", message);
+        }
+    }
+}
+
+/// Options that a type may have, and those that it must have.
+fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    match field_type {
+        "text" => (
+            &[
+                "required",
+                "unique",
+                "indexed",
+                "default",
+                "maxLength",
+                "pattern",
+            ],
+            &[],
+        ),
+        "longText" | "richText" => (&["required", "default", "maxLength", "pattern"], &[]),
+        "email" | "phone" | "url" | "boolean" | "date" | "time" | "dateTime" => {
+            (&["required", "unique", "indexed", "default"], &[])
+        }
+        "integer" => (
+            &[
+                "required", "unique", "indexed", "default", "big", "min", "max",
+            ],
+            &[],
+        ),
+        "decimal" | "percent" | "money" => (
+            &[
+                "required", "unique", "indexed", "default", "scale", "min", "max",
+            ],
+            &[],
+        ),
+        "choice" => (&["required", "unique", "indexed", "default"], &["options"]),
+        "multiChoice" => (&["required", "default"], &["options"]),
+        "json" => (&["required", "default", "schema"], &[]),
+        "reference" => (
+            &[
+                "required", "unique", "indexed", "default", "inverse", "onDelete",
+            ],
+            &["to"],
+        ),
+        "autoNumber" => (&["required", "unique", "indexed"], &["format"]),
+        "formula" => (&["scale", "published"], &["returns", "rule"]),
+        "rollup" => (
+            &["field", "filter", "scope", "scale", "published"],
+            &["relation", "function"],
+        ),
+        _ => (&[], &[]),
+    }
+}
+
+/// Every option that only some types have, and whether the field has it.
+fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 27] {
+    [
+        ("required", field.required),
+        ("unique", field.unique),
+        ("indexed", field.indexed),
+        ("default", field.default.is_some()),
+        ("maxLength", field.max_length.is_some()),
+        ("pattern", field.pattern.is_some()),
+        ("big", field.big),
+        ("min", field.min.is_some()),
+        ("max", field.max.is_some()),
+        ("scale", field.scale.is_some()),
+        ("options", !field.options.is_empty()),
+        ("schema", field.schema.is_some()),
+        ("to", field.to.is_some()),
+        ("inverse", field.inverse.is_some()),
+        ("onDelete", field.on_delete.is_some()),
+        ("link", field.link.is_some()),
+        ("accept", field.accept.is_some()),
+        ("maxSize", field.max_size.is_some()),
+        ("format", field.format.is_some()),
+        ("returns", field.returns.is_some()),
+        ("rule", field.rule.is_some()),
+        ("published", field.published),
+        ("relation", field.relation.is_some()),
+        ("function", field.function.is_some()),
+        ("field", field.field.is_some()),
+        ("filter", field.filter.is_some()),
+        ("scope", field.scope.is_some()),
+    ]
+}

@@ -1,0 +1,132 @@
+//! References → the modules that they may point to, and the to-many relations that they make on the other side.
+
+use super::draft::{Document, Draft, Issues};
+use super::suggest::did_you_mean;
+use crate::catalog::{FieldKind, Relation, RelationId};
+use crate::definition::{FieldDefinition, ModuleDefinition, ReferenceTarget};
+use crate::{ModuleId, PathSegment, path};
+
+/// Every module that is no platform table.
+const ANY: &str = "*";
+
+/// Resolves all targets, then adds the inverses in the order of module and field ids, which is the order of relation ids.
+pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
+    let mut documents = draft.documents.clone();
+    documents.sort_by_key(|document| document.id);
+    for document in documents {
+        for (position, id, definition) in document.fields() {
+            if definition.kind != "reference" {
+                continue;
+            }
+            let before = issues.len();
+            let targets = targets(draft, &document, position, definition, issues);
+            if issues.len() > before {
+                draft.faulty.insert((document.id, id));
+            }
+            if let Some(inverse) = &definition.inverse {
+                for target in &targets {
+                    add_relation(draft, *target, inverse, document.id, id);
+                }
+            }
+            let field = &mut draft.module_mut(document.id).fields[id.0 as usize];
+            if let FieldKind::Reference(reference) = &mut field.kind {
+                reference.targets = targets;
+            }
+        }
+    }
+}
+
+fn targets(
+    draft: &Draft<'_>,
+    document: &Document<'_>,
+    position: usize,
+    definition: &FieldDefinition,
+    issues: &mut Issues,
+) -> Vec<ModuleId> {
+    let module = document.definition;
+    match &definition.to {
+        // The table of options told that `to` is missing.
+        None => Vec::new(),
+        Some(ReferenceTarget::One(name)) if name == ANY => draft
+            .modules
+            .iter()
+            .filter(|module| !module.platform)
+            .map(|module| module.id)
+            .collect(),
+        Some(ReferenceTarget::One(name)) => target(
+            draft,
+            module,
+            name,
+            || path!["fields", position, "to"],
+            issues,
+        )
+        .into_iter()
+        .collect(),
+        Some(ReferenceTarget::Several(names)) if names.is_empty() => {
+            let message = "must name at least one module; \"*\" means every module";
+            issues.add_at_field(module, position, "to", "minItems", message);
+            Vec::new()
+        }
+        Some(ReferenceTarget::Several(names)) => {
+            let mut targets = Vec::with_capacity(names.len());
+            for (index, name) in names.iter().enumerate() {
+                let place = || path!["fields", position, "to", index];
+                let Some(target) = target(draft, module, name, place, issues) else {
+                    continue;
+                };
+                if targets.contains(&target) {
+                    issues.add(
+                        module,
+                        place(),
+                        "uniqueItems",
+                        format!("`{name}` stands here twice"),
+                    );
+                } else {
+                    targets.push(target);
+                }
+            }
+            targets
+        }
+    }
+}
+
+fn target(
+    draft: &Draft<'_>,
+    module: &ModuleDefinition,
+    name: &str,
+    place: impl Fn() -> Vec<PathSegment>,
+    issues: &mut Issues,
+) -> Option<ModuleId> {
+    let found = draft.by_name.get(name).copied();
+    if found.is_none() {
+        let hint = did_you_mean(name, draft.by_name.keys().map(String::as_str));
+        let message = if name == ANY {
+            "\"*\" stands alone, not in a list".to_owned()
+        } else {
+            format!("there is no module {name:?}{hint}")
+        };
+        issues.add(module, place(), "unknownModule", message);
+    }
+    found
+}
+
+fn add_relation(
+    draft: &mut Draft<'_>,
+    on: ModuleId,
+    name: &str,
+    module: ModuleId,
+    field: crate::FieldId,
+) {
+    let target = draft.module_mut(on);
+    let id = RelationId(
+        u32::try_from(target.relations.len()).expect("a module has fewer than 4 billion relations"),
+    );
+    target.relations.push(Relation {
+        id,
+        name: name.to_owned(),
+        module,
+        field,
+    });
+    // Of two relations of one name the stage of GraphQL names tells; rollups mean the first.
+    target.relation_by_name.entry(name.to_owned()).or_insert(id);
+}

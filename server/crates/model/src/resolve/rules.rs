@@ -1,0 +1,349 @@
+//! Every rule of every document → a typed rule: formulas, defaults by rule, rollup filters, validations.
+
+use std::cell::Cell;
+
+use super::defaults;
+use super::draft::{Document, Draft, Issues};
+use crate::catalog::{Default, FieldKind, Validation};
+use crate::rule::{self, Context, Expected, Expr, RuleType, Schema, SchemaField, TypedRule};
+use crate::{Field, FieldId, ModuleId, PathSegment, ScalarType, Value, path};
+
+/// Checks all rules and puts them where they belong.
+pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
+    for document in draft.documents.clone() {
+        for (position, id, definition) in document.fields() {
+            if draft.is_faulty(document.id, id) {
+                continue;
+            }
+            if let Some(source) = defaults::rule_of(definition) {
+                resolve_default(draft, &document, position, id, source, issues);
+            }
+            match draft.module_at(document.id).field(id).kind {
+                FieldKind::Formula(_) => resolve_formula(draft, &document, position, id, issues),
+                FieldKind::Rollup(_) => resolve_filter(draft, &document, position, id, issues),
+                _ => {}
+            }
+        }
+        resolve_validations(draft, &document, issues);
+    }
+}
+
+fn resolve_formula(
+    draft: &mut Draft<'_>,
+    document: &Document<'_>,
+    position: usize,
+    id: FieldId,
+    issues: &mut Issues,
+) {
+    let FieldKind::Formula(formula) = &draft.module_at(document.id).field(id).kind else {
+        return;
+    };
+    let context = Context {
+        module: document.id,
+        allow_old: false,
+        allow_relations: true,
+        expected: expected(formula.returns),
+    };
+    match (Checker {
+        draft,
+        document,
+        issues,
+    })
+    .check(
+        &formula.rule.source,
+        &context,
+        path!["fields", position, "rule"],
+    ) {
+        Some(rule) => {
+            if let FieldKind::Formula(formula) =
+                &mut draft.module_mut(document.id).fields[id.0 as usize].kind
+            {
+                formula.rule = rule;
+            }
+        }
+        None => {
+            draft.faulty.insert((document.id, id));
+        }
+    }
+}
+
+fn resolve_filter(
+    draft: &mut Draft<'_>,
+    document: &Document<'_>,
+    position: usize,
+    id: FieldId,
+    issues: &mut Issues,
+) {
+    let Some(source) = document.definition.fields[position].filter.as_deref() else {
+        return;
+    };
+    let module = draft.module_at(document.id);
+    let FieldKind::Rollup(rollup) = &module.field(id).kind else {
+        return;
+    };
+    let context = Context {
+        module: module.relation(rollup.relation).module,
+        allow_old: false,
+        allow_relations: true,
+        expected: Expected::Boolean,
+    };
+    match (Checker {
+        draft,
+        document,
+        issues,
+    })
+    .check(source, &context, path!["fields", position, "filter"])
+    {
+        Some(rule) => {
+            if let FieldKind::Rollup(rollup) =
+                &mut draft.module_mut(document.id).fields[id.0 as usize].kind
+            {
+                rollup.filter = Some(rule);
+            }
+        }
+        None => {
+            draft.faulty.insert((document.id, id));
+        }
+    }
+}
+
+/// A default is computed over the record that is being made, before anything is read from the database: no relations.
+fn resolve_default(
+    draft: &mut Draft<'_>,
+    document: &Document<'_>,
+    position: usize,
+    id: FieldId,
+    source: &str,
+    issues: &mut Issues,
+) {
+    let field = draft.module_at(document.id).field(id);
+    let place = path!["fields", position, "default", "rule"];
+    let Some(ty) = rule_type(field) else {
+        issues.add(
+            document.definition,
+            place,
+            "type",
+            "a field of this type has no default by rule; give a value",
+        );
+        return;
+    };
+    let context = Context {
+        module: document.id,
+        allow_old: false,
+        allow_relations: false,
+        expected: Expected::Type(ty),
+    };
+    let Some(rule) = (Checker {
+        draft,
+        document,
+        issues,
+    })
+    .check(source, &context, place.clone()) else {
+        return;
+    };
+    if let (Some(options), Expr::Literal(Value::Text(text))) = (field.options(), &rule.expr)
+        && !options
+            .iter()
+            .any(|option| option.active && option.value == *text)
+    {
+        issues.add(
+            document.definition,
+            place,
+            "type",
+            format!("{text:?} is none of the field's active options"),
+        );
+        return;
+    }
+    draft.module_mut(document.id).fields[id.0 as usize].default = Some(Default::Rule(rule));
+}
+
+/// A validation sees the record as it will be written and as it was; not the records that it refers to.
+fn resolve_validations(draft: &mut Draft<'_>, document: &Document<'_>, issues: &mut Issues) {
+    let mut validations = Vec::with_capacity(document.definition.validations.len());
+    for (index, definition) in document.definition.validations.iter().enumerate() {
+        let context = Context {
+            module: document.id,
+            allow_old: true,
+            allow_relations: false,
+            expected: Expected::Boolean,
+        };
+        let place = path!["validations", index, "rule"];
+        let rule = (Checker {
+            draft,
+            document,
+            issues,
+        })
+        .check(&definition.rule, &context, place);
+        let fields = fields_at_fault(draft, document, index, &definition.fields, issues);
+        if let Some(rule) = rule {
+            validations.push(Validation {
+                rule,
+                message: definition.message.clone(),
+                fields,
+            });
+        }
+    }
+    draft.module_mut(document.id).validations = validations;
+}
+
+fn fields_at_fault(
+    draft: &Draft<'_>,
+    document: &Document<'_>,
+    index: usize,
+    names: &[String],
+    issues: &mut Issues,
+) -> Vec<FieldId> {
+    let module = draft.module_at(document.id);
+    let mut fields = Vec::with_capacity(names.len());
+    for (position, name) in names.iter().enumerate() {
+        match module.field_named(name) {
+            Some(field) => fields.push(field.id),
+            None => {
+                let known = module.fields.iter().map(|field| field.name.as_str());
+                let hint = super::suggest::did_you_mean(name, known);
+                let message = format!("`{}` has no field `{name}`{hint}", module.name);
+                issues.add(
+                    document.definition,
+                    path!["validations", index, "fields", position],
+                    "unknownField",
+                    message,
+                );
+            }
+        }
+    }
+    fields
+}
+
+/// Checks rules of one document.
+struct Checker<'r, 'd> {
+    draft: &'r Draft<'d>,
+    document: &'r Document<'d>,
+    issues: &'r mut Issues,
+}
+
+impl Checker<'_, '_> {
+    /// The typed rule; `None` after telling its faults, or where they follow from a field's fault that was told already.
+    fn check(
+        &mut self,
+        source: &str,
+        context: &Context,
+        place: Vec<PathSegment>,
+    ) -> Option<TypedRule> {
+        let schema = Fields {
+            draft: self.draft,
+            met_faulty: Cell::new(false),
+        };
+        match rule::check(source, context, &schema) {
+            _ if schema.met_faulty.get() => None,
+            Ok(rule) => Some(rule),
+            Err(faults) => {
+                for fault in faults {
+                    let message = format!(
+                        "{} (at character {} of the rule)",
+                        fault.message,
+                        character(source, fault.position)
+                    );
+                    self.issues
+                        .add(self.document.definition, place.clone(), "rule", message);
+                }
+                None
+            }
+        }
+    }
+}
+
+/// The character, from 1, at this byte of the rule's text.
+fn character(source: &str, byte: usize) -> usize {
+    source
+        .char_indices()
+        .take_while(|(position, _)| *position < byte)
+        .count()
+        + 1
+}
+
+/// The draft as rules see it.
+struct Fields<'r, 'd> {
+    draft: &'r Draft<'d>,
+    /// Whether a rule asked for a field whose fault was told already.
+    met_faulty: Cell<bool>,
+}
+
+impl Schema for Fields<'_, '_> {
+    fn field(&self, module: ModuleId, name: &str) -> Option<SchemaField> {
+        let module = self.draft.module_at(module);
+        if let Some(field) = module.field_named(name) {
+            return self.schema_field(module.id, field, true);
+        }
+        let field = module.field_named(name.strip_suffix("Id")?)?;
+        field.reference()?;
+        self.schema_field(module.id, field, false)
+    }
+
+    fn field_names(&self, module: ModuleId) -> Vec<String> {
+        self.draft
+            .module_at(module)
+            .fields
+            .iter()
+            .map(|field| field.name.clone())
+            .collect()
+    }
+}
+
+impl Fields<'_, '_> {
+    fn schema_field(
+        &self,
+        module: ModuleId,
+        field: &Field,
+        with_targets: bool,
+    ) -> Option<SchemaField> {
+        if self.draft.is_faulty(module, field.id) {
+            self.met_faulty.set(true);
+            return None;
+        }
+        let targets = field
+            .reference()
+            .filter(|_| with_targets)
+            .map(|reference| reference.targets.clone());
+        let options = field
+            .options()
+            .map(|options| options.iter().map(|option| option.value.clone()).collect());
+        Some(SchemaField {
+            id: field.id,
+            ty: rule_type(field)?,
+            targets: targets.unwrap_or_default(),
+            options,
+        })
+    }
+}
+
+/// The type of a field's value in rules; `None` if rules cannot use it.
+fn rule_type(field: &Field) -> Option<RuleType> {
+    match &field.kind {
+        FieldKind::Reference(_) => Some(RuleType::Id),
+        FieldKind::MultiChoice { .. } => Some(RuleType::TextList),
+        _ => field.scalar().and_then(scalar_rule_type),
+    }
+}
+
+fn scalar_rule_type(scalar: ScalarType) -> Option<RuleType> {
+    Some(match scalar {
+        ScalarType::Id => RuleType::Id,
+        ScalarType::Text
+        | ScalarType::Email
+        | ScalarType::Phone
+        | ScalarType::Url
+        | ScalarType::Choice => RuleType::Text,
+        ScalarType::Integer | ScalarType::BigInteger | ScalarType::Decimal { .. } => {
+            RuleType::Number
+        }
+        ScalarType::Boolean => RuleType::Boolean,
+        ScalarType::Date => RuleType::Date,
+        ScalarType::Time => RuleType::Time,
+        ScalarType::DateTime => RuleType::DateTime,
+        ScalarType::Json => return None,
+    })
+}
+
+fn expected(returns: ScalarType) -> Expected {
+    scalar_rule_type(returns).map_or(Expected::Any, Expected::Type)
+}

@@ -1,0 +1,113 @@
+//! Names in the database: what the databases and the platform keep for themselves, and how long a name may be.
+//!
+//! Two names of one document that give the same SQL name are equal apart from case, because snake_case only adds `_` and no name has
+//! one; the stage of GraphQL names refuses those (the id of a reference included) and so covers columns and tables against each other.
+
+use super::draft::{Document, Draft, Issues};
+use crate::definition::{FieldDefinition, ReferenceTarget};
+use crate::name::snake_case;
+use crate::path;
+
+/// Longest SQL name in bytes: PostgreSQL cuts longer ones off, so that two could become one.
+pub const SQL_NAME_LENGTH_MAX: usize = 63;
+
+/// Tables of the platform that are no modules and don't begin with `_` or a reserved prefix. A module's table never begins with `_`.
+pub const PLATFORM_TABLES: [&str; 1] = ["seaql_migrations"];
+
+/// Beginnings of table names that a database or the platform keeps for itself.
+const RESERVED_TABLE_PREFIXES: [&str; 3] = ["sqlite_", "pg_", "cardine_"];
+
+/// Columns that every table of a database has already.
+const RESERVED_COLUMNS: [(&str, &str); 7] = [
+    ("tableoid", "PostgreSQL"),
+    ("xmin", "PostgreSQL"),
+    ("cmin", "PostgreSQL"),
+    ("xmax", "PostgreSQL"),
+    ("cmax", "PostgreSQL"),
+    ("ctid", "PostgreSQL"),
+    ("rowid", "SQLite"),
+];
+
+/// Checks the SQL names of all documents.
+pub(super) fn check(draft: &Draft<'_>, issues: &mut Issues) {
+    for document in &draft.documents {
+        check_table(document, issues);
+        for (position, _, field) in document.fields() {
+            check_column(document, position, field, issues);
+        }
+    }
+}
+
+fn check_table(document: &Document<'_>, issues: &mut Issues) {
+    let module = document.definition;
+    let table = snake_case(&module.name);
+    let taken = if PLATFORM_TABLES.contains(&table.as_str()) {
+        Some("the platform's own table of that name".to_owned())
+    } else {
+        let prefix = RESERVED_TABLE_PREFIXES
+            .iter()
+            .find(|prefix| table.starts_with(**prefix));
+        prefix.map(|prefix| {
+            format!("the database or the platform, as do all that begin with `{prefix}`")
+        })
+    };
+    if let Some(party) = taken {
+        let message = format!(
+            "`{}` would need the SQL name `{table}`, which belongs to {party}; choose another name",
+            module.name
+        );
+        issues.add(module, path!["name"], "nameTaken", message);
+    }
+    if table.len() > SQL_NAME_LENGTH_MAX {
+        issues.add(module, path!["name"], "limit", too_long(&table));
+    }
+}
+
+fn check_column(
+    document: &Document<'_>,
+    position: usize,
+    field: &FieldDefinition,
+    issues: &mut Issues,
+) {
+    let columns = match field.kind.as_str() {
+        "formula" | "rollup" | "references" => return,
+        "reference" => column_names_of_reference(field),
+        _ => (snake_case(&field.name), None),
+    };
+    let (column, module_column) = columns;
+    if let Some((_, database)) = RESERVED_COLUMNS.iter().find(|(name, _)| *name == column) {
+        let message = format!(
+            "the SQL name `{column}` belongs to {database}, whose every table has it; choose another name"
+        );
+        issues.add_at_field(document.definition, position, "name", "nameTaken", message);
+    }
+    let longest = module_column.unwrap_or(column);
+    if longest.len() > SQL_NAME_LENGTH_MAX {
+        issues.add_at_field(
+            document.definition,
+            position,
+            "name",
+            "limit",
+            too_long(&longest),
+        );
+    }
+}
+
+/// The column with a reference's id, and for one with several targets the column with the target module's name.
+pub(super) fn column_names_of_reference(field: &FieldDefinition) -> (String, Option<String>) {
+    let several = match &field.to {
+        // `"*"` means several even while there is one module: another may come.
+        Some(ReferenceTarget::One(target)) => target == "*",
+        Some(ReferenceTarget::Several(targets)) => targets.len() > 1,
+        None => false,
+    };
+    let module_column = several.then(|| format!("_{}_module", snake_case(&field.name)));
+    (snake_case(&format!("{}Id", field.name)), module_column)
+}
+
+fn too_long(name: &str) -> String {
+    format!(
+        "the SQL name would be `{name}` with {} characters; databases take at most {SQL_NAME_LENGTH_MAX}: choose a shorter name",
+        name.len()
+    )
+}
