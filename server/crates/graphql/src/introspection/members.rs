@@ -1,0 +1,59 @@
+//! Writes what types are made of: `__Field`, `__InputValue` and `__EnumValue`.
+
+use super::writer::{Writer, Written};
+use super::{MetaField, MetaName};
+use crate::schema::{EnumValue, InputValue, OutputField};
+
+impl Writer<'_> {
+    /// `fields` of a type.
+    pub(super) fn fields(&mut self, fields: Vec<OutputField>, selected: &MetaField) -> Written {
+        let shown = fields.iter().filter(|field| selected.include_deprecated || field.deprecated.is_none());
+        self.list(shown, |writer, field| {
+            writer.object(&selected.children, |writer, part| match part.name {
+                MetaName::Typename => writer.name("__Field"),
+                MetaName::Name => writer.name(&field.name),
+                MetaName::Description => writer.text_or_null(field.description.as_deref()),
+                MetaName::Args => writer.input_values(&field.arguments, part),
+                MetaName::Type => writer.ty(&field.ty, &part.children),
+                _ => writer.deprecation(field.deprecated.as_deref(), part),
+            })
+        })
+    }
+
+    /// `args` of a field or directive, `inputFields` of a type.
+    pub(super) fn input_values(&mut self, values: &[InputValue], selected: &MetaField) -> Written {
+        let shown = values.iter().filter(|value| selected.include_deprecated || value.deprecated.is_none());
+        self.list(shown, |writer, value| {
+            writer.object(&selected.children, |writer, part| match part.name {
+                MetaName::Typename => writer.name("__InputValue"),
+                MetaName::Name => writer.name(&value.name),
+                MetaName::Description => writer.text_or_null(value.description.as_deref()),
+                MetaName::Type => writer.ty(&value.ty, &part.children),
+                MetaName::DefaultValue => writer.text_or_null(value.default.as_deref()),
+                _ => writer.deprecation(value.deprecated.as_deref(), part),
+            })
+        })
+    }
+
+    /// `enumValues` of a type.
+    pub(super) fn enum_values(&mut self, values: Vec<EnumValue>, selected: &MetaField) -> Written {
+        let shown = values.iter().filter(|value| selected.include_deprecated || value.deprecated.is_none());
+        self.list(shown, |writer, value| {
+            writer.object(&selected.children, |writer, part| match part.name {
+                MetaName::Typename => writer.name("__EnumValue"),
+                MetaName::Name => writer.name(&value.name),
+                MetaName::Description => writer.text_or_null(value.description.as_deref()),
+                _ => writer.deprecation(value.deprecated.as_deref(), part),
+            })
+        })
+    }
+
+    /// `isDeprecated` and `deprecationReason`, which fields, arguments and enum values have alike.
+    fn deprecation(&mut self, reason: Option<&str>, part: &MetaField) -> Written {
+        match part.name {
+            MetaName::IsDeprecated => self.flag(reason.is_some()),
+            MetaName::DeprecationReason => self.text_or_null(reason),
+            _ => self.null(),
+        }
+    }
+}

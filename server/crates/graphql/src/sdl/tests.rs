@@ -1,0 +1,66 @@
+//! The SDL of a small catalog as golden text, and what it leaves out.
+
+use super::{sdl, text};
+use crate::introspection::fixture::{administrator, catalog, salesperson, stranger};
+use crate::schema::Schema;
+
+/// With `UPDATE_GOLDEN` set, the file is written anew instead; the change is then seen in its diff.
+#[test]
+fn every_kind_of_field_is_printed() {
+    let catalog = catalog();
+    let rights = salesperson(&catalog);
+    let printed = sdl(&Schema { catalog: &catalog, rights: &rights });
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sdl/golden.graphql");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, &printed).unwrap();
+    }
+    let golden = std::fs::read_to_string(path).unwrap();
+    for (line, (printed, golden)) in printed.lines().zip(golden.lines()).enumerate() {
+        assert_eq!(printed, golden, "line {}", line + 1);
+    }
+    assert_eq!(printed.lines().count(), golden.lines().count());
+}
+
+#[test]
+fn what_a_caller_may_not_read_is_not_printed() {
+    let catalog = catalog();
+    let rights = administrator(&catalog);
+    let all = sdl(&Schema { catalog: &catalog, rights: &rights });
+    let rights = salesperson(&catalog);
+    let some = sdl(&Schema { catalog: &catalog, rights: &rights });
+    for hidden in ["secretTier", "GadgetSecretTier", "HUSH", "secretPlan", "JSON", "Vault", "vault", "combination"] {
+        assert!(all.contains(hidden), "{hidden} should be seen by an administrator");
+        assert!(!some.contains(hidden), "{hidden} should be hidden");
+    }
+}
+
+#[test]
+fn stranger_sees_no_module_and_no_mutation() {
+    let catalog = catalog();
+    let rights = stranger(&catalog);
+    let printed = sdl(&Schema { catalog: &catalog, rights: &rights });
+    assert!(printed.contains("type Query {"));
+    for hidden in ["Gadget", "gadget", "Maker", "Mutation", "Node", "Owner"] {
+        assert!(!printed.contains(hidden), "{hidden} in\n{printed}");
+    }
+}
+
+#[test]
+fn printed_schema_can_be_parsed() {
+    let catalog = catalog();
+    for rights in [administrator(&catalog), salesperson(&catalog), stranger(&catalog)] {
+        let printed = sdl(&Schema { catalog: &catalog, rights: &rights });
+        async_graphql_parser::parse_schema(&printed).unwrap_or_else(|error| panic!("{error}\n{printed}"));
+    }
+}
+
+#[test]
+fn description_is_a_block_where_a_block_can_hold_it() {
+    assert_eq!(text::description("One line.", "  "), "  \"\"\"One line.\"\"\"");
+    assert_eq!(text::description("A \"word\"", ""), "\"\"\"\nA \"word\"\n\"\"\"");
+    assert_eq!(text::description("One\n\n  two", "  "), "  \"\"\"\n  One\n\n    two\n  \"\"\"");
+    assert_eq!(text::description("\"\"\"x", ""), "\"\"\"\\\"\"\"x\"\"\"");
+    assert_eq!(text::description(" kept ", ""), "\" kept \"");
+    assert_eq!(text::description("bell\u{7}", ""), "\"bell\\u0007\"");
+    assert_eq!(text::description("", ""), "\"\"");
+}
