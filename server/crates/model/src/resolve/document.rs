@@ -116,7 +116,10 @@ impl Reader<'_> {
                 format!("{value} is not one of {}{hint}", options.join(", "))
             }
             ValidationErrorKind::Pattern { .. } => {
-                format!("{value} does not fit: {}", pattern_in_words(schema_path))
+                format!(
+                    "{value} does not fit: {}",
+                    self.pattern_in_words(path, schema_path)
+                )
             }
             ValidationErrorKind::Not { .. } if is_not_for_this_type(schema_path) => {
                 self.not_for_this_type(path)
@@ -200,6 +203,22 @@ impl Reader<'_> {
             "a field of type `{field_type}`{} has no `{key}`; leave it out",
             more.unwrap_or_default()
         )
+    }
+
+    /// What the failed pattern asks for.
+    fn pattern_in_words(&self, path: &[PathSegment], schema_path: &Location) -> String {
+        let default_of = match path.split_last() {
+            Some((PathSegment::Name(key), field)) if key == "default" => self.field_type(field),
+            _ => None,
+        };
+        let words = match default_of {
+            Some("integer") => Some("an integer is written as 5 or \"5\""),
+            Some("date") => Some("a date is written as \"2026-01-31\""),
+            Some("time") => Some("a time of day is written as \"09:30:00\""),
+            Some("dateTime") => Some("an instant is written as \"2026-01-31T09:30:00Z\""),
+            _ => None,
+        };
+        words.map_or_else(|| pattern_in_words(schema_path), str::to_owned)
     }
 
     /// The `type` of the field at `path`, if a field is there.

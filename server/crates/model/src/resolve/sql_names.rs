@@ -11,8 +11,27 @@ use crate::path;
 /// Longest SQL name in bytes: PostgreSQL cuts longer ones off, so that two could become one.
 pub const SQL_NAME_LENGTH_MAX: usize = 63;
 
-/// Tables of the platform that are no modules and don't begin with `_` or a reserved prefix. A module's table never begins with `_`.
-pub const PLATFORM_TABLES: [&str; 1] = ["seaql_migrations"];
+/// Tables of the platform that are no modules. A module's table never begins with `_`, so one that does needs no mention.
+pub const PLATFORM_TABLES: [&str; 18] = [
+    "api_key",
+    "audit_entry",
+    "auto_number",
+    "catalog_version",
+    "group_member",
+    "idempotency_key",
+    "module_definition",
+    "outbox",
+    "platform_setting",
+    "platform_state",
+    "plugin",
+    "role_grant",
+    "seaql_migrations",
+    "session",
+    "setup_token",
+    "workflow",
+    "workflow_run",
+    "workflow_step_run",
+];
 
 /// Beginnings of table names that a database or the platform keeps for itself.
 const RESERVED_TABLE_PREFIXES: [&str; 3] = ["sqlite_", "pg_", "cardine_"];

@@ -8,6 +8,8 @@ pub(super) fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'
     }
     let near = known
         .into_iter()
+        // At least as many edits as the lengths differ by; most names are put aside by that alone.
+        .filter(|name| name.len().abs_diff(unknown.len()) <= name.len() / 3 + 1)
         .map(|name| (distance(unknown, name), name))
         .filter(|(distance, name)| *distance <= name.len() / 3 + 1)
         .min();
