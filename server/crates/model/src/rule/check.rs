@@ -136,7 +136,7 @@ impl Checker<'_> {
             Syntax::Call(call) => self.operation(call, position),
             Syntax::List(_) => self.fail(position, "a list may only stand on the right of `in`, as in `x in [\"A\", \"B\"]`"),
             Syntax::Comprehension(_) => {
-                self.fail(position, "`all`, `exists`, `exists_one`, `map` and `filter` are not part of the rule language")
+                self.fail(self.parsed.name_before(position), "`all`, `exists`, `exists_one`, `map` and `filter` are not part of the rule language")
             }
             Syntax::Map(_) | Syntax::Struct(_) | Syntax::Unspecified => {
                 self.fail(position, "the rule language has no maps or messages")
@@ -196,7 +196,7 @@ impl Checker<'_> {
             symbol::GREATER_EQUALS => BinaryOp::GreaterOrEqual,
             symbol::LOGICAL_AND => BinaryOp::And,
             symbol::LOGICAL_OR => BinaryOp::Or,
-            _ => return self.call(call, position),
+            _ => return self.call(call, self.parsed.name_before(position)),
         };
         let [left, right] = operands else {
             return self.fail(position, "an operator needs two operands");

@@ -91,6 +91,18 @@ impl Parsed {
         position + rest.iter().position(is_part).unwrap_or(0)
     }
 
+    /// The position of the name before `position`: of the function whose bracket opens there.
+    pub fn name_before(&self, position: usize) -> usize {
+        let is_part = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
+        let before = self.masked[..position].trim_end();
+        before.len()
+            - before
+                .bytes()
+                .rev()
+                .take_while(|byte| is_part(*byte))
+                .count()
+    }
+
     /// What stands behind the name at `position`, where the tree has only its mask.
     pub fn atom_at(&self, position: usize) -> Option<&Name> {
         self.atoms.get(&position)
@@ -133,6 +145,9 @@ fn syntax_issues(source: &str, masked: &str, errors: &[cel::ParseError]) -> Vec<
         let rest = source.get(position..).unwrap_or("");
         let message = match token(rest) {
             "" => "the rule ends where a value is missing".to_owned(),
+            "and" | "AND" => "the operator is written `&&`".to_owned(),
+            "or" | "OR" => "the operator is written `||`".to_owned(),
+            "not" | "NOT" => "the operator is written `!`, as in `!(x in [1, 2])`".to_owned(),
             token => format!("`{token}` is not expected here"),
         };
         issues.push(RuleIssue { position, message });

@@ -65,8 +65,7 @@ pub(super) fn scan(source: &str) -> Result<Scan, Vec<RuleIssue>> {
         let (position, bracket) = (open.position, char::from(open.bracket));
         scanner.issue(position, format!("this `{bracket}` is not closed"));
     }
-    let last = scanner.nesting.len() - 1;
-    scanner.nesting[last].finish();
+    scanner.end_part();
     if scanner.issues.is_empty() && scanner.nesting[0].deepest > DEPTH_MAX {
         scanner.issue(0, too_deep());
     }
@@ -233,6 +232,7 @@ impl<'a> Scanner<'a> {
         let start = self.position;
         let two = &self.bytes[start..self.bytes.len().min(start + 2)];
         match two {
+            b"<>" => return self.refuse(2, "does not compare; use `!=`"),
             b"==" | b"!=" | b"<=" | b">=" => self.operator(3),
             b"&&" => self.operator(2),
             b"||" => self.operator(1),
@@ -250,8 +250,18 @@ impl<'a> Scanner<'a> {
                     b'*' | b'/' | b'%' => self.operator(5),
                     b'-' | b'!' => self.top().sign(),
                     b'.' => self.operator(7),
-                    b'?' => self.operator(0),
+                    b'?' => {
+                        self.operator(0);
+                        self.top().conditions.push(start);
+                    }
                     b':' => {
+                        if self.top().conditions.pop().is_none() {
+                            // Within braces it is their echo.
+                            if self.issues.is_empty() {
+                                self.issue(start, "this `:` has no `?` before it".to_owned());
+                            }
+                            return self.blank(1);
+                        }
                         self.top().part();
                         self.after_operand = false;
                     }
@@ -263,7 +273,7 @@ impl<'a> Scanner<'a> {
                     }
                     b')' | b']' => return self.close(two[0]),
                     b',' => {
-                        self.top().finish();
+                        self.end_part();
                         self.after_operand = false;
                     }
                     b'=' => return self.refuse(1, "does not compare; use `==`"),
@@ -301,11 +311,21 @@ impl<'a> Scanner<'a> {
             let opening = char::from(opening);
             return self.refuse(1, &format!("closes no `{opening}`"));
         }
-        let mut inner = self.nesting.pop().expect("a bracket is open");
-        inner.finish();
+        self.end_part();
+        let inner = self.nesting.pop().expect("a bracket is open");
         self.top().operand = inner.deepest + 1;
         self.keep(1);
         self.after_operand = true;
+    }
+
+    /// Ends what stands between brackets or commas.
+    fn end_part(&mut self) {
+        let top = self.top();
+        top.finish();
+        if let Some(position) = std::mem::take(&mut top.conditions).pop() {
+            let message = "this `?` has no `:`; it is written `condition ? then : otherwise`";
+            self.issue(position, message.to_owned());
+        }
     }
 
     fn operator(&mut self, precedence: usize) {
@@ -377,6 +397,8 @@ struct Nesting {
     position: usize,
     /// Per precedence, loosest first: operators of the chain so far, and the deepest of their operands.
     chains: [(usize, usize); 8],
+    /// Where each `?` stands that has no `:` yet.
+    conditions: Vec<usize>,
     /// Depth of the last operand.
     operand: usize,
     /// Depth of the deepest part between commas.
@@ -389,6 +411,7 @@ impl Nesting {
             bracket,
             position,
             chains: [(0, 0); 8],
+            conditions: Vec::new(),
             operand: 0,
             deepest: 0,
         }

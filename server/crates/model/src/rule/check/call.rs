@@ -2,10 +2,11 @@
 
 use cel::common::ast::CallExpr;
 use cel::parser::Expression;
-use chrono::{DateTime, NaiveDate, NaiveTime, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
 
 use super::operator::unified;
 use super::{Checked, Checker, Typed};
+use crate::rule::parse::Name;
 use crate::rule::suggest::hint;
 use crate::rule::{Expr, Function, RuleType};
 use crate::{Decimal, Value};
@@ -82,7 +83,11 @@ impl Checker<'_> {
         for part in call.target.as_deref().into_iter().chain(&call.args) {
             self.expression(part);
         }
-        let name = &call.func_name;
+        // A reserved word is masked in the tree.
+        let name = match self.parsed.atom_at(position) {
+            Some(Name::Reserved(name)) => name,
+            _ => &call.func_name,
+        };
         match USAGES.iter().find(|(known, _)| known == name) {
             Some((_, usage)) => self.fail(position, format!("`{name}` is written `{usage}`")),
             None => {
@@ -251,8 +256,8 @@ impl Checker<'_> {
 
 fn date(text: &str) -> Option<NaiveDate> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    // Years of four digits and no other spelling, as in every answer.
-    (date.format("%Y-%m-%d").to_string() == text && text.len() == 10).then_some(date)
+    // No other spelling, as in every answer.
+    (is_storable(date.year()) && date.format("%Y-%m-%d").to_string() == text).then_some(date)
 }
 
 fn time(text: &str) -> Option<NaiveTime> {
@@ -264,6 +269,12 @@ fn time(text: &str) -> Option<NaiveTime> {
 fn datetime(text: &str) -> Option<DateTime<Utc>> {
     let instant = DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc);
     // A leap second has more than 999 milliseconds; there is no such instant in the databases.
-    (instant.nanosecond() % 1_000_000 == 0 && instant.nanosecond() < 1_000_000_000)
-        .then_some(instant)
+    let to_millisecond = instant.nanosecond() % 1_000_000 == 0;
+    let no_leap = instant.nanosecond() < 1_000_000_000;
+    (to_millisecond && no_leap && is_storable(instant.year())).then_some(instant)
+}
+
+/// Years that both databases and RFC 3339 write alike.
+fn is_storable(year: i32) -> bool {
+    (1..=9999).contains(&year)
 }

@@ -131,7 +131,7 @@ impl Checker<'_> {
             match &node.expr {
                 Syntax::Select(select) if select.test => {
                     self.fail(
-                        position,
+                        self.parsed.name_before(position),
                         "`has(…)` is not part of the rule language; write `x != null`",
                     );
                     return None;

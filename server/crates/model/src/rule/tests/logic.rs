@@ -155,3 +155,13 @@ fn null_goes_through_everything_but_the_test_for_it() {
         );
     }
 }
+
+#[test]
+fn a_list_without_value_is_null() {
+    let mut record = Record::sample();
+    record.0["tags"] = serde_json::Value::Null;
+    for source in ["tags.has(\"VIP\")", "\"VIP\" in tags"] {
+        assert_eq!(rule(source).eval(&record), Value::Null, "{source}");
+        assert!(rule(source).is_met(&Record::sample()), "{source}");
+    }
+}
