@@ -1,1 +1,19 @@
-//! cardine-migrations
+//! The platform's own tables, for SQLite and PostgreSQL; not the tables of modules, which definitions make.
+//!
+//! A migration that was released is never changed; what is to be different is a new one.
+
+mod m0001_platform;
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+/// All migrations, oldest first. What was applied is recorded in the table `seaql_migrations`.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_platform::Migration)]
+    }
+}

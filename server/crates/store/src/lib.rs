@@ -1,1 +1,30 @@
-//! cardine-store
+//! The only crate that talks to a database: SQLite or PostgreSQL behind one asynchronous face.
+//!
+//! A request is one [`Store::read`] or [`Store::write`]: a whole transaction, whose statements come from `cardine-sql`
+//! and whose values from [`Bindings`]. Rows come back in one form, whichever database gave them.
+
+mod backup;
+mod bindings;
+mod error;
+mod migrate;
+mod options;
+pub mod platform;
+mod postgres;
+mod rows;
+mod sqlite;
+mod state;
+mod store;
+mod text_form;
+mod transaction;
+mod url;
+
+pub use bindings::Bindings;
+pub use cardine_sql::{ColumnType, Dialect, Param, Statement, Transform};
+pub use error::{Cause, StoreError};
+pub use futures_util::future::BoxFuture;
+pub use options::Options;
+pub use rows::{Cell, RowSet};
+pub use state::PlatformState;
+pub use store::Store;
+pub use transaction::{ReadTx, WriteTx};
+pub use url::DatabaseUrl;

@@ -1,0 +1,148 @@
+//! The values of a request, and which of them each parameter of a statement takes.
+
+use std::borrow::Cow;
+
+use cardine_model::{Value, text};
+use cardine_query::Slot;
+use cardine_sql::{Param, Statement, Transform};
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+
+use crate::StoreError;
+
+/// The values that the parameters of statements take. Cheap to copy: `Bindings { parents: &ids, ..bindings }`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bindings<'a> {
+    /// The request's values, by [`Slot`].
+    pub values: &'a [Value],
+    /// The ids of the parent records, each once.
+    pub parents: &'a [Uuid],
+    /// The owners whose private records the caller may see.
+    pub visible_owners: &'a [Uuid],
+    /// The caller.
+    pub actor: Option<Uuid>,
+    /// The instant of the request.
+    pub now: DateTime<Utc>,
+    /// Today in the caller's time zone.
+    pub today: NaiveDate,
+}
+
+/// What one parameter is bound to.
+#[derive(Debug)]
+pub(crate) enum Bound<'a> {
+    Value(Cow<'a, Value>),
+    Ids(&'a [Uuid]),
+}
+
+/// What each parameter of `statement` is bound to, in their order.
+pub(crate) fn resolve_params<'a>(statement: &'a Statement, bindings: &Bindings<'a>) -> Result<Vec<Bound<'a>>, StoreError> {
+    statement.params.iter().map(|param| resolve_param(param, bindings)).collect()
+}
+
+fn resolve_param<'a>(param: &'a Param, bindings: &Bindings<'a>) -> Result<Bound<'a>, StoreError> {
+    let value = match param {
+        Param::Slot(slot, transform) => transform_value(slot_value(*slot, bindings)?, *transform),
+        Param::SlotPlus(slot, more) => match slot_value(*slot, bindings)? {
+            Value::Integer(number) => Cow::Owned(Value::Integer(number.saturating_add(*more))),
+            Value::Null => Cow::Owned(Value::Null),
+            _ => return Err(StoreError::internal(format!("slot {} is no integer", slot.0))),
+        },
+        Param::Value(value, transform) => transform_value(value, *transform),
+        Param::Parents => return Ok(Bound::Ids(bindings.parents)),
+        Param::VisibleOwners => return Ok(Bound::Ids(bindings.visible_owners)),
+        Param::ActorId => Cow::Owned(bindings.actor.map_or(Value::Null, Value::Id)),
+        Param::Now => Cow::Owned(Value::DateTime(bindings.now)),
+        Param::Today => Cow::Owned(Value::Date(bindings.today)),
+    };
+    Ok(Bound::Value(value))
+}
+
+fn slot_value<'a>(slot: Slot, bindings: &Bindings<'a>) -> Result<&'a Value, StoreError> {
+    let value = usize::try_from(slot.0).ok().and_then(|position| bindings.values.get(position));
+    value.ok_or_else(|| StoreError::internal(format!("slot {} of {} values", slot.0, bindings.values.len())))
+}
+
+fn transform_value(value: &Value, transform: Transform) -> Cow<'_, Value> {
+    match (value, transform) {
+        (Value::Text(text), transform) => match transform_text(text, transform) {
+            Cow::Borrowed(same) if same.len() == text.len() => Cow::Borrowed(value),
+            changed => Cow::Owned(Value::Text(changed.into_owned())),
+        },
+        (Value::List(elements), Transform::Fold | Transform::SortKey) => {
+            let changed = elements.iter().map(|element| transform_value(element, transform).into_owned());
+            Cow::Owned(Value::List(changed.collect()))
+        }
+        _ => Cow::Borrowed(value),
+    }
+}
+
+fn transform_text(text: &str, transform: Transform) -> Cow<'_, str> {
+    match transform {
+        Transform::None => Cow::Borrowed(text),
+        Transform::Fold => text::fold(text),
+        Transform::SortKey => text::sort_key(text),
+        Transform::LikeContains => Cow::Owned(like_pattern("%", text, "%")),
+        Transform::LikePrefix => Cow::Owned(like_pattern("", text, "%")),
+        Transform::LikeSuffix => Cow::Owned(like_pattern("%", text, "")),
+    }
+}
+
+fn like_pattern(before: &str, text: &str, after: &str) -> String {
+    let folded = text::fold(text);
+    let mut pattern = String::with_capacity(folded.len() + 2);
+    pattern.push_str(before);
+    for character in folded.chars() {
+        if matches!(character, '\\' | '%' | '_') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push_str(after);
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound(param: Param, values: &[Value]) -> Value {
+        let statement = Statement { text: String::new(), params: vec![param], columns: Vec::new() };
+        let bindings = Bindings { values, ..Bindings::default() };
+        match resolve_params(&statement, &bindings).unwrap().remove(0) {
+            Bound::Value(value) => value.into_owned(),
+            Bound::Ids(_) => panic!("ids"),
+        }
+    }
+
+    #[test]
+    fn text_is_transformed_and_wildcards_in_it_are_not() {
+        let slot = |transform| Param::Slot(Slot(0), transform);
+        let values = [Value::Text("50%_\\ÈÀ".to_owned())];
+        let text = |transform| match bound(slot(transform), &values) {
+            Value::Text(text) => text,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(text(Transform::None), "50%_\\ÈÀ");
+        assert_eq!(text(Transform::Fold), "50%_\\èà");
+        assert_eq!(text(Transform::SortKey), "50%_\\ea");
+        assert_eq!(text(Transform::LikeContains), "%50\\%\\_\\\\èà%");
+        assert_eq!(text(Transform::LikePrefix), "50\\%\\_\\\\èà%");
+        assert_eq!(text(Transform::LikeSuffix), "%50\\%\\_\\\\èà");
+    }
+
+    #[test]
+    fn lists_are_folded_by_element_and_null_stays_null() {
+        let list = Value::List(vec![Value::Text("A".to_owned()), Value::Null, Value::Integer(1)]);
+        let folded = Value::List(vec![Value::Text("a".to_owned()), Value::Null, Value::Integer(1)]);
+        assert_eq!(bound(Param::Value(list, Transform::Fold), &[]), folded);
+        assert_eq!(bound(Param::Slot(Slot(0), Transform::LikeContains), &[Value::Null]), Value::Null);
+        assert_eq!(bound(Param::SlotPlus(Slot(0), 1), &[Value::Integer(50)]), Value::Integer(51));
+    }
+
+    #[test]
+    fn a_slot_without_a_value_is_an_error() {
+        let statement = Statement { text: String::new(), params: vec![Param::Slot(Slot(1), Transform::None)], columns: Vec::new() };
+        let bindings = Bindings { values: &[Value::Null], ..Bindings::default() };
+        assert!(matches!(resolve_params(&statement, &bindings), Err(StoreError::Internal(_))));
+    }
+}

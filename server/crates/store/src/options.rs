@@ -1,0 +1,34 @@
+//! How many connections the store opens, and how long it waits.
+
+use std::time::Duration;
+
+/// Settings of a [`crate::Store`].
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Reading threads on SQLite, each with a connection. Default: one per core, at least 2.
+    pub sqlite_readers: usize,
+    /// Bytes of the SQLite file that each connection maps into memory. Default: 256 MiB.
+    pub sqlite_mmap_bytes: u64,
+    /// Connections to PostgreSQL. Default: 16.
+    pub postgres_connections: usize,
+    /// How long a request waits for a connection to PostgreSQL, or for one to be made. Default: 5 s.
+    pub connect_timeout: Duration,
+    /// Prepared statements that each connection keeps. Default: 512.
+    pub statement_cache_size: usize,
+    /// How often [`crate::Store::watch`] looks whether another process changed the catalog or the rights. Default: 300 ms.
+    pub watch_interval: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            sqlite_readers: cores.max(2),
+            sqlite_mmap_bytes: 256 << 20,
+            postgres_connections: 16,
+            connect_timeout: Duration::from_secs(5),
+            statement_cache_size: 512,
+            watch_interval: Duration::from_millis(300),
+        }
+    }
+}

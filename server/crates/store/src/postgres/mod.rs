@@ -1,0 +1,11 @@
+//! PostgreSQL: a pool of connections, transactions on them, and its binary formats.
+
+mod decode;
+mod encode;
+mod error;
+mod numeric;
+mod pool;
+mod session;
+
+pub(crate) use pool::Pool;
+pub(crate) use session::{Isolation, Session};

@@ -1,0 +1,125 @@
+//! The connections to one PostgreSQL database, each with the statements that are prepared on it.
+
+use std::sync::Arc;
+
+use deadpool::Runtime;
+use deadpool::managed::{self, Metrics, Object, PoolConfig, QueueMode, RecycleError, RecycleResult, Timeouts};
+use quick_cache::unsync::Cache;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config, NoTls, Statement};
+
+use super::error::translate;
+use crate::error::cause;
+use crate::{Options, StoreError};
+
+/// What every session sets. Plans are made for the values at hand: a generic plan for a filtered and ordered list was
+/// measured at three times the cost. A transaction that this process forgets, as when it is stopped by a debugger, ends
+/// after a minute, so that it does not hold its locks for ever.
+const SESSION_SETTINGS: &str = "-c TimeZone=UTC -c plan_cache_mode=force_custom_plan -c idle_in_transaction_session_timeout=60000";
+
+/// The oldest server that is supported, as `server_version_num` tells it.
+const OLDEST_VERSION: i32 = 140_000;
+
+/// A connection of the pool.
+pub(super) type Pooled = Object<Manager>;
+
+/// The pool.
+#[derive(Clone)]
+pub(crate) struct Pool(managed::Pool<Manager>);
+
+impl Pool {
+    /// Makes the pool, and one connection to see that the server is there and fit.
+    pub(crate) async fn open(url: &str, options: &Options) -> Result<Self, StoreError> {
+        let mut config: Config = url.parse().map_err(|_| StoreError::Setting("the URL of PostgreSQL cannot be read".to_owned()))?;
+        if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
+            let message = "sslmode=require is not supported: use a local socket, a private network or a TLS tunnel";
+            return Err(StoreError::Setting(message.to_owned()));
+        }
+        let own = config.get_options().unwrap_or_default().to_owned();
+        config.options(format!("{SESSION_SETTINGS} {own}").trim());
+        config.connect_timeout(options.connect_timeout);
+        if config.get_application_name().is_none() {
+            config.application_name("cardine");
+        }
+        let manager = Manager { config, statements: options.statement_cache_size };
+        let pool_config = PoolConfig {
+            max_size: options.postgres_connections.max(1),
+            timeouts: Timeouts { wait: Some(options.connect_timeout), create: Some(options.connect_timeout), recycle: None },
+            // The connection used last has the most statements prepared.
+            queue_mode: QueueMode::Lifo,
+        };
+        let pool = managed::Pool::builder(manager).config(pool_config).runtime(Runtime::Tokio1).build();
+        let pool = Self(pool.map_err(|error| StoreError::internal(error.to_string()))?);
+        pool.check_server().await?;
+        Ok(pool)
+    }
+
+    /// A connection that nobody else uses.
+    pub(super) async fn get(&self) -> Result<Pooled, StoreError> {
+        self.0.get().await.map_err(|error| match error {
+            managed::PoolError::Backend(error) => translate(error),
+            other => StoreError::Unavailable(cause(format!("no connection from the pool: {other}"))),
+        })
+    }
+
+    /// Closes what is not in use, and the rest when it is given back.
+    pub(crate) fn close(&self) {
+        self.0.close();
+    }
+
+    async fn check_server(&self) -> Result<(), StoreError> {
+        let connection = self.get().await?;
+        let text = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')";
+        let row = connection.client.query_one(text, &[]).await.map_err(translate)?;
+        let (version, encoding): (i32, String) = (row.get(0), row.get(1));
+        if version < OLDEST_VERSION {
+            return Err(StoreError::Setting(format!("PostgreSQL {} is too old: it must be 14 or newer", version / 10_000)));
+        }
+        if encoding != "UTF8" {
+            return Err(StoreError::Setting(format!("the PostgreSQL database has the encoding {encoding}: it must be UTF8")));
+        }
+        Ok(())
+    }
+}
+
+/// Makes connections.
+pub(super) struct Manager {
+    config: Config,
+    statements: usize,
+}
+
+/// A connection, and the statements prepared on it; those used least are closed when there are too many.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    pub(super) statements: Cache<String, Statement>,
+    driver: JoinHandle<()>,
+}
+
+impl managed::Manager for Manager {
+    type Type = Connection;
+    type Error = tokio_postgres::Error;
+
+    async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
+        let (client, connection) = self.config.connect(NoTls).await?;
+        let driver = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(error = ?Arc::new(error), "a connection to PostgreSQL was lost");
+            }
+        });
+        Ok(Connection { client, statements: Cache::new(self.statements.max(1)), driver })
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<tokio_postgres::Error> {
+        // Asking the server would cost a round trip per request; a session starts again on another connection if this one turns out to be dead.
+        if connection.client.is_closed() {
+            return Err(RecycleError::message("closed"));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}

@@ -1,0 +1,165 @@
+//! One connection to a SQLite file, and what is set on it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cardine_sql::Statement;
+use rusqlite::OpenFlags;
+
+use super::{decode, encode, error, functions, index_name};
+use crate::bindings::{Bindings, resolve_params};
+use crate::error::cause;
+use crate::{Options, RowSet, StoreError};
+
+/// How long a statement waits for a lock. Our own writer never holds one against another, so this is for a foreign
+/// program that writes to the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// SQLite instructions between two looks at whether the caller is still there; about a tenth of a millisecond.
+const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 10_000;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Reads; anything else is refused by SQLite itself.
+    Read,
+    /// The one that writes.
+    Write,
+}
+
+/// A connection with Cardine's functions.
+pub(crate) struct Connection(rusqlite::Connection);
+
+impl Connection {
+    /// Opens the file. A writer makes it if it is not there, and puts it into write-ahead mode, in which readers and
+    /// the writer do not wait for each other.
+    pub(crate) fn open(path: &Path, purpose: Purpose, options: &Options) -> Result<Self, StoreError> {
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if purpose == Purpose::Write {
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(error::translate)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(error::translate)?;
+        connection.set_prepared_statement_cache_capacity(options.statement_cache_size);
+        let mmap_bytes = options.sqlite_mmap_bytes;
+        let pragmas = match purpose {
+            // An fsync per commit: an acknowledged write survives a power cut. Foreign keys are on so that both
+            // databases refuse the same references.
+            Purpose::Write => format!(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                 PRAGMA journal_size_limit = 67108864; PRAGMA mmap_size = {mmap_bytes}; PRAGMA temp_store = MEMORY;"
+            ),
+            Purpose::Read => {
+                format!("PRAGMA query_only = ON; PRAGMA mmap_size = {mmap_bytes}; PRAGMA temp_store = MEMORY;")
+            }
+        };
+        connection.execute_batch(&pragmas).map_err(error::translate)?;
+        if purpose == Purpose::Write {
+            let mode: String =
+                connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(error::translate)?;
+            if mode != "wal" {
+                return Err(StoreError::Setting(format!(
+                    "the SQLite database needs a file system with shared memory (its journal mode stayed {mode}); \
+                     a network drive is not one"
+                )));
+            }
+        }
+        functions::register(&connection).map_err(error::translate)?;
+        Ok(Self(connection))
+    }
+
+    /// Runs a statement that gives rows.
+    pub(crate) fn query(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<RowSet, StoreError> {
+        let mut prepared = self.bind(statement, bindings)?;
+        if prepared.column_count() != statement.columns.len() {
+            return Err(StoreError::internal(format!(
+                "{} columns where the statement has {}: {}",
+                statement.columns.len(),
+                prepared.column_count(),
+                statement.text
+            )));
+        }
+        let rows = decode::read_rows(prepared.raw_query(), &statement.columns);
+        drop(prepared);
+        rows.map_err(|error| self.explain(error))
+    }
+
+    /// Runs a statement that gives none, and tells how many rows it changed.
+    pub(crate) fn execute(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<u64, StoreError> {
+        let changed = self.bind(statement, bindings)?.raw_execute();
+        match changed {
+            Ok(changed) => Ok(changed as u64),
+            Err(error) => Err(self.explain(error::translate(error))),
+        }
+    }
+
+    /// Runs statements without parameters.
+    pub(crate) fn run_batch(&mut self, text: &str) -> Result<(), StoreError> {
+        self.0.execute_batch(text).map_err(|error| self.explain(error::translate(error)))
+    }
+
+    /// Runs one of the store's own short statements, such as `BEGIN`, prepared once.
+    pub(crate) fn run_control(&mut self, text: &'static str) -> Result<(), StoreError> {
+        let run = || self.0.prepare_cached(text)?.raw_execute();
+        run().map(|_| ()).map_err(error::translate)
+    }
+
+    /// Whether a transaction is open.
+    pub(crate) fn in_transaction(&self) -> bool {
+        !self.0.is_autocommit()
+    }
+
+    /// Makes statements stop soon after `given_up` becomes true. Only for reads: SQLite rolls the whole transaction
+    /// back when it interrupts a write, and with it the other writes of the group.
+    pub(crate) fn stop_when(&mut self, given_up: Arc<AtomicBool>) -> Result<(), StoreError> {
+        let handler = move || given_up.load(Ordering::Relaxed);
+        self.0.progress_handler(INSTRUCTIONS_BETWEEN_CHECKS, Some(handler)).map_err(error::translate)
+    }
+
+    /// Copies the database, as it is now, into a new file.
+    pub(crate) fn copy_into(&mut self, target: &Path) -> Result<(), StoreError> {
+        let target = target.to_str().ok_or_else(|| StoreError::Setting("the target's path is not UTF-8".to_owned()))?;
+        self.0.execute("VACUUM INTO ?1", [target]).map(|_| ()).map_err(error::translate)
+    }
+
+    /// Leaves the file tidy: statistics for the planner, and nothing in the write-ahead log.
+    pub(crate) fn close_tidily(&mut self) {
+        let tidied = self.0.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+        if let Err(error) = tidied {
+            tracing::warn!(%error, "the database was not tidied on closing");
+        }
+    }
+
+    fn bind(&self, statement: &Statement, bindings: &Bindings<'_>) -> Result<rusqlite::CachedStatement<'_>, StoreError> {
+        let bound = resolve_params(statement, bindings)?;
+        let mut prepared = self.0.prepare_cached(&statement.text).map_err(error::translate)?;
+        if prepared.parameter_count() != bound.len() {
+            return Err(StoreError::internal(format!(
+                "{} parameters where the statement has {}: {}",
+                bound.len(),
+                prepared.parameter_count(),
+                statement.text
+            )));
+        }
+        for (position, bound) in bound.iter().enumerate() {
+            let value = encode::encode(bound);
+            prepared.raw_bind_parameter(position + 1, value).map_err(error::translate)?;
+        }
+        Ok(prepared)
+    }
+
+    /// Adds what SQLite leaves out of its messages.
+    fn explain(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::UniqueViolation { index } => {
+                StoreError::UniqueViolation { index: index_name::find(&self.0, &index).unwrap_or(index) }
+            }
+            StoreError::Internal(source) if source.to_string().contains("interrupted") => {
+                StoreError::Busy(cause("the statement was interrupted"))
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! A bound value → what SQLite stores for it.
+
+use std::fmt::Write as _;
+
+use cardine_model::Value;
+use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
+
+use crate::bindings::Bound;
+use crate::text_form::{push_list, push_plain};
+
+/// Integers and booleans as integers, all else as text: an id hyphenated in lower case, a decimal in plain digits, dates and times as the
+/// API shows them, lists as JSON.
+pub(super) fn encode<'a>(bound: &'a Bound<'_>) -> ToSqlOutput<'a> {
+    let value = match bound {
+        Bound::Value(value) => value.as_ref(),
+        Bound::Ids(ids) => {
+            let mut text = String::with_capacity(ids.len() * 39 + 2);
+            push_list(*ids, &mut text, |id, out| write!(out, "\"{id}\"").expect("a String takes all text"));
+            return ToSqlOutput::Owned(Stored::Text(text));
+        }
+    };
+    match value {
+        Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+        Value::Boolean(truth) => ToSqlOutput::Borrowed(ValueRef::Integer(i64::from(*truth))),
+        Value::Integer(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
+        Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        other => {
+            let mut text = String::new();
+            push_plain(other, &mut text);
+            ToSqlOutput::Owned(Stored::Text(text))
+        }
+    }
+}

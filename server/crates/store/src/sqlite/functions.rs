@@ -1,0 +1,190 @@
+//! The SQL functions and the collation that SQLite lacks: exact decimals, and text as PostgreSQL folds and orders it here.
+//!
+//! All are deterministic and innocuous, so they may stand in indexes. rusqlite catches panics before they reach C.
+
+use cardine_model::{Decimal, text};
+use rusqlite::functions::{Aggregate, Context, FunctionFlags};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Error, Result};
+
+/// Longest decimal text that is read; a formula's intermediate result may be longer than any stored value.
+const DECIMAL_LENGTH_MAX: usize = 4_096;
+
+/// Digits that are read at once: they fit an `i128`.
+const CHUNK_DIGITS: usize = 30;
+
+pub(super) fn register(connection: &Connection) -> Result<()> {
+    let text_function = |name: &str, function: fn(&str) -> String| {
+        connection.create_scalar_function(name, 1, flags(), move |context| match context.get_raw(0) {
+            ValueRef::Null => Ok(None),
+            ValueRef::Text(bytes) => Ok(Some(function(std::str::from_utf8(bytes)?))),
+            ValueRef::Integer(number) => Ok(Some(function(&number.to_string()))),
+            _ => Err(user_error("a text function got what is no text")),
+        })
+    };
+    text_function("cardine_fold", |value| text::fold(value).into_owned())?;
+    text_function("cardine_sort_key", |value| text::sort_key(value).into_owned())?;
+
+    let binary = |name: &str, function: fn(&Decimal, &Decimal) -> Option<Decimal>| {
+        connection.create_scalar_function(name, 2, flags(), move |context| {
+            let (Some(a), Some(b)) = (argument(context, 0)?, argument(context, 1)?) else {
+                return Ok(None);
+            };
+            Ok(function(&a, &b).map(|result| result.to_string()))
+        })
+    };
+    binary("cardine_add", |a, b| Some(a + b))?;
+    binary("cardine_sub", |a, b| Some(a - b))?;
+    binary("cardine_mul", |a, b| Some(a * b))?;
+    binary("cardine_div", Decimal::checked_div_20)?;
+    binary("cardine_rem", Decimal::rem)?;
+
+    let unary = |name: &str, function: fn(&Decimal) -> Decimal| {
+        connection.create_scalar_function(name, 1, flags(), move |context| {
+            Ok(argument(context, 0)?.map(|a| function(&a).to_string()))
+        })
+    };
+    unary("cardine_neg", |a| -a)?;
+    unary("cardine_abs", Decimal::abs)?;
+
+    connection.create_scalar_function("cardine_round", 2, flags(), |context| {
+        let (Some(number), Some(digits)) = (argument(context, 0)?, context.get::<Option<u32>>(1)?) else {
+            return Ok(None);
+        };
+        Ok(Some(number.to_fixed(digits)))
+    })?;
+    connection.create_aggregate_function("cardine_sum", 1, flags(), Sum)?;
+    connection.create_collation("cardine_decimal", Decimal::compare_text)
+}
+
+/// The exact sum of what is not null; null if nothing is.
+struct Sum;
+
+impl Aggregate<Option<Decimal>, Option<String>> for Sum {
+    fn init(&self, _: &mut Context<'_>) -> Result<Option<Decimal>> {
+        Ok(None)
+    }
+
+    fn step(&self, context: &mut Context<'_>, sum: &mut Option<Decimal>) -> Result<()> {
+        if let Some(number) = argument(context, 0)? {
+            *sum = Some(match sum.take() {
+                Some(sum) => &sum + &number,
+                None => number,
+            });
+        }
+        Ok(())
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, sum: Option<Option<Decimal>>) -> Result<Option<String>> {
+        Ok(sum.flatten().map(|sum| sum.to_string()))
+    }
+}
+
+fn flags() -> FunctionFlags {
+    FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS
+}
+
+/// A number from text or an integer; never from a float, which has lost digits already.
+fn argument(context: &Context<'_>, position: usize) -> Result<Option<Decimal>> {
+    match context.get_raw(position) {
+        ValueRef::Null => Ok(None),
+        ValueRef::Integer(number) => Ok(Some(Decimal::from_i64(number))),
+        ValueRef::Text(bytes) => {
+            let number = std::str::from_utf8(bytes).ok().and_then(parse);
+            number.map(Some).ok_or_else(|| user_error("a decimal function got text that is no decimal"))
+        }
+        _ => Err(user_error("a decimal function got what is no exact number")),
+    }
+}
+
+fn parse(text: &str) -> Option<Decimal> {
+    Decimal::parse(text).or_else(|| parse_long(text))
+}
+
+/// As [`Decimal::parse`], for texts longer than it takes.
+fn parse_long(text: &str) -> Option<Decimal> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() || digits.ends_with('.') || text.len() > DECIMAL_LENGTH_MAX {
+        return None;
+    }
+    let digits = [whole, fraction].concat();
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let mut number = Decimal::ZERO;
+    for chunk in digits.as_bytes().chunks(CHUNK_DIGITS) {
+        let chunk_value: i128 = std::str::from_utf8(chunk).ok()?.parse().ok()?;
+        let shift = 10_i128.pow(u32::try_from(chunk.len()).ok()?);
+        number = &(&number * &Decimal::from_parts(shift, 0)) + &Decimal::from_parts(chunk_value, 0);
+    }
+    let number = &number * &Decimal::from_parts(1, u32::try_from(fraction.len()).ok()?);
+    Some(if negative { -&number } else { number })
+}
+
+fn user_error(message: &str) -> Error {
+    Error::UserFunctionError(message.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluate(expression: &str) -> Option<String> {
+        let connection = Connection::open_in_memory().unwrap();
+        register(&connection).unwrap();
+        connection.query_row(&format!("SELECT {expression}"), [], |row| row.get(0)).unwrap()
+    }
+
+    fn fails(expression: &str) -> bool {
+        let connection = Connection::open_in_memory().unwrap();
+        register(&connection).unwrap();
+        connection.query_row(&format!("SELECT {expression}"), [], |row| row.get::<_, Option<String>>(0)).is_err()
+    }
+
+    #[test]
+    fn arithmetic_is_exact_and_null_stays_null() {
+        let cases = [
+            ("cardine_add('0.1', '0.2')", Some("0.3")),
+            ("cardine_sub(1, '9999999999999999999999999999.9')", Some("-9999999999999999999999999998.9")),
+            ("cardine_mul('-1.5', '1.50')", Some("-2.25")),
+            ("cardine_div(1, 3)", Some("0.33333333333333333333")),
+            ("cardine_div(1, '0.00')", None),
+            ("cardine_rem('-7.5', 2)", Some("-1.5")),
+            ("cardine_rem(1, 0)", None),
+            ("cardine_neg('0')", Some("0")),
+            ("cardine_abs('-0.10')", Some("0.1")),
+            ("cardine_round('-2.5', 0)", Some("-3")),
+            ("cardine_round('2', 2)", Some("2.00")),
+            ("cardine_round(NULL, 2)", None),
+            ("cardine_add(NULL, 1)", None),
+            ("cardine_fold('ÈSSE')", Some("èsse")),
+            ("cardine_fold(NULL)", None),
+            ("cardine_sort_key('È')", Some("e")),
+            ("(SELECT cardine_sum(column1) FROM (VALUES ('0.1'), (2), (NULL)))", Some("2.1")),
+            ("(SELECT cardine_sum(column1) FROM (VALUES (NULL)))", None),
+            ("(SELECT cardine_sum(column1) FROM (VALUES (1)) WHERE 0)", None),
+            ("(SELECT max(column1 COLLATE cardine_decimal) FROM (VALUES ('9'), ('10'), ('-11')))", Some("10")),
+        ];
+        for (expression, expected) in cases {
+            assert_eq!(evaluate(expression).as_deref(), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn a_float_or_text_that_is_no_number_is_refused() {
+        for expression in ["cardine_add(0.1, 1)", "cardine_mul('1e3', 1)", "cardine_neg('x')", "cardine_neg('')", "cardine_fold(x'00')"] {
+            assert!(fails(expression), "{expression}");
+        }
+    }
+
+    #[test]
+    fn long_intermediate_results_are_read_as_well() {
+        let factor = "9".repeat(90);
+        let nested = format!("cardine_sub(cardine_mul(cardine_mul('{factor}', '{factor}'), '-0.01'), 0)");
+        let product = evaluate(&nested).unwrap();
+        assert_eq!(product, format!("-{}8{}.01", "9".repeat(89), "0".repeat(87)));
+        assert!(fails(&format!("cardine_neg('{}.')", "1".repeat(200))));
+        assert!(fails(&format!("cardine_neg('{}')", "1".repeat(DECIMAL_LENGTH_MAX + 1))));
+    }
+}

@@ -1,0 +1,17 @@
+//! SQLite: connections, and the threads that use them.
+
+mod connection;
+mod decode;
+mod encode;
+mod error;
+mod functions;
+mod index_name;
+mod lock;
+mod readers;
+mod thread;
+mod writer;
+
+pub(crate) use connection::{Connection, Purpose};
+pub(crate) use lock::FileLock;
+pub(crate) use readers::Readers;
+pub(crate) use writer::{Job, Writer};

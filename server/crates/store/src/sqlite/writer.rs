@@ -1,0 +1,215 @@
+//! The one writing thread: takes what is queued into one transaction, so that one sync to the disk serves many writes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::readers::spawn;
+use super::{Connection, Purpose, thread};
+use crate::StoreError;
+use crate::error::cause;
+use crate::state::{PlatformState, raise};
+use crate::transaction::WriteTx;
+
+/// Most writes in one transaction.
+const GROUP_SIZE_MAX: usize = 64;
+
+/// No further write is taken into a transaction that has run this long, even if more are waiting.
+const GROUP_TIME_MAX: Duration = Duration::from_millis(2);
+
+/// Writes that may wait; further callers wait to be let in.
+const QUEUE_LENGTH: usize = 1_024;
+
+/// The writing thread. It ends with the value, after what is queued.
+pub(crate) struct Writer {
+    jobs: Mutex<Option<mpsc::Sender<Box<dyn WriteJob>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(crate) fn start(
+        connection: Connection,
+        state: watch::Sender<PlatformState>,
+        runtime: Handle,
+    ) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel(QUEUE_LENGTH);
+        let group = GroupCommit { tx: WriteTx::sqlite(connection), state, runtime };
+        let thread = spawn("cardine-write".to_owned(), move || group.run_until_closed(queue))?;
+        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Queues a write.
+    pub(crate) async fn run(&self, job: Box<dyn WriteJob>) -> Result<(), StoreError> {
+        if thread::runs_on_store_thread() == Some(Purpose::Write) {
+            return Err(StoreError::internal("a write was begun inside another, which it would wait for"));
+        }
+        let closed = || StoreError::Unavailable(cause("the store was shut down"));
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)?;
+        jobs.send(job).await.map_err(|_| closed())
+    }
+
+    /// Takes no more writes; those that are queued still run.
+    pub(crate) fn close(&self) {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Waits for the thread's end after [`Writer::close`].
+    pub(crate) fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A write of any types.
+pub(crate) trait WriteJob: Send {
+    /// Whether nobody waits for its answer any more.
+    fn is_abandoned(&self) -> bool;
+
+    /// Does the work, and tells whether it may be committed.
+    fn run(&mut self, tx: &mut WriteTx, runtime: &Handle) -> bool;
+
+    /// Answers with the work's outcome, or with `failure` if the work was done in vain.
+    fn answer(self: Box<Self>, failure: Option<StoreError>);
+}
+
+/// One call of [`crate::Store::write`].
+pub(crate) struct Job<T, E, F> {
+    pub(crate) work: F,
+    pub(crate) outcome: Option<Result<T, E>>,
+    pub(crate) reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> WriteJob for Job<T, E, F>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: for<'a> Fn(&'a mut WriteTx) -> BoxFuture<'a, Result<T, E>> + Send,
+{
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn run(&mut self, tx: &mut WriteTx, runtime: &Handle) -> bool {
+        let Self { work, reply, .. } = self;
+        let drive = async {
+            tokio::select! {
+                biased;
+                outcome = work(tx) => outcome,
+                () = reply.closed() => Err(StoreError::Cancelled.into()),
+            }
+        };
+        let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(drive)))
+            .unwrap_or_else(|_| Err(StoreError::internal("a write panicked").into()));
+        let outcome = outcome.and_then(|answer| match tx.ignored_failure() {
+            None => Ok(answer),
+            Some(ignored) => Err(ignored.into()),
+        });
+        let commits = outcome.is_ok();
+        self.outcome = Some(outcome);
+        commits
+    }
+
+    fn answer(self: Box<Self>, failure: Option<StoreError>) {
+        let outcome = match (failure, self.outcome) {
+            (Some(failure), None | Some(Ok(_))) => Err(failure.into()),
+            (_, Some(outcome)) => outcome,
+            (None, None) => Err(StoreError::internal("a write was answered before it ran").into()),
+        };
+        // Who has gone away wants no answer.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+struct GroupCommit {
+    tx: WriteTx,
+    state: watch::Sender<PlatformState>,
+    runtime: Handle,
+}
+
+impl GroupCommit {
+    fn run_until_closed(mut self, mut queue: mpsc::Receiver<Box<dyn WriteJob>>) {
+        thread::mark(Purpose::Write);
+        while let Some(first) = queue.blocking_recv() {
+            self.run_group(first, || queue.try_recv().ok());
+        }
+        self.tx.sqlite_connection().close_tidily();
+    }
+
+    /// One transaction for `first` and what `next` still gives. Each job has a savepoint, so that one that fails takes
+    /// only its own changes with it.
+    fn run_group(&mut self, first: Box<dyn WriteJob>, mut next: impl FnMut() -> Option<Box<dyn WriteJob>>) {
+        if let Err(error) = self.control("BEGIN IMMEDIATE") {
+            return first.answer(Some(error));
+        }
+        let begun = Instant::now();
+        let mut done = Vec::new();
+        let mut state_after = None;
+        let mut waiting = Some(first);
+        while let Some(mut job) = waiting.take() {
+            if !job.is_abandoned() {
+                if let Err(error) = self.control("SAVEPOINT job") {
+                    job.answer(Some(error.clone()));
+                    return self.fail_group(done, &error);
+                }
+                self.tx.begin_job();
+                let ended = if job.run(&mut self.tx, &self.runtime) {
+                    self.control("RELEASE job").map(|()| true)
+                } else if self.tx.sqlite_connection().in_transaction() {
+                    self.control("ROLLBACK TO job").and_then(|()| self.control("RELEASE job")).map(|()| false)
+                } else {
+                    // The disk is full, or the like: SQLite has rolled all of it back by itself.
+                    job.answer(None);
+                    return done.into_iter().for_each(|earlier| self.run_alone(earlier));
+                };
+                match ended {
+                    Ok(true) => {
+                        state_after = self.tx.changed_state().or(state_after);
+                        done.push(job);
+                    }
+                    Ok(false) => job.answer(None),
+                    Err(error) => {
+                        job.answer(Some(error.clone()));
+                        return self.fail_group(done, &error);
+                    }
+                }
+            }
+            if done.len() < GROUP_SIZE_MAX && begun.elapsed() < GROUP_TIME_MAX {
+                waiting = next();
+            }
+        }
+        match self.control("COMMIT") {
+            Ok(()) => {
+                raise(&self.state, state_after);
+                done.into_iter().for_each(|job| job.answer(None));
+            }
+            Err(error) => self.fail_group(done, &error),
+        }
+    }
+
+    /// Runs a job again that was rolled back together with another's failure.
+    fn run_alone(&mut self, job: Box<dyn WriteJob>) {
+        self.run_group(job, || None);
+    }
+
+    fn fail_group(&mut self, jobs: Vec<Box<dyn WriteJob>>, error: &StoreError) {
+        if self.tx.sqlite_connection().in_transaction()
+            && let Err(error) = self.control("ROLLBACK")
+        {
+            tracing::error!(error = ?error, "a failed transaction could not be rolled back");
+        }
+        for job in jobs {
+            job.answer(Some(error.clone()));
+        }
+    }
+
+    fn control(&mut self, text: &'static str) -> Result<(), StoreError> {
+        self.tx.sqlite_connection().run_control(text)
+    }
+}

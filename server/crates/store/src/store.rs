@@ -1,0 +1,308 @@
+//! The store: opening, reading, writing, watching and closing a database of either kind.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cardine_sql::Dialect;
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+
+use crate::postgres::{Isolation, Pool, Session};
+use crate::sqlite::{Connection, FileLock, Job, Purpose, Readers, Writer};
+use crate::state::{PlatformState, raise};
+use crate::transaction::{ReadTx, WriteTx};
+use crate::{DatabaseUrl, Options, StoreError};
+
+/// How often a write on PostgreSQL is tried whose transaction another one was in the way of.
+const WRITE_ATTEMPTS_MAX: u32 = 6;
+
+/// A database. Clones are the same one.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    state: watch::Sender<PlatformState>,
+    watch_interval: Duration,
+    polls: AtomicBool,
+}
+
+enum Database {
+    Sqlite(Sqlite),
+    Postgres { pool: Pool, url: String },
+}
+
+struct Sqlite {
+    path: PathBuf,
+    // Dropped in this order: the lock after the threads have been told to end.
+    readers: Readers,
+    writer: Writer,
+    _lock: FileLock,
+}
+
+impl Store {
+    /// Opens a database: the file with its threads, or the pool with a first connection. Changes nothing in it.
+    ///
+    /// Must be called in a tokio runtime, which then drives what transactions wait for.
+    ///
+    /// # Errors
+    /// [`StoreError::Setting`] if the database cannot be used as it is (a file that another process has, an old server);
+    /// [`StoreError::Unavailable`] if it is not there.
+    pub async fn open(url: &DatabaseUrl, options: &Options) -> Result<Self, StoreError> {
+        let (state, _) = watch::channel(PlatformState::default());
+        let database = match url {
+            DatabaseUrl::Sqlite(path) => Database::Sqlite(Sqlite::open(path.clone(), options, &state)?),
+            DatabaseUrl::Postgres(url) => {
+                Database::Postgres { pool: Pool::open(url, options).await?, url: url.clone() }
+            }
+        };
+        let (watch_interval, polls) = (options.watch_interval, AtomicBool::new(false));
+        Ok(Self { inner: Arc::new(Inner { database, state, watch_interval, polls }) })
+    }
+
+    /// Which database this is.
+    pub fn dialect(&self) -> Dialect {
+        match self.inner.database {
+            Database::Sqlite(_) => Dialect::Sqlite,
+            Database::Postgres { .. } => Dialect::Postgres,
+        }
+    }
+
+    /// Brings the platform's own tables up to date. Several processes may do so at once.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        match &self.inner.database {
+            Database::Sqlite(sqlite) => crate::migrate::migrate_sqlite(self, &sqlite.path).await,
+            Database::Postgres { pool, url } => crate::migrate::migrate_postgres(pool, url).await,
+        }
+    }
+
+    /// Runs `work` on one snapshot of the database.
+    ///
+    /// On SQLite the whole of it runs on one of the reading threads, and no other read runs there meanwhile; what it
+    /// awaits besides the database is driven by the runtime. If the caller goes away, the statement that runs is stopped.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: for<'a> FnOnce(&'a mut ReadTx) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &self.inner.database {
+            Database::Sqlite(sqlite) => sqlite.read(work).await,
+            Database::Postgres { pool, .. } => {
+                let mut tx = ReadTx::postgres(Session::new(pool.clone(), Isolation::Snapshot));
+                let outcome = work(&mut tx).await;
+                if let Some(session) = tx.into_session() {
+                    session.end();
+                }
+                outcome
+            }
+        }
+    }
+
+    /// Runs `work` and commits what it wrote if it succeeds, undoes it if not. It may be run several times, but takes
+    /// effect at most once.
+    ///
+    /// On SQLite all writes run one after the other on one thread, several of them with one sync to the disk; `work`
+    /// should not wait for anything slow. On PostgreSQL they run side by side, read committed: each statement sees what
+    /// others have committed before it, and rows that are changed are locked. A caller that goes away before the commit undoes all.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: for<'a> Fn(&'a mut WriteTx) -> BoxFuture<'a, Result<T, E>> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &self.inner.database {
+            Database::Sqlite(sqlite) => {
+                let (reply, answer) = oneshot::channel();
+                sqlite.writer.run(Box::new(Job { work, outcome: None, reply })).await?;
+                answer.await.unwrap_or_else(|_| Err(stopped().into()))
+            }
+            Database::Postgres { pool, .. } => self.write_postgres(pool, work).await,
+        }
+    }
+
+    /// The counters, as they change: by this process at once, by others within the interval of [`Options::watch_interval`].
+    /// Both are 0 until they were read for the first time. Needs the platform's tables.
+    pub fn watch(&self) -> watch::Receiver<PlatformState> {
+        if !self.inner.polls.swap(true, Ordering::Relaxed) {
+            tokio::spawn(poll_state(self.clone_weakly(), self.inner.watch_interval));
+        }
+        self.inner.state.subscribe()
+    }
+
+    /// Ends what runs, tidies up and closes. Later reads and writes are [`StoreError::Unavailable`].
+    pub async fn shutdown(&self) {
+        match &self.inner.database {
+            Database::Postgres { pool, .. } => pool.close(),
+            Database::Sqlite(sqlite) => {
+                sqlite.readers.close();
+                sqlite.writer.close();
+                let this = self.clone();
+                let joined = tokio::task::spawn_blocking(move || {
+                    if let Database::Sqlite(sqlite) = &this.inner.database {
+                        sqlite.readers.join();
+                        sqlite.writer.join();
+                    }
+                });
+                if let Err(error) = joined.await {
+                    tracing::error!(%error, "the database's threads did not end in order");
+                }
+            }
+        }
+    }
+
+    /// What failed because of another transaction is run again, after a moment that grows; what failed because a
+    /// statement was prepared before a table changed, once.
+    async fn write_postgres<T, E, F>(&self, pool: &Pool, work: F) -> Result<T, E>
+    where
+        F: for<'a> Fn(&'a mut WriteTx) -> BoxFuture<'a, Result<T, E>> + Send + Sync + 'static,
+        E: From<StoreError>,
+    {
+        let mut attempt = 1;
+        loop {
+            let mut tx = WriteTx::postgres(Session::new(pool.clone(), Isolation::Committed));
+            let outcome = work(&mut tx).await;
+            let failure = tx.failure().cloned();
+            let changed_state = tx.changed_state();
+            let Some(session) = tx.into_session() else {
+                return Err(StoreError::internal("a transaction of another database").into());
+            };
+            let (error, failure) = match (outcome, failure) {
+                (Ok(answer), None) => match session.commit().await {
+                    Ok(()) => {
+                        raise(&self.inner.state, changed_state);
+                        return Ok(answer);
+                    }
+                    Err(error) => (error.clone().into(), Some(error)),
+                },
+                (Ok(_), Some(ignored)) => {
+                    session.roll_back();
+                    (ignored.clone().into(), Some(ignored))
+                }
+                (Err(error), failure) => {
+                    session.roll_back();
+                    (error, failure)
+                }
+            };
+            let again = match failure {
+                Some(StoreError::Serialization(_)) => attempt < WRITE_ATTEMPTS_MAX,
+                Some(StoreError::Stale(_)) => attempt == 1,
+                _ => false,
+            };
+            if !again {
+                return Err(error);
+            }
+            tokio::time::sleep(pause_before(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    fn clone_weakly(&self) -> std::sync::Weak<Inner> {
+        Arc::downgrade(&self.inner)
+    }
+}
+
+impl Sqlite {
+    fn open(path: PathBuf, options: &Options, state: &watch::Sender<PlatformState>) -> Result<Self, StoreError> {
+        let lock = FileLock::take(&path)?;
+        let runtime = Handle::current();
+        let connection = Connection::open(&path, Purpose::Write, options)?;
+        let writer = Writer::start(connection, state.clone(), runtime.clone())?;
+        let readers = Readers::start(path.clone(), options, runtime)?;
+        Ok(Self { path, readers, writer, _lock: lock })
+    }
+
+    async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: for<'a> FnOnce(&'a mut ReadTx) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let given_up = GivenUp(Arc::new(AtomicBool::new(false)));
+        let stop = Arc::clone(&given_up.0);
+        let (mut reply, answer) = oneshot::channel();
+        let job = move |tx: &mut ReadTx, runtime: &Handle| {
+            if reply.is_closed() {
+                return;
+            }
+            let outcome = match begin_snapshot(tx, stop) {
+                Err(error) => Err(error.into()),
+                Ok(()) => {
+                    let drive = async {
+                        tokio::select! {
+                            biased;
+                            outcome = work(tx) => outcome,
+                            () = reply.closed() => Err(StoreError::Cancelled.into()),
+                        }
+                    };
+                    catch_unwind(AssertUnwindSafe(|| runtime.block_on(drive)))
+                        .unwrap_or_else(|_| Err(StoreError::internal("a read panicked").into()))
+                }
+            };
+            end_snapshot(tx);
+            // Who has gone away wants no answer.
+            let _ = reply.send(outcome);
+        };
+        self.readers.run(Box::new(job)).await?;
+        let outcome = answer.await.unwrap_or_else(|_| Err(stopped().into()));
+        drop(given_up);
+        outcome
+    }
+}
+
+/// Tells the reading thread that the caller went away, when it is dropped.
+struct GivenUp(Arc<AtomicBool>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn begin_snapshot(tx: &mut ReadTx, given_up: Arc<AtomicBool>) -> Result<(), StoreError> {
+    let connection = tx.sqlite_connection();
+    connection.stop_when(given_up)?;
+    // The snapshot is that of the first statement.
+    connection.run_control("BEGIN")
+}
+
+fn end_snapshot(tx: &mut ReadTx) {
+    let connection = tx.sqlite_connection();
+    if connection.in_transaction()
+        && let Err(error) = connection.stop_when(Arc::default()).and_then(|()| connection.run_control("ROLLBACK"))
+    {
+        tracing::error!(error = ?error, "a read transaction could not be ended");
+    }
+}
+
+/// 1, 2, 4, … ms, plus a part that differs between processes and calls.
+fn pause_before(attempt: u32) -> Duration {
+    let step = 1_u64 << attempt.min(6);
+    let jitter = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+    Duration::from_micros(step * 500 + u64::from(jitter) / 1_000 % (step * 500))
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable(crate::error::cause("the store was shut down"))
+}
+
+/// Runs until the store is gone.
+async fn poll_state(store: std::sync::Weak<Inner>, interval: Duration) {
+    loop {
+        let Some(inner) = store.upgrade() else { return };
+        let store_now = Store { inner };
+        let state = store_now.read::<_, StoreError, _>(|tx| Box::pin(tx.state())).await;
+        match state {
+            Ok(state) => raise(&store_now.inner.state, Some(state)),
+            Err(error) => tracing::warn!(error = ?error, "the platform's state could not be read"),
+        }
+        drop(store_now);
+        tokio::time::sleep(interval).await;
+    }
+}
