@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use regex::Regex;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use super::{ModuleIssue, system_fields};
 use crate::catalog::{Module, ModuleId, RelationId};
@@ -84,6 +84,7 @@ impl<'a> Draft<'a> {
     }
 
     fn module(id: ModuleId, platform: bool, definition: &ModuleDefinition) -> Module {
+        let fields = Module::SYSTEM_FIELDS.len() + definition.fields.len();
         Module {
             id,
             name: definition.name.clone(),
@@ -99,8 +100,8 @@ impl<'a> Draft<'a> {
             description: definition.description.clone(),
             platform,
             table: snake_case(&definition.name),
-            fields: Vec::with_capacity(Module::SYSTEM_FIELDS.len() + definition.fields.len()),
-            field_by_name: FxHashMap::default(),
+            fields: Vec::with_capacity(fields),
+            field_by_name: FxHashMap::with_capacity_and_hasher(fields, FxBuildHasher),
             relations: Vec::new(),
             relation_by_name: FxHashMap::default(),
             name_field: None,

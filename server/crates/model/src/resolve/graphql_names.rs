@@ -179,6 +179,12 @@ pub fn subscription_names(name: &str) -> [String; 1] {
 /// Checks the form of all names, and that each is free where it would stand.
 pub(super) fn check(draft: &Draft<'_>, issues: &mut Issues) {
     let mut names = Names::new();
+    names
+        .types
+        .reserve(draft.documents.len() * MODULE_TYPE_SUFFIXES.len());
+    names
+        .mutations
+        .reserve(draft.documents.len() * mutation_names("", "").len());
     for document in &draft.documents {
         if check_form(document.definition, issues) {
             names.claim_module(document, issues);
@@ -462,6 +468,7 @@ impl<'a> Members<'a> {
     fn claim_fields(&mut self, document: &Document<'a>, issues: &mut Issues) {
         let module = document.definition;
         let members = &mut self.by_module[document.id.0 as usize];
+        members.reserve(module.fields.len());
         for (position, field) in module.fields.iter().enumerate() {
             let name = field.name.as_str();
             if let Some(other) = take(members, name, Member::Field(name)) {
