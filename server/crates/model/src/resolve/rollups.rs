@@ -36,14 +36,7 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             continue;
         };
         if let Err(message) = returns {
-            let function_fits_no_field = "function";
-            issues.add_at_field(
-                document.definition,
-                *position,
-                function_fits_no_field,
-                "type",
-                message,
-            );
+            issues.add_at_field(document.definition, *position, "function", "type", message);
             draft.faulty.insert((document.id, *id));
         }
     }
