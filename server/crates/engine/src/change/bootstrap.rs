@@ -1,0 +1,88 @@
+//! The first start of a database, and the first one of a newer program on it: the modules that come with Cardine.
+
+use std::sync::Arc;
+
+use cardine_model::Catalog;
+use cardine_model::definition::ModuleDefinition;
+use cardine_model::resolve::module_documents;
+use cardine_store::Store;
+use chrono::Utc;
+use rustc_hash::FxHashSet;
+use uuid::Uuid;
+
+use super::blocking;
+use super::commit::{Author, CommitError, commit};
+use super::load::{PLATFORM, Stored, fetch, parse_built_in, resolve_stored, unsound};
+use super::plan::{Planned, install};
+use crate::EngineError;
+
+/// How often a start is tried beside those of other processes.
+const ATTEMPTS_MAX: u32 = 20;
+
+/// The catalog to start with. Built-in modules that the database has not are installed, all in one transaction; those that it
+/// has are left as they are, retired ones too.
+pub(crate) async fn bootstrap(store: &Store) -> Result<Catalog, EngineError> {
+    bootstrap_with(store, parse_built_in(&module_documents())).await
+}
+
+/// As [`bootstrap`], with these modules as the built-in ones.
+pub(super) async fn bootstrap_with(store: &Store, built_in: Vec<ModuleDefinition>) -> Result<Catalog, EngineError> {
+    let mut attempt = 1;
+    loop {
+        let stored = fetch(store).await?;
+        let is_first_start = stored.version == 0;
+        let missing = missing_modules(&stored, &built_in);
+        if missing.is_empty() && !is_first_start {
+            return resolve_stored(stored).await;
+        }
+        let base = if is_first_start { None } else { Some(resolve_stored(stored).await?) };
+        let dialect = store.dialect();
+        let planned = blocking(move || match base {
+            None => install(dialect, None, &PLATFORM, missing).map_err(|issues| unsound(&issues)).map(Ok),
+            Some(base) => Ok(install_what_fits(dialect, base, missing)),
+        });
+        let planned = match planned.await?? {
+            Ok(planned) => Arc::new(planned),
+            Err(base) => return Ok(base),
+        };
+        let author = Author { actor: None, via: "system", request: Uuid::now_v7(), now: Utc::now() };
+        match commit(store, Arc::clone(&planned), author).await {
+            Ok(_) => return Ok(planned.catalog.clone()),
+            // Another process starts as well; what it did is there now.
+            Err(CommitError::Overtaken) if attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(CommitError::Overtaken) => return Err(EngineError::Unavailable),
+            Err(CommitError::Store(error)) => return Err(error.into()),
+            Err(CommitError::Engine(error)) => return Err(error),
+        }
+    }
+}
+
+fn missing_modules(stored: &Stored, built_in: &[ModuleDefinition]) -> Vec<ModuleDefinition> {
+    let known: FxHashSet<&str> = stored.names.iter().map(String::as_str).collect();
+    built_in.iter().filter(|definition| !known.contains(definition.name.as_str())).cloned().collect()
+}
+
+/// The plan to install those of `missing` that the modules in force leave room for; the catalog as it is if there are none.
+/// A name that an administrator has taken must not keep a newer program from starting.
+fn install_what_fits(
+    dialect: cardine_sql::Dialect,
+    base: Catalog,
+    mut missing: Vec<ModuleDefinition>,
+) -> Result<Planned, Catalog> {
+    while !missing.is_empty() {
+        match install(dialect, Some(&base), &PLATFORM, missing.clone()) {
+            Ok(planned) => return Ok(planned),
+            Err(issues) => {
+                let before = missing.len();
+                for fault in &issues {
+                    tracing::warn!(module = fault.module, "a built-in module is not installed: {}", fault.issue);
+                }
+                missing.retain(|definition| !issues.iter().any(|fault| fault.module == definition.name));
+                if missing.len() == before {
+                    break;
+                }
+            }
+        }
+    }
+    Err(base)
+}

@@ -1,0 +1,193 @@
+//! The transaction of a change: version row, definitions, tables, version's history and audit entry.
+
+use std::sync::Arc;
+
+use cardine_model::catalog::{Default as FieldDefault, Field, Module};
+use cardine_model::{Issue, Value, path};
+use cardine_sql::ddl::records;
+use cardine_store::platform::events::{NewAudit, insert_audit};
+use cardine_store::{Bindings, ReadTx, RowSet, Statement, Store, StoreError, WriteTx};
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
+use uuid::Uuid;
+
+use super::plan::Planned;
+use super::tables::{TablesFound, read_columns};
+use crate::EngineError;
+
+/// In whose name a change is made.
+#[derive(Debug, Clone)]
+pub(super) struct Author {
+    /// The user; none for the system.
+    pub actor: Option<Uuid>,
+    /// Through what.
+    pub via: &'static str,
+    /// The request.
+    pub request: Uuid,
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub(super) enum CommitError {
+    /// The catalog is not any more what the plan was made on.
+    Overtaken,
+    /// The database.
+    Store(StoreError),
+    /// What is to be told as it is.
+    Engine(EngineError),
+}
+
+/// Makes the change, and gives its warnings.
+pub(super) async fn commit(store: &Store, planned: Arc<Planned>, author: Author) -> Result<Vec<Issue>, CommitError> {
+    store
+        .write(move |tx: &mut WriteTx| {
+            let (planned, author) = (Arc::clone(&planned), author.clone());
+            async move { commit_in(tx, &planned, &author).await }.boxed()
+        })
+        .await
+}
+
+/// What the change would warn about, if it were made on the version that `expected` says.
+pub(super) async fn inspect(store: &Store, planned: &Arc<Planned>, expected: u64) -> Result<Vec<Issue>, CommitError> {
+    let planned = Arc::clone(planned);
+    store
+        .read(move |tx: &mut ReadTx| {
+            async move {
+                if u64::try_from(tx.state().await?.catalog_version) != Ok(expected) {
+                    return Err(CommitError::Overtaken);
+                }
+                let found = read_columns(tx.query(&records::select_columns(tx.dialect()), &Bindings::default()).await?);
+                refuse_what_exists(&planned, &found)?;
+                let Some((module, field)) = added_field(&planned) else { return Ok(Vec::new()) };
+                let rows = tx.query(&records::select_has_records(module), &Bindings::default()).await?;
+                Ok(warnings(module, field, has_records(&rows)))
+            }
+            .boxed()
+        })
+        .await
+}
+
+async fn commit_in(tx: &mut WriteTx, planned: &Planned, author: &Author) -> Result<Vec<Issue>, CommitError> {
+    // The row is locked from here on: of two changes the second waits, and then finds itself overtaken.
+    let state = tx.bump_catalog_version().await?;
+    if u64::try_from(state.catalog_version) != Ok(planned.catalog.version) {
+        return Err(CommitError::Overtaken);
+    }
+    let dialect = tx.dialect();
+    let found = read_columns(tx.query(&records::select_columns(dialect), &Bindings::default()).await?);
+    refuse_what_exists(planned, &found)?;
+    for written in &planned.definitions {
+        let document = serde_json::to_string(&written.definition).expect("a definition is a JSON document");
+        let (name, document) = (Value::Text(written.definition.name.clone()), Value::Text(document));
+        if written.is_new {
+            execute(tx, &records::insert_definition(dialect), &[name, document]).await?;
+        } else {
+            execute(tx, &records::update_definition(dialect), &[document, name]).await?;
+        }
+    }
+    if !planned.statements.is_empty() {
+        tx.run_ddl(&planned.statements.join(";\n")).await?;
+    }
+    let warnings = fill(tx, planned).await?;
+    let version = [
+        Value::Integer(state.catalog_version),
+        Value::DateTime(author.now),
+        author.actor.map_or(Value::Null, Value::Id),
+        Value::Text(planned.summary.clone()),
+    ];
+    execute(tx, &records::insert_version(dialect), &version).await?;
+    let audit = NewAudit {
+        at: author.now,
+        actor: author.actor,
+        via: author.via,
+        action: planned.action,
+        module: planned.module.as_deref(),
+        record: None,
+        changes: serde_json::json!({"catalogVersion": state.catalog_version, "summary": planned.summary}),
+        request: author.request,
+    };
+    insert_audit(tx, &audit).await?;
+    Ok(warnings)
+}
+
+/// Gives the records of a module a new required field's default, so that they have a value where none may be missing.
+async fn fill(tx: &mut WriteTx, planned: &Planned) -> Result<Vec<Issue>, CommitError> {
+    let Some((module, field)) = added_field(planned) else { return Ok(Vec::new()) };
+    let rows = tx.query(&records::select_has_records(module), &Bindings::default()).await?;
+    let has_records = has_records(&rows);
+    if let (Some(value), true) = (constant_default(field), has_records)
+        && let Some(statement) = records::fill_column(tx.dialect(), module, field)
+    {
+        let filled = tx.execute(&statement, &Bindings { values: std::slice::from_ref(value), ..Bindings::default() }).await;
+        if let Err(StoreError::UniqueViolation { .. }) = &filled {
+            let message = "the records that are there would all get the default, which is unique; leave out `unique`, `required` or `default`";
+            return Err(EngineError::Validation(vec![Issue::new(path!["field", "unique"], "unique", message)]).into());
+        }
+        filled?;
+    }
+    Ok(warnings(module, field, has_records))
+}
+
+async fn execute(tx: &mut WriteTx, statement: &Statement, values: &[Value]) -> Result<(), StoreError> {
+    tx.execute(statement, &Bindings { values, ..Bindings::default() }).await.map(|_| ())
+}
+
+/// Tells what somebody else has made, where the database's own words would be no help.
+fn refuse_what_exists(planned: &Planned, found: &TablesFound) -> Result<(), EngineError> {
+    let mut issues = Vec::new();
+    for written in planned.definitions.iter().filter(|written| written.is_new) {
+        let module = planned.catalog.module_by_name(&written.definition.name);
+        if let Some(module) = module.filter(|module| found.contains_key(&module.table)) {
+            let message = format!(
+                "the database has a table `{}` already that belongs to no module: rename or drop it, or choose another name than `{}`",
+                module.table, module.name
+            );
+            issues.push(Issue::new(path!["definition", "name"], "nameTaken", message));
+        }
+    }
+    if let Some((module, field)) = added_field(planned)
+        && let Some(column) = &field.column
+        && found.get(&module.table).is_some_and(|columns| columns.iter().any(|found| found.name == *column))
+    {
+        let message = format!(
+            "the table `{}` has a column `{column}` already that belongs to no field: rename or drop it, or choose another name",
+            module.table
+        );
+        issues.push(Issue::new(path!["field", "name"], "nameTaken", message));
+    }
+    match issues.first() {
+        None => Ok(()),
+        Some(first) => Err(EngineError::Conflict { message: first.message.clone(), issues }),
+    }
+}
+
+fn added_field(planned: &Planned) -> Option<(&Module, &Field)> {
+    let (module, field) = planned.added.as_ref()?;
+    let module = planned.catalog.module_by_name(module)?;
+    Some((module, module.field(*field)))
+}
+
+fn warnings(module: &Module, field: &Field, has_records: bool) -> Vec<Issue> {
+    let lacks_value = field.required && !field.is_derived() && has_records && constant_default(field).is_none();
+    let message = || {
+        format!(
+            "`{}` has records, which have no value in `{}` until one is set, although it is required; give it a constant `default` to fill them",
+            module.name, field.name
+        )
+    };
+    lacks_value.then(|| Issue::new(path!["field", "required"], "required", message())).into_iter().collect()
+}
+
+/// The default that records get when the field is added: only where a value is required, as elsewhere none is true to what was.
+fn constant_default(field: &Field) -> Option<&Value> {
+    match &field.default {
+        Some(FieldDefault::Value(value)) if field.required && !value.is_null() => Some(value),
+        _ => None,
+    }
+}
+
+fn has_records(rows: &RowSet) -> bool {
+    !rows.is_empty() && rows.cell(0, 0).boolean() == Some(true)
+}

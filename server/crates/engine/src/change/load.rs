@@ -1,0 +1,93 @@
+//! The catalog as the database has it.
+
+use std::sync::LazyLock;
+
+use cardine_model::definition::ModuleDefinition;
+use cardine_model::resolve::{ModuleIssue, parse_document, platform_documents, resolve};
+use cardine_model::Catalog;
+use cardine_sql::ddl::records;
+use cardine_store::{Bindings, PlatformState, ReadTx, RowSet, Store, StoreError};
+use futures_util::FutureExt as _;
+
+use super::blocking;
+use crate::EngineError;
+
+/// What is kept of a catalog, read on one snapshot.
+pub(super) struct Stored {
+    /// Its version; 0 before the first start has ended.
+    pub version: u64,
+    /// Name and document of each module in force.
+    pub definitions: Vec<(String, String)>,
+    /// Names of all modules, retired ones too.
+    pub names: Vec<String>,
+}
+
+/// The platform modules' definitions: they come with the program, as their tables do.
+pub(super) static PLATFORM: LazyLock<Vec<ModuleDefinition>> = LazyLock::new(|| parse_built_in(&platform_documents()));
+
+/// Definitions that come with the program.
+pub(super) fn parse_built_in(documents: &[(&str, &str)]) -> Vec<ModuleDefinition> {
+    let parse = |(_, text): &(&str, &str)| {
+        let document = serde_json::from_str(text).expect("an embedded definition is JSON");
+        parse_document(&document).expect("an embedded definition keeps to the JSON Schema")
+    };
+    documents.iter().map(parse).collect()
+}
+
+/// The catalog in force.
+pub(crate) async fn load(store: &Store) -> Result<Catalog, EngineError> {
+    let stored = fetch(store).await?;
+    resolve_stored(stored).await
+}
+
+/// The counters of catalog and rights.
+pub(crate) async fn current_state(store: &Store) -> Result<PlatformState, EngineError> {
+    store.read(|tx: &mut ReadTx| async move { Ok(tx.state().await?) }.boxed()).await
+}
+
+/// Reads what is kept of the catalog.
+pub(super) async fn fetch(store: &Store) -> Result<Stored, EngineError> {
+    store
+        .read(|tx: &mut ReadTx| {
+            async move {
+                let version = u64::try_from(tx.state().await?.catalog_version).unwrap_or_default();
+                let definitions = tx.query(&records::select_definitions(), &Bindings::default()).await?;
+                let names = tx.query(&records::select_definition_names(), &Bindings::default()).await?;
+                let definitions = (0..definitions.len()).map(|row| (text(&definitions, row, 0), text(&definitions, row, 1)));
+                let names = (0..names.len()).map(|row| text(&names, row, 0));
+                Ok::<_, StoreError>(Stored { version, definitions: definitions.collect(), names: names.collect() })
+            }
+            .boxed()
+        })
+        .await
+        .map_err(EngineError::from)
+}
+
+/// Gives meaning to what is kept. It was checked when it was written; if it does not resolve now, this program is older than the
+/// one that wrote it, or the database was changed by hand.
+pub(super) async fn resolve_stored(stored: Stored) -> Result<Catalog, EngineError> {
+    let resolved = blocking(move || {
+        let mut definitions = Vec::with_capacity(stored.definitions.len());
+        for (name, document) in &stored.definitions {
+            let definition = serde_json::from_str::<ModuleDefinition>(document).map_err(|error| {
+                tracing::error!(module = name, %error, "a stored definition cannot be read");
+                EngineError::Internal
+            })?;
+            definitions.push(definition);
+        }
+        resolve(stored.version, &PLATFORM, &definitions).map_err(|issues| unsound(&issues))
+    });
+    resolved.await?
+}
+
+/// Tells the log why definitions that should resolve do not.
+pub(super) fn unsound(issues: &[ModuleIssue]) -> EngineError {
+    for ModuleIssue { module, issue } in issues {
+        tracing::error!(module, "a stored definition does not resolve: {issue}");
+    }
+    EngineError::Internal
+}
+
+fn text(rows: &RowSet, row: usize, column: usize) -> String {
+    rows.cell(row, column).text().unwrap_or_default().to_owned()
+}
