@@ -1,0 +1,80 @@
+//! Who may sign in and what they may do: users, roles, groups, grants and sessions.
+//!
+//! All of it but passwords and tokens is kept in memory as an [`AccessState`], one per access epoch; every change counts the
+//! epoch up in its own transaction, so that each process loads it anew.
+
+mod built_in;
+mod roles;
+mod sessions;
+mod state;
+mod users;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+pub use built_in::{ADMINISTRATOR, ANONYMOUS};
+pub(crate) use built_in::bootstrap;
+pub use cardine_store::platform::access::AuditRow;
+pub use roles::AccessPatch;
+pub use sessions::{ApiKey, RefreshOutcome, TokenOwner, TokenPair};
+pub(crate) use state::load;
+pub use state::{AccessState, RoleAccess, UserAccess};
+pub use users::NewUser;
+
+use cardine_store::platform::events::{NewAudit, insert_audit};
+use cardine_store::{StoreError, WriteTx};
+
+use crate::RequestContext;
+
+/// On whose behalf and through what a change of users, roles or rights is made: what its audit entry says.
+#[derive(Debug, Clone, Copy)]
+pub struct ChangedBy {
+    /// The user; `None` for the system.
+    pub actor: Option<Uuid>,
+    /// `api`, `setup`, `command line`, `system`.
+    pub via: &'static str,
+    /// The request.
+    pub request: Uuid,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl ChangedBy {
+    /// The system itself, through `via`.
+    pub fn system(via: &'static str, at: DateTime<Utc>) -> Self {
+        Self { actor: None, via, request: Uuid::now_v7(), at }
+    }
+}
+
+impl From<&RequestContext> for ChangedBy {
+    fn from(context: &RequestContext) -> Self {
+        Self { actor: context.actor.user, via: context.via, request: context.request_id, at: context.now }
+    }
+}
+
+/// Begins a change of the rights: counts the epoch up. The counter's row stays locked, so that changes run one after the other
+/// and what one has checked is still true when it writes.
+async fn begin_change(tx: &mut WriteTx) -> Result<(), StoreError> {
+    tx.bump_access_epoch().await.map(|_| ())
+}
+
+async fn audit(
+    tx: &mut WriteTx,
+    by: &ChangedBy,
+    action: &str,
+    module: &str,
+    record: Uuid,
+    changes: serde_json::Value,
+) -> Result<(), StoreError> {
+    let entry = NewAudit {
+        at: by.at,
+        actor: by.actor,
+        via: by.via,
+        action,
+        module: Some(module),
+        record: Some(record),
+        changes,
+        request: by.request,
+    };
+    insert_audit(tx, &entry).await
+}

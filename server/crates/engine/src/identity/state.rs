@@ -1,0 +1,330 @@
+//! Users, roles, groups and grants in memory: who is below whom, and each role's rights over a catalog.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use cardine_access::{Actor, Grants, ModuleGrant, Rights};
+use cardine_model::Catalog;
+use cardine_model::text::fold;
+use cardine_store::Store;
+use cardine_store::platform::access as tables;
+use rustc_hash::{FxHashMap, FxHashSet};
+use uuid::Uuid;
+
+use super::ANONYMOUS;
+use crate::EngineError;
+
+/// Users, roles and grants of one access epoch. Immutable but for what is derived from it and kept.
+#[derive(Debug, Default)]
+pub struct AccessState {
+    /// Counts up with every change.
+    pub epoch: i64,
+    roles: FxHashMap<Uuid, RoleAccess>,
+    users: FxHashMap<Uuid, UserAccess>,
+    groups: BTreeMap<String, Uuid>,
+    roles_by_name: FxHashMap<String, Uuid>,
+    users_by_email: FxHashMap<String, Uuid>,
+    /// All users whose role stands below the key's.
+    below: FxHashMap<Uuid, Vec<Uuid>>,
+    derived: Mutex<Derived>,
+}
+
+/// A role.
+#[derive(Debug, Clone)]
+pub struct RoleAccess {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name, unique.
+    pub name: String,
+    /// JSON: text, or text by language.
+    pub label: Option<String>,
+    /// The role above it.
+    pub parent: Option<Uuid>,
+    /// What it grants.
+    pub grants: Grants,
+}
+
+/// A user.
+#[derive(Debug, Clone)]
+pub struct UserAccess {
+    /// Its id.
+    pub id: Uuid,
+    /// For people.
+    pub name: String,
+    /// Folded.
+    pub email: String,
+    /// The one role.
+    pub role: Option<Uuid>,
+    /// Whether it may sign in.
+    pub active: bool,
+    /// The groups that it is a member of.
+    pub groups: Vec<Uuid>,
+    /// BCP 47.
+    pub locale: Option<String>,
+    /// IANA name.
+    pub time_zone: Option<String>,
+}
+
+/// Made when first asked for.
+#[derive(Debug, Default)]
+struct Derived {
+    /// Of one catalog version; that of another replaces all.
+    catalog_version: u64,
+    rights: FxHashMap<(Option<Uuid>, bool), Arc<Rights>>,
+    visible_owners: FxHashMap<Uuid, Arc<[Uuid]>>,
+}
+
+impl AccessState {
+    /// The actor for a user; `None` if there is none, or if it may not sign in (any more).
+    ///
+    /// `time_zone` and `locale` are what the request asks for; the user's own settings come first.
+    pub fn actor(&self, catalog: &Catalog, user: Uuid, time_zone: Option<&str>, locale: Option<&str>) -> Option<Actor> {
+        let user = self.users.get(&user).filter(|user| user.active)?;
+        let role = user.role.and_then(|role| self.roles.get(&role));
+        Some(Actor {
+            user: Some(user.id),
+            role: role.map(|role| role.name.clone()).unwrap_or_default(),
+            rights: self.rights(catalog, role, true),
+            visible_owners: self.visible_owners(user),
+            time_zone: user.time_zone.as_deref().or(time_zone).unwrap_or("UTC").to_owned(),
+            locale: user.locale.as_deref().or(locale).unwrap_or("en").to_owned(),
+        })
+    }
+
+    /// The actor of a request without a token: the role `anonymous`.
+    pub fn anonymous(&self, catalog: &Catalog, time_zone: Option<&str>, locale: Option<&str>) -> Actor {
+        Actor {
+            user: None,
+            role: ANONYMOUS.to_owned(),
+            rights: self.rights(catalog, self.role_named(ANONYMOUS), false),
+            visible_owners: Arc::default(),
+            time_zone: time_zone.unwrap_or("UTC").to_owned(),
+            locale: locale.unwrap_or("en").to_owned(),
+        }
+    }
+
+    /// The server itself: bound by nothing, and no user.
+    pub fn system(&self, catalog: &Catalog) -> Actor {
+        let everything = Grants { administrator: true, ..Grants::default() };
+        Actor {
+            user: None,
+            role: super::ADMINISTRATOR.to_owned(),
+            rights: Arc::new(Rights::resolve(catalog, &[&everything], true)),
+            visible_owners: Arc::default(),
+            time_zone: "UTC".to_owned(),
+            locale: "en".to_owned(),
+        }
+    }
+
+    /// The user with this id.
+    pub fn user(&self, id: Uuid) -> Option<&UserAccess> {
+        self.users.get(&id)
+    }
+
+    /// The user with this address, however it is written.
+    pub fn user_with_email(&self, email: &str) -> Option<&UserAccess> {
+        self.users.get(self.users_by_email.get(&*fold(email.trim()))?)
+    }
+
+    /// The role with this id.
+    pub fn role(&self, id: Uuid) -> Option<&RoleAccess> {
+        self.roles.get(&id)
+    }
+
+    /// The role of this name.
+    pub fn role_named(&self, name: &str) -> Option<&RoleAccess> {
+        self.roles.get(self.roles_by_name.get(name)?)
+    }
+
+    /// All roles, by name.
+    pub fn roles(&self) -> Vec<&RoleAccess> {
+        let mut roles: Vec<_> = self.roles.values().collect();
+        roles.sort_by(|one, other| one.name.cmp(&other.name));
+        roles
+    }
+
+    /// All users, by address.
+    pub fn users(&self) -> Vec<&UserAccess> {
+        let mut users: Vec<_> = self.users.values().collect();
+        users.sort_by(|one, other| one.email.cmp(&other.email));
+        users
+    }
+
+    /// All groups, by name.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, Uuid)> {
+        self.groups.iter().map(|(name, id)| (name.as_str(), *id))
+    }
+
+    /// Whether somebody may sign in who is bound by nothing.
+    pub fn has_administrator(&self) -> bool {
+        let is_administrator = |role: Uuid| self.roles.get(&role).is_some_and(|role| role.grants.administrator);
+        self.users.values().any(|user| user.active && user.role.is_some_and(is_administrator))
+    }
+
+    fn rights(&self, catalog: &Catalog, role: Option<&RoleAccess>, signed_in: bool) -> Arc<Rights> {
+        let key = (role.map(|role| role.id), signed_in);
+        let mut derived = self.derived.lock().expect("resolving rights does not panic");
+        if derived.catalog_version != catalog.version {
+            derived.rights.clear();
+            derived.catalog_version = catalog.version;
+        }
+        let resolve = || {
+            let sources: Vec<&Grants> = role.map(|role| &role.grants).into_iter().collect();
+            Arc::new(Rights::resolve(catalog, &sources, signed_in))
+        };
+        Arc::clone(derived.rights.entry(key).or_insert_with(resolve))
+    }
+
+    fn visible_owners(&self, user: &UserAccess) -> Arc<[Uuid]> {
+        let mut derived = self.derived.lock().expect("resolving rights does not panic");
+        let owners = || {
+            let below = user.role.and_then(|role| self.below.get(&role)).into_iter().flatten();
+            std::iter::once(user.id).chain(user.groups.iter().copied()).chain(below.copied()).collect()
+        };
+        Arc::clone(derived.visible_owners.entry(user.id).or_insert_with(owners))
+    }
+
+    fn new(epoch: i64, roles: Vec<RoleAccess>, users: Vec<UserAccess>, groups: BTreeMap<String, Uuid>) -> Self {
+        let roles: FxHashMap<_, _> = roles.into_iter().map(|role| (role.id, role)).collect();
+        let users: FxHashMap<_, _> = users.into_iter().map(|user| (user.id, user)).collect();
+        Self {
+            epoch,
+            roles_by_name: roles.values().map(|role| (role.name.clone(), role.id)).collect(),
+            users_by_email: users.values().map(|user| (user.email.clone(), user.id)).collect(),
+            below: users_below(&roles, &users),
+            roles,
+            users,
+            groups,
+            derived: Mutex::default(),
+        }
+    }
+}
+
+/// For each role, the users whose role stands strictly below it. A role is counted once even if the tree had a loop.
+fn users_below(roles: &FxHashMap<Uuid, RoleAccess>, users: &FxHashMap<Uuid, UserAccess>) -> FxHashMap<Uuid, Vec<Uuid>> {
+    let mut below: FxHashMap<Uuid, Vec<Uuid>> = FxHashMap::default();
+    for user in users.values() {
+        let Some(own) = user.role else { continue };
+        let mut seen = FxHashSet::from_iter([own]);
+        let mut above = roles.get(&own).and_then(|role| role.parent);
+        while let Some(role) = above.filter(|role| seen.insert(*role)) {
+            below.entry(role).or_default().push(user.id);
+            above = roles.get(&role).and_then(|role| role.parent);
+        }
+    }
+    // The same order every time: what is made from it, such as a statement's parameters, is then the same too.
+    below.values_mut().for_each(|users| users.sort_unstable());
+    below
+}
+
+/// Reads all of it on one snapshot of the database.
+pub(crate) async fn load(store: &Store) -> Result<AccessState, EngineError> {
+    store.read(|tx| Box::pin(async move {
+        let epoch = tx.state().await?.access_epoch;
+        let mut grants: FxHashMap<Uuid, BTreeMap<String, ModuleGrant>> = FxHashMap::default();
+        for row in tables::fetch_grants(tx).await? {
+            let fields = serde_json::from_str(&row.fields).unwrap_or_else(|error| {
+                // Nothing is granted by what cannot be read.
+                tracing::error!(%error, module = row.module, "a grant's fields cannot be read");
+                BTreeMap::new()
+            });
+            let grant = ModuleGrant { create: row.create, read: row.read, update: row.update, delete: row.delete, fields };
+            grants.entry(row.role).or_default().insert(row.module, grant);
+        }
+        let role = |row: tables::RoleRow| {
+            let modules = grants.remove(&row.id).unwrap_or_default();
+            let grants = Grants { administrator: row.administrator, modules };
+            RoleAccess { id: row.id, name: row.name, label: row.label, parent: row.parent, grants }
+        };
+        let roles = tables::fetch_roles(tx).await?.into_iter().map(role).collect();
+        let mut memberships: FxHashMap<Uuid, Vec<Uuid>> = FxHashMap::default();
+        for (group, user) in tables::fetch_group_members(tx).await? {
+            memberships.entry(user).or_default().push(group);
+        }
+        let user = |row: tables::UserRow| UserAccess {
+            groups: memberships.remove(&row.id).unwrap_or_default(),
+            id: row.id,
+            name: row.name,
+            email: row.email,
+            role: row.role,
+            active: row.active,
+            locale: row.locale,
+            time_zone: row.time_zone,
+        };
+        let users = tables::fetch_users(tx).await?.into_iter().map(user).collect();
+        let groups = tables::fetch_groups(tx).await?.into_iter().map(|group| (group.name, group.id)).collect();
+        Ok(AccessState::new(epoch, roles, users, groups))
+    }))
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    fn role(number: u128, parent: Option<u128>) -> RoleAccess {
+        let grants = Grants { administrator: number == 1, ..Grants::default() };
+        RoleAccess { id: id(number), name: format!("role-{number}"), label: None, parent: parent.map(id), grants }
+    }
+
+    fn user(number: u128, role: u128, groups: &[u128]) -> UserAccess {
+        UserAccess {
+            id: id(number),
+            name: format!("user {number}"),
+            email: format!("user{number}@example.org"),
+            role: Some(id(role)),
+            active: true,
+            groups: groups.iter().copied().map(id).collect(),
+            locale: None,
+            time_zone: None,
+        }
+    }
+
+    /// 2 above 3 above 4; 5 beside them.
+    fn state() -> AccessState {
+        let roles = vec![role(1, None), role(2, None), role(3, Some(2)), role(4, Some(3)), role(5, None)];
+        let users = vec![user(12, 2, &[]), user(13, 3, &[90]), user(23, 3, &[]), user(14, 4, &[90, 91]), user(15, 5, &[])];
+        AccessState::new(7, roles, users, BTreeMap::new())
+    }
+
+    fn owners(state: &AccessState, user: u128) -> Vec<u128> {
+        state.visible_owners(&state.users[&id(user)]).iter().map(|id| id.as_u128()).collect()
+    }
+
+    #[test]
+    fn one_sees_what_users_strictly_below_own() {
+        let state = state();
+        assert_eq!(owners(&state, 12), [12, 13, 14, 23]);
+        assert_eq!(owners(&state, 13), [13, 90, 14], "not the one beside in the same role, nor those above");
+        assert_eq!(owners(&state, 14), [14, 90, 91]);
+        assert_eq!(owners(&state, 15), [15]);
+    }
+
+    #[test]
+    fn a_loop_in_the_tree_ends() {
+        let roles = vec![role(2, Some(3)), role(3, Some(2))];
+        let state = AccessState::new(1, roles, vec![user(12, 2, &[]), user(13, 3, &[])], BTreeMap::new());
+        assert_eq!(owners(&state, 12), [12, 13]);
+    }
+
+    #[test]
+    fn an_inactive_user_is_no_actor() {
+        let mut inactive = user(12, 1, &[]);
+        inactive.active = false;
+        let state = AccessState::new(1, vec![role(1, None)], vec![inactive], BTreeMap::new());
+        assert!(!state.has_administrator());
+        let active = AccessState::new(1, vec![role(1, None)], vec![user(12, 1, &[])], BTreeMap::new());
+        assert!(active.has_administrator());
+    }
+
+    #[test]
+    fn an_address_is_found_however_it_is_written() {
+        let state = state();
+        assert_eq!(state.user_with_email(" USER12@Example.org ").map(|user| user.id), Some(id(12)));
+        assert!(state.user_with_email("user12@exampl\u{e8}.org").is_none());
+    }
+}

@@ -1,0 +1,177 @@
+//! Users: making one, giving it a role, letting it sign in or no more.
+
+use cardine_model::text::fold;
+use cardine_model::{Issue, path};
+use cardine_store::platform::access::{
+    AuditRow, UserRow, count_administrators, fetch_audit, fetch_password_hash, find_role, find_user, find_user_by_email,
+    insert_user, update_user_active, update_user_role,
+};
+use cardine_store::platform::sessions::revoke_sessions_of;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::roles::unknown_role;
+use super::{ADMINISTRATOR, ChangedBy, audit, begin_change};
+use crate::{Engine, EngineError};
+
+/// The most entries of the audit log that one request gets.
+const AUDIT_MAX: u32 = 1_000;
+
+/// A user to be made.
+#[derive(Clone)]
+pub struct NewUser {
+    /// To sign in with; stored folded.
+    pub email: String,
+    /// For people; the address if left out.
+    pub name: Option<String>,
+    /// The role's name.
+    pub role: String,
+    /// A PHC string; without one the user cannot sign in by password.
+    pub password_hash: Option<String>,
+}
+
+impl Engine {
+    /// Makes a user.
+    pub async fn create_user(&self, by: ChangedBy, new: NewUser) -> Result<Uuid, EngineError> {
+        self.insert_user(by, new, false).await
+    }
+
+    /// Makes the first administrator; `Ok(None)` if there is one already, which another process may have made just now.
+    pub async fn create_first_administrator(
+        &self,
+        by: ChangedBy,
+        email: &str,
+        password_hash: String,
+    ) -> Result<Option<Uuid>, EngineError> {
+        let new = NewUser {
+            email: email.to_owned(),
+            name: None,
+            role: ADMINISTRATOR.to_owned(),
+            password_hash: Some(password_hash),
+        };
+        match self.insert_user(by, new, true).await {
+            Ok(id) => Ok(Some(id)),
+            Err(EngineError::Forbidden(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn insert_user(&self, by: ChangedBy, new: NewUser, only_as_first: bool) -> Result<Uuid, EngineError> {
+        let email = normalised_email(&new.email)?;
+        let name = match new.name.as_deref().map(str::trim) {
+            None | Some("") => email.clone(),
+            Some(name) if name.chars().count() > 255 => {
+                let issue = Issue::new(path!["name"], "maxLength", "a name has at most 255 characters");
+                return Err(EngineError::Validation(vec![issue]));
+            }
+            Some(name) => name.to_owned(),
+        };
+        let id = Uuid::now_v7();
+        let user = UserRow { id, name, email, role: None, active: true, locale: None, time_zone: None };
+        let write = self.store().write(move |tx| {
+            let (mut user, new) = (user.clone(), new.clone());
+            Box::pin(async move {
+                begin_change(tx).await?;
+                if only_as_first && count_administrators(tx).await? > 0 {
+                    return Err(EngineError::Forbidden("there is an administrator already".to_owned()));
+                }
+                if find_user_by_email(tx, &user.email).await?.is_some() {
+                    let message = format!("there is a user with the address {} already", user.email);
+                    let issues = vec![Issue::new(path!["email"], "unique", message.clone())];
+                    return Err(EngineError::Conflict { message, issues });
+                }
+                let role = find_role(tx, &new.role).await?.ok_or_else(|| unknown_role("role", &new.role))?;
+                user.role = Some(role.id);
+                insert_user(tx, &user, new.password_hash.as_deref(), by.at, by.actor).await?;
+                let changes = json!({"email": {"old": null, "new": user.email}, "role": {"old": null, "new": role.name}});
+                audit(tx, &by, "CREATED", "User", user.id, changes).await?;
+                Ok(())
+            })
+        });
+        write.await?;
+        self.reload().await?;
+        Ok(id)
+    }
+
+    /// Gives a user another role. The last administrator keeps theirs.
+    pub async fn assign_user(&self, by: ChangedBy, user: Uuid, role: &str) -> Result<(), EngineError> {
+        let name = role.to_owned();
+        let write = self.store().write(move |tx| {
+            let name = name.clone();
+            Box::pin(async move {
+                begin_change(tx).await?;
+                let role = find_role(tx, &name).await?.ok_or_else(|| unknown_role("role", &name))?;
+                let old = find_user(tx, user).await?.ok_or(EngineError::NotFound)?;
+                update_user_role(tx, user, role.id, by.at, by.actor).await?;
+                refuse_no_administrator(count_administrators(tx).await?)?;
+                let changes = json!({"role": {"old": old.role, "new": role.id}});
+                audit(tx, &by, "UPDATED", "User", user, changes).await?;
+                Ok::<_, EngineError>(())
+            })
+        });
+        write.await?;
+        self.reload().await
+    }
+
+    /// Lets a user sign in, or no more; then all its sessions end too. The last administrator stays.
+    pub async fn set_user_active(&self, by: ChangedBy, user: Uuid, active: bool) -> Result<(), EngineError> {
+        let write = self.store().write(move |tx| {
+            Box::pin(async move {
+                begin_change(tx).await?;
+                let old = find_user(tx, user).await?.ok_or(EngineError::NotFound)?;
+                update_user_active(tx, user, active, by.at, by.actor).await?;
+                refuse_no_administrator(count_administrators(tx).await?)?;
+                if !active {
+                    revoke_sessions_of(tx, user, by.at).await?;
+                }
+                let changes = json!({"active": {"old": old.active, "new": active}});
+                audit(tx, &by, "UPDATED", "User", user, changes).await?;
+                Ok::<_, EngineError>(())
+            })
+        });
+        write.await?;
+        self.reload().await
+    }
+
+    /// The stored password hash of a user that may sign in.
+    pub async fn password_hash(&self, user: Uuid) -> Result<Option<String>, EngineError> {
+        self.store().read(move |tx| Box::pin(async move { Ok(fetch_password_hash(tx, user).await?) })).await
+    }
+
+    /// The newest entries of the audit log, at most 1,000.
+    pub async fn audit_log(&self, count: u32) -> Result<Vec<AuditRow>, EngineError> {
+        let count = count.min(AUDIT_MAX);
+        self.store().read(move |tx| Box::pin(async move { Ok(fetch_audit(tx, count).await?) })).await
+    }
+}
+
+/// The address as it is stored and compared: trimmed and folded.
+fn normalised_email(email: &str) -> Result<String, EngineError> {
+    let email = fold(email.trim()).into_owned();
+    if email.len() <= 254 && email_address::EmailAddress::is_valid(&email) {
+        return Ok(email);
+    }
+    let message = "this is not an e-mail address such as ann@example.org";
+    Err(EngineError::Validation(vec![Issue::new(path!["email"], "email", message)]))
+}
+
+fn refuse_no_administrator(left: i64) -> Result<(), EngineError> {
+    if left > 0 {
+        return Ok(());
+    }
+    let message = "this is the last administrator who may sign in: make another one first".to_owned();
+    Err(EngineError::Conflict { message, issues: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_folded_and_checked() {
+        assert_eq!(normalised_email(" Ann@Example.ORG ").unwrap(), "ann@example.org");
+        for faulty in ["", "ann", "ann@", "@example.org", "ann example@x.org", &format!("{}@x.org", "a".repeat(250))] {
+            assert!(normalised_email(faulty).is_err(), "{faulty}");
+        }
+    }
+}

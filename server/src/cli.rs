@@ -1,0 +1,124 @@
+//! The command line: sub-commands and options, as `cardine --help` shows them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Settings;
+
+/// A headless CRM platform: a GraphQL API made live from module definitions, on SQLite or PostgreSQL.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cardine",
+    version,
+    arg_required_else_help = false,
+    after_help = "Options come from flags, then from CARDINE_* variables (CARDINE_LISTEN, CARDINE_DATABASE, …), then from \
+                  cardine.toml (listen = \"…\", database = \"…\", …).\n\
+                  CARDINE_ADMIN_EMAIL and CARDINE_ADMIN_PASSWORD create the first administrator."
+)]
+pub struct Cli {
+    /// What to do; `serve` if left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options that every sub-command has.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The configuration file [default: cardine.toml in the current directory, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "CARDINE_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Serve the API (the default)
+    Serve(Serve),
+    /// Bring the database's tables up to this version, and end
+    Migrate,
+    /// Check the database, the data folder and the catalog, and print a report
+    Doctor,
+    /// Work with plugin packages
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Work with users
+    #[command(subcommand)]
+    User(User),
+}
+
+/// Options of `serve`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Serve {
+    /// Fill an empty database with a demo company's data
+    #[arg(long)]
+    pub demo: bool,
+}
+
+/// `cardine plugin …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Plugin {
+    /// Say whether a package is sound, and what it asks for
+    Check {
+        /// The package (.cardine)
+        file: PathBuf,
+    },
+    /// Install a package with all that its manifest asks for
+    Install {
+        /// The package (.cardine)
+        file: PathBuf,
+    },
+}
+
+/// `cardine user …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum User {
+    /// Add a user; the password is read from standard input
+    Add {
+        /// The e-mail address to sign in with
+        email: String,
+        /// The role's name, such as administrator
+        #[arg(long)]
+        role: String,
+        /// The name to show; the address if left out
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_behind_the_sub_command() {
+        for words in [
+            ["cardine", "--listen", "[::1]:1", "serve"],
+            ["cardine", "serve", "--listen", "[::1]:1"],
+        ] {
+            let cli = Cli::try_parse_from(words).unwrap();
+            assert_eq!(cli.settings.listen.as_deref(), Some("[::1]:1"));
+        }
+        assert!(
+            Cli::try_parse_from(["cardine"]).unwrap().command.is_none(),
+            "serve is the default"
+        );
+    }
+
+    #[test]
+    fn unknown_and_repeated_options_are_refused() {
+        for words in [
+            &["cardine", "--lisen", "x"][..],
+            &["cardine", "--listen", "a", "--listen", "b"],
+            &["cardine", "backup2"],
+            &["cardine", "migrate", "--demo"],
+        ] {
+            assert!(Cli::try_parse_from(words).is_err(), "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The configuration: what the settings of all sources come to, checked once at the start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr as _;
+
+use cardine_store::DatabaseUrl;
+use url::Url;
+
+mod cors_origin;
+mod settings;
+mod sources;
+
+pub use cors_origin::CorsOrigins;
+pub use settings::{AdminSettings, Settings};
+pub use sources::{ConfigError, gather};
+
+/// What the server runs with; read once.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `--listen`, `CARDINE_LISTEN`: where to accept connections. Default `127.0.0.1:8000`; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// `--database`, `CARDINE_DATABASE`. Default: `cardine.db` in the data folder, by SQLite.
+    pub database: DatabaseUrl,
+    /// `--data`, `CARDINE_DATA`: the folder for the embedded database, files, keys and compiled plugins. Default `./data`.
+    pub data: PathBuf,
+    /// `--public-url`, `CARDINE_PUBLIC_URL`: how people reach the server, in every link. Default: the address listened on.
+    pub public_url: Option<Url>,
+    /// `--cors-origin`, `CARDINE_CORS_ORIGIN` (several with commas): pages of other origins that may call the API. Default: none.
+    pub cors_origins: CorsOrigins,
+    /// `--log`, `CARDINE_LOG`: what to write to standard error, such as `info` or `warn,cardine=debug`. Default `info`.
+    pub log: String,
+    /// `CARDINE_ADMIN_EMAIL` and `CARDINE_ADMIN_PASSWORD`: the first administrator, made if there is none.
+    pub first_admin: Option<FirstAdmin>,
+}
+
+/// The administrator to make on the first start.
+#[derive(Clone)]
+pub struct FirstAdmin {
+    /// To sign in with.
+    pub email: String,
+    /// Never logged; see this type's `Debug`.
+    pub password: String,
+}
+
+impl std::fmt::Debug for FirstAdmin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FirstAdmin")
+            .field("email", &self.email)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// Checks the settings together; reports every fault at once.
+    pub fn resolve(settings: Settings, admin: AdminSettings) -> Result<Self, ConfigError> {
+        let mut faults = Vec::new();
+        let listen = settings.listen.as_deref().unwrap_or("127.0.0.1:8000");
+        let listen = SocketAddr::from_str(listen).map_err(|_| {
+            faults.push(format!(
+                "listen: {listen:?} is not an address and port such as 127.0.0.1:8000"
+            ));
+        });
+        let data = settings.data.unwrap_or_else(|| PathBuf::from("data"));
+        let database = match settings.database {
+            None => Ok(DatabaseUrl::Sqlite(data.join("cardine.db"))),
+            // Not the text itself: it may hold a password.
+            Some(text) => DatabaseUrl::from_str(&text)
+                .map_err(|error| faults.push(format!("database: {error}"))),
+        };
+        let public_url = settings
+            .public_url
+            .map(|text| parse_public_url(&text).map_err(|fault| faults.push(fault)));
+        let cors_origins = CorsOrigins::parse(&settings.cors_origin)
+            .map_err(|mut found| faults.append(&mut found));
+        let log = settings.log.unwrap_or_else(|| "info".to_owned());
+        if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log) {
+            faults.push(format!(
+                "log: {log:?} is not a filter such as info or warn,cardine=debug ({error})"
+            ));
+        }
+        let first_admin = match (admin.email, admin.password) {
+            (Some(email), Some(password)) => Some(FirstAdmin { email, password }),
+            (None, None) => None,
+            _ => {
+                faults.push("CARDINE_ADMIN_EMAIL and CARDINE_ADMIN_PASSWORD go together: set both or none".to_owned());
+                None
+            }
+        };
+        match (listen, database, public_url.transpose(), cors_origins) {
+            (Ok(listen), Ok(database), Ok(public_url), Ok(cors_origins)) if faults.is_empty() => {
+                Ok(Self {
+                    listen,
+                    database,
+                    data,
+                    public_url,
+                    cors_origins,
+                    log,
+                    first_admin,
+                })
+            }
+            _ => Err(ConfigError { faults }),
+        }
+    }
+}
+
+fn parse_public_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    let mut url = url.ok_or(
+        "public-url: give an http or https address without user, query and fragment, such as https://crm.example.org",
+    )?;
+    // Links are made by joining; without the slash the last part of the path would be replaced.
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(settings: Settings) -> Result<Config, ConfigError> {
+        Config::resolve(settings, AdminSettings::default())
+    }
+
+    #[test]
+    fn without_settings_it_is_local_and_embedded() {
+        let config = resolve(Settings::default()).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
+        assert_eq!(
+            config.database,
+            DatabaseUrl::Sqlite("data/cardine.db".into())
+        );
+        assert!(config.first_admin.is_none() && config.public_url.is_none());
+    }
+
+    #[test]
+    fn the_embedded_database_stands_in_the_data_folder() {
+        let config = resolve(Settings {
+            data: Some("/srv/crm".into()),
+            ..Settings::default()
+        })
+        .unwrap();
+        assert_eq!(
+            config.database,
+            DatabaseUrl::Sqlite("/srv/crm/cardine.db".into())
+        );
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let settings = Settings {
+            listen: Some("8000".to_owned()),
+            database: Some("mysql://root:hunter2@db/crm".to_owned()),
+            public_url: Some("ftp://example.org".to_owned()),
+            cors_origin: vec!["*".to_owned(), "https://a.example".to_owned()],
+            log: Some("cardine=loud=very".to_owned()),
+            ..Settings::default()
+        };
+        let faults = resolve(settings).unwrap_err().faults;
+        assert_eq!(faults.len(), 5, "{faults:?}");
+        assert!(
+            !faults.join(" ").contains("hunter2"),
+            "a password is not repeated: {faults:?}"
+        );
+    }
+
+    #[test]
+    fn half_an_administrator_is_refused() {
+        let half = AdminSettings {
+            email: Some("a@example.org".to_owned()),
+            password: None,
+        };
+        assert_eq!(
+            Config::resolve(Settings::default(), half)
+                .unwrap_err()
+                .faults
+                .len(),
+            1
+        );
+        let whole = AdminSettings {
+            email: Some("a@example.org".to_owned()),
+            password: Some("secret enough".to_owned()),
+        };
+        let config = Config::resolve(Settings::default(), whole).unwrap();
+        assert!(
+            !format!("{config:?}").contains("secret enough"),
+            "a password is not printed"
+        );
+    }
+
+    #[test]
+    fn a_public_url_with_a_path_keeps_it_in_links() {
+        let settings = Settings {
+            public_url: Some("https://example.org/crm".to_owned()),
+            ..Settings::default()
+        };
+        let url = resolve(settings).unwrap().public_url.unwrap();
+        assert_eq!(
+            url.join("setup").unwrap().as_str(),
+            "https://example.org/crm/setup"
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! The options as their sources give them: each may be left out, none is checked yet.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+/// Options of one source: flags, variables or file. The keys of the file and the names of the variables follow the flags.
+#[derive(Clone, PartialEq, Eq, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Address and port to listen on [default: 127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE [default: cardine.db in the data folder]
+    #[arg(long, global = true, value_name = "URL")]
+    pub database: Option<String>,
+    /// Folder for database, files, keys and compiled plugins [default: ./data]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// How people reach the server, in every link [default: the address listened on]
+    #[arg(long, global = true, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// An origin whose pages may call the API; may be repeated [default: none]
+    #[arg(long, global = true, value_name = "ORIGIN")]
+    pub cors_origin: Vec<String>,
+    /// What to log, such as info or warn,cardine=debug [default: info]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+impl Settings {
+    /// These, and `weaker` where these are silent.
+    pub fn or(self, weaker: Self) -> Self {
+        Self {
+            listen: self.listen.or(weaker.listen),
+            database: self.database.or(weaker.database),
+            data: self.data.or(weaker.data),
+            public_url: self.public_url.or(weaker.public_url),
+            cors_origin: if self.cors_origin.is_empty() {
+                weaker.cors_origin
+            } else {
+                self.cors_origin
+            },
+            log: self.log.or(weaker.log),
+        }
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The database's address may hold a password.
+        f.debug_struct("Settings")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The first administrator's variables.
+#[derive(Clone, Default)]
+pub struct AdminSettings {
+    /// `CARDINE_ADMIN_EMAIL`
+    pub email: Option<String>,
+    /// `CARDINE_ADMIN_PASSWORD`
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for AdminSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdminSettings")
+            .field("email", &self.email)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! The one form of an error outside GraphQL: `{error: {code, message, issues}}` with its HTTP status.
+
+use cardine_model::Issue;
+use poem::http::{HeaderName, HeaderValue, StatusCode, header};
+use poem::{IntoResponse as _, Response};
+use serde_json::json;
+
+/// Why a request is not served. The message goes to the client: it says what is wrong and what would be right, and
+/// never holds SQL, a file's path, or what the caller may not see.
+#[derive(Debug)]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// One of the API's error codes.
+    pub code: &'static str,
+    /// For the person who must act.
+    pub message: String,
+    /// Every faulty input, by its path.
+    pub issues: Vec<Issue>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), issues: Vec::new(), headers: Vec::new() }
+    }
+
+    /// 400: the request cannot be understood.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
+    }
+
+    /// 422: understood, but the values break rules.
+    pub fn invalid(message: impl Into<String>, issues: Vec<Issue>) -> Self {
+        Self { issues, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_FAILED", message) }
+    }
+
+    /// 401: who calls is not known, or no longer.
+    pub fn unauthenticated(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+            .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// 403: known, but it may not be done.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
+    }
+
+    /// 404.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this address.")
+    }
+
+    /// 405: the address is right and the method is not; `allowed` lists those that are.
+    pub fn method_not_allowed(allowed: &str) -> Self {
+        let message = format!("This address answers to {allowed} only.");
+        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "BAD_USER_INPUT", message);
+        let allow = HeaderValue::from_str(allowed).expect("methods are ASCII");
+        error.header(header::ALLOW, allow)
+    }
+
+    /// 406: none of the media types that the client accepts can be had.
+    pub fn not_acceptable(offered: &str) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "BAD_USER_INPUT", format!("Accept one of: {offered}."))
+    }
+
+    /// 413: the body is longer than `limit_bytes`.
+    pub fn too_large(limit_bytes: usize) -> Self {
+        let message = format!("The request's body is longer than {limit_bytes} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", message)
+    }
+
+    /// 415: the body's media type is not understood here.
+    pub fn unsupported_media_type(wanted: &str) -> Self {
+        let message = format!("Send the body with the header Content-Type: {wanted}.");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message)
+    }
+
+    /// 429: not before `wait_seconds` have passed.
+    pub fn too_many_requests(wait_seconds: u64) -> Self {
+        let message = format!("Too many attempts. Try again in {wait_seconds} s.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "LIMIT_EXCEEDED", message)
+            .header(header::RETRY_AFTER, HeaderValue::from(wait_seconds))
+    }
+
+    /// 503: for a moment only.
+    pub fn unavailable() -> Self {
+        let message = "The database cannot be reached for the moment. Try again.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+    }
+
+    /// 500: a fault of the server; the cause stands in its log under the request's id.
+    pub fn internal() -> Self {
+        let message = "The server failed. Its log tells why, under this answer's X-Request-Id.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message)
+    }
+
+    fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// What is sent.
+    pub fn into_response(self) -> Response {
+        let error = json!({"code": self.code, "message": self.message, "issues": self.issues});
+        self.with_body(json!({"error": error}).to_string(), "application/json; charset=utf-8")
+    }
+
+    /// What is sent by an endpoint that speaks GraphQL: `{errors: [{message, extensions}]}`.
+    pub fn into_graphql_response(self, media_type: &'static str) -> Response {
+        let mut extensions = json!({"code": self.code});
+        if !self.issues.is_empty() {
+            extensions["issues"] = json!(self.issues);
+        }
+        let body = json!({"errors": [{"message": self.message, "extensions": extensions}]});
+        self.with_body(body.to_string(), media_type)
+    }
+
+    fn with_body(self, body: String, media_type: &'static str) -> Response {
+        let mut response = (self.status, body).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+/// What poem itself refuses, in our form.
+impl From<poem::Error> for ApiError {
+    fn from(error: poem::Error) -> Self {
+        match error.status() {
+            StatusCode::NOT_FOUND => Self::not_found(),
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                tracing::error!(%error, "a request failed");
+                Self::internal()
+            }
+            status => Self::new(status, "BAD_USER_INPUT", "The request is malformed."),
+        }
+    }
+}
