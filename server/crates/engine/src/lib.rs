@@ -1,1 +1,175 @@
-//! cardine-engine
+//! The use cases: read, write, change modules; transaction borders; one door for every front.
+
+pub mod change;
+mod check;
+mod context;
+mod error;
+pub mod events;
+pub mod identity;
+mod number;
+mod read;
+mod record;
+mod snapshot;
+mod write;
+
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use cardine_access::Actor;
+use cardine_model::Catalog;
+use cardine_store::Store;
+use chrono::{DateTime, NaiveDate, Utc};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX};
+pub use context::RequestContext;
+pub use error::EngineError;
+pub use read::{Group, ListResult};
+pub use record::{Record, RecordScope, json_name, json_of_value, value_of_json};
+pub use snapshot::Snapshot;
+pub use write::{CASCADE_MAX, FailedStep, MutationResult, MutationStep, Write, apply};
+
+/// The use cases over one database. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    snapshot: ArcSwap<Snapshot>,
+    /// Rung after every write that put events into the outbox.
+    events: Notify,
+    /// Filled by the crate that knows workflows.
+    matcher_loader: OnceLock<Arc<dyn events::EventMatcherLoader>>,
+    /// Changes of the catalog and reloads run one at a time in this process.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Engine {
+    /// Opens the use cases over a migrated database: installs the built-in modules and roles where they are missing, loads
+    /// the snapshot, and from then on follows the changes of other processes.
+    pub async fn open(store: Store) -> Result<Self, EngineError> {
+        let catalog = Arc::new(change::bootstrap(&store).await?);
+        let access = Arc::new(identity::bootstrap(&store).await?);
+        let snapshot = ArcSwap::from_pointee(Snapshot {
+            catalog,
+            access,
+            matcher: Arc::new(events::NoRuns),
+        });
+        let inner = Inner {
+            store,
+            snapshot,
+            events: Notify::new(),
+            matcher_loader: OnceLock::new(),
+            changing: tokio::sync::Mutex::new(()),
+        };
+        let engine = Self(Arc::new(inner));
+        engine.follow_changes();
+        Ok(engine)
+    }
+
+    /// The newest snapshot. A request takes it once.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.snapshot.load_full()
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Sets, once, what loads the matcher of events, and loads it.
+    pub async fn set_matcher_loader(&self, loader: Arc<dyn events::EventMatcherLoader>) -> Result<(), EngineError> {
+        let _one_at_a_time = self.0.changing.lock().await;
+        if self.0.matcher_loader.set(loader).is_err() {
+            tracing::error!("the loader of workflows was set twice; the first one stays");
+        }
+        let current = self.snapshot();
+        let matcher = self.load_matcher(&current.catalog).await?;
+        let (catalog, access) = (Arc::clone(&current.catalog), Arc::clone(&current.access));
+        self.0.snapshot.store(Arc::new(Snapshot {
+            catalog,
+            access,
+            matcher,
+        }));
+        Ok(())
+    }
+
+    async fn load_matcher(&self, catalog: &Catalog) -> Result<Arc<dyn events::EventMatcher>, EngineError> {
+        match self.0.matcher_loader.get() {
+            Some(loader) => loader.load(self.store(), catalog).await,
+            None => Ok(Arc::new(events::NoRuns)),
+        }
+    }
+
+    /// A request's context; `today` is the day in the actor's time zone.
+    pub fn request(
+        &self,
+        snapshot: Arc<Snapshot>,
+        actor: Actor,
+        now: DateTime<Utc>,
+        today: NaiveDate,
+    ) -> RequestContext {
+        RequestContext {
+            snapshot,
+            actor,
+            now,
+            today,
+            request_id: Uuid::now_v7(),
+            depth: 0,
+            via: "api",
+        }
+    }
+
+    /// Waits until this process has written events since the last call; readers also poll, for other processes' events.
+    pub async fn events_written(&self) {
+        self.0.events.notified().await;
+    }
+
+    pub(crate) fn wake_event_readers(&self) {
+        self.0.events.notify_one();
+    }
+
+    /// Loads what another process changed, and swaps it in. What fails is tried again with the next change seen.
+    fn follow_changes(&self) {
+        let mut states = self.store().watch();
+        let weak = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            while states.changed().await.is_ok() {
+                let Some(inner) = weak.upgrade() else { return };
+                if let Err(error) = Self(inner).reload().await {
+                    tracing::error!(%error, "the changed catalog or rights could not be loaded");
+                }
+            }
+        });
+    }
+
+    /// Brings the snapshot up to the database's catalog version and access epoch. After a change in this process it is called
+    /// before the change is answered, so that the next request sees it.
+    pub async fn reload(&self) -> Result<(), EngineError> {
+        let _one_at_a_time = self.0.changing.lock().await;
+        self.reload_locked().await
+    }
+
+    pub(crate) async fn reload_locked(&self) -> Result<(), EngineError> {
+        let current = self.snapshot();
+        let state = change::current_state(self.store()).await?;
+        let catalog = if state.catalog_version as u64 == current.catalog.version {
+            Arc::clone(&current.catalog)
+        } else {
+            Arc::new(change::load(self.store()).await?)
+        };
+        let access = if state.access_epoch == current.access.epoch {
+            Arc::clone(&current.access)
+        } else {
+            Arc::new(identity::load(self.store()).await?)
+        };
+        let matcher = self.load_matcher(&catalog).await?;
+        self.0.snapshot.store(Arc::new(Snapshot {
+            catalog,
+            access,
+            matcher,
+        }));
+        Ok(())
+    }
+}

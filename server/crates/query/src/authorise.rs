@@ -41,14 +41,21 @@ impl Gate<'_> {
             return Err(Denied);
         }
         list.outputs.iter().try_for_each(|path| self.path(list.module, path))?;
-        list.order.iter().try_for_each(|key| self.path(list.module, &key.path))?;
-        list.filter.iter().try_for_each(|filter| self.filter(list.module, filter))?;
+        list.order
+            .iter()
+            .try_for_each(|key| self.path(list.module, &key.path))?;
+        list.filter
+            .iter()
+            .try_for_each(|filter| self.filter(list.module, filter))?;
         list.children.iter().try_for_each(|child| self.child(list, child))
     }
 
     fn child(&self, list: &List, child: &Child) -> Result<(), Denied> {
         let related = self.relation(list.module, &child.at, child.relation)?;
-        let id = FieldPath { hops: child.at.clone(), field: Module::ID };
+        let id = FieldPath {
+            hops: child.at.clone(),
+            field: Module::ID,
+        };
         if child.list.module != related || list.outputs.get(child.parent_output) != Some(&id) {
             return Err(Denied);
         }
@@ -60,7 +67,9 @@ impl Gate<'_> {
             Filter::All(parts) | Filter::Any(parts) => parts.iter().try_for_each(|part| self.filter(module, part)),
             Filter::Not(part) => self.filter(module, part),
             Filter::Compare { path, .. } | Filter::IsNull { path, .. } => self.path(module, path),
-            Filter::Related { at, relation, filter, .. } => {
+            Filter::Related {
+                at, relation, filter, ..
+            } => {
                 let related = self.relation(module, at, *relation)?;
                 self.filter(related, filter)
             }
@@ -69,7 +78,12 @@ impl Gate<'_> {
 
     fn relation(&self, module: ModuleId, at: &[Hop], relation: RelationId) -> Result<ModuleId, Denied> {
         let module = self.hops(module, at)?;
-        let relation = self.catalog.module(module).relations.get(relation.0 as usize).ok_or(Denied)?;
+        let relation = self
+            .catalog
+            .module(module)
+            .relations
+            .get(relation.0 as usize)
+            .ok_or(Denied)?;
         if !self.rights.can_read_relation(relation) {
             return Err(Denied);
         }
@@ -78,7 +92,9 @@ impl Gate<'_> {
 
     fn path(&self, module: ModuleId, path: &FieldPath) -> Result<(), Denied> {
         let module = self.hops(module, &path.hops)?;
-        if (path.field.0 as usize) < self.catalog.module(module).fields.len() && self.rights.can_read(module, path.field) {
+        if (path.field.0 as usize) < self.catalog.module(module).fields.len()
+            && self.rights.can_read(module, path.field)
+        {
             Ok(())
         } else {
             Err(Denied)
@@ -88,7 +104,11 @@ impl Gate<'_> {
     fn hops(&self, start: ModuleId, hops: &[Hop]) -> Result<ModuleId, Denied> {
         hops.iter().try_fold(start, |module, hop| {
             self.path(module, &FieldPath::own(hop.field))?;
-            let targets = self.catalog.field(module, hop.field).reference().map(|reference| &reference.targets);
+            let targets = self
+                .catalog
+                .field(module, hop.field)
+                .reference()
+                .map(|reference| &reference.targets);
             if targets.is_some_and(|targets| targets.contains(&hop.target)) {
                 self.module(hop.target).map(|()| hop.target)
             } else {
@@ -98,6 +118,10 @@ impl Gate<'_> {
     }
 
     fn module(&self, module: ModuleId) -> Result<(), Denied> {
-        if self.rights.can_read_module(module) { Ok(()) } else { Err(Denied) }
+        if self.rights.can_read_module(module) {
+            Ok(())
+        } else {
+            Err(Denied)
+        }
     }
 }

@@ -7,6 +7,4 @@ mod authorise;
 mod list;
 
 pub use authorise::{Authorised, Denied, authorise};
-pub use list::{
-    Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Take,
-};
+pub use list::{Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Take};

@@ -4,7 +4,7 @@
 //! arithmetic and the collation `cardine_decimal` the comparing. `raw` is a value as rules use it, `shown` as the API shows,
 //! filters, orders and groups it: a formula rounded to its scale.
 
-use cardine_model::catalog::{Field, FieldKind, FieldPath, Hop, Module, ModuleId, Rollup};
+use cardine_model::catalog::{Field, FieldKind, FieldPath, Hop, ModuleId, Rollup};
 use cardine_model::definition::{RollupFunction, RollupScope};
 use cardine_model::rule::{BinaryOp, Expr, Function, Root};
 use cardine_model::{ScalarType, Value};
@@ -94,7 +94,9 @@ impl Writer<'_> {
     /// Whether a rollup's raw value may have more digits than its type.
     fn is_unrounded(&self, module: ModuleId, rollup: &Rollup) -> bool {
         let related = self.catalog.module(module).relation(rollup.relation).module;
-        let over_derived = rollup.field.is_some_and(|field| self.catalog.field(related, field).is_derived());
+        let over_derived = rollup
+            .field
+            .is_some_and(|field| self.catalog.field(related, field).is_derived());
         let counts = matches!(rollup.function, RollupFunction::Count | RollupFunction::CountDistinct);
         matches!(rollup.returns, ScalarType::Decimal { .. }) || (over_derived && rollup.returns.is_number() && !counts)
     }
@@ -128,7 +130,10 @@ impl Writer<'_> {
                     .into_iter()
                     .map(|target| {
                         let mut hops = path.hops.clone();
-                        hops.push(Hop { field: field.id, target });
+                        hops.push(Hop {
+                            field: field.id,
+                            target,
+                        });
                         let alias = self.join(source, &hops);
                         column(&alias, "id")
                     })
@@ -165,7 +170,11 @@ impl Writer<'_> {
         let mut related = self.source(relation.module, visibility);
         let reference = catalog.field(relation.module, relation.field);
         let mut conditions = vec![
-            format!("{} = {}", column(&related.alias, stored_column(reference)), column(&record, "id")),
+            format!(
+                "{} = {}",
+                column(&related.alias, stored_column(reference)),
+                column(&record, "id")
+            ),
             self.live_and_visible(relation.module, &related.alias.clone(), visibility),
         ];
         if let Some(filter) = &rollup.filter {
@@ -177,13 +186,19 @@ impl Writer<'_> {
         if !tail.is_empty() {
             conditions.push(format!("{result} IS NOT NULL"));
         }
-        format!("(SELECT {result} FROM {} WHERE {}{tail})", self.from(&related), conditions.join(" AND "))
+        format!(
+            "(SELECT {result} FROM {} WHERE {}{tail})",
+            self.from(&related),
+            conditions.join(" AND ")
+        )
     }
 
     /// The select item of an aggregate, and what must stand behind the conditions for it.
     fn aggregate(&self, function: RollupFunction, field: Option<&Field>, value: Option<String>) -> (String, String) {
         let none = String::new();
-        let (Some(field), Some(value)) = (field, value) else { return ("count(*)".to_owned(), none) };
+        let (Some(field), Some(value)) = (field, value) else {
+            return ("count(*)".to_owned(), none);
+        };
         let scalar = field.scalar().unwrap_or(ScalarType::Text);
         let sqlite = self.dialect == Dialect::Sqlite;
         // A formula over numbers is a decimal until it is shown, whatever it returns.
@@ -194,7 +209,11 @@ impl Writer<'_> {
             (false, true) => format!("sum({value})"),
             (false, false) => format!("sum({value})::bigint"),
         };
-        let comparable = if sqlite && decimal { format!("{value} {DECIMAL_COLLATION}") } else { value.clone() };
+        let comparable = if sqlite && decimal {
+            format!("{value} {DECIMAL_COLLATION}")
+        } else {
+            value.clone()
+        };
         let result = match function {
             RollupFunction::Count => format!("count({value})"),
             RollupFunction::CountDistinct => format!("count(DISTINCT {comparable})"),
@@ -204,7 +223,10 @@ impl Writer<'_> {
             RollupFunction::Min | RollupFunction::Max if scalar.is_text() => {
                 let direction = if function == RollupFunction::Min { "ASC" } else { "DESC" };
                 let key = format!("cardine_sort_key({value})");
-                return (value.clone(), format!(" ORDER BY {key} {direction}, {value} {direction} LIMIT 1"));
+                return (
+                    value.clone(),
+                    format!(" ORDER BY {key} {direction}, {value} {direction} LIMIT 1"),
+                );
             }
             RollupFunction::Min => format!("min({comparable})"),
             RollupFunction::Max => format!("max({comparable})"),
@@ -241,7 +263,10 @@ impl Writer<'_> {
                 self.rule(otherwise, source, hops)
             ),
             Expr::In(x, list) if list.is_empty() => {
-                format!("(CASE WHEN {} IS NULL THEN NULL ELSE 1 = 0 END)", self.rule(x, source, hops))
+                format!(
+                    "(CASE WHEN {} IS NULL THEN NULL ELSE 1 = 0 END)",
+                    self.rule(x, source, hops)
+                )
             }
             Expr::In(x, list) => {
                 let collation = self.number_collation(self.is_number(x, source.module, hops));
@@ -250,21 +275,28 @@ impl Writer<'_> {
                 format!("({x}{collation} IN ({}))", list.join(", "))
             }
             Expr::Call(function, arguments) => {
-                let number = arguments.first().is_some_and(|first| self.is_number(first, source.module, hops));
+                let number = arguments
+                    .first()
+                    .is_some_and(|first| self.is_number(first, source.module, hops));
                 let digits = match arguments.get(1) {
                     Some(Expr::Literal(Value::Decimal(digits))) => digits.to_i64().unwrap_or_default(),
                     Some(Expr::Literal(Value::Integer(digits))) => *digits,
                     _ => 0,
                 };
-                let arguments: Vec<String> =
-                    arguments.iter().map(|argument| self.rule(argument, source, hops)).collect();
+                let arguments: Vec<String> = arguments
+                    .iter()
+                    .map(|argument| self.rule(argument, source, hops))
+                    .collect();
                 self.call(*function, &arguments, number, digits)
             }
         }
     }
 
     fn rule_field(&mut self, source: &mut Source, hops: &[Hop], path: &FieldPath) -> String {
-        let path = FieldPath { hops: [hops, &path.hops].concat(), field: path.field };
+        let path = FieldPath {
+            hops: [hops, &path.hops].concat(),
+            field: path.field,
+        };
         let catalog = self.catalog;
         let module = path.hops.last().map_or(source.module, |hop| hop.target);
         let field = catalog.field(module, path.field);
@@ -343,17 +375,27 @@ impl Writer<'_> {
             Function::Abs => self.number_function("abs", "cardine_abs", first),
             Function::Coalesce => format!("coalesce({all})"),
             Function::Least | Function::Greatest => {
-                let (sqlite_name, postgres_name) =
-                    if function == Function::Least { ("min", "least") } else { ("max", "greatest") };
+                let (sqlite_name, postgres_name) = if function == Function::Least {
+                    ("min", "least")
+                } else {
+                    ("max", "greatest")
+                };
                 if sqlite {
                     // With several arguments SQLite's min and max are null if one is, and compare by the first one's collation.
-                    let rest: String = arguments.iter().skip(1).map(|argument| format!(", {argument}")).collect();
+                    let rest: String = arguments
+                        .iter()
+                        .skip(1)
+                        .map(|argument| format!(", {argument}"))
+                        .collect();
                     let rest = if rest.is_empty() { format!(", {first}") } else { rest };
                     format!("{sqlite_name}({first}{}{rest})", self.number_collation(number))
                 } else {
                     // PostgreSQL's ignore nulls.
                     let nulls: Vec<String> = arguments.iter().map(|argument| format!("{argument} IS NULL")).collect();
-                    format!("(CASE WHEN {} THEN NULL ELSE {postgres_name}({all}) END)", nulls.join(" OR "))
+                    format!(
+                        "(CASE WHEN {} THEN NULL ELSE {postgres_name}({all}) END)",
+                        nulls.join(" OR ")
+                    )
                 }
             }
             Function::Size if sqlite => format!("CAST(length({first}) AS TEXT)"),
@@ -361,7 +403,9 @@ impl Writer<'_> {
             Function::StartsWith if sqlite => format!("(substr({first}, 1, length({second})) = {second})"),
             Function::StartsWith => format!("starts_with({first}, {second})"),
             Function::EndsWith if sqlite => {
-                format!("(CASE WHEN length({second}) = 0 THEN {first} IS NOT NULL OR NULL ELSE substr({first}, -length({second})) = {second} END)")
+                format!(
+                    "(CASE WHEN length({second}) = 0 THEN {first} IS NOT NULL OR NULL ELSE substr({first}, -length({second})) = {second} END)"
+                )
             }
             Function::EndsWith => format!("(right({first}, length({second})) = {second})"),
             Function::Contains if sqlite => format!("(instr({first}, {second}) > 0)"),
@@ -381,7 +425,11 @@ impl Writer<'_> {
     }
 
     fn number_collation(&self, number: bool) -> String {
-        if number && self.dialect == Dialect::Sqlite { format!(" {DECIMAL_COLLATION}") } else { String::new() }
+        if number && self.dialect == Dialect::Sqlite {
+            format!(" {DECIMAL_COLLATION}")
+        } else {
+            String::new()
+        }
     }
 
     /// Whether an expression's type is a number; null literals take the other operand's type.
@@ -420,9 +468,7 @@ fn postgres_division(left: &str, right: &str) -> String {
     format!("(div({left} * 100000000000000000000, nullif({right}, 0)) * 0.00000000000000000001)")
 }
 
-
 /// Whether a stored field can never be null, so that an order by it needs no word on nulls.
 pub(crate) fn never_null(field: &Field) -> bool {
     field.is_non_null() && field.system
 }
-

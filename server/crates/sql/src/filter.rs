@@ -23,9 +23,12 @@ impl Writer<'_> {
                 format!("({value} IS {}NULL)", if *negated { "NOT " } else { "" })
             }
             Filter::Compare { path, op, operand } => self.compare(source, path, *op, *operand),
-            Filter::Related { at, relation, quantifier, filter } => {
-                self.related(source, at, *relation, *quantifier, filter)
-            }
+            Filter::Related {
+                at,
+                relation,
+                quantifier,
+                filter,
+            } => self.related(source, at, *relation, *quantifier, filter),
         }
     }
 
@@ -84,7 +87,10 @@ impl Writer<'_> {
             CompareOp::Lt | CompareOp::Lte | CompareOp::Gt | CompareOp::Gte => {
                 let key = param(self, Transform::SortKey);
                 let text = param(self, Transform::None);
-                format!("((cardine_sort_key({value}), {value}) {} ({key}, {text}))", operator(op))
+                format!(
+                    "((cardine_sort_key({value}), {value}) {} ({key}, {text}))",
+                    operator(op)
+                )
             }
             CompareOp::Eq if field.indexed || field.unique => {
                 let key = param(self, Transform::SortKey);
@@ -122,7 +128,11 @@ impl Writer<'_> {
 
     fn membership(&self, value: &str, list: &str, op: CompareOp) -> String {
         let among = self.among(value, list);
-        if op == CompareOp::NotIn { format!("(NOT ({among}))") } else { format!("({among})") }
+        if op == CompareOp::NotIn {
+            format!("(NOT ({among}))")
+        } else {
+            format!("({among})")
+        }
     }
 
     fn related(
@@ -139,7 +149,11 @@ impl Writer<'_> {
         let record = self.join(source, at);
         let mut related = self.source(relation.module, source.visibility);
         let reference = catalog.field(relation.module, relation.field);
-        let linked = format!("{} = {}", column(&related.alias, stored_column(reference)), column(&record, "id"));
+        let linked = format!(
+            "{} = {}",
+            column(&related.alias, stored_column(reference)),
+            column(&record, "id")
+        );
         let alias = related.alias.clone();
         let live = self.live_and_visible(relation.module, &alias, source.visibility);
         let condition = self.condition(&mut related, filter);
@@ -154,7 +168,10 @@ impl Writer<'_> {
             return format!("({exists})");
         }
         // Of a record that is not there nothing is known.
-        format!("(CASE WHEN {} IS NULL THEN NULL ELSE {exists} END)", column(&record, "id"))
+        format!(
+            "(CASE WHEN {} IS NULL THEN NULL ELSE {exists} END)",
+            column(&record, "id")
+        )
     }
 }
 

@@ -11,5 +11,5 @@ mod statement;
 pub mod write;
 mod writer;
 
-pub use list::{ListStatements, render_list};
+pub use list::{Found, ListStatements, render_list};
 pub use statement::{ColumnType, Dialect, Param, Statement, Transform};

@@ -29,10 +29,31 @@ pub struct ListStatements {
     pub children: Vec<ListStatements>,
 }
 
+/// How the records of a list's first level were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// By asking: the record rules hold.
+    Asked,
+    /// The caller has just written it, in the same transaction: it is answered even if the write took it out of the caller's
+    /// sight. Everything reached from it is under the record rules.
+    Written,
+}
+
 /// Makes the statements of `list`, with the record rules of `rights` in every place where a record is read.
-pub fn render_list(dialect: Dialect, catalog: &Catalog, rights: &Rights, list: &Authorised<List>) -> ListStatements {
+pub fn render_list(
+    dialect: Dialect,
+    catalog: &Catalog,
+    rights: &Rights,
+    list: &Authorised<List>,
+    found: Found,
+) -> ListStatements {
     let list = list.get();
-    let making = Making { dialect, catalog, rights };
+    let making = Making {
+        dialect,
+        catalog,
+        rights,
+        found,
+    };
     ListStatements {
         rows: list.rows.then(|| making.root_rows(list)),
         count: list.count.then(|| making.root_count(list)),
@@ -46,6 +67,7 @@ struct Making<'a> {
     dialect: Dialect,
     catalog: &'a Catalog,
     rights: &'a Rights,
+    found: Found,
 }
 
 impl Making<'_> {
@@ -78,7 +100,7 @@ impl Making<'_> {
         let mut writer = self.writer();
         let mut source = writer.source(list.module, Visibility::Caller);
         let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
-        let conditions = writer.conditions(&mut source, list, None);
+        let conditions = writer.conditions(&mut source, list, None, self.found);
         let order = writer.order(&mut source, list);
         let limit = writer.limit(&list.page);
         let from = writer.from(&source);
@@ -87,16 +109,24 @@ impl Making<'_> {
             outputs.join(", "),
             conditions.join(" AND ")
         );
-        Statement { text, params: writer.into_params(), columns }
+        Statement {
+            text,
+            params: writer.into_params(),
+            columns,
+        }
     }
 
     fn root_count(&self, list: &List) -> Statement {
         let mut writer = self.writer();
         let mut source = writer.source(list.module, Visibility::Caller);
-        let conditions = writer.conditions(&mut source, &unpaged(list), None);
+        let conditions = writer.conditions(&mut source, &unpaged(list), None, self.found);
         let from = writer.from(&source);
         let text = format!("SELECT count(*) FROM {from} WHERE {}", conditions.join(" AND "));
-        Statement { text, params: writer.into_params(), columns: vec![ColumnType::Integer] }
+        Statement {
+            text,
+            params: writer.into_params(),
+            columns: vec![ColumnType::Integer],
+        }
     }
 
     fn nested_rows(&self, list: &List, link: &str) -> Statement {
@@ -106,10 +136,13 @@ impl Making<'_> {
             Dialect::Postgres => {
                 let mut source = writer.source(list.module, Visibility::Caller);
                 let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
-                let outputs: Vec<String> =
-                    outputs.iter().enumerate().map(|(position, value)| format!("{value} AS c{position}")).collect();
+                let outputs: Vec<String> = outputs
+                    .iter()
+                    .enumerate()
+                    .map(|(position, value)| format!("{value} AS c{position}"))
+                    .collect();
                 let linked = format!("{} = p.id", column(&source.alias, link));
-                let conditions = writer.conditions(&mut source, list, Some(linked));
+                let conditions = writer.conditions(&mut source, list, Some(linked), Found::Asked);
                 let order = writer.order(&mut source, list);
                 let limit = writer.limit(&list.page);
                 let from = writer.from(&source);
@@ -118,12 +151,15 @@ impl Making<'_> {
                     outputs.join(", "),
                     conditions.join(" AND ")
                 );
-                (format!("SELECT p.id, c.* FROM unnest({parents}) AS p(id) CROSS JOIN LATERAL ({inner}) c"), columns)
+                (
+                    format!("SELECT p.id, c.* FROM unnest({parents}) AS p(id) CROSS JOIN LATERAL ({inner}) c"),
+                    columns,
+                )
             }
             Dialect::Sqlite => {
                 let mut picked = writer.source(list.module, Visibility::Caller);
                 let linked = format!("{} = p.value", column(&picked.alias, link));
-                let conditions = writer.conditions(&mut picked, list, Some(linked));
+                let conditions = writer.conditions(&mut picked, list, Some(linked), Found::Asked);
                 let picked_order = writer.order(&mut picked, list);
                 let limit = writer.limit(&list.page);
                 let from = writer.from(&picked);
@@ -134,7 +170,9 @@ impl Making<'_> {
                 );
                 let mut source = writer.source(list.module, Visibility::Caller);
                 let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
-                let order = writer.order(&mut source, list).replacen(" ORDER BY ", " ORDER BY p.key, ", 1);
+                let order = writer
+                    .order(&mut source, list)
+                    .replacen(" ORDER BY ", " ORDER BY p.key, ", 1);
                 let table = writer.from(&source);
                 let text = format!(
                     "SELECT p.value, {} FROM json_each({parents}) p CROSS JOIN {table} WHERE {}.rowid IN ({inner}){order}",
@@ -145,7 +183,11 @@ impl Making<'_> {
             }
         };
         let columns = [vec![ColumnType::Id], columns].concat();
-        Statement { text, params: writer.into_params(), columns }
+        Statement {
+            text,
+            params: writer.into_params(),
+            columns,
+        }
     }
 
     fn nested_count(&self, list: &List, link: &str) -> Statement {
@@ -154,17 +196,33 @@ impl Making<'_> {
         let mut source = writer.source(list.module, Visibility::Caller);
         let parent = column(&source.alias, link);
         let linked = writer.among(&parent, &parents);
-        let conditions = writer.conditions(&mut source, &unpaged(list), Some(linked));
+        let conditions = writer.conditions(&mut source, &unpaged(list), Some(linked), Found::Asked);
         let from = writer.from(&source);
-        let text = format!("SELECT {parent}, count(*) FROM {from} WHERE {} GROUP BY {parent}", conditions.join(" AND "));
-        Statement { text, params: writer.into_params(), columns: vec![ColumnType::Id, ColumnType::Integer] }
+        let text = format!(
+            "SELECT {parent}, count(*) FROM {from} WHERE {} GROUP BY {parent}",
+            conditions.join(" AND ")
+        );
+        Statement {
+            text,
+            params: writer.into_params(),
+            columns: vec![ColumnType::Id, ColumnType::Integer],
+        }
     }
 }
 
 /// The same list without its page, for counting.
 fn unpaged(list: &List) -> List {
-    let page = Page { after: None, before: None, ..list.page.clone() };
-    List { page, outputs: Vec::new(), children: Vec::new(), ..list.clone() }
+    let page = Page {
+        after: None,
+        before: None,
+        ..list.page.clone()
+    };
+    List {
+        page,
+        outputs: Vec::new(),
+        children: Vec::new(),
+        ..list.clone()
+    }
 }
 
 impl Writer<'_> {
@@ -183,7 +241,7 @@ impl Writer<'_> {
         (values, columns)
     }
 
-    fn conditions(&mut self, source: &mut Source, list: &List, linked: Option<String>) -> Vec<String> {
+    fn conditions(&mut self, source: &mut Source, list: &List, linked: Option<String>, found: Found) -> Vec<String> {
         let alias = source.alias.clone();
         let mut conditions: Vec<String> = linked.into_iter().collect();
         let deleted_at = column(&alias, "deleted_at");
@@ -192,7 +250,9 @@ impl Writer<'_> {
             Deleted::Only => conditions.push(format!("{deleted_at} IS NOT NULL")),
             Deleted::Include => {}
         }
-        conditions.extend(self.visible(list.module, &alias, source.visibility));
+        if found == Found::Asked {
+            conditions.extend(self.visible(list.module, &alias, source.visibility));
+        }
         if let Some(filter) = &list.filter {
             conditions.push(self.condition(source, filter));
         }
@@ -223,7 +283,11 @@ impl Writer<'_> {
                 false => "NULLS LAST",
             };
             let (_, field) = self.end(source.module, &key.path);
-            let nulls = if key.path.hops.is_empty() && never_null(field) { String::new() } else { format!(" {nulls}") };
+            let nulls = if key.path.hops.is_empty() && never_null(field) {
+                String::new()
+            } else {
+                format!(" {nulls}")
+            };
             for value in self.order_values(source, key) {
                 keys.push(format!("{value} {direction}{nulls}"));
             }
@@ -238,7 +302,9 @@ impl Writer<'_> {
         let value = self.shown(source, &key.path);
         match (shape, self.dialect) {
             (Shape::Scalar(scalar), _) if scalar.is_text() => vec![format!("cardine_sort_key({value})"), value],
-            (Shape::Scalar(ScalarType::Decimal { .. }), Dialect::Sqlite) => vec![format!("{value} {DECIMAL_COLLATION}")],
+            (Shape::Scalar(ScalarType::Decimal { .. }), Dialect::Sqlite) => {
+                vec![format!("{value} {DECIMAL_COLLATION}")]
+            }
             _ => vec![value],
         }
     }
@@ -251,7 +317,10 @@ impl Writer<'_> {
             }
         };
         if let Some(offset) = page.offset {
-            text.push_str(&format!(" OFFSET {}", self.typed_param(Param::Slot(offset, Transform::None), "bigint")));
+            text.push_str(&format!(
+                " OFFSET {}",
+                self.typed_param(Param::Slot(offset, Transform::None), "bigint")
+            ));
         }
         text
     }
@@ -275,7 +344,11 @@ impl Writer<'_> {
         let own = self.order_values(source, key);
         let plain = self.shown(source, &key.path);
         if value.is_null {
-            return if nulls_ahead { "1 = 0".to_owned() } else { format!("{plain} IS NOT NULL") };
+            return if nulls_ahead {
+                "1 = 0".to_owned()
+            } else {
+                format!("{plain} IS NOT NULL")
+            };
         }
         let operator = if key.descending == before { ">" } else { "<" };
         let theirs = self.keyset_params(source, key, value);
@@ -283,7 +356,11 @@ impl Writer<'_> {
             ([own], [theirs]) => format!("{own} {operator} {theirs}"),
             (own, theirs) => format!("({}) {operator} ({})", own.join(", "), theirs.join(", ")),
         };
-        if nulls_ahead { format!("({compared} OR {plain} IS NULL)") } else { compared }
+        if nulls_ahead {
+            format!("({compared} OR {plain} IS NULL)")
+        } else {
+            compared
+        }
     }
 
     fn level(&mut self, source: &mut Source, key: &OrderKey, value: KeysetValue) -> String {
@@ -292,7 +369,11 @@ impl Writer<'_> {
             return format!("{} IS NULL", self.shown(source, &key.path));
         }
         let theirs = self.keyset_params(source, key, value);
-        let equal: Vec<String> = own.iter().zip(&theirs).map(|(own, theirs)| format!("{own} = {theirs}")).collect();
+        let equal: Vec<String> = own
+            .iter()
+            .zip(&theirs)
+            .map(|(own, theirs)| format!("{own} = {theirs}"))
+            .collect();
         equal.join(" AND ")
     }
 

@@ -45,7 +45,13 @@ struct Join {
 
 impl<'a> Writer<'a> {
     pub fn new(dialect: Dialect, catalog: &'a Catalog, rights: &'a Rights) -> Self {
-        Self { dialect, catalog, rights, params: Vec::new(), aliases: 0 }
+        Self {
+            dialect,
+            catalog,
+            rights,
+            params: Vec::new(),
+            aliases: 0,
+        }
     }
 
     /// The placeholder of `param`; equal parameters share one.
@@ -75,7 +81,12 @@ impl<'a> Writer<'a> {
     }
 
     pub fn source(&mut self, module: ModuleId, visibility: Visibility) -> Source {
-        Source { module, alias: self.alias(), visibility, joins: Vec::new() }
+        Source {
+            module,
+            alias: self.alias(),
+            visibility,
+            joins: Vec::new(),
+        }
     }
 
     fn alias(&mut self) -> String {
@@ -87,7 +98,9 @@ impl<'a> Writer<'a> {
     ///
     /// A target that is deleted or may not be seen is not joined, so everything read through it is null.
     pub fn join(&mut self, source: &mut Source, hops: &[Hop]) -> String {
-        let Some((last, before)) = hops.split_last() else { return source.alias.clone() };
+        let Some((last, before)) = hops.split_last() else {
+            return source.alias.clone();
+        };
         if let Some(join) = source.joins.iter().find(|join| join.hops == hops) {
             return join.alias.clone();
         }
@@ -95,11 +108,14 @@ impl<'a> Writer<'a> {
         let from_module = before.last().map_or(source.module, |hop| hop.target);
         let reference = self.catalog.field(from_module, last.field);
         let alias = self.alias();
-        let mut condition =
-            format!("{} = {}", column(&alias, "id"), column(&from, stored_column(reference)));
+        let mut condition = format!("{} = {}", column(&alias, "id"), column(&from, stored_column(reference)));
         condition.push_str(" AND ");
         condition.push_str(&self.live_and_visible(last.target, &alias, source.visibility));
-        source.joins.push(Join { hops: hops.to_vec(), alias: alias.clone(), condition });
+        source.joins.push(Join {
+            hops: hops.to_vec(),
+            alias: alias.clone(),
+            condition,
+        });
         alias
     }
 
@@ -172,7 +188,11 @@ impl<'a> Writer<'a> {
                         format!("EXISTS (SELECT 1 FROM {table} {parent} WHERE {condition})")
                     })
                     .collect();
-                Some(if parents.is_empty() { "1 = 0".to_owned() } else { format!("({})", parents.join(" OR ")) })
+                Some(if parents.is_empty() {
+                    "1 = 0".to_owned()
+                } else {
+                    format!("({})", parents.join(" OR "))
+                })
             }
         }
     }

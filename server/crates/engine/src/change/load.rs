@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
+use cardine_model::Catalog;
 use cardine_model::definition::ModuleDefinition;
 use cardine_model::resolve::{ModuleIssue, parse_document, platform_documents, resolve};
-use cardine_model::Catalog;
 use cardine_sql::ddl::records;
 use cardine_store::{Bindings, PlatformState, ReadTx, RowSet, Store, StoreError};
 use futures_util::FutureExt as _;
@@ -42,7 +42,9 @@ pub(crate) async fn load(store: &Store) -> Result<Catalog, EngineError> {
 
 /// The counters of catalog and rights.
 pub(crate) async fn current_state(store: &Store) -> Result<PlatformState, EngineError> {
-    store.read(|tx: &mut ReadTx| async move { Ok(tx.state().await?) }.boxed()).await
+    store
+        .read(|tx: &mut ReadTx| async move { Ok(tx.state().await?) }.boxed())
+        .await
 }
 
 /// Reads what is kept of the catalog.
@@ -52,10 +54,17 @@ pub(super) async fn fetch(store: &Store) -> Result<Stored, EngineError> {
             async move {
                 let version = u64::try_from(tx.state().await?.catalog_version).unwrap_or_default();
                 let definitions = tx.query(&records::select_definitions(), &Bindings::default()).await?;
-                let names = tx.query(&records::select_definition_names(), &Bindings::default()).await?;
-                let definitions = (0..definitions.len()).map(|row| (text(&definitions, row, 0), text(&definitions, row, 1)));
+                let names = tx
+                    .query(&records::select_definition_names(), &Bindings::default())
+                    .await?;
+                let definitions =
+                    (0..definitions.len()).map(|row| (text(&definitions, row, 0), text(&definitions, row, 1)));
                 let names = (0..names.len()).map(|row| text(&names, row, 0));
-                Ok::<_, StoreError>(Stored { version, definitions: definitions.collect(), names: names.collect() })
+                Ok::<_, StoreError>(Stored {
+                    version,
+                    definitions: definitions.collect(),
+                    names: names.collect(),
+                })
             }
             .boxed()
         })

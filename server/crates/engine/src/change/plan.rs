@@ -79,7 +79,13 @@ pub(super) fn install(
         catalog,
         action: "MODULES_INSTALLED",
         summary: format!("install {}", names.join(", ")),
-        definitions: added.into_iter().map(|definition| WrittenDefinition { definition, is_new: true }).collect(),
+        definitions: added
+            .into_iter()
+            .map(|definition| WrittenDefinition {
+                definition,
+                is_new: true,
+            })
+            .collect(),
         module: None,
         added: None,
     })
@@ -87,14 +93,18 @@ pub(super) fn install(
 
 fn create_module(dialect: Dialect, base: &Catalog, document: &Json) -> Result<Planned, Vec<Issue>> {
     let place = |path: Vec<PathSegment>| Some([path!["definition"], path].concat());
-    let (definition, catalog) = resolve_document(base, document, None).map_err(|faults| faults.told(&place, path!["definition"]))?;
+    let (definition, catalog) =
+        resolve_document(base, document, None).map_err(|faults| faults.told(&place, path!["definition"]))?;
     Ok(Planned {
         statements: ddl::difference(dialect, Some(base), &catalog),
         catalog,
         action: "MODULE_CREATED",
         summary: format!("create module {}", definition.name),
         module: Some(definition.name.clone()),
-        definitions: vec![WrittenDefinition { definition, is_new: true }],
+        definitions: vec![WrittenDefinition {
+            definition,
+            is_new: true,
+        }],
         added: None,
     })
 }
@@ -112,15 +122,24 @@ fn add_field(dialect: Dialect, base: &Catalog, name: &str, field: &Json) -> Resu
     };
     let (definition, catalog) =
         resolve_document(base, &document, Some(name)).map_err(|faults| faults.told(&place, path!["field"]))?;
-    let added = FieldId(u32::try_from(Module::SYSTEM_FIELDS.len() + position).expect("a module has fewer than 4 billion fields"));
-    let field_name = definition.fields.last().map(|field| field.name.clone()).unwrap_or_default();
+    let added = FieldId(
+        u32::try_from(Module::SYSTEM_FIELDS.len() + position).expect("a module has fewer than 4 billion fields"),
+    );
+    let field_name = definition
+        .fields
+        .last()
+        .map(|field| field.name.clone())
+        .unwrap_or_default();
     Ok(Planned {
         statements: ddl::difference(dialect, Some(base), &catalog),
         catalog,
         action: "FIELD_ADDED",
         summary: format!("add field {field_name} to module {name}"),
         module: Some(name.to_owned()),
-        definitions: vec![WrittenDefinition { definition, is_new: false }],
+        definitions: vec![WrittenDefinition {
+            definition,
+            is_new: false,
+        }],
         added: Some((name.to_owned(), added)),
     })
 }
@@ -131,7 +150,9 @@ fn changeable_module<'a>(base: &'a Catalog, name: &str) -> Result<&'a Module, Is
         None => refuse("unknownModule", format!("there is no module {name:?}")),
         Some(module) if module.platform => refuse(
             "platform",
-            format!("`{name}` is a platform module, which every installation has alike; add the field to a module of your own"),
+            format!(
+                "`{name}` is a platform module, which every installation has alike; add the field to a module of your own"
+            ),
         ),
         Some(module) => Ok(module),
     }
@@ -157,13 +178,20 @@ impl Faults {
     fn told(self, place: &dyn Fn(Vec<PathSegment>) -> Option<Vec<PathSegment>>, root: Vec<PathSegment>) -> Vec<Issue> {
         let elsewhere = |module: &str, issue: Issue| {
             let message = format!("in the module `{module}`: {issue}");
-            Issue { path: root.clone(), message, ..issue }
+            Issue {
+                path: root.clone(),
+                message,
+                ..issue
+            }
         };
         let own = self.own.into_iter().map(|issue| match place(issue.path.clone()) {
             Some(path) => Issue { path, ..issue },
             None => elsewhere(&self.module, issue),
         });
-        let others = self.others.into_iter().map(|fault| elsewhere(&fault.module, fault.issue));
+        let others = self
+            .others
+            .into_iter()
+            .map(|fault| elsewhere(&fault.module, fault.issue));
         own.chain(others).collect()
     }
 }
@@ -180,11 +208,21 @@ fn resolve_document(
         Ok(definition) => (definition, Vec::new()),
         Err(issues) => match serde_json::from_value::<ModuleDefinition>(document.clone()) {
             Ok(definition) => (definition, issues),
-            Err(_) => return Err(Faults { module: String::new(), own: issues, others: Vec::new() }),
+            Err(_) => {
+                return Err(Faults {
+                    module: String::new(),
+                    own: issues,
+                    others: Vec::new(),
+                });
+            }
         },
     };
-    let platform: Vec<ModuleDefinition> =
-        base.modules.iter().filter(|module| module.platform).map(|module| module.definition.clone()).collect();
+    let platform: Vec<ModuleDefinition> = base
+        .modules
+        .iter()
+        .filter(|module| module.platform)
+        .map(|module| module.definition.clone())
+        .collect();
     let mut modules = definitions_except(base, replaced);
     modules.push(definition.clone());
     let resolved = resolve(base.version + 1, &platform, &modules);
@@ -201,10 +239,17 @@ fn resolve_document(
             own.push(issue);
         }
     }
-    Err(Faults { module: definition.name, own, others })
+    Err(Faults {
+        module: definition.name,
+        own,
+        others,
+    })
 }
 
 fn definitions_except(base: &Catalog, name: Option<&str>) -> Vec<ModuleDefinition> {
-    let modules = base.modules.iter().filter(|module| !module.platform && Some(module.name.as_str()) != name);
+    let modules = base
+        .modules
+        .iter()
+        .filter(|module| !module.platform && Some(module.name.as_str()) != name);
     modules.map(|module| module.definition.clone()).collect()
 }

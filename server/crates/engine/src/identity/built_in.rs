@@ -31,29 +31,40 @@ pub(crate) async fn bootstrap(store: &Store) -> Result<AccessState, EngineError>
         return Ok(state);
     }
     let by = ChangedBy::system("system", Utc::now());
-    store.write(move |tx| Box::pin(async move {
-        begin_change(tx).await?;
-        for (name, parent, english, italian) in ROLES {
-            // Another process may have been here first.
-            if find_role(tx, name).await?.is_some() {
-                continue;
-            }
-            let parent = match parent {
-                None => None,
-                Some(parent) => find_role(tx, parent).await?.map(|role| role.id),
-            };
-            let role = RoleRow {
-                id: Uuid::now_v7(),
-                name: name.to_owned(),
-                label: Some(serde_json::json!({"en": english, "it": italian}).to_string()),
-                parent,
-                administrator: name == ADMINISTRATOR,
-            };
-            insert_role(tx, &role, by.at, by.actor).await?;
-            audit(tx, &by, "CREATED", "Role", role.id, serde_json::json!({"name": {"old": null, "new": name}})).await?;
-        }
-        Ok::<_, EngineError>(())
-    }))
-    .await?;
+    store
+        .write(move |tx| {
+            Box::pin(async move {
+                begin_change(tx).await?;
+                for (name, parent, english, italian) in ROLES {
+                    // Another process may have been here first.
+                    if find_role(tx, name).await?.is_some() {
+                        continue;
+                    }
+                    let parent = match parent {
+                        None => None,
+                        Some(parent) => find_role(tx, parent).await?.map(|role| role.id),
+                    };
+                    let role = RoleRow {
+                        id: Uuid::now_v7(),
+                        name: name.to_owned(),
+                        label: Some(serde_json::json!({"en": english, "it": italian}).to_string()),
+                        parent,
+                        administrator: name == ADMINISTRATOR,
+                    };
+                    insert_role(tx, &role, by.at, by.actor).await?;
+                    audit(
+                        tx,
+                        &by,
+                        "CREATED",
+                        "Role",
+                        role.id,
+                        serde_json::json!({"name": {"old": null, "new": name}}),
+                    )
+                    .await?;
+                }
+                Ok::<_, EngineError>(())
+            })
+        })
+        .await?;
     load(store).await
 }

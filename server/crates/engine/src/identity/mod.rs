@@ -12,8 +12,8 @@ mod users;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-pub use built_in::{ADMINISTRATOR, ANONYMOUS};
 pub(crate) use built_in::bootstrap;
+pub use built_in::{ADMINISTRATOR, ANONYMOUS};
 pub use cardine_store::platform::access::AuditRow;
 pub use roles::AccessPatch;
 pub use sessions::{ApiKey, RefreshOutcome, TokenOwner, TokenPair};
@@ -42,13 +42,23 @@ pub struct ChangedBy {
 impl ChangedBy {
     /// The system itself, through `via`.
     pub fn system(via: &'static str, at: DateTime<Utc>) -> Self {
-        Self { actor: None, via, request: Uuid::now_v7(), at }
+        Self {
+            actor: None,
+            via,
+            request: Uuid::now_v7(),
+            at,
+        }
     }
 }
 
 impl From<&RequestContext> for ChangedBy {
     fn from(context: &RequestContext) -> Self {
-        Self { actor: context.actor.user, via: context.via, request: context.request_id, at: context.now }
+        Self {
+            actor: context.actor.user,
+            via: context.via,
+            request: context.request_id,
+            at: context.now,
+        }
     }
 }
 

@@ -71,7 +71,10 @@ impl Engine {
         now: DateTime<Utc>,
     ) -> Result<(), EngineError> {
         let session = new_session(user, &pair, now, now + lifetime);
-        let by = ChangedBy { actor: Some(user), ..ChangedBy::system("auth", now) };
+        let by = ChangedBy {
+            actor: Some(user),
+            ..ChangedBy::system("auth", now)
+        };
         let write = self.store().write(move |tx| {
             let session = session.clone();
             Box::pin(async move {
@@ -96,17 +99,25 @@ impl Engine {
                 let next = Uuid::now_v7();
                 if let Some(old) = replace_session(tx, &refresh_hash, next, now).await? {
                     let ends = parse_instant(&old.refresh_expires_at)?;
-                    let session = NewSession { id: next, ..new_session(old.user, &pair, now, ends) };
+                    let session = NewSession {
+                        id: next,
+                        ..new_session(old.user, &pair, now, ends)
+                    };
                     insert_session(tx, &session).await?;
                     return Ok(RefreshOutcome::Refreshed { user: old.user });
                 }
-                let Some(old) = find_session(tx, &refresh_hash).await? else { return Ok(RefreshOutcome::Unknown) };
+                let Some(old) = find_session(tx, &refresh_hash).await? else {
+                    return Ok(RefreshOutcome::Unknown);
+                };
                 if old.replaced_by.is_none() {
                     return Ok(RefreshOutcome::Unknown);
                 }
                 revoke_chain(tx, old.id, now).await?;
                 if !old.revoked {
-                    let by = ChangedBy { actor: Some(old.user), ..ChangedBy::system("auth", now) };
+                    let by = ChangedBy {
+                        actor: Some(old.user),
+                        ..ChangedBy::system("auth", now)
+                    };
                     audit(tx, &by, "TOKEN_REUSED", "User", old.user, serde_json::json!({})).await?;
                 }
                 Ok(RefreshOutcome::Reused)
@@ -131,13 +142,17 @@ impl Engine {
 
     /// Whose access token this is, if it is good now.
     pub async fn access_token(&self, hash: String, now: DateTime<Utc>) -> Result<Option<TokenOwner>, EngineError> {
-        let read = self.store().read(move |tx| Box::pin(async move { Ok::<_, EngineError>(fetch_access_token(tx, &hash, now).await?) }));
+        let read = self
+            .store()
+            .read(move |tx| Box::pin(async move { Ok::<_, EngineError>(fetch_access_token(tx, &hash, now).await?) }));
         read.await?.map(owner).transpose()
     }
 
     /// Whose API key this is, if it is good now.
     pub async fn api_key(&self, hash: String, now: DateTime<Utc>) -> Result<Option<TokenOwner>, EngineError> {
-        let read = self.store().read(move |tx| Box::pin(async move { Ok::<_, EngineError>(fetch_api_key(tx, &hash, now).await?) }));
+        let read = self
+            .store()
+            .read(move |tx| Box::pin(async move { Ok::<_, EngineError>(fetch_api_key(tx, &hash, now).await?) }));
         read.await?.map(owner).transpose()
     }
 
@@ -191,8 +206,10 @@ fn owner(row: TokenRow) -> Result<TokenOwner, EngineError> {
 }
 
 fn parse_instant(text: &str) -> Result<DateTime<Utc>, EngineError> {
-    DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc()).map_err(|error| {
-        tracing::error!(%error, "an instant in the database cannot be read");
-        EngineError::Internal
-    })
+    DateTime::parse_from_rfc3339(text)
+        .map(|instant| instant.to_utc())
+        .map_err(|error| {
+            tracing::error!(%error, "an instant in the database cannot be read");
+            EngineError::Internal
+        })
 }

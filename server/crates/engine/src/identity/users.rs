@@ -3,8 +3,8 @@
 use cardine_model::text::fold;
 use cardine_model::{Issue, path};
 use cardine_store::platform::access::{
-    AuditRow, UserRow, count_administrators, fetch_audit, fetch_password_hash, find_role, find_user, find_user_by_email,
-    insert_user, update_user_active, update_user_role,
+    AuditRow, UserRow, count_administrators, fetch_audit, fetch_password_hash, find_role, find_user,
+    find_user_by_email, insert_user, update_user_active, update_user_role,
 };
 use cardine_store::platform::sessions::revoke_sessions_of;
 use serde_json::json;
@@ -67,7 +67,15 @@ impl Engine {
             Some(name) => name.to_owned(),
         };
         let id = Uuid::now_v7();
-        let user = UserRow { id, name, email, role: None, active: true, locale: None, time_zone: None };
+        let user = UserRow {
+            id,
+            name,
+            email,
+            role: None,
+            active: true,
+            locale: None,
+            time_zone: None,
+        };
         let write = self.store().write(move |tx| {
             let (mut user, new) = (user.clone(), new.clone());
             Box::pin(async move {
@@ -80,10 +88,13 @@ impl Engine {
                     let issues = vec![Issue::new(path!["email"], "unique", message.clone())];
                     return Err(EngineError::Conflict { message, issues });
                 }
-                let role = find_role(tx, &new.role).await?.ok_or_else(|| unknown_role("role", &new.role))?;
+                let role = find_role(tx, &new.role)
+                    .await?
+                    .ok_or_else(|| unknown_role("role", &new.role))?;
                 user.role = Some(role.id);
                 insert_user(tx, &user, new.password_hash.as_deref(), by.at, by.actor).await?;
-                let changes = json!({"email": {"old": null, "new": user.email}, "role": {"old": null, "new": role.name}});
+                let changes =
+                    json!({"email": {"old": null, "new": user.email}, "role": {"old": null, "new": role.name}});
                 audit(tx, &by, "CREATED", "User", user.id, changes).await?;
                 Ok(())
             })
@@ -135,13 +146,17 @@ impl Engine {
 
     /// The stored password hash of a user that may sign in.
     pub async fn password_hash(&self, user: Uuid) -> Result<Option<String>, EngineError> {
-        self.store().read(move |tx| Box::pin(async move { Ok(fetch_password_hash(tx, user).await?) })).await
+        self.store()
+            .read(move |tx| Box::pin(async move { Ok(fetch_password_hash(tx, user).await?) }))
+            .await
     }
 
     /// The newest entries of the audit log, at most 1,000.
     pub async fn audit_log(&self, count: u32) -> Result<Vec<AuditRow>, EngineError> {
         let count = count.min(AUDIT_MAX);
-        self.store().read(move |tx| Box::pin(async move { Ok(fetch_audit(tx, count).await?) })).await
+        self.store()
+            .read(move |tx| Box::pin(async move { Ok(fetch_audit(tx, count).await?) }))
+            .await
     }
 }
 
@@ -152,7 +167,11 @@ fn normalised_email(email: &str) -> Result<String, EngineError> {
         return Ok(email);
     }
     let message = "this is not an e-mail address such as ann@example.org";
-    Err(EngineError::Validation(vec![Issue::new(path!["email"], "email", message)]))
+    Err(EngineError::Validation(vec![Issue::new(
+        path!["email"],
+        "email",
+        message,
+    )]))
 }
 
 fn refuse_no_administrator(left: i64) -> Result<(), EngineError> {
@@ -160,7 +179,10 @@ fn refuse_no_administrator(left: i64) -> Result<(), EngineError> {
         return Ok(());
     }
     let message = "this is the last administrator who may sign in: make another one first".to_owned();
-    Err(EngineError::Conflict { message, issues: Vec::new() })
+    Err(EngineError::Conflict {
+        message,
+        issues: Vec::new(),
+    })
 }
 
 #[cfg(test)]
@@ -170,7 +192,14 @@ mod tests {
     #[test]
     fn addresses_are_folded_and_checked() {
         assert_eq!(normalised_email(" Ann@Example.ORG ").unwrap(), "ann@example.org");
-        for faulty in ["", "ann", "ann@", "@example.org", "ann example@x.org", &format!("{}@x.org", "a".repeat(250))] {
+        for faulty in [
+            "",
+            "ann",
+            "ann@",
+            "@example.org",
+            "ann example@x.org",
+            &format!("{}@x.org", "a".repeat(250)),
+        ] {
             assert!(normalised_email(faulty).is_err(), "{faulty}");
         }
     }

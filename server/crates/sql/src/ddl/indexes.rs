@@ -57,7 +57,10 @@ impl Index {
 
 /// The names of the indexes that a module's table has, its primary key's apart.
 pub fn index_names(dialect: Dialect, module: &Module) -> Vec<String> {
-    indexes_of(dialect, module).into_iter().map(|index| index.name).collect()
+    indexes_of(dialect, module)
+        .into_iter()
+        .map(|index| index.name)
+        .collect()
 }
 
 /// The fields whose values must be unique together by the index of this name; `None` if the module has no such index.
@@ -65,7 +68,11 @@ pub fn unique_index_fields<'a>(module: &'a Module, index_name: &str) -> Option<&
     if index_name == primary_key_name(module) || index_name.strip_suffix("_pkey") == Some(&module.table) {
         return Some(&[Module::ID]);
     }
-    module.uniques.iter().find(|fields| name(UNIQUE, module, fields) == index_name).map(Vec::as_slice)
+    module
+        .uniques
+        .iter()
+        .find(|fields| name(UNIQUE, module, fields) == index_name)
+        .map(Vec::as_slice)
 }
 
 /// The name of the primary key's index. PostgreSQL would choose `lead_pkey`, the table of a module `LeadPkey`.
@@ -80,9 +87,13 @@ pub(super) fn indexes_of(dialect: Dialect, module: &Module) -> Vec<Index> {
     let single = module
         .fields
         .iter()
-        .filter(|field| field.column.is_some() && is_indexed(field) && !(field.reference().is_some() && is_unique(field)))
+        .filter(|field| {
+            field.column.is_some() && is_indexed(field) && !(field.reference().is_some() && is_unique(field))
+        })
         .map(|field| vec![field.id]);
-    let ordered = single.chain(module.indexes.iter().cloned()).map(|fields| ordered(dialect, module, fields));
+    let ordered = single
+        .chain(module.indexes.iter().cloned())
+        .map(|fields| ordered(dialect, module, fields));
     let mut indexes: Vec<Index> = Vec::new();
     for index in uniques.chain(ordered) {
         if !indexes.iter().any(|known| known.name == index.name) {
@@ -103,11 +114,17 @@ fn unique(dialect: Dialect, module: &Module, fields: &[FieldId]) -> Index {
         true => format!("cardine_fold({column})"),
         false => compared(dialect, field, column),
     });
-    Index { name: name(UNIQUE, module, fields), keys: keys.collect(), unique: true }
+    Index {
+        name: name(UNIQUE, module, fields),
+        keys: keys.collect(),
+        unique: true,
+    }
 }
 
 fn ordered(dialect: Dialect, module: &Module, fields: Vec<FieldId>) -> Index {
-    let doubled_length: u32 = columns(module, &fields).map(|(field, _)| text_length_max(field)).fold(0, u32::saturating_add);
+    let doubled_length: u32 = columns(module, &fields)
+        .map(|(field, _)| text_length_max(field))
+        .fold(0, u32::saturating_add);
     let mut keys: Vec<String> = columns(module, &fields)
         .flat_map(|(field, column)| match is_text(field) {
             // Ties of equal sort keys are then sorted, which is still right.
@@ -119,7 +136,11 @@ fn ordered(dialect: Dialect, module: &Module, fields: Vec<FieldId>) -> Index {
     if !fields.contains(&Module::ID) {
         keys.push(quote("id"));
     }
-    Index { name: name(ORDERED, module, &fields), keys, unique: false }
+    Index {
+        name: name(ORDERED, module, &fields),
+        keys,
+        unique: false,
+    }
 }
 
 fn columns<'a>(module: &'a Module, fields: &'a [FieldId]) -> impl Iterator<Item = (&'a Field, String)> {
@@ -143,8 +164,14 @@ fn is_text(field: &Field) -> bool {
 /// Most characters of a text field; 0 of others.
 fn text_length_max(field: &Field) -> u32 {
     match &field.kind {
-        FieldKind::Text { format: TextFormat::Email, .. } => EMAIL_LENGTH_MAX,
-        FieldKind::Text { format: TextFormat::Phone, .. } => PHONE_LENGTH_MAX,
+        FieldKind::Text {
+            format: TextFormat::Email,
+            ..
+        } => EMAIL_LENGTH_MAX,
+        FieldKind::Text {
+            format: TextFormat::Phone,
+            ..
+        } => PHONE_LENGTH_MAX,
         FieldKind::Text { max_length, .. } => max_length.unwrap_or(u32::MAX),
         FieldKind::AutoNumber { format } => u32::try_from(format.len()).unwrap_or(u32::MAX),
         _ => 0,
@@ -175,5 +202,7 @@ fn name(kind: &str, module: &Module, fields: &[FieldId]) -> String {
 
 /// FNV-1a with 64 bits: the same in every version of Cardine, as names must be found again.
 fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }

@@ -72,10 +72,10 @@ pub async fn insert_audit(tx: &mut WriteTx, audit: &NewAudit<'_>) -> Result<(), 
     tx.execute(&statement, &Bindings { values: &values, ..Bindings::default() }).await.map(|_| ())
 }
 
-/// Writes an event.
-pub async fn insert_event(tx: &mut WriteTx, event: &NewEvent<'_>) -> Result<(), StoreError> {
+/// Writes an event; gives its number.
+pub async fn insert_event(tx: &mut WriteTx, event: &NewEvent<'_>) -> Result<i64, StoreError> {
     let text = r#"INSERT INTO "outbox" ("at", "module", "record_id", "kind", "actor_id", "depth", "before", "after", "changed")
-        VALUES ($1::timestamptz, $2::text, $3::uuid, $4::text, $5::uuid, $6::integer, $7::text, $8::text, $9::text)"#;
+        VALUES ($1::timestamptz, $2::text, $3::uuid, $4::text, $5::uuid, $6::integer, $7::text, $8::text, $9::text) RETURNING "seq""#;
     let json = |json: &Option<Json>| json.as_ref().map_or(Value::Null, |json| Value::Text(json.to_string()));
     let values = [
         Value::DateTime(event.at),
@@ -88,8 +88,9 @@ pub async fn insert_event(tx: &mut WriteTx, event: &NewEvent<'_>) -> Result<(), 
         json(&event.after),
         Value::Text(Json::from(event.changed.clone()).to_string()),
     ];
-    let statement = portable(tx.dialect(), text, values.len(), &[]);
-    tx.execute(&statement, &Bindings { values: &values, ..Bindings::default() }).await.map(|_| ())
+    let statement = portable(tx.dialect(), text, values.len(), &[ColumnType::Integer]);
+    let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
+    rows.first_integer().ok_or_else(|| StoreError::corrupt("an event without a number"))
 }
 
 /// The next number of a field's counter, from 1. The counter's row stays locked until the transaction ends.

@@ -2,7 +2,9 @@
 
 pub mod access;
 pub mod events;
+pub mod plugins;
 pub mod sessions;
+pub mod workflows;
 
 use cardine_model::Value;
 use cardine_query::Slot;

@@ -1,0 +1,283 @@
+//! The rules of single values: normalised and checked before a write, every fault told at once.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use cardine_model::catalog::{DecimalUnit, Field, FieldKind, TextFormat};
+use cardine_model::{Decimal, Issue, PathSegment, Value};
+use quick_cache::sync::Cache;
+use regex::Regex;
+
+use crate::record::json_name;
+
+/// Most digits of a decimal, before and after the point together.
+pub const DECIMAL_DIGITS_MAX: usize = 28;
+/// Most characters of a one-line text without a `maxLength` of its own.
+pub const TEXT_LENGTH_MAX: usize = 10_000;
+/// Most characters of a text of several lines without a `maxLength` of its own.
+pub const LONG_TEXT_LENGTH_MAX: usize = 1_000_000;
+
+/// Normalises and checks one value of `field`; what breaks a rule goes to `issues` under `path`.
+pub fn check_value(field: &Field, value: Value, path: &[PathSegment], issues: &mut Vec<Issue>) -> Value {
+    if value.is_null() {
+        if field.required {
+            issues.push(issue(field, path, "required", "a value is required"));
+        }
+        return value;
+    }
+    match normalise(field, value) {
+        Ok(value) => value,
+        Err((rule, message)) => {
+            issues.push(issue(field, path, rule, message));
+            Value::Null
+        }
+    }
+}
+
+/// An issue at a field's place in an input.
+pub fn issue(field: &Field, path: &[PathSegment], rule: &str, message: impl Into<String>) -> Issue {
+    let path = path
+        .iter()
+        .cloned()
+        .chain([PathSegment::Name(json_name(field))])
+        .collect();
+    Issue::new(path, rule, message)
+}
+
+type Fault = (&'static str, String);
+
+fn normalise(field: &Field, value: Value) -> Result<Value, Fault> {
+    match (&field.kind, value) {
+        (
+            FieldKind::Text {
+                format,
+                max_length,
+                pattern,
+            },
+            Value::Text(text),
+        ) => normalise_text(*format, *max_length, pattern.as_deref(), text).map(Value::Text),
+        (FieldKind::Integer { big, min, max }, Value::Integer(number)) => {
+            let least = min.unwrap_or(if *big { i64::MIN } else { i64::from(i32::MIN) });
+            let most = max.unwrap_or(if *big { i64::MAX } else { i64::from(i32::MAX) });
+            if (least..=most).contains(&number) {
+                Ok(Value::Integer(number))
+            } else {
+                Err(("range", format!("must be from {least} to {most}")))
+            }
+        }
+        (FieldKind::Decimal { unit, scale, min, max }, Value::Decimal(number)) => {
+            check_decimal(*unit, *scale, min.as_ref(), max.as_ref(), &number)?;
+            Ok(Value::Decimal(number))
+        }
+        (FieldKind::Choice { options }, Value::Text(text)) => {
+            let option = options.iter().find(|option| option.value == text);
+            match option {
+                Some(option) if option.active => Ok(Value::Text(text)),
+                Some(_) => Err((
+                    "retired",
+                    "this choice is retired and can't be chosen any more".to_owned(),
+                )),
+                None => Err(("choice", "is none of the choices".to_owned())),
+            }
+        }
+        (FieldKind::MultiChoice { options }, Value::List(values)) => {
+            let mut chosen: Vec<Value> = Vec::new();
+            for value in values {
+                let known = matches!(&value, Value::Text(text) if options.iter().any(|option| option.active && option.value == *text));
+                if !known {
+                    return Err(("choice", "holds a value that is none of the choices".to_owned()));
+                }
+                if !chosen.contains(&value) {
+                    chosen.push(value);
+                }
+            }
+            Ok(Value::List(chosen))
+        }
+        (_, value) => Ok(value),
+    }
+}
+
+fn normalise_text(
+    format: TextFormat,
+    max_length: Option<u32>,
+    pattern: Option<&str>,
+    text: String,
+) -> Result<String, Fault> {
+    if text.contains('\0') {
+        return Err(("characters", "must not contain the character NUL".to_owned()));
+    }
+    let text = match format {
+        TextFormat::Plain | TextFormat::Long | TextFormat::Rich => text,
+        TextFormat::Email => email(&text)?,
+        TextFormat::Phone => phone(&text)?,
+        TextFormat::Url => web_address(&text)?,
+    };
+    if format == TextFormat::Plain && text.contains(['\n', '\r']) {
+        return Err(("characters", "must be a single line".to_owned()));
+    }
+    let most = match (max_length, format) {
+        (Some(most), _) => most as usize,
+        (None, TextFormat::Long | TextFormat::Rich) => LONG_TEXT_LENGTH_MAX,
+        (None, _) => TEXT_LENGTH_MAX,
+    };
+    let length = text.chars().count();
+    if length > most {
+        return Err((
+            "maxLength",
+            format!("has {length} characters, at most {most} are allowed"),
+        ));
+    }
+    if let Some(pattern) = pattern {
+        if !matches_whole(pattern, &text) {
+            return Err(("pattern", format!("must match the pattern {pattern}")));
+        }
+    }
+    Ok(text)
+}
+
+/// Whether all of `text` matches; patterns are compiled once. The resolver refuses a definition with a faulty one.
+fn matches_whole(pattern: &str, text: &str) -> bool {
+    static COMPILED: LazyLock<Cache<String, Option<Regex>>> = LazyLock::new(|| Cache::new(1_000));
+    let compiled = COMPILED.get_or_insert_with(pattern, || {
+        Ok::<_, Infallible>(Regex::new(&format!("^(?:{pattern})$")).ok())
+    });
+    compiled.is_ok_and(|compiled| compiled.is_some_and(|compiled| compiled.is_match(text)))
+}
+
+fn check_decimal(
+    unit: DecimalUnit,
+    scale: u8,
+    min: Option<&Decimal>,
+    max: Option<&Decimal>,
+    number: &Decimal,
+) -> Result<(), Fault> {
+    let what = match unit {
+        DecimalUnit::Plain => "number",
+        DecimalUnit::Percent => "percentage",
+        DecimalUnit::Money => "amount",
+    };
+    if number.fraction_digits() > u32::from(scale) {
+        return Err((
+            "scale",
+            format!("this {what} has more than {scale} digits after the point"),
+        ));
+    }
+    let digits = number.integer_digits() as usize + usize::from(scale);
+    if digits > DECIMAL_DIGITS_MAX {
+        let most = DECIMAL_DIGITS_MAX - usize::from(scale);
+        return Err((
+            "digits",
+            format!("this {what} has more than {most} digits before the point"),
+        ));
+    }
+    if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
+        let bounds = match (min, max) {
+            (Some(min), Some(max)) => format!("must be from {min} to {max}"),
+            (Some(min), None) => format!("must be at least {min}"),
+            (_, max) => format!("must be at most {}", max.map(ToString::to_string).unwrap_or_default()),
+        };
+        return Err(("range", bounds));
+    }
+    Ok(())
+}
+
+/// An address as of RFC 5321: the domain in small letters, the local part as it is.
+fn email(text: &str) -> Result<String, Fault> {
+    let text = text.trim();
+    let fault = || ("email", "is no e-mail address, such as name@example.com".to_owned());
+    let (local, domain) = text.rsplit_once('@').ok_or_else(fault)?;
+    if !email_address::EmailAddress::is_valid(text) || !domain.contains('.') || domain.parse::<IpAddr>().is_ok() {
+        return Err(fault());
+    }
+    Ok(format!("{local}@{}", domain.to_lowercase()))
+}
+
+/// A number as people write it, reduced to `+` and digits; an extension behind `x` is kept.
+fn phone(text: &str) -> Result<String, Fault> {
+    let fault = || ("phone", "is no phone number, such as +39 051 123456".to_owned());
+    let (number, extension) = match text.split_once(['x', 'X']) {
+        Some((number, extension)) => (number, Some(extension.trim())),
+        None => (text, None),
+    };
+    let international = number.trim_start().starts_with('+') || number.trim_start().starts_with("00");
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    let others = number
+        .trim()
+        .trim_start_matches('+')
+        .chars()
+        .all(|c| c.is_ascii_digit() || " -./()".contains(c));
+    let digits = if number.trim_start().starts_with("00") {
+        digits[2..].to_owned()
+    } else {
+        digits
+    };
+    if !others || !(3..=15).contains(&digits.len()) {
+        return Err(fault());
+    }
+    let plus = if international { "+" } else { "" };
+    match extension {
+        None => Ok(format!("{plus}{digits}")),
+        Some(extension)
+            if !extension.is_empty() && extension.len() <= 6 && extension.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            Ok(format!("{plus}{digits}x{extension}"))
+        }
+        Some(_) => Err(fault()),
+    }
+}
+
+/// An absolute `http` or `https` address; `https://` is put before one without a scheme.
+fn web_address(text: &str) -> Result<String, Fault> {
+    let fault = || ("url", "is no web address, such as https://example.com".to_owned());
+    let text = text.trim();
+    let full = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("https://{text}")
+    };
+    let address = url::Url::parse(&full).map_err(|_| fault())?;
+    if !matches!(address.scheme(), "http" | "https")
+        || !address
+            .host_str()
+            .is_some_and(|host| host.contains('.') || host == "localhost")
+    {
+        return Err(fault());
+    }
+    Ok(address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_numbers_are_normalised() {
+        assert_eq!(
+            email(" Mario.Rossi@Example.COM ").as_deref(),
+            Ok("Mario.Rossi@example.com")
+        );
+        assert!(email("mario").is_err());
+        assert!(email("a@b").is_err());
+        assert_eq!(phone("+39 (051) 12.34-56").as_deref(), Ok("+39051123456"));
+        assert_eq!(phone("0039 051 123456 x 12").as_deref(), Ok("+39051123456x12"));
+        assert_eq!(phone("051 123456").as_deref(), Ok("051123456"));
+        assert!(phone("call me").is_err());
+        assert!(phone("00").is_err());
+        assert_eq!(web_address("example.com/a").as_deref(), Ok("https://example.com/a"));
+        assert!(web_address("javascript:alert(1)").is_err());
+        assert!(web_address("ftp://example.com").is_err());
+    }
+
+    #[test]
+    fn decimals_keep_to_scale_and_digits() {
+        let check = |text: &str| {
+            check_decimal(DecimalUnit::Money, 2, None, None, &Decimal::parse(text).unwrap()).map_err(|fault| fault.0)
+        };
+        assert_eq!(check("12.50"), Ok(()));
+        assert_eq!(check("12.500"), Ok(()));
+        assert_eq!(check("12.505"), Err("scale"));
+        assert_eq!(check("99999999999999999999999999.99"), Ok(()));
+        assert_eq!(check("100000000000000000000000000.00"), Err("digits"));
+    }
+}

@@ -1,0 +1,61 @@
+//! The port to what follows an event: higher crates say which runs a change of a record queues.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use cardine_model::Catalog;
+use cardine_model::catalog::{FieldId, Module};
+use cardine_store::platform::workflows::NewRun;
+use cardine_store::{BoxFuture, Store};
+use uuid::Uuid;
+
+use crate::record::Record;
+use crate::{EngineError, RequestContext};
+
+/// Longest chain of causes: an event this deep queues nothing more.
+pub const CAUSE_DEPTH_MAX: u32 = 16;
+
+/// A change of a record, inside its transaction.
+#[derive(Debug)]
+pub struct RecordEvent<'a> {
+    /// The request that caused it.
+    pub ctx: &'a RequestContext,
+    /// The record's module.
+    pub module: &'a Module,
+    /// `CREATED`, `UPDATED`, `DELETED`.
+    pub kind: &'static str,
+    /// The record.
+    pub id: Uuid,
+    /// Before; `None` for a new record.
+    pub before: Option<&'a Record>,
+    /// After.
+    pub after: &'a Record,
+    /// What differs.
+    pub changed: &'a [FieldId],
+}
+
+/// Says which runs an event queues. It belongs to a snapshot, so it is over that snapshot's catalog.
+pub trait EventMatcher: Send + Sync + Debug {
+    /// The runs to queue in the event's own transaction.
+    fn runs(&self, event: &RecordEvent<'_>) -> Vec<NewRun>;
+}
+
+/// Makes the matcher of a snapshot; called when the catalog or the access epoch has changed.
+pub trait EventMatcherLoader: Send + Sync {
+    /// Reads what there is in the database.
+    fn load<'a>(
+        &'a self,
+        store: &'a Store,
+        catalog: &'a Catalog,
+    ) -> BoxFuture<'a, Result<Arc<dyn EventMatcher>, EngineError>>;
+}
+
+/// Queues nothing: the matcher of an engine without workflows.
+#[derive(Debug)]
+pub(crate) struct NoRuns;
+
+impl EventMatcher for NoRuns {
+    fn runs(&self, _event: &RecordEvent<'_>) -> Vec<NewRun> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,276 @@
+//! Reading: the statements of a list, level by level, in one transaction; rows are grouped by the parent that they belong to.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use cardine_model::Value;
+use cardine_query::{Authorised, List, Take};
+use cardine_sql::{Found, ListStatements, Param, Statement, render_list};
+use cardine_store::{Bindings, Cell, ReadTx, RowSet, StoreError, WriteTx};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use rustc_hash::{FxHashMap, FxHashSet};
+use uuid::Uuid;
+
+use crate::{Engine, EngineError, RequestContext};
+
+/// The answer to one list.
+#[derive(Debug, Default)]
+pub struct ListResult {
+    rows: RowSet,
+    /// 1 in a nested list, whose first column is the parent's id.
+    skip: usize,
+    groups: Groups,
+    /// The nested lists' answers, in the question's order.
+    pub children: Vec<ListResult>,
+}
+
+/// One parent's part of a list; the whole of it at the root.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Which rows of the list.
+    pub rows: Range<usize>,
+    /// Whether there are more beyond the page, in the direction in which it was taken.
+    pub has_more: bool,
+    /// The number of all records of the filter, where it was asked for.
+    pub total: i64,
+}
+
+#[derive(Debug)]
+enum Groups {
+    Root(Group),
+    ByParent(FxHashMap<Uuid, Group>),
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        Self::Root(Group::default())
+    }
+}
+
+impl ListResult {
+    /// The value of output `output` in row `row`.
+    pub fn cell(&self, row: usize, output: usize) -> Cell<'_> {
+        self.rows.cell(row, output + self.skip)
+    }
+
+    /// The whole of a list that is not nested.
+    pub fn root(&self) -> Group {
+        match &self.groups {
+            Groups::Root(group) => group.clone(),
+            Groups::ByParent(_) => Group::default(),
+        }
+    }
+
+    /// The part of the parent with this id, as it stands in the parent's row; empty if it has none.
+    pub fn of_parent(&self, parent: &str) -> Group {
+        match &self.groups {
+            Groups::Root(_) => Group::default(),
+            Groups::ByParent(groups) => Uuid::try_parse(parent)
+                .ok()
+                .and_then(|id| groups.get(&id))
+                .cloned()
+                .unwrap_or_default(),
+        }
+    }
+}
+
+impl Engine {
+    /// Answers several lists on one snapshot of the database. `values` are those that the lists' slots name.
+    pub async fn read(
+        &self,
+        ctx: &RequestContext,
+        lists: Vec<Authorised<List>>,
+        values: Arc<[Value]>,
+    ) -> Result<Vec<ListResult>, EngineError> {
+        let dialect = self.store().dialect();
+        let statements: Vec<ListStatements> = lists
+            .iter()
+            .map(|list| render_list(dialect, ctx.catalog(), &ctx.actor.rights, list, Found::Asked))
+            .collect();
+        let ctx = ctx.clone();
+        self.store()
+            .read(move |tx: &mut ReadTx| {
+                async move {
+                    let mut results = Vec::with_capacity(statements.len());
+                    for statements in &statements {
+                        results.push(fetch_list(&mut Tx::Read(tx), statements, ctx.bindings(&values)).await?);
+                    }
+                    Ok(results)
+                }
+                .boxed()
+            })
+            .await
+    }
+}
+
+/// A transaction that can be read from.
+pub(crate) enum Tx<'a> {
+    Read(&'a mut ReadTx),
+    Write(&'a mut WriteTx),
+}
+
+impl Tx<'_> {
+    async fn query(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<RowSet, StoreError> {
+        match self {
+            Self::Read(tx) => tx.query(statement, bindings).await,
+            Self::Write(tx) => tx.query(statement, bindings).await,
+        }
+    }
+}
+
+/// Runs a list's statements and those of the lists nested in it.
+pub(crate) async fn fetch_list(
+    tx: &mut Tx<'_>,
+    statements: &ListStatements,
+    bindings: Bindings<'_>,
+) -> Result<ListResult, EngineError> {
+    let rows = match &statements.rows {
+        Some(statement) => tx.query(statement, &bindings).await?,
+        None => RowSet::default(),
+    };
+    let mut group = page(statements.take, 0..rows.len(), bindings.values, statements);
+    if let Some(statement) = &statements.count {
+        let counted = tx.query(statement, &bindings).await?;
+        group.total = if counted.is_empty() {
+            0
+        } else {
+            counted.cell(0, 0).integer().unwrap_or_default()
+        };
+    }
+    let rows = forward(statements.take, rows, std::slice::from_ref(&group));
+    let mut result = ListResult {
+        rows,
+        skip: 0,
+        groups: Groups::Root(group),
+        children: Vec::new(),
+    };
+    fetch_children(tx, statements, bindings, &mut result).await?;
+    Ok(result)
+}
+
+fn fetch_children<'a>(
+    tx: &'a mut Tx<'_>,
+    statements: &'a ListStatements,
+    bindings: Bindings<'a>,
+    parent: &'a mut ListResult,
+) -> BoxFuture<'a, Result<(), EngineError>> {
+    async move {
+        for child in &statements.children {
+            let ids = parent_ids(parent, child.parent_output);
+            let mut result = fetch_nested(
+                tx,
+                child,
+                Bindings {
+                    parents: &ids,
+                    ..bindings
+                },
+            )
+            .await?;
+            fetch_children(tx, child, bindings, &mut result).await?;
+            parent.children.push(result);
+        }
+        Ok(())
+    }
+    .boxed()
+}
+
+async fn fetch_nested(
+    tx: &mut Tx<'_>,
+    statements: &ListStatements,
+    bindings: Bindings<'_>,
+) -> Result<ListResult, EngineError> {
+    let mut groups: FxHashMap<Uuid, Group> = FxHashMap::default();
+    let mut rows = RowSet::default();
+    let mut order = Vec::new();
+    if let (Some(statement), false) = (&statements.rows, bindings.parents.is_empty()) {
+        rows = tx.query(statement, &bindings).await?;
+        let mut start = 0;
+        while start < rows.len() {
+            let parent = rows.cell(start, 0);
+            let mut end = start + 1;
+            while end < rows.len() && rows.cell(end, 0) == parent {
+                end += 1;
+            }
+            if let Some(id) = parent.text().and_then(|id| Uuid::try_parse(id).ok()) {
+                let group = page(statements.take, start..end, bindings.values, statements);
+                order.push(group.clone());
+                groups.insert(id, group);
+            }
+            start = end;
+        }
+        rows = forward(statements.take, rows, &order);
+    }
+    if let (Some(statement), false) = (&statements.count, bindings.parents.is_empty()) {
+        let counted = tx.query(statement, &bindings).await?;
+        for row in 0..counted.len() {
+            if let Some(id) = counted.cell(row, 0).text().and_then(|id| Uuid::try_parse(id).ok()) {
+                groups.entry(id).or_default().total = counted.cell(row, 1).integer().unwrap_or_default();
+            }
+        }
+    }
+    Ok(ListResult {
+        rows,
+        skip: 1,
+        groups: Groups::ByParent(groups),
+        children: Vec::new(),
+    })
+}
+
+/// The page among the rows that were fetched: one more than asked for tells that there are more.
+fn page(take: Take, fetched: Range<usize>, values: &[Value], statements: &ListStatements) -> Group {
+    let limit = match take {
+        Take::One => {
+            return Group {
+                rows: fetched,
+                ..Group::default()
+            };
+        }
+        Take::First(slot) | Take::Last(slot) => match values.get(slot.0 as usize) {
+            Some(Value::Integer(limit)) => usize::try_from(*limit).unwrap_or(0),
+            _ => {
+                debug_assert!(!has_limit(statements), "a page's size is an integer");
+                0
+            }
+        },
+    };
+    let has_more = fetched.len() > limit;
+    let rows = if has_more {
+        fetched.start..fetched.start + limit
+    } else {
+        fetched
+    };
+    Group {
+        rows,
+        has_more,
+        total: 0,
+    }
+}
+
+fn has_limit(statements: &ListStatements) -> bool {
+    let params = statements.rows.iter().flat_map(|statement| &statement.params);
+    params.into_iter().any(|param| matches!(param, Param::SlotPlus(..)))
+}
+
+/// A page from the end was fetched backwards: each group's rows are turned round.
+fn forward(take: Take, rows: RowSet, groups: &[Group]) -> RowSet {
+    match take {
+        Take::First(_) | Take::One => rows,
+        Take::Last(_) => {
+            let mut order: Vec<usize> = (0..rows.len()).collect();
+            for group in groups {
+                order[group.rows.clone()].reverse();
+            }
+            rows.reordered(&order)
+        }
+    }
+}
+
+/// The ids that nested lists belong to, each once.
+fn parent_ids(parent: &ListResult, output: usize) -> Vec<Uuid> {
+    let mut seen = FxHashSet::default();
+    (0..parent.rows.len())
+        .filter_map(|row| parent.cell(row, output).text().and_then(|id| Uuid::try_parse(id).ok()))
+        .filter(|id| seen.insert(*id))
+        .collect()
+}
