@@ -1,0 +1,182 @@
+//! Answers what a running plugin asks of the host, and counts it.
+
+use crate::bindings::cardine::plugin::{api, config, events, http, log, runtime, state, types};
+use crate::call_state::{Breach, CallState};
+use crate::logs::LogLevel;
+
+const RANDOM_BYTES_MAX: u32 = 65_536;
+
+impl types::Host for CallState {}
+
+impl CallState {
+    /// Counts one host call. Over the bound it is refused, and the plugin may cope with that; one
+    /// that goes on calling is ended.
+    fn count_call(&mut self) -> wasmtime::Result<Result<(), String>> {
+        self.host_calls += 1;
+        let allowed = self.limits.host_calls;
+        if self.host_calls > allowed.saturating_mul(2) {
+            return Err(Breach::HostCalls.into());
+        }
+        if self.host_calls > allowed {
+            return Ok(Err(format!("an operation may call the host {allowed} times")));
+        }
+        Ok(Ok(()))
+    }
+}
+
+impl log::Host for CallState {
+    fn write(&mut self, level: log::Level, message: String, fields: String) -> wasmtime::Result<()> {
+        let level = match level {
+            log::Level::Trace => LogLevel::Trace,
+            log::Level::Debug => LogLevel::Debug,
+            log::Level::Info => LogLevel::Info,
+            log::Level::Warn => LogLevel::Warn,
+            log::Level::Error => LogLevel::Error,
+        };
+        self.log.write(level, message, fields, &self.limits);
+        Ok(())
+    }
+}
+
+impl runtime::Host for CallState {
+    fn now_ms(&mut self) -> wasmtime::Result<f64> {
+        Ok(self.services.now_ms())
+    }
+
+    fn monotonic_ms(&mut self) -> wasmtime::Result<f64> {
+        Ok(self.began.elapsed().as_secs_f64() * 1e3)
+    }
+
+    fn random(&mut self, len: u32) -> wasmtime::Result<Vec<u8>> {
+        if len > RANDOM_BYTES_MAX {
+            return Err(Breach::RandomBytes.into());
+        }
+        let mut bytes = vec![0; len as usize];
+        rand::fill(&mut bytes[..]);
+        Ok(bytes)
+    }
+
+    fn uuid_v7(&mut self) -> wasmtime::Result<String> {
+        Ok(uuid::Uuid::now_v7().to_string())
+    }
+
+    fn remaining_ms(&mut self) -> wasmtime::Result<u32> {
+        let left = self.wall_budget.saturating_sub(self.began.elapsed());
+        Ok(u32::try_from(left.as_millis()).unwrap_or(u32::MAX))
+    }
+}
+
+impl config::Host for CallState {
+    fn settings(&mut self) -> wasmtime::Result<String> {
+        Ok(self.services.settings().to_string())
+    }
+
+    async fn secret_handle(&mut self, name: String) -> wasmtime::Result<Result<String, types::HostError>> {
+        if let Err(message) = self.count_call()? {
+            return Ok(Err(types::HostError::Limit(message)));
+        }
+        Ok(self.services.secret_handle(&self.context, name).await)
+    }
+
+    async fn reveal_secret(&mut self, name: String) -> wasmtime::Result<Result<String, types::HostError>> {
+        if let Err(message) = self.count_call()? {
+            return Ok(Err(types::HostError::Limit(message)));
+        }
+        Ok(self.services.reveal_secret(&self.context, name).await)
+    }
+}
+
+impl api::Host for CallState {
+    async fn execute(
+        &mut self,
+        run_as: api::RunAs,
+        operation: api::Operation,
+    ) -> wasmtime::Result<Result<String, types::HostError>> {
+        if let Err(message) = self.count_call()? {
+            return Ok(Err(types::HostError::Limit(message)));
+        }
+        let answers = self.services.execute(&self.context, run_as, vec![operation]).await;
+        let missing = || types::HostError::Unavailable("the API gave no answer".to_owned());
+        Ok(answers.and_then(|answers| answers.into_iter().next().ok_or_else(missing)))
+    }
+
+    async fn execute_batch(
+        &mut self,
+        run_as: api::RunAs,
+        operations: Vec<api::Operation>,
+    ) -> wasmtime::Result<Result<Vec<String>, types::HostError>> {
+        if let Err(message) = self.count_call()? {
+            return Ok(Err(types::HostError::Limit(message)));
+        }
+        Ok(self.services.execute(&self.context, run_as, operations).await)
+    }
+}
+
+impl state::Host for CallState {
+    async fn get_many(
+        &mut self,
+        keys: Vec<String>,
+    ) -> wasmtime::Result<Result<Vec<Option<state::Entry>>, state::StateError>> {
+        if let Err(message) = self.count_call()? {
+            return Ok(Err(state::StateError::Limit(message)));
+        }
+        Ok(self.services.fetch_state(&self.context, keys).await)
+    }
+
+    async fn put_many(
+        &mut self,
+        changes: Vec<state::Change>,
+    ) -> wasmtime::Result<Result<Vec<String>, state::StateError>> {
+        if let Err(message) = self.count_call()? {
+            return Ok(Err(state::StateError::Limit(message)));
+        }
+        Ok(self.services.store_state(&self.context, changes).await)
+    }
+
+    async fn list_keys(
+        &mut self,
+        prefix: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> wasmtime::Result<Result<Vec<String>, state::StateError>> {
+        if let Err(message) = self.count_call()? {
+            return Ok(Err(state::StateError::Limit(message)));
+        }
+        Ok(self.services.fetch_state_keys(&self.context, prefix, after, limit).await)
+    }
+}
+
+impl http::Host for CallState {
+    async fn send_many(
+        &mut self,
+        requests: Vec<http::Request>,
+    ) -> wasmtime::Result<Vec<Result<http::Response, http::HttpError>>> {
+        if let Err(message) = self.count_call()? {
+            let refuse = |_| Err(http::HttpError::Limit(message.clone()));
+            return Ok(requests.into_iter().map(refuse).collect());
+        }
+        Ok(self.services.send_http(&self.context, requests).await)
+    }
+}
+
+impl events::Host for CallState {
+    async fn emit(&mut self, name: String, payload: String) -> wasmtime::Result<Result<(), types::HostError>> {
+        if let Err(message) = self.count_call()? {
+            return Ok(Err(types::HostError::Limit(message)));
+        }
+        Ok(self.services.emit_event(&self.context, name, payload).await)
+    }
+
+    async fn enqueue(
+        &mut self,
+        function: String,
+        input: String,
+        delay_ms: f64,
+        key: Option<String>,
+    ) -> wasmtime::Result<Result<String, types::HostError>> {
+        if let Err(message) = self.count_call()? {
+            return Ok(Err(types::HostError::Limit(message)));
+        }
+        Ok(self.services.enqueue(&self.context, function, input, delay_ms, key).await)
+    }
+}

@@ -1,0 +1,255 @@
+//! What a plugin says about itself in `plugin.json`.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::issue::{Issue, PathStep};
+
+/// More issues than this tell nothing new.
+const ISSUES_MAX: usize = 50;
+
+/// A checked `plugin.json`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    typed: TypedManifest,
+    raw: Value,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TypedManifest {
+    name: String,
+    version: String,
+    title: String,
+    min_server: Option<String>,
+    #[serde(default)]
+    functions: Vec<FunctionManifest>,
+    #[serde(default)]
+    limits: LimitWishes,
+}
+
+/// Bounds that a plugin wishes for; the operator's maxima hold them.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LimitWishes {
+    /// Linear memory of one instance, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// CPU time of one call where the function does not say, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Answer of one call, in bytes.
+    pub output_bytes: Option<u64>,
+    /// Calls of the host in one operation.
+    pub host_calls: Option<u64>,
+    /// Nesting of calls that it causes.
+    pub depth: Option<u64>,
+}
+
+/// A function that workflow steps may call.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FunctionManifest {
+    /// Unique within the plugin, in lower case with hyphens.
+    pub name: String,
+    /// What it does, for people who choose it in a workflow.
+    pub description: Option<String>,
+    /// JSON Schema that every input must fit; absent: anything.
+    pub input_schema: Option<Value>,
+    /// JSON Schema that every output must fit; absent: anything.
+    pub output_schema: Option<Value>,
+    /// CPU time that a call may take, in milliseconds; the operator's maximum holds it.
+    pub timeout_ms: Option<u64>,
+    /// Whether a call may be repeated without harm.
+    #[serde(default)]
+    pub idempotent: bool,
+}
+
+impl Manifest {
+    /// Parses and checks the text of a `plugin.json`.
+    ///
+    /// # Errors
+    /// All issues at once, at most 50.
+    pub fn parse(text: &str) -> Result<Self, Vec<Issue>> {
+        let raw: Value = serde_json::from_str(text)
+            .map_err(|error| vec![Issue::new(vec![], "json", format!("malformed JSON: {error}"))])?;
+        let mut issues = shape_issues(&raw);
+        issues.extend(meaning_issues(&raw));
+        if !issues.is_empty() {
+            issues.truncate(ISSUES_MAX);
+            return Err(issues);
+        }
+        match TypedManifest::deserialize(&raw) {
+            Ok(typed) => Ok(Self { typed, raw }),
+            Err(error) => Err(vec![Issue::new(vec![], "shape", error.to_string())]),
+        }
+    }
+
+    /// The plugin's name: unique on a server, in lower case with hyphens.
+    pub fn name(&self) -> &str {
+        &self.typed.name
+    }
+
+    /// The plugin's own version, a semantic version.
+    pub fn version(&self) -> &str {
+        &self.typed.version
+    }
+
+    /// The name for people.
+    pub fn title(&self) -> &str {
+        &self.typed.title
+    }
+
+    /// The bounds that the plugin wishes for.
+    pub fn limits(&self) -> &LimitWishes {
+        &self.typed.limits
+    }
+
+    /// The lowest server version that the plugin runs on.
+    pub fn min_server(&self) -> Option<&str> {
+        self.typed.min_server.as_deref()
+    }
+
+    /// The functions that workflow steps may call.
+    pub fn functions(&self) -> &[FunctionManifest] {
+        &self.typed.functions
+    }
+
+    /// The whole document: module definitions, wanted permissions and settings schema are read from
+    /// here by the parts of the server that grant or install them.
+    pub fn raw(&self) -> &Value {
+        &self.raw
+    }
+
+    /// Paths at which two manifests differ, at most ten.
+    pub(crate) fn differences(&self, other: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        collect_differences(&self.raw, other, &mut Vec::new(), &mut found);
+        found.truncate(10);
+        found
+    }
+}
+
+fn shape_issues(raw: &Value) -> Vec<Issue> {
+    let schema: Value = serde_json::from_str(include_str!("../../../../schema/plugin.schema.json"))
+        .expect("the manifest's schema is valid JSON");
+    let validator = jsonschema::options()
+        .offline()
+        .build(&schema)
+        .expect("the manifest's schema is a valid JSON Schema");
+    validator.iter_errors(raw).map(|error| Issue::from_schema(&error)).take(ISSUES_MAX).collect()
+}
+
+/// What a JSON Schema cannot say: unique names, schemas that are schemas.
+fn meaning_issues(raw: &Value) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    let no_functions = Vec::new();
+    let functions = raw.get("functions").and_then(Value::as_array).unwrap_or(&no_functions);
+    let mut names = HashSet::new();
+    for (index, function) in functions.iter().enumerate() {
+        let path = |key: &str| -> Vec<PathStep> { vec!["functions".into(), index.into(), key.into()] };
+        if let Some(name) = function.get("name").and_then(Value::as_str)
+            && !names.insert(name)
+        {
+            let message = format!("there is another function `{name}`; names must be unique");
+            issues.push(Issue::new(path("name"), "duplicate", message));
+        }
+        for key in ["inputSchema", "outputSchema"] {
+            if let Some(schema) = function.get(key)
+                && let Err(error) = compile_schema(schema)
+            {
+                let message = format!("not a JSON Schema that can be used: {error}");
+                issues.push(Issue::new(path(key), "schema", message));
+            }
+        }
+    }
+    issues
+}
+
+/// Compiles a schema that a plugin brought: no network, and regular expressions that take linear
+/// time, so that no pattern can hold up the server.
+pub(crate) fn compile_schema(schema: &Value) -> Result<jsonschema::Validator, String> {
+    jsonschema::options()
+        .offline()
+        .with_pattern_options(jsonschema::PatternOptions::regex())
+        .build(schema)
+        .map_err(|error| error.to_string())
+}
+
+fn collect_differences(left: &Value, right: &Value, path: &mut Vec<String>, found: &mut Vec<String>) {
+    match (left, right) {
+        (Value::Object(left), Value::Object(right)) => {
+            let only_right = right.keys().filter(|key| !left.contains_key(*key));
+            for key in left.keys().chain(only_right) {
+                path.push(key.clone());
+                let absent = Value::Null;
+                collect_differences(
+                    left.get(key).unwrap_or(&absent),
+                    right.get(key).unwrap_or(&absent),
+                    path,
+                    found,
+                );
+                path.pop();
+            }
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            for (index, (left, right)) in left.iter().zip(right).enumerate() {
+                path.push(index.to_string());
+                collect_differences(left, right, path, found);
+                path.pop();
+            }
+        }
+        (left, right) if left == right => {}
+        _ if path.is_empty() => found.push("the whole document".to_owned()),
+        _ => found.push(path.join(".")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"name": "deal-score", "version": "0.1.0", "title": "Deal score", "api": "0.1",
+        "functions": [{"name": "score", "inputSchema": {"type": "object"}, "timeoutMs": 500}]}"#;
+
+    #[test]
+    fn a_good_manifest_is_read() {
+        let manifest = Manifest::parse(GOOD).unwrap();
+        assert_eq!((manifest.name(), manifest.version()), ("deal-score", "0.1.0"));
+        assert_eq!(manifest.title(), "Deal score");
+        assert_eq!(manifest.functions()[0].timeout_ms, Some(500));
+    }
+
+    #[test]
+    fn all_issues_are_reported_at_once() {
+        let text = r#"{"name": "Deal Score", "version": "new", "api": "0.9", "colour": 1,
+            "functions": [{"name": "a", "inputSchema": {"type": "objekt"}}, {"name": "a"}, {}]}"#;
+        let issues = Manifest::parse(text).unwrap_err();
+        let found: Vec<String> = issues.iter().map(ToString::to_string).collect();
+        for start in ["name:", "version:", "api:", "functions[0].inputSchema:", "functions[1].name:", "functions[2]:"] {
+            assert!(found.iter().any(|issue| issue.starts_with(start)), "{start} in {found:#?}");
+        }
+        assert!(found.iter().any(|issue| issue.contains("colour")), "{found:#?}");
+    }
+
+    #[test]
+    fn malformed_json_is_one_issue() {
+        assert_eq!(Manifest::parse("{").unwrap_err()[0].rule, "json");
+    }
+
+    #[test]
+    fn schemas_from_the_network_are_refused() {
+        let text = GOOD.replace(r#"{"type": "object"}"#, r#"{"$ref": "https://example.org/schema.json"}"#);
+        assert_eq!(Manifest::parse(&text).unwrap_err()[0].rule, "schema");
+    }
+
+    #[test]
+    fn differences_name_their_place() {
+        let manifest = Manifest::parse(GOOD).unwrap();
+        assert!(manifest.differences(manifest.raw()).is_empty());
+        let mut other = manifest.raw().clone();
+        other["functions"][0]["name"] = "steal".into();
+        other["title"] = "x".into();
+        assert_eq!(manifest.differences(&other), ["title", "functions.0.name"]);
+    }
+}
