@@ -15,11 +15,12 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use selection::{DEPTH_MAX, MetaField, MetaName, depth};
+pub use selection::MetaField;
 
 pub(crate) use scalars::specified_by;
 
 use crate::schema::Schema;
+use selection::Selected;
 use writer::Writer;
 
 /// The answer would have more bytes than the caller of this module allows.
@@ -33,27 +34,16 @@ pub struct TooLarge {
     pub limit_bytes: usize,
 }
 
-/// Appends the value of `__schema`, an object with `fields`, to `out`, adding `limit_bytes` at most (give or take one value).
-pub fn write_schema(
-    schema: Schema<'_>,
-    fields: &[MetaField],
-    limit_bytes: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), TooLarge> {
-    Writer::new(schema, limit_bytes, out).schema(fields)
-}
-
-/// Appends the value of `__type(name)` to `out`: `null` for a name that does not exist for the caller.
-pub fn write_type(
-    schema: Schema<'_>,
-    name: &str,
-    fields: &[MetaField],
-    limit_bytes: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), TooLarge> {
+/// Appends the value of `field` to `out`: of `__schema` an object, of `__type` an object, or `null` for a name that does not exist
+/// for the caller. Writing stops soon after `limit_bytes`, and what `out` then has is of no use.
+pub fn write(schema: Schema<'_>, field: &MetaField, limit_bytes: usize, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    let selected = Selected::all_in(field);
     let mut writer = Writer::new(schema, limit_bytes, out);
-    match schema.type_named(name) {
-        Some(key) => writer.named_type(key, fields),
-        None => writer.null(),
+    match &field.type_name {
+        None => writer.schema(&selected),
+        Some(name) => match schema.type_named(name) {
+            Some(key) => writer.named_type(key, &selected),
+            None => writer.null(),
+        },
     }
 }

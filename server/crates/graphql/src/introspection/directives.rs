@@ -1,7 +1,7 @@
 //! The directives of every schema, all by the specification (<https://spec.graphql.org/September2025/#sec-Type-System.Directives>).
 
+use super::selection::{MetaName, Selected};
 use super::writer::{Writer, Written};
-use super::{MetaField, MetaName};
 use crate::schema::{InputValue, Scalar, TypeKey, TypeRef};
 
 /// A directive, none of which is repeatable.
@@ -88,7 +88,7 @@ impl Argument {
 }
 
 impl Writer<'_> {
-    pub(super) fn directive(&mut self, directive: &Directive, fields: &[MetaField]) -> Written {
+    pub(super) fn directive(&mut self, directive: &Directive, fields: &[Selected]) -> Written {
         self.object(fields, |writer, field| match field.name {
             MetaName::Typename => writer.name("__Directive"),
             MetaName::Name => writer.name(directive.name),

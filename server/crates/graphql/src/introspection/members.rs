@@ -1,12 +1,12 @@
 //! Writes what types are made of: `__Field`, `__InputValue` and `__EnumValue`.
 
+use super::selection::{MetaName, Selected};
 use super::writer::{Writer, Written};
-use super::{MetaField, MetaName};
 use crate::schema::{EnumValue, InputValue, OutputField};
 
 impl Writer<'_> {
     /// `fields` of a type.
-    pub(super) fn fields(&mut self, fields: Vec<OutputField>, selected: &MetaField) -> Written {
+    pub(super) fn fields(&mut self, fields: Vec<OutputField>, selected: &Selected) -> Written {
         let shown = fields.iter().filter(|field| selected.include_deprecated || field.deprecated.is_none());
         self.list(shown, |writer, field| {
             writer.object(&selected.children, |writer, part| match part.name {
@@ -21,7 +21,7 @@ impl Writer<'_> {
     }
 
     /// `args` of a field or directive, `inputFields` of a type.
-    pub(super) fn input_values(&mut self, values: &[InputValue], selected: &MetaField) -> Written {
+    pub(super) fn input_values(&mut self, values: &[InputValue], selected: &Selected) -> Written {
         let shown = values.iter().filter(|value| selected.include_deprecated || value.deprecated.is_none());
         self.list(shown, |writer, value| {
             writer.object(&selected.children, |writer, part| match part.name {
@@ -36,7 +36,7 @@ impl Writer<'_> {
     }
 
     /// `enumValues` of a type.
-    pub(super) fn enum_values(&mut self, values: Vec<EnumValue>, selected: &MetaField) -> Written {
+    pub(super) fn enum_values(&mut self, values: Vec<EnumValue>, selected: &Selected) -> Written {
         let shown = values.iter().filter(|value| selected.include_deprecated || value.deprecated.is_none());
         self.list(shown, |writer, value| {
             writer.object(&selected.children, |writer, part| match part.name {
@@ -49,7 +49,7 @@ impl Writer<'_> {
     }
 
     /// `isDeprecated` and `deprecationReason`, which fields, arguments and enum values have alike.
-    fn deprecation(&mut self, reason: Option<&str>, part: &MetaField) -> Written {
+    fn deprecation(&mut self, reason: Option<&str>, part: &Selected) -> Written {
         match part.name {
             MetaName::IsDeprecated => self.flag(reason.is_some()),
             MetaName::DeprecationReason => self.text_or_null(reason),

@@ -2,12 +2,12 @@
 
 use super::directives::DIRECTIVES;
 use super::scalars::specified_by;
+use super::selection::{MetaName, Selected};
 use super::writer::{Writer, Written};
-use super::{MetaField, MetaName};
 use crate::schema::{Kind, TypeKey, TypeRef};
 
 impl Writer<'_> {
-    pub(super) fn schema(&mut self, fields: &[MetaField]) -> Written {
+    pub(super) fn schema(&mut self, fields: &[Selected]) -> Written {
         self.object(fields, |writer, field| match field.name {
             MetaName::Typename => writer.name("__Schema"),
             MetaName::Types => {
@@ -26,7 +26,7 @@ impl Writer<'_> {
         })
     }
 
-    pub(super) fn ty(&mut self, ty: &TypeRef, fields: &[MetaField]) -> Written {
+    pub(super) fn ty(&mut self, ty: &TypeRef, fields: &[Selected]) -> Written {
         match ty {
             TypeRef::Named(key) => self.named_type(*key, fields),
             TypeRef::NonNull(inner) => self.wrapper("NON_NULL", inner, fields),
@@ -34,7 +34,7 @@ impl Writer<'_> {
         }
     }
 
-    fn wrapper(&mut self, kind: &str, inner: &TypeRef, fields: &[MetaField]) -> Written {
+    fn wrapper(&mut self, kind: &str, inner: &TypeRef, fields: &[Selected]) -> Written {
         self.object(fields, |writer, field| match field.name {
             MetaName::Typename => writer.name("__Type"),
             MetaName::Kind => writer.name(kind),
@@ -44,7 +44,7 @@ impl Writer<'_> {
     }
 
     /// A named type. What its kind does not have is null (<https://spec.graphql.org/September2025/#sec-Type-Kinds>).
-    pub(super) fn named_type(&mut self, key: TypeKey, fields: &[MetaField]) -> Written {
+    pub(super) fn named_type(&mut self, key: TypeKey, fields: &[Selected]) -> Written {
         let schema = self.schema;
         let kind = schema.kind(key);
         self.object(fields, |writer, field| match (field.name, kind) {
@@ -54,9 +54,7 @@ impl Writer<'_> {
             (MetaName::Description, _) => writer.text_or_null(schema.description(key).as_deref()),
             (MetaName::Fields, Kind::Object | Kind::Interface) => writer.fields(schema.fields(key), field),
             (MetaName::Interfaces, Kind::Object | Kind::Interface) => writer.types(schema.interfaces(key), field),
-            (MetaName::PossibleTypes, Kind::Interface | Kind::Union) => {
-                writer.types(schema.possible_types(key), field)
-            }
+            (MetaName::PossibleTypes, Kind::Interface | Kind::Union) => writer.types(schema.possible_types(key), field),
             (MetaName::EnumValues, Kind::Enum) => writer.enum_values(schema.enum_values(key), field),
             (MetaName::InputFields, Kind::InputObject) => writer.input_values(&schema.input_fields(key), field),
             (MetaName::IsOneOf, Kind::InputObject) => writer.flag(schema.is_one_of(key)),
@@ -65,7 +63,7 @@ impl Writer<'_> {
         })
     }
 
-    fn types(&mut self, keys: Vec<TypeKey>, field: &MetaField) -> Written {
+    fn types(&mut self, keys: Vec<TypeKey>, field: &Selected) -> Written {
         self.list(keys, |writer, key| writer.named_type(key, &field.children))
     }
 }

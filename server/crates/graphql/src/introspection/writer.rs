@@ -1,6 +1,7 @@
 //! Writes JSON objects and lists into the response, keeping to the limit of its size.
 
-use super::{MetaField, TooLarge};
+use super::TooLarge;
+use super::selection::Selected;
 use crate::schema::Schema;
 
 /// What every step of writing gives.
@@ -24,8 +25,8 @@ impl<'a> Writer<'a> {
     /// An object with a value for each of `fields`.
     pub(super) fn object(
         &mut self,
-        fields: &[MetaField],
-        mut value: impl FnMut(&mut Self, &MetaField) -> Written,
+        fields: &[Selected],
+        mut value: impl FnMut(&mut Self, &Selected) -> Written,
     ) -> Written {
         self.check_size()?;
         self.out.push(b'{');

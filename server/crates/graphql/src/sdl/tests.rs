@@ -1,15 +1,21 @@
 //! The SDL of a small catalog as golden text, and what it leaves out.
 
 use super::{sdl, text};
-use crate::introspection::fixture::{administrator, catalog, salesperson, stranger};
+use crate::introspection::fixture::{HIDDEN, administrator, catalog, salesperson, stranger};
 use crate::schema::Schema;
 
-/// With `UPDATE_GOLDEN` set, the file is written anew instead; the change is then seen in its diff.
+/// The definitions that the gadgets' module brings. With `UPDATE_GOLDEN` set, the file is written anew instead; the change is
+/// then seen in its diff.
 #[test]
 fn every_kind_of_field_is_printed() {
     let catalog = catalog();
-    let rights = salesperson(&catalog);
+    let rights = administrator(&catalog);
     let printed = sdl(&Schema { catalog: &catalog, rights: &rights });
+    let of_gadgets = |definition: &&str| {
+        let opens = |line: &str| ["Gadget", "scalar"].iter().any(|word| line.contains(word)) && !line.starts_with(' ');
+        definition.lines().any(opens)
+    };
+    let printed = Vec::from_iter(printed.split("\n\n").filter(of_gadgets)).join("\n\n") + "\n";
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sdl/golden.graphql");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(path, &printed).unwrap();
@@ -28,7 +34,7 @@ fn what_a_caller_may_not_read_is_not_printed() {
     let all = sdl(&Schema { catalog: &catalog, rights: &rights });
     let rights = salesperson(&catalog);
     let some = sdl(&Schema { catalog: &catalog, rights: &rights });
-    for hidden in ["secretTier", "GadgetSecretTier", "HUSH", "secretPlan", "JSON", "Vault", "vault", "combination"] {
+    for hidden in HIDDEN {
         assert!(all.contains(hidden), "{hidden} should be seen by an administrator");
         assert!(!some.contains(hidden), "{hidden} should be hidden");
     }
