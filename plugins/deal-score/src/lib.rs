@@ -2,9 +2,7 @@
 
 pub mod score;
 
-use cardine_plugin::{
-    CallContext, FunctionPlugin, Issue, Manifest, PluginError, Value, serde_json::json,
-};
+use cardine_plugin::{CallContext, FunctionPlugin, Issue, Manifest, PluginError, Value, serde_json::json};
 
 /// The plugin `deal-score`.
 pub struct DealScore;

@@ -42,8 +42,7 @@ pub fn score(amount: &str) -> Option<u8> {
         .chain(std::iter::repeat(b'0'))
         .take(3)
         .fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
-    let points = POINTS_PER_DECADE * (exponent - FIRST_EXPONENT)
-        + POINTS_PER_DECADE * (leading_three - 100) / 900;
+    let points = POINTS_PER_DECADE * (exponent - FIRST_EXPONENT) + POINTS_PER_DECADE * (leading_three - 100) / 900;
     u8::try_from(points.clamp(0, 100)).ok()
 }
 

@@ -45,9 +45,5 @@ fn execute() -> Result<String, HostError> {
 }
 
 fn operation() -> host::api::Operation {
-    host::api::Operation {
-        document: "{ __typename }".to_owned(),
-        variables: "{}".to_owned(),
-        operation_name: None,
-    }
+    host::api::Operation { document: "{ __typename }".to_owned(), variables: "{}".to_owned(), operation_name: None }
 }

@@ -5,9 +5,7 @@ mod host_calls;
 
 use std::cell::Cell;
 
-use cardine_plugin::{
-    CallContext, FunctionPlugin, Issue, Manifest, PluginError, Value, host, serde_json::json,
-};
+use cardine_plugin::{CallContext, FunctionPlugin, Issue, Manifest, PluginError, Value, host, serde_json::json};
 
 /// The plugin `test-hostile`.
 pub struct Hostile;
@@ -71,9 +69,7 @@ fn error(kind: &str) -> PluginError {
         "invalid" => PluginError::Invalid(vec![Issue::at("amount", "too-small", "must be more")]),
         "not-found" => PluginError::NotFound("no such thing".to_owned()),
         "denied" => PluginError::Denied("not for you".to_owned()),
-        "retryable" => {
-            PluginError::Retryable { message: "try later".to_owned(), after_ms: Some(250) }
-        }
+        "retryable" => PluginError::Retryable { message: "try later".to_owned(), after_ms: Some(250) },
         _ => PluginError::Failed("internal detail".to_owned()),
     }
 }

@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::sync::Once;
 
-use crate::bindings::exports::cardine::plugin::{functions, lifecycle};
 use crate::bindings::cardine::plugin::{log, types};
+use crate::bindings::exports::cardine::plugin::{functions, lifecycle};
 use crate::{FunctionPlugin, PluginError};
 
 /// The component's exports for the plugin `P`; named by [`crate::export_functions!`] only.
@@ -16,21 +16,13 @@ impl<P: FunctionPlugin> lifecycle::Guest for Adapter<P> {
         P::describe().into_json()
     }
 
-    fn notify(
-        _context: types::CallContext,
-        _kind: String,
-        _payload: String,
-    ) -> Result<(), types::PluginError> {
+    fn notify(_context: types::CallContext, _kind: String, _payload: String) -> Result<(), types::PluginError> {
         Ok(())
     }
 }
 
 impl<P: FunctionPlugin> functions::Guest for Adapter<P> {
-    fn invoke(
-        context: types::CallContext,
-        name: String,
-        input: String,
-    ) -> Result<String, types::PluginError> {
+    fn invoke(context: types::CallContext, name: String, input: String) -> Result<String, types::PluginError> {
         log_panics();
         call::<P>(&context, &name, &input)
     }
@@ -50,12 +42,9 @@ fn call<P: FunctionPlugin>(
     name: &str,
     input: &str,
 ) -> Result<String, types::PluginError> {
-    let input = serde_json::from_str(input).map_err(|error| {
-        types::PluginError::Failed(format!("the host passed malformed JSON: {error}"))
-    })?;
-    P::invoke(context, name, input)
-        .map(|output| output.to_string())
-        .map_err(|error: PluginError| error.into())
+    let input = serde_json::from_str(input)
+        .map_err(|error| types::PluginError::Failed(format!("the host passed malformed JSON: {error}")))?;
+    P::invoke(context, name, input).map(|output| output.to_string()).map_err(|error: PluginError| error.into())
 }
 
 /// A panic is a trap without text; the log line before it tells the admin where it happened.

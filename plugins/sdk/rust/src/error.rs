@@ -1,7 +1,7 @@
 //! What a function answers when it did not succeed.
 
-use crate::bindings::cardine::plugin::types;
 use crate::Value;
+use crate::bindings::cardine::plugin::types;
 
 /// Why a call did not succeed; the case decides what the host does next.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,14 +54,10 @@ impl Issue {
 impl From<PluginError> for types::PluginError {
     fn from(error: PluginError) -> Self {
         match error {
-            PluginError::Invalid(issues) => {
-                Self::Invalid(issues.into_iter().map(types::Issue::from).collect())
-            }
+            PluginError::Invalid(issues) => Self::Invalid(issues.into_iter().map(types::Issue::from).collect()),
             PluginError::NotFound(message) => Self::NotFound(message),
             PluginError::Denied(message) => Self::Denied(message),
-            PluginError::Retryable { message, after_ms } => {
-                Self::Retryable(types::RetryAdvice { message, after_ms })
-            }
+            PluginError::Retryable { message, after_ms } => Self::Retryable(types::RetryAdvice { message, after_ms }),
             PluginError::Failed(message) => Self::Failed(message),
         }
     }

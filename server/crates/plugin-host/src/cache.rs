@@ -89,15 +89,29 @@ fn read_key(path: &Path) -> io::Result<Option<[u8; 32]>> {
     Ok(content.try_into().ok())
 }
 
-/// Two servers that start at the same time may both make a key; the last rename wins, and the
-/// other one's sealed files are compiled anew.
+/// Makes a key, or takes the one that another server has made in the same moment.
 fn make_key(path: &Path) -> io::Result<[u8; 32]> {
     let mut key = [0; 32];
     rand::fill(&mut key);
     let unfinished = path.with_extension(format!("{}.unfinished", uuid::Uuid::now_v7()));
     private_file(&unfinished)?.write_all(&key)?;
-    fs::rename(&unfinished, path)?;
-    Ok(key)
+    if path.exists() && read_key(path)?.is_none() {
+        fs::remove_file(path)?;
+    }
+    // A link, unlike a renaming, does not replace a file that has appeared meanwhile.
+    let linked = fs::hard_link(&unfinished, path);
+    match linked {
+        Ok(()) => {
+            fs::remove_file(&unfinished)?;
+            Ok(key)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(&unfinished)?;
+            read_key(path)?.ok_or_else(|| io::Error::other("the key file keeps changing"))
+        }
+        // A file system without links.
+        Err(_) => fs::rename(&unfinished, path).map(|()| key),
+    }
 }
 
 fn private_file(path: &Path) -> io::Result<fs::File> {

@@ -100,9 +100,8 @@ impl EndedCall<'_> {
         if text.len() > self.limits.output_bytes {
             return Err(self.too_large(text.len() as u64));
         }
-        let output: Value = serde_json::from_str(&text).map_err(|error| {
-            self.invalid_output().with_detail(format!("the output is not JSON: {error}"))
-        })?;
+        let output: Value = serde_json::from_str(&text)
+            .map_err(|error| self.invalid_output().with_detail(format!("the output is not JSON: {error}")))?;
         let issues = schemas.output_issues(&output);
         if issues.is_empty() {
             return Ok(output);

@@ -137,8 +137,7 @@ impl PluginHost {
         let refused = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
         let engine = build_engine(&config.limits, config.pooling).map_err(refused)?;
         let mut linker = Linker::new(&engine);
-        FunctionPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut CallState| state)
-            .map_err(refused)?;
+        FunctionPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut CallState| state).map_err(refused)?;
         let shared = Shared {
             ticker: Ticker::start(&engine)?,
             running: Arc::new(Semaphore::new(config.limits.concurrent)),
@@ -180,8 +179,7 @@ impl PluginHost {
         } else {
             Some(functions::GuestIndices::new(&instance_pre).map_err(interface)?)
         };
-        LoadedPlugin::link(self.shared.clone(), package, limits, instance_pre, functions)
-            .map_err(LoadError::Interface)
+        LoadedPlugin::link(self.shared.clone(), package, limits, instance_pre, functions).map_err(LoadError::Interface)
     }
 
     /// Off the async workers, within a time, one at a time. A compilation that takes too long goes
@@ -233,8 +231,7 @@ impl PluginHost {
             Ok(Err(error)) => return Err(LoadError::Describe(format!("{error:#}"))),
             Err(_) => return Err(LoadError::Describe(format!("no answer within {} ms", wall.as_millis()))),
         };
-        serde_json::from_str(&text)
-            .map_err(|error| LoadError::Describe(format!("its answer is not JSON: {error}")))
+        serde_json::from_str(&text).map_err(|error| LoadError::Describe(format!("its answer is not JSON: {error}")))
     }
 }
 
@@ -270,17 +267,13 @@ fn check_supported(manifest: &Manifest) -> Result<(), LoadError> {
 
 fn check_imports(engine: &Engine, component: &Component) -> Result<(), LoadError> {
     let ty = component.component_type();
-    let strangers: Vec<String> = ty
-        .imports(engine)
-        .map(|(name, _)| name.to_owned())
-        .filter(|name| !is_provided(name))
-        .collect();
+    let strangers: Vec<String> =
+        ty.imports(engine).map(|(name, _)| name.to_owned()).filter(|name| !is_provided(name)).collect();
     if strangers.is_empty() { Ok(()) } else { Err(LoadError::Imports(strangers)) }
 }
 
 fn is_provided(import: &str) -> bool {
-    let Some((interface, version)) =
-        import.strip_prefix("cardine:plugin/").and_then(|rest| rest.split_once('@'))
+    let Some((interface, version)) = import.strip_prefix("cardine:plugin/").and_then(|rest| rest.split_once('@'))
     else {
         return false;
     };
@@ -296,8 +289,12 @@ mod tests {
         assert!(is_provided("cardine:plugin/log@0.1.0"));
         assert!(is_provided("cardine:plugin/types@0.1.7"));
         for stranger in [
-            "wasi:cli/environment@0.2.0", "cardine:plugin/log@0.2.0", "cardine:plugin/log",
-            "cardine:plugin/files@0.1.0", "log", "cardine:plugin/log@0.10.0",
+            "wasi:cli/environment@0.2.0",
+            "cardine:plugin/log@0.2.0",
+            "cardine:plugin/log",
+            "cardine:plugin/files@0.1.0",
+            "log",
+            "cardine:plugin/log@0.10.0",
         ] {
             assert!(!is_provided(stranger), "{stranger}");
         }

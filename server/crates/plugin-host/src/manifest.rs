@@ -133,10 +133,8 @@ impl Manifest {
 fn shape_issues(raw: &Value) -> Vec<Issue> {
     let schema: Value = serde_json::from_str(include_str!("../../../../schema/plugin.schema.json"))
         .expect("the manifest's schema is valid JSON");
-    let validator = jsonschema::options()
-        .offline()
-        .build(&schema)
-        .expect("the manifest's schema is a valid JSON Schema");
+    let validator =
+        jsonschema::options().offline().build(&schema).expect("the manifest's schema is a valid JSON Schema");
     validator.iter_errors(raw).map(|error| Issue::from_schema(&error)).take(ISSUES_MAX).collect()
 }
 
@@ -183,12 +181,7 @@ fn collect_differences(left: &Value, right: &Value, path: &mut Vec<String>, foun
             for key in left.keys().chain(only_right) {
                 path.push(key.clone());
                 let absent = Value::Null;
-                collect_differences(
-                    left.get(key).unwrap_or(&absent),
-                    right.get(key).unwrap_or(&absent),
-                    path,
-                    found,
-                );
+                collect_differences(left.get(key).unwrap_or(&absent), right.get(key).unwrap_or(&absent), path, found);
                 path.pop();
             }
         }

@@ -50,8 +50,8 @@ impl Package {
         if bytes.len() > ARCHIVE_BYTES_MAX {
             return Err(archive(format!("larger than {} MiB", ARCHIVE_BYTES_MAX >> 20)));
         }
-        let mut zip = ZipArchive::new(Cursor::new(bytes))
-            .map_err(|error| archive(format!("not a zip archive: {error}")))?;
+        let mut zip =
+            ZipArchive::new(Cursor::new(bytes)).map_err(|error| archive(format!("not a zip archive: {error}")))?;
         if zip.len() > ENTRIES_MAX {
             return Err(archive(format!("more than {ENTRIES_MAX} files")));
         }

@@ -81,21 +81,13 @@ pub trait HostServices: Send + Sync + 'static {
     }
 
     /// The placeholder of a secret, for headers of outbound requests.
-    fn secret_handle<'a>(
-        &'a self,
-        call: &'a CallContext,
-        name: String,
-    ) -> Answer<'a, Result<String, HostError>> {
+    fn secret_handle<'a>(&'a self, call: &'a CallContext, name: String) -> Answer<'a, Result<String, HostError>> {
         let _ = (call, name);
         denied(HostError::Denied("this call may not use secrets".to_owned()))
     }
 
     /// The value of a secret.
-    fn reveal_secret<'a>(
-        &'a self,
-        call: &'a CallContext,
-        name: String,
-    ) -> Answer<'a, Result<String, HostError>> {
+    fn reveal_secret<'a>(&'a self, call: &'a CallContext, name: String) -> Answer<'a, Result<String, HostError>> {
         let _ = (call, name);
         denied(HostError::Denied("this call may not see secrets".to_owned()))
     }

@@ -158,9 +158,7 @@ impl Session {
             allowed = failure.bound.as_ref().map(|bound| bound.allowed),
             "plugin call ended"
         );
-        if failure.counts_towards_suspension()
-            && self.plugin.breaker().note_end(self.plugin.inner.host.now())
-        {
+        if failure.counts_towards_suspension() && self.plugin.breaker().note_end(self.plugin.inner.host.now()) {
             tracing::error!(plugin = manifest.name(), "plugin suspended: it failed too often");
         }
     }
@@ -198,7 +196,8 @@ impl Session {
             issues.extend(found.iter().map(|issue| PluginIssue { item, ..issue.into() }));
         }
         if !issues.is_empty() {
-            let message = format!("the input does not fit function `{name}` of plugin `{plugin_name}`: {}", issues[0].message);
+            let message =
+                format!("the input does not fit function `{name}` of plugin `{plugin_name}`: {}", issues[0].message);
             return Err(PluginFailure { issues, ..PluginFailure::new(Reason::Input, message) });
         }
         let texts: Vec<String> = inputs.iter().map(Value::to_string).collect();

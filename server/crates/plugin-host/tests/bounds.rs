@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cardine_plugin_host::{
-    Answer, CallContext, DeniedServices, HostConfig, HostServices, Limits, LoadedPlugin, Outcome,
-    PluginFailure, PluginHost, Pooling, Reason, port,
+    Answer, CallContext, DeniedServices, HostConfig, HostServices, Limits, LoadedPlugin, Outcome, PluginFailure,
+    PluginHost, Pooling, Reason, port,
 };
 use packages::package;
 use serde_json::{Value, json};
@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 struct Fixture {
     hostile: LoadedPlugin,
     neighbour: LoadedPlugin,
-    _cache: tempfile::TempDir,
 }
 
 impl Fixture {
@@ -25,12 +24,13 @@ impl Fixture {
     }
 
     async fn with_pooling(limits: Limits, pooling: Pooling) -> Self {
-        let cache = tempfile::tempdir().unwrap();
-        let config = HostConfig { limits, pooling, ..HostConfig::new(cache.path().join("code")) };
+        // One folder for all tests and runs, so that each component is compiled once for each engine.
+        let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/plugin-code");
+        let config = HostConfig { limits, pooling, ..HostConfig::new(cache) };
         let host = PluginHost::new(config).unwrap();
         let hostile = host.load(&package("test-hostile")).await.unwrap();
         let neighbour = host.load(&package("deal-score")).await.unwrap();
-        Self { hostile, neighbour, _cache: cache }
+        Self { hostile, neighbour }
     }
 
     async fn hostile(&self, function: &str, input: Value) -> Result<Outcome, PluginFailure> {
@@ -341,13 +341,19 @@ async fn the_plugin_sees_its_context_its_settings_and_the_time() {
     }
     let fixture = Fixture::new(Limits::default()).await;
     let context = CallContext {
-        request_id: "r-1".to_owned(), user: Some("u-1".to_owned()), locale: "it".to_owned(), depth: 2,
+        request_id: "r-1".to_owned(),
+        user: Some("u-1".to_owned()),
+        locale: "it".to_owned(),
+        depth: 2,
         ..CallContext::default()
     };
     let call = |function| fixture.hostile.invoke(context.clone(), function, json!({}), Arc::new(Settings));
     let seen = call("context").await.unwrap().output;
     assert_eq!((&seen["plugin"], &seen["tenant"]), (&json!("test-hostile"), &json!("default")));
-    assert_eq!((&seen["requestId"], &seen["user"], &seen["locale"], &seen["depth"]), (&json!("r-1"), &json!("u-1"), &json!("it"), &json!(2)));
+    assert_eq!(
+        (&seen["requestId"], &seen["user"], &seen["locale"], &seen["depth"]),
+        (&json!("r-1"), &json!("u-1"), &json!("it"), &json!(2))
+    );
     assert_eq!(seen["deadlineMs"], 10_000);
     assert_eq!(call("settings").await.unwrap().output, json!({"threshold": 3}));
     let runtime = call("runtime").await.unwrap().output;

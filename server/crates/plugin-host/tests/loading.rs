@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cardine_plugin_host::{
-    CallContext, DeniedServices, HostConfig, HostError, Limits, LoadError, Package, PluginHost, Reason,
+    CallContext, DeniedServices, HostConfig, HostError, Limits, LoadError, Package, PluginHost, Reason, componentize,
 };
 use packages::package;
 use serde_json::{Value, json};
@@ -51,27 +51,49 @@ fn manifest(changes: Value) -> Vec<u8> {
     manifest.to_string().into_bytes()
 }
 
-/// A component in text form whose `describe` answers with `described`; `inside` comes first.
-fn small(described: &[u8], inside: &str) -> Vec<u8> {
+/// The interface as the project publishes it.
+const WIT: &str = include_str!("../../../../plugins/wit/since_v0_1/cardine-plugin.wit");
+
+/// A small component for the world `base` of `wit`; `parts` is the core module's text, which
+/// must export `describe` and may import.
+fn component(wit: &str, parts: &str) -> Vec<u8> {
+    let mut resolve = wit_parser::Resolve::default();
+    let package = resolve.push_source("cardine-plugin.wit", wit).unwrap();
+    let world = resolve.select_world(&[package], Some("base")).unwrap();
+    let mut module = wat::parse_str(format!(
+        r#"(module
+            {parts}
+            (memory (export "memory") 1)
+            (func (export "cardine:plugin/lifecycle@0.1.0#notify") (param i32) (result i32) unreachable)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable))"#
+    ))
+    .unwrap();
+    let encoding = wit_component::StringEncoding::UTF8;
+    wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).unwrap();
+    componentize(&module).unwrap()
+}
+
+/// A component whose `describe` has this body.
+fn with_describe(body: &str) -> Vec<u8> {
+    component(WIT, &describe_with(body))
+}
+
+fn describe_with(body: &str) -> String {
+    format!(r#"(func (export "cardine:plugin/lifecycle@0.1.0#describe") (result i32) {body})"#)
+}
+
+/// A component whose `describe` answers with `described`.
+fn small(described: &[u8]) -> Vec<u8> {
+    component(WIT, &answering(described))
+}
+
+fn answering(described: &[u8]) -> String {
     let text: String = described.iter().map(|byte| format!("\\{byte:02x}")).collect();
     let length = described.len();
-    wat::parse_str(format!(
-        r#"(component
-            {inside}
-            (core module $m
-                (memory (export "memory") 1)
-                (data (i32.const 16) "{text}")
-                (func (export "describe") (result i32)
-                    (i32.store (i32.const 0) (i32.const 16))
-                    (i32.store (i32.const 4) (i32.const {length}))
-                    (i32.const 0)))
-            (core instance $i (instantiate $m))
-            (func $describe (result string)
-                (canon lift (core func $i "describe") (memory $i "memory")))
-            (instance $lifecycle (export "describe" (func $describe)))
-            (export "cardine:plugin/lifecycle@0.1.0" (instance $lifecycle)))"#
-    ))
-    .unwrap()
+    let body = format!(
+        "(i32.store (i32.const 0) (i32.const 16)) (i32.store (i32.const 4) (i32.const {length})) (i32.const 0)"
+    );
+    format!(r#"{} (data (i32.const 16) "{text}")"#, describe_with(&body))
 }
 
 fn package_of(manifest: &[u8], component: Vec<u8>) -> Package {
@@ -88,21 +110,40 @@ async fn bounds_that_contradict_each_other_refuse_to_start() {
 
 #[tokio::test]
 async fn a_wasi_import_is_refused_by_its_name() {
-    let inside = r#"(import "wasi:cli/environment@0.2.0" (instance
-        (export "get-arguments" (func (result (list string))))))"#;
-    let text = manifest(json!({}));
-    let refusal = Fixture::new().refusal(&package_of(&text, small(&text, inside))).await;
+    let component = wat::parse_str(
+        r#"(component (import "wasi:cli/environment@0.2.0" (instance
+            (export "get-arguments" (func (result (list string)))))))"#,
+    );
+    let refusal = Fixture::new().refusal(&package_of(&manifest(json!({})), component.unwrap())).await;
     assert!(refusal.to_string().contains("wasi:cli/environment@0.2.0"), "{refusal}");
     assert!(matches!(refusal, LoadError::Imports(names) if names.len() == 1));
 }
 
 #[tokio::test]
 async fn an_import_with_another_type_is_refused() {
-    let inside = r#"(import "cardine:plugin/runtime@0.1.0" (instance
-        (export "now-ms" (func (result string)))))"#;
     let text = manifest(json!({}));
-    let refusal = Fixture::new().refusal(&package_of(&text, small(&text, inside))).await;
+    let clock = |result: &str| format!(r#"(import "cardine:plugin/runtime@0.1.0" "now-ms" (func {result}))"#);
+    let fixture = Fixture::new();
+    let right = component(WIT, &format!("{} {}", clock("(result f64)"), answering(&text)));
+    assert!(fixture.host.load(&package_of(&text, right)).await.is_ok());
+    let other_wit = WIT.replace("now-ms: func() -> f64;", "now-ms: func() -> string;");
+    let wrong = component(&other_wit, &format!("{} {}", clock("(param i32)"), answering(&text)));
+    let refusal = fixture.refusal(&package_of(&text, wrong)).await;
     assert!(matches!(&refusal, LoadError::Interface(text) if text.contains("now-ms")), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn describe_may_not_call_the_host() {
+    let text = manifest(json!({}));
+    let calling = component(
+        WIT,
+        &format!(
+            r#"(import "cardine:plugin/runtime@0.1.0" "now-ms" (func $now (result f64))) {}"#,
+            describe_with("(drop (call $now)) unreachable"),
+        ),
+    );
+    let refusal = Fixture::new().refusal(&package_of(&text, calling)).await;
+    assert!(matches!(&refusal, LoadError::Describe(text) if text.contains("now-ms")), "{refusal:?}");
 }
 
 #[tokio::test]
@@ -115,7 +156,7 @@ async fn a_component_without_the_lifecycle_is_refused() {
 #[tokio::test]
 async fn functions_that_are_not_exported_are_refused() {
     let text = manifest(json!({"functions": [{"name": "ghost"}]}));
-    let described = small(&text, "");
+    let described = small(&text);
     let refusal = Fixture::new().refusal(&package_of(&text, described)).await;
     assert!(matches!(&refusal, LoadError::Interface(text) if text.contains("functions")), "{refusal:?}");
 }
@@ -129,15 +170,18 @@ async fn a_manifest_that_differs_from_describe_is_refused() {
     let forged = package_of(forged.to_string().as_bytes(), honest.component().to_vec());
     let fixture = Fixture::new();
     let refusal = fixture.refusal(&forged).await;
-    assert!(matches!(&refusal, LoadError::ManifestDiffers(places)
-        if places.contains(&"functions.0.name".to_owned()) && places.contains(&"permissions".to_owned())), "{refusal}");
+    assert!(
+        matches!(&refusal, LoadError::ManifestDiffers(places)
+        if places.contains(&"functions.0.name".to_owned()) && places.contains(&"permissions".to_owned())),
+        "{refusal}"
+    );
     assert!(fixture.host.load(&honest).await.is_ok());
 }
 
 #[tokio::test]
 async fn extension_points_that_do_not_run_are_refused() {
     let text = manifest(json!({"jobs": [{"name": "nightly", "schedule": "0 3 * * *"}]}));
-    let refusal = Fixture::new().refusal(&package_of(&text, small(&text, ""))).await;
+    let refusal = Fixture::new().refusal(&package_of(&text, small(&text))).await;
     assert!(matches!(refusal, LoadError::Unsupported(names) if names == ["jobs"]));
 }
 
@@ -146,42 +190,26 @@ async fn a_plugin_for_a_newer_server_is_refused() {
     let fixture = Fixture::new();
     for (wanted, fits) in [("0.1", true), ("0.1.0", true), ("99.0", false)] {
         let text = manifest(json!({"minServer": wanted}));
-        let loaded = fixture.host.load(&package_of(&text, small(&text, ""))).await;
+        let loaded = fixture.host.load(&package_of(&text, small(&text))).await;
         assert_eq!(loaded.is_ok(), fits, "{wanted}");
     }
 }
 
 #[tokio::test]
-async fn describe_must_answer_without_any_capability() {
+async fn describe_must_answer_with_json() {
     let text = manifest(json!({}));
-    let traps = wat::parse_str(
-        r#"(component
-            (core module $m (func (export "describe") (result i32) unreachable) (memory (export "memory") 1))
-            (core instance $i (instantiate $m))
-            (func $describe (result string) (canon lift (core func $i "describe") (memory $i "memory")))
-            (instance $lifecycle (export "describe" (func $describe)))
-            (export "cardine:plugin/lifecycle@0.1.0" (instance $lifecycle)))"#,
-    )
-    .unwrap();
+    let traps = with_describe("unreachable");
     let fixture = Fixture::new();
     assert!(matches!(fixture.refusal(&package_of(&text, traps)).await, LoadError::Describe(_)));
-    let not_json = package_of(&text, small(b"hello", ""));
+    let not_json = package_of(&text, small(b"hello"));
     assert!(matches!(fixture.refusal(&not_json).await, LoadError::Describe(_)));
-    assert!(fixture.host.load(&package_of(&text, small(&text, ""))).await.is_ok());
+    assert!(fixture.host.load(&package_of(&text, small(&text))).await.is_ok());
 }
 
 #[tokio::test]
 async fn an_endless_describe_ends() {
     let text = manifest(json!({}));
-    let endless = wat::parse_str(
-        r#"(component
-            (core module $m (func (export "describe") (result i32) (loop (br 0)) unreachable) (memory (export "memory") 1))
-            (core instance $i (instantiate $m))
-            (func $describe (result string) (canon lift (core func $i "describe") (memory $i "memory")))
-            (instance $lifecycle (export "describe" (func $describe)))
-            (export "cardine:plugin/lifecycle@0.1.0" (instance $lifecycle)))"#,
-    )
-    .unwrap();
+    let endless = with_describe("(loop (br 0)) unreachable");
     assert!(matches!(Fixture::new().refusal(&package_of(&text, endless)).await, LoadError::Describe(_)));
 }
 

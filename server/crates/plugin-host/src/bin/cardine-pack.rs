@@ -24,8 +24,8 @@ fn main() -> ExitCode {
 /// Writes beside the target and renames, so that readers never see half a package.
 fn write_package(manifest: &Path, module: &Path, package: &Path) -> Result<usize, String> {
     let read = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
-    let component = cardine_plugin_host::componentize(&read(module)?)
-        .map_err(|error| format!("{}: {error}", module.display()))?;
+    let component =
+        cardine_plugin_host::componentize(&read(module)?).map_err(|error| format!("{}: {error}", module.display()))?;
     let packed = cardine_plugin_host::pack(&read(manifest)?, &component)
         .map_err(|error| format!("{}: {error}", manifest.display()))?;
     let unfinished = package.with_extension("unfinished");
