@@ -171,7 +171,8 @@ impl Printer<'_> {
 
     fn description(&mut self, description: Option<&str>, indent: &str) {
         if let Some(description) = description {
-            self.push(&[&text::description(description, indent), "\n"]);
+            text::push_description(&mut self.out, description, indent);
+            self.out.push('\n');
         }
     }
 

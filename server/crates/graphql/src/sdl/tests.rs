@@ -62,11 +62,16 @@ fn printed_schema_can_be_parsed() {
 
 #[test]
 fn description_is_a_block_where_a_block_can_hold_it() {
-    assert_eq!(text::description("One line.", "  "), "  \"\"\"One line.\"\"\"");
-    assert_eq!(text::description("A \"word\"", ""), "\"\"\"\nA \"word\"\n\"\"\"");
-    assert_eq!(text::description("One\n\n  two", "  "), "  \"\"\"\n  One\n\n    two\n  \"\"\"");
-    assert_eq!(text::description("\"\"\"x", ""), "\"\"\"\\\"\"\"x\"\"\"");
-    assert_eq!(text::description(" kept ", ""), "\" kept \"");
-    assert_eq!(text::description("bell\u{7}", ""), "\"bell\\u0007\"");
-    assert_eq!(text::description("", ""), "\"\"");
+    let described = |text: &str, indent: &str| {
+        let mut out = String::new();
+        text::push_description(&mut out, text, indent);
+        out
+    };
+    assert_eq!(described("One line.", "  "), "  \"\"\"One line.\"\"\"");
+    assert_eq!(described("A \"word\"", ""), "\"\"\"\nA \"word\"\n\"\"\"");
+    assert_eq!(described("One\n\n  two", "  "), "  \"\"\"\n  One\n\n    two\n  \"\"\"");
+    assert_eq!(described("\"\"\"x", ""), "\"\"\"\\\"\"\"x\"\"\"");
+    assert_eq!(described(" kept ", ""), "\" kept \"");
+    assert_eq!(described("bell\u{7}", ""), "\"bell\\u0007\"");
+    assert_eq!(described("", ""), "\"\"");
 }

@@ -5,25 +5,37 @@ pub(super) fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("text goes into memory")
 }
 
-/// A description at `indent`: a block string if that can hold the text, else a quoted one.
-pub(super) fn description(text: &str, indent: &str) -> String {
+/// Appends a description at `indent`: a block string if that can hold the text, else a quoted one.
+pub(super) fn push_description(out: &mut String, text: &str, indent: &str) {
+    out.push_str(indent);
     if !fits_block(text) {
-        return format!("{indent}{}", quoted(text));
+        out.push_str(&quoted(text));
+        return;
     }
-    let escaped = text.replace("\"\"\"", "\\\"\"\"");
-    if !escaped.contains('\n') && !escaped.ends_with(['"', '\\']) {
-        return format!("{indent}\"\"\"{escaped}\"\"\"");
-    }
-    let mut block = format!("{indent}\"\"\"\n");
-    for line in escaped.lines() {
-        // An indent alone would become a part of the text.
-        if !line.is_empty() {
-            block.extend([indent, line]);
+    out.push_str("\"\"\"");
+    if !text.contains('\n') && !text.ends_with(['"', '\\']) {
+        push_escaped(out, text);
+    } else {
+        out.push('\n');
+        for line in text.lines() {
+            // An indent alone would become a part of the text.
+            if !line.is_empty() {
+                out.push_str(indent);
+                push_escaped(out, line);
+            }
+            out.push('\n');
         }
-        block.push('\n');
+        out.push_str(indent);
     }
-    block.extend([indent, "\"\"\""]);
-    block
+    out.push_str("\"\"\"");
+}
+
+fn push_escaped(out: &mut String, text: &str) {
+    if text.contains('"') {
+        out.push_str(&text.replace("\"\"\"", "\\\"\"\""));
+    } else {
+        out.push_str(text);
+    }
 }
 
 /// A block string takes away the indent that its lines share and blank lines at its ends, and knows no escapes.
