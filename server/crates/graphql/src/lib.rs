@@ -1,6 +1,25 @@
 //! The GraphQL front: an operation is guarded, validated and compiled under the caller's rights, run by the engine, and
 //! written as JSON straight from rows.
 
+pub mod answer;
+pub mod coerce;
+pub mod compile;
+pub mod cursor;
+pub mod error;
+mod execute;
+pub mod guard;
 pub mod introspection;
+pub mod limits;
+pub mod prepare;
+pub mod protocol;
+pub mod response;
+mod scan;
 pub mod schema;
 pub mod sdl;
+pub mod shape;
+pub mod validate;
+
+pub use error::{Code, Error};
+pub use execute::{Front, execute};
+pub use protocol::Request;
+pub use response::{Kind, Response};

@@ -6,7 +6,7 @@ use crate::schema::{EnumValue, InputValue, OutputField};
 
 impl Writer<'_> {
     /// `fields` of a type.
-    pub(super) fn fields(&mut self, fields: Vec<OutputField>, selected: &Selected) -> Written {
+    pub(super) fn fields(&mut self, fields: &[OutputField], selected: &Selected) -> Written {
         let shown = fields.iter().filter(|field| selected.include_deprecated || field.deprecated.is_none());
         self.list(shown, |writer, field| {
             writer.object(&selected.children, |writer, part| match part.name {

@@ -4,15 +4,15 @@ use super::directives::DIRECTIVES;
 use super::scalars::specified_by;
 use super::selection::{MetaName, Selected};
 use super::writer::{Writer, Written};
-use crate::schema::{Kind, TypeKey, TypeRef};
+use crate::schema::{Kind, Members, TypeKey, TypeRef};
 
 impl Writer<'_> {
     pub(super) fn schema(&mut self, fields: &[Selected]) -> Written {
         self.object(fields, |writer, field| match field.name {
             MetaName::Typename => writer.name("__Schema"),
             MetaName::Types => {
-                let types = writer.schema.all_types();
-                writer.list(types, |writer, key| writer.named_type(key, &field.children))
+                let types = writer.schema.reachable();
+                writer.list(types, |writer, (key, members)| writer.named(key, Some(&members), &field.children))
             }
             MetaName::QueryType => writer.named_type(TypeKey::Query, &field.children),
             MetaName::MutationType if writer.schema.exists(TypeKey::Mutation) => {
@@ -43,8 +43,13 @@ impl Writer<'_> {
         })
     }
 
-    /// A named type. What its kind does not have is null (<https://spec.graphql.org/September2025/#sec-Type-Kinds>).
     pub(super) fn named_type(&mut self, key: TypeKey, fields: &[Selected]) -> Written {
+        self.named(key, None, fields)
+    }
+
+    /// A named type, with its members where they are known already. What its kind does not have is null
+    /// (<https://spec.graphql.org/September2025/#sec-Type-Kinds>).
+    fn named(&mut self, key: TypeKey, members: Option<&Members>, fields: &[Selected]) -> Written {
         let schema = self.schema;
         let kind = schema.kind(key);
         self.object(fields, |writer, field| match (field.name, kind) {
@@ -52,11 +57,17 @@ impl Writer<'_> {
             (MetaName::Kind, _) => writer.name(kind_name(kind)),
             (MetaName::Name, _) => writer.name(&schema.name(key)),
             (MetaName::Description, _) => writer.text_or_null(schema.description(key).as_deref()),
-            (MetaName::Fields, Kind::Object | Kind::Interface) => writer.fields(schema.fields(key), field),
+            (MetaName::Fields, Kind::Object | Kind::Interface) => match members {
+                Some(members) => writer.fields(&members.fields, field),
+                None => writer.fields(&schema.fields(key), field),
+            },
             (MetaName::Interfaces, Kind::Object | Kind::Interface) => writer.types(schema.interfaces(key), field),
             (MetaName::PossibleTypes, Kind::Interface | Kind::Union) => writer.types(schema.possible_types(key), field),
             (MetaName::EnumValues, Kind::Enum) => writer.enum_values(schema.enum_values(key), field),
-            (MetaName::InputFields, Kind::InputObject) => writer.input_values(&schema.input_fields(key), field),
+            (MetaName::InputFields, Kind::InputObject) => match members {
+                Some(members) => writer.input_values(&members.input_fields, field),
+                None => writer.input_values(&schema.input_fields(key), field),
+            },
             (MetaName::IsOneOf, Kind::InputObject) => writer.flag(schema.is_one_of(key)),
             (MetaName::SpecifiedByUrl, Kind::Scalar) => writer.text_or_null(specified_by(key)),
             _ => writer.null(),

@@ -91,7 +91,7 @@ impl InputValue {
     }
 
     /// An operator of a filter, which needs no words.
-    pub(super) fn operator(name: &str, ty: TypeRef) -> Self {
+    pub(crate) fn operator(name: &str, ty: TypeRef) -> Self {
         Self { name: name.to_owned(), description: None, ty, default: None, deprecated: None, target: None }
     }
 

@@ -16,7 +16,10 @@ mod order;
 mod reach;
 mod record;
 mod root;
+mod show;
 mod write;
+
+pub(crate) use reach::Members;
 
 /// The types of one caller.
 #[derive(Debug, Clone, Copy)]

@@ -3,33 +3,62 @@
 use cardine_model::catalog::{Field, FieldId, Module, ModuleId};
 use rustc_hash::FxHashSet;
 
-use super::{Scalar, Schema, TypeKey, introspection_types};
+use super::{InputValue, OutputField, Scalar, Schema, TypeKey, introspection_types};
+
+/// What a type is made of; empty where its kind has no such members.
+#[derive(Debug)]
+pub(crate) struct Members {
+    pub(crate) fields: Vec<OutputField>,
+    pub(crate) input_fields: Vec<InputValue>,
+}
+
+/// Walks the types depth first, each with its members, so that who needs both does not derive them twice.
+#[derive(Debug)]
+pub(crate) struct Reachable<'a> {
+    schema: Schema<'a>,
+    seen: FxHashSet<TypeKey>,
+    /// A stack in reverse, so that types come in the order of the members that lead to them.
+    open: Vec<TypeKey>,
+}
+
+impl Iterator for Reachable<'_> {
+    type Item = (TypeKey, Members);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let key = loop {
+            let key = self.open.pop()?;
+            if self.seen.insert(key) {
+                break key;
+            }
+        };
+        let members = Members { fields: self.schema.fields(key), input_fields: self.schema.input_fields(key) };
+        let mut next = Vec::new();
+        for field in &members.fields {
+            next.push(field.ty.inner());
+            next.extend(field.arguments.iter().map(|argument| argument.ty.inner()));
+        }
+        next.extend(members.input_fields.iter().map(|field| field.ty.inner()));
+        next.extend(self.schema.possible_types(key));
+        next.extend(self.schema.interfaces(key));
+        self.open.extend(next.into_iter().rev().filter(|key| !self.seen.contains(key)));
+        Some((key, members))
+    }
+}
+
+impl<'a> Schema<'a> {
+    /// The types of [`Self::all_types`] with their members.
+    pub(crate) fn reachable(&self) -> Reachable<'a> {
+        let roots = [TypeKey::Query, TypeKey::Mutation].into_iter().filter(|root| self.exists(*root));
+        let mut open: Vec<TypeKey> = roots.chain(introspection_types::all()).collect();
+        open.reverse();
+        Reachable { schema: *self, seen: FxHashSet::default(), open }
+    }
+}
 
 impl Schema<'_> {
     /// All types that exist for the caller, the introspection system's included, in the order in which they are met.
     pub fn all_types(&self) -> Vec<TypeKey> {
-        let mut seen = FxHashSet::default();
-        let mut found = Vec::new();
-        let roots = [TypeKey::Query, TypeKey::Mutation].into_iter().filter(|root| self.exists(*root));
-        // A stack in reverse, so that types come in the order of the fields that lead to them.
-        let mut open: Vec<TypeKey> = roots.chain(introspection_types::all()).collect();
-        open.reverse();
-        while let Some(key) = open.pop() {
-            if !seen.insert(key) {
-                continue;
-            }
-            found.push(key);
-            let mut next = Vec::new();
-            for field in self.fields(key) {
-                next.push(field.ty.inner());
-                next.extend(field.arguments.iter().map(|argument| argument.ty.inner()));
-            }
-            next.extend(self.input_fields(key).iter().map(|field| field.ty.inner()));
-            next.extend(self.possible_types(key));
-            next.extend(self.interfaces(key));
-            open.extend(next.into_iter().rev().filter(|key| !seen.contains(key)));
-        }
-        found
+        self.reachable().map(|(key, _)| key).collect()
     }
 
     /// Whether the type exists for the caller.

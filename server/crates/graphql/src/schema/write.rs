@@ -12,7 +12,8 @@ impl Schema<'_> {
             let value = self.write_field(module, field)?;
             // A reference may stay out even if required, as there are other ways to set it; the engine has the last word.
             let must = field.is_non_null() && field.default.is_none();
-            Some(InputValue { ty: if must { value.ty.non_null() } else { value.ty }, ..value })
+            // What must be given cannot be deprecated (<https://spec.graphql.org/September2025/#sec--deprecated>).
+            Some(if must { InputValue { ty: value.ty.non_null(), deprecated: None, ..value } } else { value })
         };
         self.writable_fields(module).filter_map(value).collect()
     }

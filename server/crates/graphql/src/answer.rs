@@ -1,0 +1,312 @@
+//! From rows to JSON bytes along the form of the answer: no tree of values in between.
+
+use crate::cursor::CursorKey;
+use crate::error::{Code, Error};
+use crate::shape::{
+    ConnectionField, ConnectionShape, EdgeField, Encoding, FieldShape, Fields, NodesShape, ObjectShape, PageInfoField,
+    RootField, Target,
+};
+
+/// The rows that answer one list. The engine's are one kind; the writer's own tests have another.
+pub trait Rows {
+    /// The value of output `output` in row `row`.
+    fn cell(&self, row: usize, output: usize) -> Cell<'_>;
+    /// The page of a list that is not nested.
+    fn root(&self) -> Page;
+    /// The page of the parent with this id; an empty one if it has none.
+    fn of_parent(&self, parent: &str) -> Page;
+    /// The answer to the nested list at this position.
+    fn child(&self, position: usize) -> &Self;
+}
+
+/// One value of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// No value.
+    Null,
+    /// True or false.
+    Boolean(bool),
+    /// An integer.
+    Integer(i64),
+    /// Text; lists and JSON as JSON text.
+    Text(&'a str),
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Which rows.
+    pub rows: std::ops::Range<usize>,
+    /// Whether there are more, in the direction in which the page was taken.
+    pub has_more: bool,
+    /// The number of all records of the filter.
+    pub total: i64,
+}
+
+/// Appends `{…}`, the value of `data`.
+pub fn write_data<R: Rows>(
+    shape: &Fields<RootField>,
+    lists: &[R],
+    written: &[R],
+    cursors: &CursorKey,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    Writer { lists, written, cursors, out }.root(shape)
+}
+
+struct Writer<'a, R> {
+    lists: &'a [R],
+    written: &'a [R],
+    cursors: &'a CursorKey,
+    out: &'a mut Vec<u8>,
+}
+
+impl<R: Rows> Writer<'_, R> {
+    fn root(&mut self, fields: &Fields<RootField>) -> Result<(), Error> {
+        self.out.push(b'{');
+        for (position, (key, field)) in fields.iter().enumerate() {
+            self.key(position, key);
+            self.root_field(field)?;
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    fn root_field(&mut self, field: &RootField) -> Result<(), Error> {
+        match field {
+            RootField::Constant(json) => self.out.extend_from_slice(json),
+            RootField::Object(fields) => self.root(fields)?,
+            RootField::One { list, object } => {
+                let rows = &self.lists[*list];
+                match rows.root().rows.next() {
+                    Some(row) => self.object(rows, row, object),
+                    None => self.null(),
+                }
+            }
+            RootField::Connection { list, shape } => {
+                let rows = &self.lists[*list];
+                self.connection(rows, &rows.root(), shape);
+            }
+            RootField::Nodes(shape) => self.nodes(shape),
+            RootField::Written { step, object } => {
+                let rows = &self.written[*step];
+                let row = rows.root().rows.next().ok_or_else(|| {
+                    Error::new(Code::Forbidden, "The record was written, but you may not see it any more.")
+                })?;
+                self.object(rows, row, object);
+            }
+        }
+        Ok(())
+    }
+
+    fn nodes(&mut self, shape: &NodesShape) {
+        self.out.push(b'[');
+        for (position, entry) in shape.entries.iter().enumerate() {
+            if position > 0 {
+                self.out.push(b',');
+            }
+            let found = entry.as_ref().and_then(|(id, list)| {
+                let (list, output, object) = &shape.lists[*list];
+                let rows = &self.lists[*list];
+                // A module's records among at most 1,000 ids: looking through them is cheaper than an index.
+                let row = rows.root().rows.into_iter().find(|row| rows.cell(*row, *output) == Cell::Text(id))?;
+                Some((rows, row, object))
+            });
+            match found {
+                Some((rows, row, object)) => self.object(rows, row, object),
+                None => self.null(),
+            }
+        }
+        self.out.push(b']');
+    }
+
+    fn object(&mut self, rows: &R, row: usize, object: &ObjectShape) {
+        self.out.push(b'{');
+        for (position, (key, field)) in object.fields.iter().enumerate() {
+            self.key(position, key);
+            match field {
+                FieldShape::Constant(json) => self.out.extend_from_slice(json),
+                FieldShape::Cell { output, encoding } => self.cell(rows.cell(row, *output), *encoding),
+                FieldShape::ToOne(targets) => self.to_one(rows, row, targets),
+                FieldShape::ToMany { child, parent, shape } => {
+                    let related = rows.child(*child);
+                    let page = match rows.cell(row, *parent) {
+                        Cell::Text(id) => related.of_parent(id),
+                        _ => Page::default(),
+                    };
+                    self.connection(related, &page, shape);
+                }
+            }
+        }
+        self.out.push(b'}');
+    }
+
+    fn to_one(&mut self, rows: &R, row: usize, targets: &[Target]) {
+        match targets.iter().find(|target| rows.cell(row, target.id) != Cell::Null) {
+            Some(target) => self.object(rows, row, &target.object),
+            None => self.null(),
+        }
+    }
+
+    fn cell(&mut self, cell: Cell<'_>, encoding: Encoding) {
+        match (cell, encoding) {
+            (Cell::Null, _) => self.null(),
+            (Cell::Boolean(truth), _) => self.boolean(truth),
+            (Cell::Integer(number), Encoding::NumberText) => {
+                self.out.push(b'"');
+                self.integer(number);
+                self.out.push(b'"');
+            }
+            (Cell::Integer(number), _) => self.integer(number),
+            // A 64-bit number of a formula may come as text.
+            (Cell::Text(text), Encoding::Number | Encoding::Raw) => self.out.extend_from_slice(text.as_bytes()),
+            (Cell::Text(text), Encoding::Plain | Encoding::NumberText) => {
+                self.out.push(b'"');
+                self.out.extend_from_slice(text.as_bytes());
+                self.out.push(b'"');
+            }
+            (Cell::Text(text), Encoding::Text) => write_text(text, self.out),
+        }
+    }
+
+    fn connection(&mut self, rows: &R, page: &Page, shape: &ConnectionShape) {
+        self.out.push(b'{');
+        for (position, (key, field)) in shape.fields.iter().enumerate() {
+            self.key(position, key);
+            match field {
+                ConnectionField::Constant(json) => self.out.extend_from_slice(json),
+                ConnectionField::TotalCount => self.integer(page.total),
+                ConnectionField::Nodes(object) => {
+                    self.list(page, |writer, row| writer.object(rows, row, object));
+                }
+                ConnectionField::Edges(edge) => self.list(page, |writer, row| writer.edge(rows, row, edge, shape)),
+                ConnectionField::PageInfo(fields) => self.page_info(rows, page, fields, shape),
+            }
+        }
+        self.out.push(b'}');
+    }
+
+    fn list(&mut self, page: &Page, mut item: impl FnMut(&mut Self, usize)) {
+        self.out.push(b'[');
+        for row in page.rows.clone() {
+            if row > page.rows.start {
+                self.out.push(b',');
+            }
+            item(self, row);
+        }
+        self.out.push(b']');
+    }
+
+    fn edge(&mut self, rows: &R, row: usize, fields: &Fields<EdgeField>, shape: &ConnectionShape) {
+        self.out.push(b'{');
+        for (position, (key, field)) in fields.iter().enumerate() {
+            self.key(position, key);
+            match field {
+                EdgeField::Constant(json) => self.out.extend_from_slice(json),
+                EdgeField::Cursor => self.cursor(rows, Some(row), shape),
+                EdgeField::Node(object) => self.object(rows, row, object),
+            }
+        }
+        self.out.push(b'}');
+    }
+
+    fn page_info(&mut self, rows: &R, page: &Page, fields: &Fields<PageInfoField>, shape: &ConnectionShape) {
+        let (next, previous) = if shape.from_end { (shape.cut, page.has_more) } else { (page.has_more, shape.cut) };
+        self.out.push(b'{');
+        for (position, (key, field)) in fields.iter().enumerate() {
+            self.key(position, key);
+            match field {
+                PageInfoField::Constant(json) => self.out.extend_from_slice(json),
+                PageInfoField::HasNextPage => self.boolean(next),
+                PageInfoField::HasPreviousPage => self.boolean(previous),
+                PageInfoField::StartCursor => self.cursor(rows, page.rows.clone().next(), shape),
+                PageInfoField::EndCursor => self.cursor(rows, page.rows.clone().next_back(), shape),
+            }
+        }
+        self.out.push(b'}');
+    }
+
+    fn cursor(&mut self, rows: &R, row: Option<usize>, shape: &ConnectionShape) {
+        let (Some(row), Some(cursor)) = (row, &shape.cursor) else { return self.null() };
+        let mut place = vec![b'['];
+        for (position, key) in cursor.keys.iter().enumerate() {
+            if position > 0 {
+                place.push(b',');
+            }
+            match rows.cell(row, *key) {
+                Cell::Null => place.extend_from_slice(b"null"),
+                Cell::Boolean(truth) => place.extend_from_slice(if truth { b"true" } else { b"false" }),
+                Cell::Integer(number) => place.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+                Cell::Text(text) => write_text(text, &mut place),
+            }
+        }
+        place.push(b']');
+        // Base64 of the URL alphabet needs no escapes.
+        self.out.push(b'"');
+        self.out.extend_from_slice(self.cursors.seal(&cursor.context, &place).as_bytes());
+        self.out.push(b'"');
+    }
+
+    fn key(&mut self, position: usize, key: &[u8]) {
+        if position > 0 {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(key);
+    }
+
+    fn integer(&mut self, number: i64) {
+        self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    fn boolean(&mut self, truth: bool) {
+        self.out.extend_from_slice(if truth { b"true" } else { b"false" });
+    }
+
+    fn null(&mut self) {
+        self.out.extend_from_slice(b"null");
+    }
+}
+
+/// Appends text as a JSON string. Runs without special characters are copied whole.
+pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    for (position, byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0..=0x1f => b"",
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[copied..position]);
+        copied = position + 1;
+        if escape.is_empty() {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        } else {
+            out.extend_from_slice(escape);
+        }
+    }
+    out.extend_from_slice(&bytes[copied..]);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_is_read_back_as_it_was() {
+        let all: String = (0..=0x250_u32).chain([0x2028, 0xfffd, 0x1f600]).filter_map(char::from_u32).collect();
+        for text in ["", "plain", "\"\\\u{0}\n", "è \u{7f} 😀", &all] {
+            let mut json = Vec::new();
+            write_text(text, &mut json);
+            assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text);
+        }
+    }
+}

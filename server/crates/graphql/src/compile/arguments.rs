@@ -1,0 +1,98 @@
+//! The arguments of a field: coerced with their variables, defaults filled in.
+
+use async_graphql_parser::Positioned;
+use async_graphql_parser::types::Field;
+use cardine_model::{Issue, Value};
+use uuid::Uuid;
+
+use super::Compiler;
+use crate::coerce::{Coercion, Input, Raw};
+use crate::error::Error;
+use crate::schema::OutputField;
+
+/// Arguments by name; those that were left out and have no default are not among them.
+pub(super) struct Arguments(Vec<(String, Input)>);
+
+impl Arguments {
+    /// The argument, if it was given and is not null.
+    pub fn get(&self, name: &str) -> Option<&Input> {
+        let found = self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value);
+        found.filter(|value| **value != Input::Null)
+    }
+
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        match self.get(name) {
+            Some(Input::Value(Value::Integer(number))) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub fn boolean(&self, name: &str) -> Option<bool> {
+        match self.get(name) {
+            Some(Input::Value(Value::Boolean(truth))) => Some(*truth),
+            _ => None,
+        }
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name) {
+            Some(Input::Value(Value::Text(text))) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A required id.
+    pub fn id(&self, name: &str) -> Uuid {
+        match self.get(name) {
+            Some(Input::Value(Value::Id(id))) => *id,
+            _ => Uuid::nil(),
+        }
+    }
+}
+
+impl Compiler<'_> {
+    pub(super) fn arguments(&self, field: &Positioned<Field>, definition: &OutputField) -> Result<Arguments, Error> {
+        let mut arguments = Vec::new();
+        let mut issues = Vec::new();
+        for argument in &definition.arguments {
+            let given = field.node.arguments.iter().find(|(name, _)| name.node == argument.name.as_str());
+            let value = given.and_then(|(_, value)| {
+                let path = vec![argument.name.as_str().into()];
+                let mut coercion = Coercion::new(self.schema, Some(self.variables), path);
+                let value = coercion.value(Raw::Literal(&value.node), &argument.ty);
+                issues.extend(coercion.into_issues());
+                value
+            });
+            match value.or_else(|| argument.default.as_deref().map(default_of)) {
+                Some(value) => arguments.push((argument.name.clone(), value)),
+                None if argument.ty.is_non_null() => {
+                    let path = vec![argument.name.as_str().into()];
+                    issues.push(Issue::new(path, "required", format!("The argument \"{}\" is required.", argument.name)));
+                }
+                None => {}
+            }
+        }
+        if issues.is_empty() { Ok(Arguments(arguments)) } else { Err(refused(issues).at(field.pos)) }
+    }
+}
+
+/// One error for all faulty inputs.
+pub(super) fn refused(issues: Vec<Issue>) -> Error {
+    let message = match issues.as_slice() {
+        [one] => one.to_string(),
+        several => {
+            let first = several.first().map(Issue::to_string).unwrap_or_default();
+            format!("{} inputs are wrong; the first: {first}", several.len())
+        }
+    };
+    Error { issues, ..Error::input(message) }
+}
+
+/// The defaults of this schema are enum values and truth values.
+fn default_of(literal: &str) -> Input {
+    Input::Value(match literal {
+        "true" => Value::Boolean(true),
+        "false" => Value::Boolean(false),
+        name => Value::Text(name.to_owned()),
+    })
+}

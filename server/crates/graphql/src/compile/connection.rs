@@ -1,0 +1,260 @@
+//! Lists with their pages: arguments, the selection of a connection, and what a page costs.
+
+use async_graphql_parser::types::SelectionSet;
+use cardine_model::catalog::{Hop, ModuleId, Relation};
+use cardine_model::{PathSegment, Value};
+use cardine_query::{Child, Deleted, Page, Take};
+
+use super::arguments::Arguments;
+use super::collect::Collected;
+use super::list::ListBuilder;
+use super::record::unvalidated;
+use super::{Compiler, key, quoted};
+use crate::coerce::Input;
+use crate::cursor::{ContextBuilder, CursorContext};
+use crate::error::Error;
+use crate::schema::{OutputField, TypeKey};
+use crate::shape::{ConnectionField, ConnectionShape, CursorShape, EdgeField, Fields, PageInfoField};
+
+/// What is selected of a connection, before its records are looked at.
+#[derive(Default)]
+struct Wanted {
+    rows: bool,
+    count: bool,
+    cursors: bool,
+}
+
+impl<'a> Compiler<'a> {
+    /// A list nested in `parent`, for the record that `at` leads to. Gives its position among the children.
+    pub(super) fn child(
+        &mut self,
+        parent: &mut ListBuilder<'a>,
+        at: &[Hop],
+        parent_output: usize,
+        relation: &Relation,
+        collected: &Collected<'a>,
+        definition: &OutputField,
+    ) -> Result<(usize, ConnectionShape), Error> {
+        let arguments = self.arguments(collected.field, definition)?;
+        let level = parent.level + 1;
+        parent.check_level(level)?;
+        let default = self.setting.limits.page_default_nested;
+        let (list, shape) = self.connection(relation.module, collected, &arguments, default, parent.rows, level)?;
+        let position = parent.list.children.len();
+        parent.list.children.push(Child { parent_output, at: at.to_vec(), relation: relation.id, list: list.list });
+        Ok((position, shape))
+    }
+
+    pub(super) fn connection(
+        &mut self,
+        module: ModuleId,
+        collected: &Collected<'a>,
+        arguments: &Arguments,
+        page_default: u64,
+        parents: u64,
+        level: usize,
+    ) -> Result<(ListBuilder<'a>, ConnectionShape), Error> {
+        let at = |error: Error| if error.locations.is_empty() { error.at(collected.field.pos) } else { error };
+        let (take, size) = self.take(arguments, page_default).map_err(at)?;
+        let page = Page { take, after: None, before: None, offset: None };
+        let mut list = ListBuilder::new(module, page, self.setting.limits, level, collected.field.pos);
+        list.list.deleted = deleted(arguments);
+        if let Some(filter) = arguments.get("filter") {
+            let filter = self.filter(&mut list, &[], module, filter, level, &mut vec!["filter".into()]).map_err(at)?;
+            list.filter(filter);
+        }
+        self.order(&mut list, module, arguments.get("orderBy"), level).map_err(at)?;
+        let context = self.context(module, arguments);
+        let cut = self.place(&mut list, arguments, &context).map_err(at)?;
+
+        let fields = self.collect(TypeKey::Connection(module), &collected.sets);
+        let wanted = self.wanted(module, &fields);
+        list.list.rows = wanted.rows;
+        list.list.count = wanted.count;
+        list.rows = parents.saturating_mul(size);
+        self.rows = self.rows.saturating_add(if wanted.rows { list.rows } else { parents });
+
+        let mut shapes = Vec::with_capacity(fields.len());
+        for field in &fields {
+            shapes.push((key(field.key), self.connection_field(&mut list, module, field)?));
+        }
+        let cursor = if wanted.cursors {
+            let paths: Vec<_> = list.list.order.iter().map(|key| key.path.clone()).collect();
+            let keys = paths.iter().map(|path| list.output(&path.hops, path.field)).collect::<Result<_, _>>()?;
+            Some(CursorShape { keys, context })
+        } else {
+            None
+        };
+        let from_end = matches!(take, Take::Last(_));
+        Ok((list, ConnectionShape { fields: shapes, cursor, from_end, cut }))
+    }
+
+    /// How many, from which end.
+    fn take(&mut self, arguments: &Arguments, default: u64) -> Result<(Take, u64), Error> {
+        let (first, last) = (arguments.integer("first"), arguments.integer("last"));
+        let (name, size) = match (first, last) {
+            (Some(_), Some(_)) => {
+                return Err(page_error("last", "`first` and `last` cannot both be given: take one end of the list.".to_owned()));
+            }
+            (Some(first), None) => ("first", first),
+            (None, Some(last)) => ("last", last),
+            (None, None) => ("first", i64::try_from(default).unwrap_or(i64::MAX)),
+        };
+        let most = self.setting.limits.page;
+        let Ok(rows) = u64::try_from(size) else {
+            return Err(page_error(name, format!("`{name}` must not be negative, found {size}.")));
+        };
+        if rows > most {
+            return Err(page_error(name, format!("`{name}` may be at most {most}, found {size}.")));
+        }
+        let slot = self.slot(Value::Integer(size));
+        Ok((if name == "last" { Take::Last(slot) } else { Take::First(slot) }, rows))
+    }
+
+    /// The cursors and the offset; tells whether they leave out records on the side from which the page is taken.
+    fn place(&mut self, list: &mut ListBuilder<'a>, arguments: &Arguments, context: &CursorContext) -> Result<bool, Error> {
+        for name in ["after", "before"] {
+            let Some(cursor) = arguments.text(name) else { continue };
+            let place = self.open_cursor(list, cursor, context).ok_or_else(|| {
+                page_error(name, format!("`{name}` is no cursor of this list: cursors hold for one module, order and filter."))
+            })?;
+            match name {
+                "after" => list.list.page.after = Some(place),
+                _ => list.list.page.before = Some(place),
+            }
+        }
+        let offset = arguments.integer("offset").unwrap_or(0);
+        if offset < 0 {
+            return Err(page_error("offset", format!("`offset` must not be negative, found {offset}.")));
+        }
+        if offset > 0 {
+            list.list.page.offset = Some(self.slot(Value::Integer(offset)));
+        }
+        let cursor = match list.list.page.take {
+            Take::Last(_) => &list.list.page.before,
+            Take::First(_) | Take::One => &list.list.page.after,
+        };
+        Ok(offset > 0 || cursor.is_some())
+    }
+
+    /// What the list's cursors belong to.
+    fn context(&self, module: ModuleId, arguments: &Arguments) -> CursorContext {
+        let mut context = ContextBuilder::new();
+        context.text(&self.schema.catalog.module(module).name);
+        for name in ["filter", "orderBy", "deleted"] {
+            context.text(name);
+            describe(arguments.get(name).unwrap_or(&Input::Null), &mut context);
+        }
+        context.finish()
+    }
+
+    fn wanted(&self, module: ModuleId, fields: &[Collected<'a>]) -> Wanted {
+        let mut wanted = Wanted::default();
+        for field in fields {
+            match field.name() {
+                "nodes" => wanted.rows = true,
+                "edges" => {
+                    wanted.rows = true;
+                    let edge = self.collect(TypeKey::Edge(module), &field.sets);
+                    wanted.cursors |= edge.iter().any(|field| field.name() == "cursor");
+                }
+                "pageInfo" => {
+                    wanted.rows = true;
+                    let info = self.collect(TypeKey::PageInfo, &field.sets);
+                    wanted.cursors |= info.iter().any(|field| matches!(field.name(), "startCursor" | "endCursor"));
+                }
+                "totalCount" => wanted.count = true,
+                _ => {}
+            }
+        }
+        wanted
+    }
+
+    fn connection_field(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        module: ModuleId,
+        field: &Collected<'a>,
+    ) -> Result<ConnectionField, Error> {
+        Ok(match field.name() {
+            "__typename" => ConnectionField::Constant(quoted(&self.schema.name(TypeKey::Connection(module)))),
+            "nodes" => ConnectionField::Nodes(self.object(list, &[], module, &field.sets)?),
+            "edges" => ConnectionField::Edges(self.edges(list, module, &field.sets)?),
+            "pageInfo" => ConnectionField::PageInfo(self.page_info(&field.sets)?),
+            "totalCount" => ConnectionField::TotalCount,
+            _ => return Err(unvalidated()),
+        })
+    }
+
+    fn edges(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        module: ModuleId,
+        sets: &[&'a SelectionSet],
+    ) -> Result<Fields<EdgeField>, Error> {
+        let mut fields = Vec::new();
+        for field in self.collect(TypeKey::Edge(module), sets) {
+            let shape = match field.name() {
+                "__typename" => EdgeField::Constant(quoted(&self.schema.name(TypeKey::Edge(module)))),
+                "cursor" => EdgeField::Cursor,
+                "node" => EdgeField::Node(self.object(list, &[], module, &field.sets)?),
+                _ => return Err(unvalidated()),
+            };
+            fields.push((key(field.key), shape));
+        }
+        Ok(fields)
+    }
+
+    fn page_info(&self, sets: &[&'a SelectionSet]) -> Result<Fields<PageInfoField>, Error> {
+        let shape = |name: &str| {
+            Ok(match name {
+                "__typename" => PageInfoField::Constant(quoted("PageInfo")),
+                "hasNextPage" => PageInfoField::HasNextPage,
+                "hasPreviousPage" => PageInfoField::HasPreviousPage,
+                "startCursor" => PageInfoField::StartCursor,
+                "endCursor" => PageInfoField::EndCursor,
+                _ => return Err(unvalidated()),
+            })
+        };
+        let fields = self.collect(TypeKey::PageInfo, sets);
+        fields.iter().map(|field| Ok((key(field.key), shape(field.name())?))).collect()
+    }
+}
+
+fn deleted(arguments: &Arguments) -> Deleted {
+    match arguments.text("deleted") {
+        Some("INCLUDE") => Deleted::Include,
+        Some("ONLY") => Deleted::Only,
+        _ => Deleted::Exclude,
+    }
+}
+
+fn describe(input: &Input, context: &mut ContextBuilder) {
+    match input {
+        Input::Null => context.text("null"),
+        Input::Value(value) => {
+            context.text("value");
+            context.value(value);
+        }
+        Input::List(items) => {
+            context.text("[");
+            items.iter().for_each(|item| describe(item, context));
+            context.text("]");
+        }
+        Input::Object(fields) => {
+            context.text("{");
+            for (field, value) in fields {
+                context.text(&field.name);
+                describe(value, context);
+            }
+            context.text("}");
+        }
+    }
+}
+
+/// A faulty argument of a page.
+fn page_error(argument: &str, message: String) -> Error {
+    let path: Vec<PathSegment> = vec![argument.into()];
+    let issue = cardine_model::Issue::new(path, "page", message.clone());
+    Error { issues: vec![issue], ..Error::input(message) }
+}

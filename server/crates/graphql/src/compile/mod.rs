@@ -1,0 +1,213 @@
+//! Compilation: a valid operation and its variables become authorised lists, writes, and the form of the answer.
+//!
+//! Values stand apart from structure: lists name them by slots. So what is compiled depends on values only in their form
+//! (which fields an input object has, what is null), and serves every request of that form.
+
+mod arguments;
+mod collect;
+mod connection;
+mod filter;
+mod input;
+mod introspect;
+mod list;
+mod order;
+mod record;
+mod root;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use async_graphql_parser::Positioned;
+use async_graphql_parser::types::{ExecutableDocument, OperationDefinition, OperationType};
+use cardine_model::catalog::ModuleId;
+use cardine_model::{PathSegment, Value};
+use cardine_query::{Authorised, List, authorise};
+use rustc_hash::FxHashMap;
+use uuid::Uuid;
+
+pub use input::variables;
+
+use crate::coerce::Variables;
+use crate::cursor::CursorKey;
+use crate::error::{Code, Error};
+use crate::limits::Limits;
+use crate::schema::{Schema, TypeKey};
+use crate::shape::{Fields, RootField};
+
+/// The module of each id that `node` and `nodes` ask for and that exists for the caller.
+pub type Located = FxHashMap<Uuid, ModuleId>;
+
+/// Who asks, as `me` shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Viewer<'a> {
+    /// The user.
+    pub user: Option<Uuid>,
+    /// The role's name.
+    pub role: &'a str,
+    /// BCP 47 language.
+    pub locale: &'a str,
+    /// IANA time zone.
+    pub time_zone: &'a str,
+}
+
+/// What an operation is compiled against.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// What exists for the caller.
+    pub schema: Schema<'a>,
+    /// Bounds.
+    pub limits: &'a Limits,
+    /// Opens cursors.
+    pub cursors: &'a CursorKey,
+    /// Who asks.
+    pub viewer: Viewer<'a>,
+}
+
+/// A compiled operation.
+#[derive(Debug)]
+pub struct Operation {
+    /// The lists to read; none for a mutation.
+    pub lists: Vec<Authorised<List>>,
+    /// What the lists' slots name.
+    pub values: Vec<Value>,
+    /// The writes, in order; none for a query.
+    pub mutations: Vec<Mutation>,
+    /// The form of the answer.
+    pub shape: Fields<RootField>,
+    /// Rows that may be fetched, by the page sizes.
+    pub rows: u64,
+}
+
+/// One mutation.
+#[derive(Debug)]
+pub struct Mutation {
+    /// What is written.
+    pub write: Write,
+    /// What is asked of the record afterwards; its filter compares the id with slot 0.
+    pub then: Authorised<List>,
+    /// The values of that list from slot 1 on.
+    pub values: Vec<Value>,
+    /// Where an error of this mutation belongs in the answer.
+    pub path: Vec<PathSegment>,
+    /// Where it stands in the text.
+    pub position: async_graphql_parser::Pos,
+}
+
+/// What a mutation writes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// A new record.
+    Create {
+        /// Its module.
+        module: ModuleId,
+        /// Values by field; a reference's is an id.
+        data: Vec<(cardine_model::FieldId, Value)>,
+    },
+    /// A change.
+    Update {
+        /// Its module.
+        module: ModuleId,
+        /// Its id.
+        id: Uuid,
+        /// Values to change; null clears.
+        data: Vec<(cardine_model::FieldId, Value)>,
+        /// Only if the record has this version.
+        if_version: Option<i64>,
+    },
+    /// A soft delete.
+    Delete {
+        /// Its module.
+        module: ModuleId,
+        /// Its id.
+        id: Uuid,
+        /// Only if the record has this version.
+        if_version: Option<i64>,
+    },
+}
+
+/// Compiles a valid operation.
+pub fn compile(
+    setting: Setting<'_>,
+    document: &ExecutableDocument,
+    operation: &Positioned<OperationDefinition>,
+    variables: &Variables,
+    located: &Located,
+) -> Result<Operation, Vec<Error>> {
+    let root = match operation.node.ty {
+        OperationType::Mutation => TypeKey::Mutation,
+        OperationType::Query | OperationType::Subscription => TypeKey::Query,
+    };
+    let mut compiler = Compiler::new(setting, document, variables, located);
+    let shape = compiler.root(root, &operation.node.selection_set.node);
+    if !compiler.errors.is_empty() {
+        compiler.errors.truncate(setting.limits.errors);
+        return Err(compiler.errors);
+    }
+    if compiler.rows > setting.limits.rows {
+        return Err(vec![Error::limit("estimated rows", setting.limits.rows, compiler.rows).at(operation.pos)]);
+    }
+    let Compiler { lists, values, mutations, rows, .. } = compiler;
+    Ok(Operation { lists, values, mutations, shape, rows })
+}
+
+/// The ids that the operation's `node` and `nodes` ask for, each once.
+pub fn node_ids(
+    setting: Setting<'_>,
+    document: &ExecutableDocument,
+    operation: &Positioned<OperationDefinition>,
+    variables: &Variables,
+) -> Result<Vec<Uuid>, Vec<Error>> {
+    let located = Located::default();
+    let mut compiler = Compiler::new(setting, document, variables, &located);
+    let ids = compiler.node_ids(&operation.node.selection_set.node);
+    if compiler.errors.is_empty() { Ok(ids) } else { Err(compiler.errors) }
+}
+
+struct Compiler<'a> {
+    setting: Setting<'a>,
+    schema: Schema<'a>,
+    document: &'a ExecutableDocument,
+    variables: &'a Variables,
+    located: &'a Located,
+    lists: Vec<Authorised<List>>,
+    mutations: Vec<Mutation>,
+    values: Vec<Value>,
+    rows: u64,
+    errors: Vec<Error>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(
+        setting: Setting<'a>,
+        document: &'a ExecutableDocument,
+        variables: &'a Variables,
+        located: &'a Located,
+    ) -> Self {
+        let (lists, mutations, values, errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { setting, schema: setting.schema, document, variables, located, lists, mutations, values, rows: 0, errors }
+    }
+
+    fn slot(&mut self, value: Value) -> cardine_query::Slot {
+        let slot = cardine_query::Slot(u32::try_from(self.values.len()).expect("a request's values are bounded by its size"));
+        self.values.push(value);
+        slot
+    }
+
+    /// Passes the list through the gate. What it names was looked up under the same rights, so a refusal is our fault.
+    fn authorise(&self, list: List) -> Result<Authorised<List>, Error> {
+        authorise(list, self.schema.catalog, self.schema.rights)
+            .map_err(|_| Error::new(Code::Internal, "The operation was compiled wrongly."))
+    }
+}
+
+/// A key of the answer as bytes.
+fn key(name: &str) -> crate::shape::Key {
+    format!("\"{name}\":").into_bytes().into_boxed_slice()
+}
+
+/// A name as JSON.
+fn quoted(name: &str) -> Vec<u8> {
+    let mut json = Vec::new();
+    crate::answer::write_text(name, &mut json);
+    json
+}

@@ -1,0 +1,116 @@
+//! Orders: their keys, which always end on the id, and the places in them that cursors name.
+
+use cardine_model::catalog::{Field, FieldPath, Hop, Module, ModuleId};
+use cardine_model::{Decimal, ScalarType, Value};
+use cardine_query::{KeysetValue, Nulls, OrderKey};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::Compiler;
+use super::list::ListBuilder;
+use crate::coerce::{self, Input};
+use crate::cursor::CursorContext;
+use crate::error::Error;
+use crate::schema::InputTarget;
+
+impl<'a> Compiler<'a> {
+    pub(super) fn order(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        module: ModuleId,
+        order: Option<&Input>,
+        level: usize,
+    ) -> Result<(), Error> {
+        let entries = order.map(Input::items).unwrap_or_default();
+        if entries.len() > self.setting.limits.order_keys {
+            return Err(Error::limit("keys of an order", self.setting.limits.order_keys, entries.len()));
+        }
+        for entry in entries {
+            let Some(key) = self.order_key(list, module, entry, level)? else { continue };
+            let known = list.list.order.iter().any(|known| known.path == key.path);
+            let is_id = key.path == FieldPath::own(Module::ID);
+            if !known {
+                list.order(key)?;
+            }
+            // Nothing is left to decide after the id.
+            if is_id {
+                return Ok(());
+            }
+        }
+        list.order(OrderKey { path: FieldPath::own(Module::ID), descending: false, nulls: Nulls::Last })
+    }
+
+    fn order_key(
+        &self,
+        list: &ListBuilder<'a>,
+        mut module: ModuleId,
+        entry: &Input,
+        mut level: usize,
+    ) -> Result<Option<OrderKey>, Error> {
+        let mut hops = Vec::new();
+        let mut entry = entry;
+        while let [(field, value)] = entry.fields() {
+            match field.target {
+                Some(InputTarget::Reference(reference)) => {
+                    let targets = self.schema.catalog.field(module, reference).reference().map(|one| one.targets.as_slice());
+                    let Some([target]) = targets else { return Ok(None) };
+                    level += 1;
+                    list.check_level(level)?;
+                    hops.push(Hop { field: reference, target: *target });
+                    module = *target;
+                    entry = value;
+                }
+                Some(InputTarget::Value(field)) => {
+                    let Input::Value(Value::Text(direction)) = value else { return Ok(None) };
+                    let descending = direction.starts_with("DESC");
+                    let first = direction.ends_with("NULLS_FIRST") || (descending && !direction.ends_with("NULLS_LAST"));
+                    let nulls = if first { Nulls::First } else { Nulls::Last };
+                    return Ok(Some(OrderKey { path: FieldPath { hops, field }, descending, nulls }));
+                }
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The place that a cursor names in the list's order; `None` if it is none of this list's.
+    pub(super) fn open_cursor(
+        &mut self,
+        list: &ListBuilder<'a>,
+        cursor: &str,
+        context: &CursorContext,
+    ) -> Option<Vec<KeysetValue>> {
+        let place = self.setting.cursors.open(context, cursor)?;
+        if place.len() != list.list.order.len() {
+            return None;
+        }
+        let mut values = Vec::with_capacity(place.len());
+        for (key, json) in list.list.order.iter().zip(&place) {
+            let module = key.path.hops.last().map_or(list.list.module, |hop| hop.target);
+            let value = key_value(self.schema.catalog.field(module, key.path.field), json)?;
+            values.push(value);
+        }
+        Some(values.into_iter().map(|value| KeysetValue { is_null: value.is_null(), slot: self.slot(value) }).collect())
+    }
+}
+
+/// An order key's value as a cursor holds it: as the row showed it.
+fn key_value(field: &Field, json: &Json) -> Option<Value> {
+    if json.is_null() {
+        return Some(Value::Null);
+    }
+    let text = json.as_str();
+    Some(match field.scalar()? {
+        ScalarType::Id => Value::Id(Uuid::try_parse(text?).ok()?),
+        ScalarType::Text | ScalarType::Email | ScalarType::Phone | ScalarType::Url | ScalarType::Choice => {
+            Value::Text(text?.to_owned())
+        }
+        ScalarType::Integer | ScalarType::BigInteger => Value::Integer(json.as_i64()?),
+        ScalarType::Decimal { .. } => Value::Decimal(Decimal::parse(text?)?),
+        ScalarType::Boolean => Value::Boolean(json.as_bool()?),
+        ScalarType::Date => Value::Date(coerce::date(text?)?),
+        ScalarType::Time => Value::Time(coerce::time(text?)?),
+        ScalarType::DateTime => Value::DateTime(coerce::date_time(text?)?),
+        ScalarType::Json => return None,
+    })
+}

@@ -1,0 +1,102 @@
+//! A record's selection: values become outputs, to-one references paths in the same list, to-many relations nested lists.
+
+use async_graphql_parser::types::SelectionSet;
+use cardine_model::catalog::{FieldId, Hop, Module, ModuleId};
+use cardine_model::{FieldKind, ScalarType};
+
+use super::collect::Collected;
+use super::list::ListBuilder;
+use super::{Compiler, key, quoted};
+use crate::error::{Code, Error};
+use crate::schema::{Meaning, TypeKey};
+use crate::shape::{Encoding, FieldShape, ObjectShape, Target};
+
+impl<'a> Compiler<'a> {
+    /// The record of `module` that `at` leads to from the list's own.
+    pub(super) fn object(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        at: &[Hop],
+        module: ModuleId,
+        sets: &[&'a SelectionSet],
+    ) -> Result<ObjectShape, Error> {
+        let mut object = ObjectShape::default();
+        for collected in self.collect(TypeKey::Record(module), sets) {
+            let shape = self.record_field(list, at, module, &collected)?;
+            object.fields.push((key(collected.key), shape));
+        }
+        Ok(object)
+    }
+
+    fn record_field(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        at: &[Hop],
+        module: ModuleId,
+        collected: &Collected<'a>,
+    ) -> Result<FieldShape, Error> {
+        let definition = self.schema.field(TypeKey::Record(module), collected.name()).ok_or_else(unvalidated)?;
+        Ok(match definition.meaning {
+            Meaning::Typename => FieldShape::Constant(quoted(&self.schema.name(TypeKey::Record(module)))),
+            Meaning::Value(field) => {
+                FieldShape::Cell { output: list.output(at, field)?, encoding: self.encoding(module, field) }
+            }
+            Meaning::ReferenceId(field) => {
+                FieldShape::Cell { output: list.output(at, field)?, encoding: Encoding::Plain }
+            }
+            Meaning::Reference(field) => FieldShape::ToOne(self.targets(list, at, module, field, collected)?),
+            Meaning::Relation(relation) => {
+                let parent = list.output(at, Module::ID)?;
+                let relation = self.schema.catalog.module(module).relation(relation);
+                let (child, shape) = self.child(list, at, parent, relation, collected, &definition)?;
+                FieldShape::ToMany { child, parent, shape }
+            }
+            _ => return Err(unvalidated()),
+        })
+    }
+
+    fn targets(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        at: &[Hop],
+        module: ModuleId,
+        field: FieldId,
+        collected: &Collected<'a>,
+    ) -> Result<Vec<Target>, Error> {
+        let reference = self.schema.catalog.field(module, field);
+        let targets: Vec<ModuleId> = self.schema.rights.readable_targets(reference).collect();
+        let level = list.level;
+        list.level += 1;
+        list.check_level(list.level).map_err(|error| at_field(error, collected))?;
+        let mut shapes = Vec::with_capacity(targets.len());
+        for target in targets {
+            let mut hops = at.to_vec();
+            hops.push(Hop { field, target });
+            let id = list.output(&hops, Module::ID)?;
+            let object = self.object(list, &hops, target, &collected.sets)?;
+            shapes.push(Target { id, object });
+        }
+        list.level = level;
+        Ok(shapes)
+    }
+
+    fn encoding(&self, module: ModuleId, field: FieldId) -> Encoding {
+        let field = self.schema.catalog.field(module, field);
+        match (&field.kind, field.scalar()) {
+            (FieldKind::MultiChoice { .. }, _) | (_, Some(ScalarType::Json)) => Encoding::Raw,
+            (_, Some(ScalarType::Integer)) => Encoding::Number,
+            (_, Some(ScalarType::BigInteger)) => Encoding::NumberText,
+            (_, Some(ScalarType::Text | ScalarType::Email | ScalarType::Phone | ScalarType::Url)) => Encoding::Text,
+            _ => Encoding::Plain,
+        }
+    }
+}
+
+fn at_field(error: Error, collected: &Collected<'_>) -> Error {
+    Error { locations: vec![collected.field.pos], ..error }
+}
+
+/// Validation lets nothing through that compilation does not know.
+pub(super) fn unvalidated() -> Error {
+    Error::new(Code::Internal, "The operation was compiled without being valid.")
+}

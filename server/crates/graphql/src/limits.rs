@@ -1,0 +1,67 @@
+//! The bounds of one operation, checked before anything runs.
+
+/// Each bound, with the number that the error tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the query text.
+    pub text_bytes: usize,
+    /// Brackets within brackets, and selections within selections once fragments are put in their place.
+    pub nesting: usize,
+    /// Operations of a document.
+    pub operations: usize,
+    /// Selections of a document, each fragment counted at each place where it stands.
+    pub selections: usize,
+    /// Aliases of one field in one selection.
+    pub aliases: usize,
+    /// Fields at the root of an operation.
+    pub root_fields: usize,
+    /// Relations within relations, in selections, filters and orders alike.
+    pub relation_levels: usize,
+    /// Fragment definitions of a document.
+    pub fragments: usize,
+    /// Directives of a document.
+    pub directives: usize,
+    /// Rows that an operation may fetch by its page sizes.
+    pub rows: u64,
+    /// Rows of a page.
+    pub page: u64,
+    /// Rows of a page where none is given.
+    pub page_default: u64,
+    /// The same for a nested list.
+    pub page_default_nested: u64,
+    /// Conditions of one list's filter: SQLite takes 1,000 in a row.
+    pub conditions: usize,
+    /// Keys of an order.
+    pub order_keys: usize,
+    /// Records reached by to-one references in one list: SQLite joins at most 64 tables.
+    pub references: usize,
+    /// Bytes of an introspection's answer.
+    pub introspection_bytes: usize,
+    /// Errors of an answer.
+    pub errors: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            text_bytes: 64 * 1024,
+            nesting: 64,
+            operations: 100,
+            selections: 2_000,
+            aliases: 100,
+            root_fields: 20,
+            relation_levels: 12,
+            fragments: 200,
+            directives: 50,
+            rows: 50_000,
+            page: 1_000,
+            page_default: 50,
+            page_default_nested: 10,
+            conditions: 500,
+            order_keys: 20,
+            references: 50,
+            introspection_bytes: 64 * 1024 * 1024,
+            errors: 20,
+        }
+    }
+}

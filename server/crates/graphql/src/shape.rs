@@ -1,0 +1,169 @@
+//! The form of an answer: which keys in which order, and in which cell of which list each value stands.
+
+use crate::cursor::CursorContext;
+
+/// A key of an object as its bytes in the answer: `"name":`.
+pub type Key = Box<[u8]>;
+
+/// Keys and what stands there, in the order of the query.
+pub type Fields<T> = Vec<(Key, T)>;
+
+/// What stands at the root, and in `me`.
+#[derive(Debug, Clone)]
+pub enum RootField {
+    /// JSON that no row decides.
+    Constant(Vec<u8>),
+    /// `{…}` of these.
+    Object(Fields<RootField>),
+    /// A record or null.
+    One {
+        /// Position among the operation's lists.
+        list: usize,
+        /// The record.
+        object: ObjectShape,
+    },
+    /// A page.
+    Connection {
+        /// Position among the operation's lists.
+        list: usize,
+        /// The page.
+        shape: ConnectionShape,
+    },
+    /// Records by id, in the order of the ids.
+    Nodes(NodesShape),
+    /// The record that a mutation wrote.
+    Written {
+        /// Position among the operation's mutations.
+        step: usize,
+        /// The record.
+        object: ObjectShape,
+    },
+}
+
+/// The records of `nodes(ids)`: a list per module among them.
+#[derive(Debug, Clone)]
+pub struct NodesShape {
+    /// For each id its text and the position in `lists`; `None` if there is no such record.
+    pub entries: Vec<Option<(String, usize)>>,
+    /// Position among the operation's lists, the output with the id, and the record.
+    pub lists: Vec<(usize, usize, ObjectShape)>,
+}
+
+/// A record.
+#[derive(Debug, Clone, Default)]
+pub struct ObjectShape {
+    /// Its fields.
+    pub fields: Fields<FieldShape>,
+}
+
+/// A field of a record.
+#[derive(Debug, Clone)]
+pub enum FieldShape {
+    /// `__typename`.
+    Constant(Vec<u8>),
+    /// A value of the row.
+    Cell {
+        /// Position among the list's outputs.
+        output: usize,
+        /// How it is written.
+        encoding: Encoding,
+    },
+    /// The record that a reference leads to: that of the first target whose id is there, else null.
+    ToOne(Vec<Target>),
+    /// A page of related records.
+    ToMany {
+        /// Position among the list's children.
+        child: usize,
+        /// The output with the id of the record that they are related to.
+        parent: usize,
+        /// The page.
+        shape: ConnectionShape,
+    },
+}
+
+/// One module that a reference may lead to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The output with the id.
+    pub id: usize,
+    /// The record.
+    pub object: ObjectShape,
+}
+
+/// How a cell becomes JSON; null is always `null`, a truth value always itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Text, with escapes.
+    Text,
+    /// Text that needs no escapes: ids, numbers, dates, options.
+    Plain,
+    /// A number.
+    Number,
+    /// A whole number as a string.
+    NumberText,
+    /// Text that is JSON already.
+    Raw,
+}
+
+/// A page.
+#[derive(Debug, Clone)]
+pub struct ConnectionShape {
+    /// Its fields.
+    pub fields: Fields<ConnectionField>,
+    /// How cursors are made, where one is selected.
+    pub cursor: Option<CursorShape>,
+    /// Whether the page is taken from the end.
+    pub from_end: bool,
+    /// Whether records on the side from which the page is taken are left out, by a cursor or an offset.
+    pub cut: bool,
+}
+
+/// How a row's cursor is made.
+#[derive(Debug, Clone)]
+pub struct CursorShape {
+    /// The outputs with the order's keys.
+    pub keys: Vec<usize>,
+    /// What it belongs to.
+    pub context: CursorContext,
+}
+
+/// A field of a page.
+#[derive(Debug, Clone)]
+pub enum ConnectionField {
+    /// `__typename`.
+    Constant(Vec<u8>),
+    /// The records.
+    Nodes(ObjectShape),
+    /// The records with their cursors.
+    Edges(Fields<EdgeField>),
+    /// Where the page stands.
+    PageInfo(Fields<PageInfoField>),
+    /// The number of all records of the filter.
+    TotalCount,
+}
+
+/// A field of an edge.
+#[derive(Debug, Clone)]
+pub enum EdgeField {
+    /// `__typename`.
+    Constant(Vec<u8>),
+    /// The place.
+    Cursor,
+    /// The record.
+    Node(ObjectShape),
+}
+
+/// A field of `pageInfo`.
+#[derive(Debug, Clone)]
+pub enum PageInfoField {
+    /// `__typename`.
+    Constant(Vec<u8>),
+    /// Whether there is more after.
+    HasNextPage,
+    /// Whether there is more before.
+    HasPreviousPage,
+    /// The first row's cursor.
+    StartCursor,
+    /// The last row's cursor.
+    EndCursor,
+}
