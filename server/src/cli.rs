@@ -37,9 +37,6 @@ pub enum Command {
     Migrate,
     /// Check the database, the data folder and the catalog, and print a report
     Doctor,
-    /// Work with plugin packages
-    #[command(subcommand)]
-    Plugin(Plugin),
     /// Work with users
     #[command(subcommand)]
     User(User),
@@ -51,21 +48,6 @@ pub struct Serve {
     /// Fill an empty database with a demo company's data
     #[arg(long)]
     pub demo: bool,
-}
-
-/// `cardine plugin …`
-#[derive(Debug, Clone, Subcommand)]
-pub enum Plugin {
-    /// Say whether a package is sound, and what it asks for
-    Check {
-        /// The package (.cardine)
-        file: PathBuf,
-    },
-    /// Install a package with all that its manifest asks for
-    Install {
-        /// The package (.cardine)
-        file: PathBuf,
-    },
 }
 
 /// `cardine user …`

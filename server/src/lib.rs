@@ -1,1 +1,11 @@
-//! cardine
+//! The server around the libraries: command line, configuration, HTTP, authentication, start and stop.
+
+pub mod admin;
+pub mod app;
+pub mod auth;
+pub mod cli;
+mod command;
+pub mod config;
+pub mod http;
+
+pub use command::run;

@@ -1,3 +1,7 @@
-//! The command line of Cardine.
+//! The binary `cardine`: runs what the command line says.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cardine::run()
+}

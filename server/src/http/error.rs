@@ -1,5 +1,6 @@
 //! The one form of an error outside GraphQL: `{error: {code, message, issues}}` with its HTTP status.
 
+use cardine_engine::EngineError;
 use cardine_model::Issue;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{IntoResponse as _, Response};
@@ -134,6 +135,29 @@ impl From<poem::Error> for ApiError {
                 Self::internal()
             }
             status => Self::new(status, "BAD_USER_INPUT", "The request is malformed."),
+        }
+    }
+}
+
+/// A GraphQL request that is refused before it runs.
+impl From<cardine_graphql::Error> for ApiError {
+    fn from(error: cardine_graphql::Error) -> Self {
+        Self { issues: error.issues, ..Self::new(StatusCode::BAD_REQUEST, error.code.as_str(), error.message) }
+    }
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        let message = error.to_string();
+        match error {
+            EngineError::NotFound => Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message),
+            EngineError::Conflict { issues, .. } => Self { issues, ..Self::new(StatusCode::CONFLICT, "CONFLICT", message) },
+            EngineError::Validation(issues) => Self::invalid(message, issues),
+            EngineError::Forbidden(_) => Self::forbidden(message),
+            EngineError::Limit(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "LIMIT_EXCEEDED", message),
+            EngineError::PluginFailed { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "PLUGIN_FAILED", message),
+            EngineError::Unavailable => Self::unavailable(),
+            EngineError::Internal => Self::internal(),
         }
     }
 }

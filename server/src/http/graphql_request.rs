@@ -1,8 +1,8 @@
-//! Reads a GraphQL request from HTTP: a JSON body (POST) or the address's parameters (GET).
+//! Takes a GraphQL request out of HTTP: a JSON body (POST) or the address's parameters (GET).
 
+use cardine_graphql::protocol;
 use poem::http::Method;
 use poem::{Body, Request};
-use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::negotiation::is_json;
@@ -10,84 +10,29 @@ use super::negotiation::is_json;
 /// The longest body, in bytes; files are sent elsewhere.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// A request as GraphQL over HTTP defines it, section 5.
+/// What was asked, and whether it may change anything: not by GET, which browsers send from any page.
 #[derive(Debug, Clone, PartialEq)]
-pub struct GraphqlRequest {
-    /// The document.
-    pub query: String,
-    /// Which of its operations.
-    pub operation_name: Option<String>,
-    /// Values of its variables.
-    pub variables: Map<String, Value>,
-    /// What protocols beside GraphQL add.
-    pub extensions: Map<String, Value>,
-    /// Whether it may change anything: not by GET, which browsers send from any page.
+pub struct Asked {
+    /// The request.
+    pub request: protocol::Request,
+    /// By POST only.
     pub mutations_allowed: bool,
 }
 
-impl GraphqlRequest {
-    /// Reads it from `request`, whose `body` was taken out.
-    pub async fn read(request: &Request, body: Body) -> Result<Self, ApiError> {
-        if request.method() == Method::GET || request.method() == Method::HEAD {
-            return Self::from_parameters(request.uri().query().unwrap_or_default());
-        }
-        if !is_json(request.content_type()) {
-            return Err(ApiError::unsupported_media_type("application/json"));
-        }
-        Self::from_json(&read_body(body).await?)
+/// Reads it from `request`, whose body is taken out.
+pub async fn read(request: &mut Request) -> Result<Asked, ApiError> {
+    if request.method() != Method::POST {
+        let query = request.uri().query().unwrap_or_default();
+        let parameters = url::form_urlencoded::parse(query.as_bytes()).into_owned();
+        let request = protocol::Request::from_parameters(parameters)?;
+        return Ok(Asked { request, mutations_allowed: false });
     }
-
-    fn from_json(bytes: &[u8]) -> Result<Self, ApiError> {
-        let body = serde_json::from_slice(bytes)
-            .map_err(|error| ApiError::bad_request(format!("The body is not JSON: {error}.")))?;
-        match body {
-            Value::Object(members) => Self::from_members(members, true),
-            Value::Array(_) => Err(ApiError::bad_request("Send one operation a request: a JSON object, not a list.")),
-            _ => Err(ApiError::bad_request("The body must be a JSON object with the member \"query\".")),
-        }
+    if !is_json(request.content_type()) {
+        return Err(ApiError::unsupported_media_type("application/json"));
     }
-
-    fn from_parameters(query: &str) -> Result<Self, ApiError> {
-        let mut members = Map::new();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            let value = match &*name {
-                "query" | "operationName" => Value::String(value.into_owned()),
-                "variables" | "extensions" if value.is_empty() => continue,
-                "variables" | "extensions" => serde_json::from_str(&value)
-                    .map_err(|_| ApiError::bad_request(format!("The parameter {name:?} must be a JSON object.")))?,
-                _ => continue,
-            };
-            if members.insert(name.clone().into_owned(), value).is_some() {
-                return Err(ApiError::bad_request(format!("The parameter {name:?} is there twice.")));
-            }
-        }
-        Self::from_members(members, false)
-    }
-
-    fn from_members(mut members: Map<String, Value>, mutations_allowed: bool) -> Result<Self, ApiError> {
-        let query = match members.remove("query") {
-            Some(Value::String(query)) => query,
-            None | Some(Value::Null) => return Err(ApiError::bad_request("The member \"query\" is missing: the GraphQL document, as a string.")),
-            Some(_) => return Err(ApiError::bad_request("The member \"query\" must be a string.")),
-        };
-        let operation_name = match members.remove("operationName") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(name)) if name.is_empty() => None,
-            Some(Value::String(name)) => Some(name),
-            Some(_) => return Err(ApiError::bad_request("The member \"operationName\" must be a string or null.")),
-        };
-        let variables = object(&mut members, "variables")?;
-        let extensions = object(&mut members, "extensions")?;
-        Ok(Self { query, operation_name, variables, extensions, mutations_allowed })
-    }
-}
-
-fn object(members: &mut Map<String, Value>, name: &str) -> Result<Map<String, Value>, ApiError> {
-    match members.remove(name) {
-        None | Some(Value::Null) => Ok(Map::new()),
-        Some(Value::Object(object)) => Ok(object),
-        Some(_) => Err(ApiError::bad_request(format!("The member {name:?} must be an object or null."))),
-    }
+    let body = read_body(request.take_body()).await?;
+    let request = protocol::Request::from_body(&body)?;
+    Ok(Asked { request, mutations_allowed: true })
 }
 
 /// The whole body, refused as soon as it is longer than [`BODY_BYTES_MAX`].
@@ -105,78 +50,51 @@ mod tests {
 
     use super::*;
 
-    fn post(content_type: &str, body: impl Into<Body>) -> (Request, Body) {
-        (Request::builder().method(Method::POST).content_type(content_type).finish(), body.into())
+    async fn post(content_type: Option<&str>, body: String) -> Result<Asked, ApiError> {
+        let builder = Request::builder().method(Method::POST);
+        let builder = match content_type {
+            Some(content_type) => builder.content_type(content_type),
+            None => builder,
+        };
+        read(&mut builder.body(body)).await
     }
 
-    async fn read(content_type: &str, body: impl Into<Body>) -> Result<GraphqlRequest, ApiError> {
-        let (request, body) = post(content_type, body);
-        GraphqlRequest::read(&request, body).await
-    }
-
-    #[tokio::test]
-    async fn a_json_body_is_read() {
-        let body = json!({"query": "query A { a }", "operationName": "A", "variables": {"x": 1}, "extensions": null, "more": true});
-        let request = read("application/json", body.to_string()).await.unwrap();
-        assert_eq!(request.query, "query A { a }");
-        assert_eq!(request.operation_name.as_deref(), Some("A"));
-        assert_eq!(request.variables["x"], 1);
-        assert!(request.extensions.is_empty() && request.mutations_allowed);
-    }
-
-    #[tokio::test]
-    async fn members_of_the_wrong_type_are_refused() {
-        for body in [
-            json!({}),
-            json!({"query": null}),
-            json!({"query": ["{a}"]}),
-            json!({"query": {"a": 1}}),
-            json!({"query": "{a}", "operationName": 1}),
-            json!({"query": "{a}", "operationName": {}}),
-            json!({"query": "{a}", "variables": "{}"}),
-            json!({"query": "{a}", "variables": []}),
-            json!({"query": "{a}", "extensions": 0}),
-            json!([{"query": "{a}"}]),
-            json!("{a}"),
-        ] {
-            let error = read("application/json", body.to_string()).await.unwrap_err();
-            assert_eq!(error.status, StatusCode::BAD_REQUEST, "{body}");
-        }
-        for body in ["", "{", "{\"query\": \"{a}\"} trailing"] {
-            assert_eq!(read("application/json", body.to_owned()).await.unwrap_err().status, StatusCode::BAD_REQUEST);
-        }
+    async fn get(query: &str) -> Result<Asked, ApiError> {
+        read(&mut Request::builder().uri(format!("/graphql?{query}").parse().unwrap()).finish()).await
     }
 
     #[tokio::test]
     async fn only_json_is_read_so_that_no_foreign_form_can_send_it() {
         let body = json!({"query": "{a}"}).to_string();
-        for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"] {
-            let error = read(content_type, body.clone()).await.unwrap_err();
-            assert_eq!(error.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{content_type}");
+        assert!(post(Some("application/json"), body.clone()).await.unwrap().mutations_allowed);
+        for content_type in [
+            None,
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+            Some("multipart/form-data; boundary=b"),
+        ] {
+            let error = post(content_type, body.clone()).await.unwrap_err();
+            assert_eq!(error.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{content_type:?}");
         }
-        let bare = Request::builder().method(Method::POST).finish();
-        assert_eq!(GraphqlRequest::read(&bare, Body::from(body)).await.unwrap_err().status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
 
     #[tokio::test]
     async fn a_body_beyond_the_limit_is_refused() {
         let fits = json!({"query": "#".repeat(BODY_BYTES_MAX - 12)}).to_string();
         assert_eq!(fits.len(), BODY_BYTES_MAX);
-        assert!(read("application/json", fits).await.is_ok());
+        assert!(post(Some("application/json"), fits).await.is_ok());
         let beyond = json!({"query": "#".repeat(BODY_BYTES_MAX - 11)}).to_string();
-        assert_eq!(read("application/json", beyond).await.unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
+        let error = post(Some("application/json"), beyond).await.unwrap_err();
+        assert_eq!((error.status, error.code), (StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED"));
     }
 
     #[tokio::test]
     async fn a_get_reads_the_address_and_changes_nothing() {
-        let uri = "/graphql?query=%7Ba%7D&variables=%7B%22x%22%3A%22%C3%A8%22%7D&operationName=A&other=1";
-        let request = Request::builder().method(Method::GET).uri(uri.parse().unwrap()).finish();
-        let request = GraphqlRequest::read(&request, Body::empty()).await.unwrap();
-        assert_eq!((request.query.as_str(), request.operation_name.as_deref()), ("{a}", Some("A")));
-        assert_eq!(request.variables["x"], "è");
-        assert!(!request.mutations_allowed);
-        for faulty in ["", "query=%7Ba%7D&variables=x", "query=%7Ba%7D&variables=%5B%5D", "query=%7Ba%7D&query=%7Bb%7D"] {
-            assert!(GraphqlRequest::from_parameters(faulty).is_err(), "{faulty}");
+        let asked = get("query=%7Ba%7D&variables=%7B%22x%22%3A%22%C3%A8%22%7D&other=1").await.unwrap();
+        assert_eq!((asked.request.query.as_str(), &asked.request.variables["x"]), ("{a}", &json!("è")));
+        assert!(!asked.mutations_allowed);
+        for faulty in ["", "query=%7Ba%7D&variables=x", "query=%7Ba%7D&query=%7Bb%7D"] {
+            assert_eq!(get(faulty).await.unwrap_err().status, StatusCode::BAD_REQUEST, "{faulty}");
         }
     }
 }

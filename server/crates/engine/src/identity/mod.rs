@@ -5,6 +5,7 @@
 
 mod built_in;
 mod roles;
+mod secrets;
 mod sessions;
 mod state;
 mod users;

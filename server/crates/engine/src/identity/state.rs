@@ -103,6 +103,20 @@ impl AccessState {
         }
     }
 
+    /// The actor of what runs with a role's rights and is no user, such as a workflow; `None` if there is no such role. It
+    /// owns nothing, and sees what users below the role own.
+    pub fn role_actor(&self, catalog: &Catalog, role: &str) -> Option<Actor> {
+        let role = self.role_named(role)?;
+        Some(Actor {
+            user: None,
+            role: role.name.clone(),
+            rights: self.rights(catalog, Some(role), true),
+            visible_owners: self.below.get(&role.id).map(|users| users.as_slice().into()).unwrap_or_default(),
+            time_zone: "UTC".to_owned(),
+            locale: "en".to_owned(),
+        })
+    }
+
     /// The server itself: bound by nothing, and no user.
     pub fn system(&self, catalog: &Catalog) -> Actor {
         let everything = Grants {

@@ -169,7 +169,12 @@ pub async fn count_administrators(tx: &mut WriteTx) -> Result<i64, StoreError> {
 }
 
 /// Writes a new role.
-pub async fn insert_role(tx: &mut WriteTx, role: &RoleRow, at: DateTime<Utc>, by: Option<Uuid>) -> Result<(), StoreError> {
+pub async fn insert_role(
+    tx: &mut WriteTx,
+    role: &RoleRow,
+    at: DateTime<Utc>,
+    by: Option<Uuid>,
+) -> Result<(), StoreError> {
     let text = r#"INSERT INTO "role" ("id", "name", "label", "parent_id", "administrator", "created_at", "updated_at", "created_by_id", "updated_by_id")
         VALUES ($1::uuid, $2::text, $3::jsonb, $4::uuid, $5::boolean, $6::timestamptz, $6::timestamptz, $7::uuid, $7::uuid)"#;
     let label = match &role.label {

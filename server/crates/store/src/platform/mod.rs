@@ -1,9 +1,11 @@
 //! Statements over the platform's own tables, written once for both databases.
 
 pub mod access;
+pub mod condition;
 pub mod events;
 pub mod plugins;
 pub mod sessions;
+pub mod settings;
 pub mod workflows;
 
 use cardine_model::Value;

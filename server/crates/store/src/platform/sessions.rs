@@ -106,7 +106,8 @@ pub async fn revoke_chain(tx: &mut WriteTx, session: Uuid, now: DateTime<Utc>) -
 
 /// Revokes all sessions of a user.
 pub async fn revoke_sessions_of(tx: &mut WriteTx, user: Uuid, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let text = r#"UPDATE "session" SET "revoked_at" = $2::timestamptz WHERE "user_id" = $1::uuid AND "revoked_at" IS NULL"#;
+    let text =
+        r#"UPDATE "session" SET "revoked_at" = $2::timestamptz WHERE "user_id" = $1::uuid AND "revoked_at" IS NULL"#;
     change(tx, text, &[Value::Id(user), Value::DateTime(now)]).await.map(|_| ())
 }
 

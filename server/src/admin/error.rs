@@ -1,0 +1,28 @@
+//! Failures of use cases as GraphQL errors with `extensions.code` and `extensions.issues`.
+
+use async_graphql::{Error, ErrorExtensionValues, Value};
+use cardine_engine::EngineError;
+use cardine_model::Issue;
+
+use crate::http::error::ApiError;
+
+/// The GraphQL error for a failed use case.
+pub fn graphql_error(error: EngineError) -> Error {
+    let error = ApiError::from(error);
+    coded(error.code, error.message, &error.issues)
+}
+
+/// An input that breaks a rule, told at its argument.
+pub fn invalid(issue: Issue) -> Error {
+    coded("VALIDATION_FAILED", issue.message.clone(), &[issue])
+}
+
+fn coded(code: &str, message: String, issues: &[Issue]) -> Error {
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", code);
+    if !issues.is_empty() {
+        let list = serde_json::to_value(issues).ok().and_then(|list| Value::from_json(list).ok());
+        extensions.set("issues", list.unwrap_or_default());
+    }
+    Error { message, source: None, extensions: Some(extensions) }
+}

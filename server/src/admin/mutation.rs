@@ -1,0 +1,196 @@
+//! What administrators change.
+
+use std::collections::BTreeMap;
+
+use async_graphql::{Context, ID, Object, Result};
+use cardine_access::FieldAccess;
+use cardine_engine::identity::{AccessPatch, ApiKey, NewUser};
+use cardine_model::{Issue, path};
+use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::AdminContext;
+use super::error::{graphql_error, invalid};
+use super::model::CatalogChange;
+use super::people::{NewApiKey, Role, User};
+use crate::auth::secret::{Secret, SecretKind};
+
+/// The root of mutations.
+pub struct Mutation;
+
+#[Object]
+impl Mutation {
+    /// Makes a module. `definition` is a document of `/schema/module.schema.json`.
+    async fn create_module(&self, ctx: &Context<'_>, definition: Json, dry_run: Option<bool>) -> Result<CatalogChange> {
+        let AdminContext { app, request } = ctx.data_unchecked();
+        let change = app.engine.create_module(request, definition, dry_run.unwrap_or(false)).await;
+        change.map(CatalogChange::from).map_err(graphql_error)
+    }
+
+    /// Adds a field to a module. `field` is an element of the module document's `fields`.
+    async fn add_field(
+        &self,
+        ctx: &Context<'_>,
+        module: String,
+        field: Json,
+        dry_run: Option<bool>,
+    ) -> Result<CatalogChange> {
+        let AdminContext { app, request } = ctx.data_unchecked();
+        let change = app.engine.add_field(request, &module, field, dry_run.unwrap_or(false)).await;
+        change.map(CatalogChange::from).map_err(graphql_error)
+    }
+
+    /// Makes a role that may do nothing yet. Those above it see its users' records.
+    async fn create_role(
+        &self,
+        ctx: &Context<'_>,
+        name: String,
+        parent: Option<String>,
+        label: Option<Json>,
+    ) -> Result<Role> {
+        let AdminContext { app, request } = ctx.data_unchecked();
+        let label = label.filter(|label| !label.is_null());
+        let made = app.engine.create_role(request.into(), &name, parent.as_deref(), label).await;
+        role(ctx, made.map_err(graphql_error)?)
+    }
+
+    /// Sets what a role may do with a module. What is left out keeps its value; `fields` replaces all that was there:
+    /// `{"*": "READ", "salary": "NONE"}`.
+    #[allow(clippy::too_many_arguments)]
+    async fn set_access(
+        &self,
+        ctx: &Context<'_>,
+        role: String,
+        module: String,
+        create: Option<bool>,
+        read: Option<bool>,
+        update: Option<bool>,
+        delete: Option<bool>,
+        fields: Option<Json>,
+    ) -> Result<Role> {
+        let AdminContext { app, request } = ctx.data_unchecked();
+        let fields = fields.filter(|fields| !fields.is_null()).map(|fields| parse_fields(&fields)).transpose()?;
+        let patch = AccessPatch { create, read, update, delete, fields };
+        let set = app.engine.set_access(request.into(), &role, &module, patch).await;
+        self::role(ctx, set.map_err(graphql_error)?)
+    }
+
+    /// Makes a user. Without a password it cannot sign in by one.
+    async fn create_user(
+        &self,
+        ctx: &Context<'_>,
+        email: String,
+        password: Option<String>,
+        name: Option<String>,
+        role: String,
+    ) -> Result<User> {
+        let AdminContext { app, request } = ctx.data_unchecked();
+        let password_hash = match password {
+            None => None,
+            Some(password) => {
+                let hashed = app.auth.passwords.hash(&password).await;
+                Some(hashed.map_err(|unfit| invalid(Issue::new(path!["password"], "length", unfit.to_string())))?)
+            }
+        };
+        let new = NewUser { email, name, role, password_hash };
+        let made = app.engine.create_user(request.into(), new).await;
+        user(ctx, made.map_err(graphql_error)?)
+    }
+
+    /// Gives a user another role.
+    async fn assign_user(&self, ctx: &Context<'_>, user: ID, role: String) -> Result<User> {
+        let AdminContext { app, request } = ctx.data_unchecked();
+        let id = parse_id(&user, "user")?;
+        app.engine.assign_user(request.into(), id, &role).await.map_err(graphql_error)?;
+        self::user(ctx, id)
+    }
+
+    /// Lets a user sign in, or no more; then its sessions end at once.
+    async fn set_user_active(&self, ctx: &Context<'_>, user: ID, active: bool) -> Result<User> {
+        let AdminContext { app, request } = ctx.data_unchecked();
+        let id = parse_id(&user, "user")?;
+        app.engine.set_user_active(request.into(), id, active).await.map_err(graphql_error)?;
+        app.auth.forget_tokens();
+        self::user(ctx, id)
+    }
+
+    /// Makes an API key of the caller, which may do what the caller may. Its secret is shown this once.
+    async fn create_api_key(
+        &self,
+        ctx: &Context<'_>,
+        name: String,
+        scopes: Option<Vec<String>>,
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<NewApiKey> {
+        let AdminContext { app, request } = ctx.data_unchecked();
+        let mut fault = None;
+        if name.trim().is_empty() || name.chars().count() > 255 {
+            fault = Some(Issue::new(path!["name"], "length", "a key's name has 1 to 255 characters"));
+        }
+        if scopes.is_some_and(|scopes| !scopes.is_empty()) {
+            // Better none than one that looks narrower than it is.
+            let message = "keys cannot be narrowed by scopes yet: leave them out, or make a user with a narrower role";
+            fault = Some(Issue::new(path!["scopes"], "unsupported", message));
+        }
+        if expires_at.is_some_and(|end| end <= request.now) {
+            fault = Some(Issue::new(path!["expiresAt"], "range", "the key would have expired already"));
+        }
+        if let Some(fault) = fault {
+            return Err(invalid(fault));
+        }
+        let user = request.actor.user.ok_or_else(|| graphql_error(cardine_engine::EngineError::Internal))?;
+        let secret = Secret::generate(SecretKind::ApiKey);
+        let key = ApiKey { name, secret_hash: secret.hash().to_hex(), scopes: Vec::new(), expires_at };
+        let id = app.engine.create_api_key(request.into(), user, key).await.map_err(graphql_error)?;
+        Ok(NewApiKey { id: ID(id.to_string()), secret: secret.reveal().to_owned() })
+    }
+}
+
+/// A role as it is after the change: not in the request's own snapshot, which is older.
+fn role(ctx: &Context<'_>, id: Uuid) -> Result<Role> {
+    let access = &ctx.data_unchecked::<AdminContext>().app.engine.snapshot().access;
+    let found = access.role(id).map(|role| Role::of(role, access));
+    found.ok_or_else(|| graphql_error(cardine_engine::EngineError::NotFound))
+}
+
+fn user(ctx: &Context<'_>, id: Uuid) -> Result<User> {
+    let access = &ctx.data_unchecked::<AdminContext>().app.engine.snapshot().access;
+    access.user(id).map(User::from).ok_or_else(|| graphql_error(cardine_engine::EngineError::NotFound))
+}
+
+fn parse_id(id: &ID, argument: &str) -> Result<Uuid> {
+    id.parse().map_err(|_| invalid(Issue::new(path![argument], "id", "this is not an id")))
+}
+
+fn parse_fields(fields: &Json) -> Result<BTreeMap<String, FieldAccess>> {
+    let Json::Object(entries) = fields else {
+        let message = "fields is an object: {\"*\": \"READ\", \"salary\": \"NONE\"}";
+        return Err(invalid(Issue::new(path!["fields"], "type", message)));
+    };
+    let entry = |(name, access): (&String, &Json)| match serde_json::from_value(access.clone()) {
+        Ok(access) => Ok((name.clone(), access)),
+        Err(_) => {
+            let message = format!("the access to {name} is NONE, READ or WRITE");
+            Err(invalid(Issue::new(path!["fields", name.as_str()], "enum", message)))
+        }
+    };
+    entries.iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn field_access_is_one_of_three_words() {
+        let fields = parse_fields(&json!({"*": "READ", "a": "WRITE", "b": "NONE"})).unwrap();
+        assert_eq!(fields["*"], FieldAccess::Read);
+        assert_eq!((fields["a"], fields["b"]), (FieldAccess::Write, FieldAccess::None));
+        for faulty in [json!({"a": "read"}), json!({"a": true}), json!(["a"]), json!("READ")] {
+            assert!(parse_fields(&faulty).is_err(), "{faulty}");
+        }
+    }
+}

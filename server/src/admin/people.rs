@@ -1,0 +1,181 @@
+//! Users, groups, roles, what roles grant, keys, and who did what.
+
+use async_graphql::{ComplexObject, Context, ID, SimpleObject};
+use cardine_access::FieldAccess;
+use cardine_engine::identity::{AccessState, AuditRow, RoleAccess, UserAccess};
+use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::AdminContext;
+
+/// A role.
+#[derive(SimpleObject)]
+pub struct Role {
+    /// Its id.
+    id: ID,
+    /// Its name, unique.
+    name: String,
+    /// Text, or text by language.
+    label: Option<Json>,
+    /// The name of the role above it.
+    parent: Option<String>,
+    /// Bound by nothing.
+    administrator: bool,
+    /// What it grants; a module that is not there is closed.
+    access: Vec<ModuleAccess>,
+}
+
+/// What a role may do with a module.
+#[derive(SimpleObject)]
+pub struct ModuleAccess {
+    /// The module's name.
+    module: String,
+    /// Create records.
+    create: bool,
+    /// Read records.
+    read: bool,
+    /// Update records.
+    update: bool,
+    /// Delete, restore and destroy records.
+    delete: bool,
+    /// `NONE`, `READ` or `WRITE` by field name; `*` stands for those that are not named.
+    fields: Json,
+}
+
+/// A user.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub struct User {
+    /// Its id.
+    id: ID,
+    /// For people.
+    name: String,
+    /// To sign in with.
+    email: String,
+    /// Whether it may sign in.
+    active: bool,
+    /// BCP 47.
+    locale: Option<String>,
+    /// IANA name.
+    time_zone: Option<String>,
+    #[graphql(skip)]
+    role_id: Option<Uuid>,
+    #[graphql(skip)]
+    group_ids: Vec<Uuid>,
+}
+
+#[ComplexObject]
+impl User {
+    /// The one role.
+    async fn role(&self, ctx: &Context<'_>) -> Option<Role> {
+        let access = &ctx.data_unchecked::<AdminContext>().request.snapshot.access;
+        self.role_id.and_then(|id| access.role(id)).map(|role| Role::of(role, access))
+    }
+
+    /// The groups that it is a member of.
+    async fn groups(&self, ctx: &Context<'_>) -> Vec<Group> {
+        let access = &ctx.data_unchecked::<AdminContext>().request.snapshot.access;
+        let own = access.groups().filter(|(_, id)| self.group_ids.contains(id));
+        own.map(|(name, id)| Group { id: ID(id.to_string()), name: name.to_owned() }).collect()
+    }
+}
+
+/// Users who own and see records together.
+#[derive(SimpleObject)]
+pub struct Group {
+    /// Its id.
+    pub id: ID,
+    /// Its name.
+    pub name: String,
+}
+
+/// An API key with its secret, which is shown this once.
+#[derive(SimpleObject)]
+pub struct NewApiKey {
+    /// Its id.
+    pub id: ID,
+    /// For the header `Authorization: Bearer <secret>`.
+    pub secret: String,
+}
+
+/// Who did what, when, and through what.
+#[derive(SimpleObject)]
+pub struct AuditEntry {
+    /// Its id.
+    id: ID,
+    /// When.
+    at: DateTime<Utc>,
+    /// The user; null for the system and for anonymous callers.
+    actor_id: Option<ID>,
+    /// `api`, `auth`, `setup`, …
+    via: String,
+    /// `CREATED`, `UPDATED`, …
+    action: String,
+    /// The module of the record.
+    module: Option<String>,
+    /// The record.
+    record_id: Option<ID>,
+    /// By field, `{"old": …, "new": …}`.
+    changes: Json,
+}
+
+impl Role {
+    /// A role as this schema shows it.
+    pub fn of(role: &RoleAccess, access: &AccessState) -> Self {
+        let grants = role.grants.modules.iter().map(|(module, grant)| ModuleAccess {
+            module: module.clone(),
+            create: grant.create,
+            read: grant.read,
+            update: grant.update,
+            delete: grant.delete,
+            fields: grant.fields.iter().map(|(name, access)| (name.clone(), Json::from(access_name(*access)))).collect(),
+        });
+        Self {
+            id: ID(role.id.to_string()),
+            name: role.name.clone(),
+            label: role.label.as_deref().and_then(|label| serde_json::from_str(label).ok()),
+            parent: role.parent.and_then(|id| access.role(id)).map(|parent| parent.name.clone()),
+            administrator: role.grants.administrator,
+            access: grants.collect(),
+        }
+    }
+}
+
+impl From<&UserAccess> for User {
+    fn from(user: &UserAccess) -> Self {
+        Self {
+            id: ID(user.id.to_string()),
+            name: user.name.clone(),
+            email: user.email.clone(),
+            active: user.active,
+            locale: user.locale.clone(),
+            time_zone: user.time_zone.clone(),
+            role_id: user.role,
+            group_ids: user.groups.clone(),
+        }
+    }
+}
+
+impl From<AuditRow> for AuditEntry {
+    fn from(row: AuditRow) -> Self {
+        Self {
+            id: ID(row.id.to_string()),
+            at: DateTime::parse_from_rfc3339(&row.at).map(|at| at.to_utc()).unwrap_or_default(),
+            actor_id: row.actor.map(|id| ID(id.to_string())),
+            via: row.via,
+            action: row.action,
+            module: row.module,
+            record_id: row.record.map(|id| ID(id.to_string())),
+            changes: serde_json::from_str(&row.changes).unwrap_or_default(),
+        }
+    }
+}
+
+fn access_name(access: FieldAccess) -> &'static str {
+    match access {
+        FieldAccess::None => "NONE",
+        FieldAccess::Read => "READ",
+        FieldAccess::Write => "WRITE",
+    }
+}

@@ -1,0 +1,61 @@
+//! What administrators read.
+
+use async_graphql::{Context, Object, Result};
+
+use super::AdminContext;
+use super::error::{graphql_error, invalid};
+use super::model::Module;
+use super::people::{AuditEntry, Group, Role, User};
+
+/// The root of queries.
+pub struct Query;
+
+#[Object]
+impl Query {
+    /// All modules in force.
+    async fn modules(&self, ctx: &Context<'_>) -> Vec<Module> {
+        request(ctx).catalog().modules.iter().map(Module::from).collect()
+    }
+
+    /// The module of this name.
+    async fn module(&self, ctx: &Context<'_>, name: String) -> Option<Module> {
+        request(ctx).catalog().modules.iter().find(|module| module.name == name).map(Module::from)
+    }
+
+    /// All roles, with what they grant.
+    async fn roles(&self, ctx: &Context<'_>) -> Vec<Role> {
+        let access = &request(ctx).snapshot.access;
+        access.roles().into_iter().map(|role| Role::of(role, access)).collect()
+    }
+
+    /// All users.
+    async fn users(&self, ctx: &Context<'_>) -> Vec<User> {
+        request(ctx).snapshot.access.users().into_iter().map(User::from).collect()
+    }
+
+    /// All groups.
+    async fn groups(&self, ctx: &Context<'_>) -> Vec<Group> {
+        let groups = request(ctx).snapshot.access.groups();
+        groups.map(|(name, id)| Group { id: async_graphql::ID(id.to_string()), name: name.to_owned() }).collect()
+    }
+
+    /// The newest entries of the audit log; at most 1,000.
+    async fn audit(&self, ctx: &Context<'_>, #[graphql(default = 50)] first: i32) -> Result<Vec<AuditEntry>> {
+        let Some(count) = u32::try_from(first).ok().filter(|count| *count <= 1_000) else {
+            let message = "first must be from 0 to 1,000";
+            return Err(invalid(cardine_model::Issue::new(cardine_model::path!["first"], "range", message)));
+        };
+        let app = &ctx.data_unchecked::<AdminContext>().app;
+        let rows = app.engine.audit_log(count).await.map_err(graphql_error)?;
+        Ok(rows.into_iter().map(AuditEntry::from).collect())
+    }
+
+    /// Counts up with every change of the modules.
+    async fn catalog_version(&self, ctx: &Context<'_>) -> u64 {
+        request(ctx).catalog().version
+    }
+}
+
+fn request<'a>(ctx: &Context<'a>) -> &'a cardine_engine::RequestContext {
+    &ctx.data_unchecked::<AdminContext>().request
+}

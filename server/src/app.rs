@@ -1,0 +1,65 @@
+//! What every request handler shares: the engine, the configuration, and what authentication and metrics keep in memory.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cardine_engine::Engine;
+use cardine_graphql::Front;
+use url::Url;
+
+use crate::admin::AdminSchema;
+use crate::auth::Auth;
+use crate::config::Config;
+use crate::http::metrics::Metrics;
+use crate::http::setup::Setup;
+
+/// One running server.
+pub struct App {
+    /// The use cases.
+    pub engine: Engine,
+    /// The records API.
+    pub front: Front,
+    /// Read once at the start.
+    pub config: Config,
+    /// What links begin with; ends with a slash.
+    pub public_url: Url,
+    /// Passwords, tokens, back-off.
+    pub auth: Auth,
+    /// The page that makes the first administrator.
+    pub setup: Setup,
+    /// Counters.
+    pub metrics: Metrics,
+    /// The schema of `/admin/graphql`.
+    pub admin: AdminSchema,
+    draining: AtomicBool,
+}
+
+impl App {
+    /// For a server that listens on `address`.
+    pub fn new(engine: Engine, front: Front, config: Config, address: SocketAddr, setup: Setup) -> Self {
+        let public_url = config.public_url.clone().unwrap_or_else(|| {
+            Url::parse(&format!("http://{address}/")).expect("an address and port make a URL")
+        });
+        Self {
+            engine,
+            front,
+            config,
+            public_url,
+            auth: Auth::new(),
+            setup,
+            metrics: Metrics::default(),
+            admin: crate::admin::schema(),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on `/health/ready` says no, so that a load balancer sends nothing more.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,115 @@
+//! `cardine doctor`: looks at database, tables and data folder without changing them, and tells what it finds.
+
+use std::process::ExitCode;
+
+use cardine_engine::Engine;
+use cardine_store::platform::condition::{fetch_integrity_faults, fetch_version};
+use cardine_store::{DatabaseUrl, Dialect, Store, StoreError};
+
+use super::database;
+use crate::config::Config;
+
+/// What was looked at, and what is wrong with it.
+struct Report {
+    faults: usize,
+}
+
+impl Report {
+    fn good(&mut self, what: &str) {
+        println!("ok     {what}");
+    }
+
+    fn fault(&mut self, what: &str) {
+        self.faults += 1;
+        println!("FAULT  {what}");
+    }
+}
+
+/// Runs it. 0 if nothing is wrong, else 1.
+pub async fn doctor(config: &Config) -> anyhow::Result<ExitCode> {
+    println!("Cardine {}", env!("CARGO_PKG_VERSION"));
+    let mut report = Report { faults: 0 };
+    check_data_folder(config, &mut report);
+    if let Some(store) = check_reachable(config, &mut report).await {
+        check_database(&store, &mut report).await;
+        store.shutdown().await;
+    }
+    match report.faults {
+        0 => println!("Nothing is wrong."),
+        1 => println!("1 fault."),
+        count => println!("{count} faults."),
+    }
+    Ok(if report.faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn check_data_folder(config: &Config, report: &mut Report) {
+    let folder = config.data.display();
+    let Ok(metadata) = std::fs::metadata(&config.data) else {
+        return report.fault(&format!("the data folder {folder} is not there; `cardine serve` makes it"));
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        if metadata.permissions().mode() & 0o077 != 0 {
+            return report.fault(&format!("others may look into the data folder {folder}: chmod 700 {folder}"));
+        }
+    }
+    if metadata.is_dir() {
+        report.good(&format!("the data folder {folder} is its owner's alone"));
+    } else {
+        report.fault(&format!("{folder} is a file, not a folder"));
+    }
+}
+
+async fn check_reachable(config: &Config, report: &mut Report) -> Option<Store> {
+    if let DatabaseUrl::Sqlite(path) = &config.database
+        && !path.exists()
+    {
+        report.fault(&format!("the database {} is not there; `cardine migrate` makes it", path.display()));
+        return None;
+    }
+    match database::open_existing(config).await {
+        Ok(store) => Some(store),
+        Err(error) => {
+            report.fault(&format!("{error:#}"));
+            None
+        }
+    }
+}
+
+async fn check_database(store: &Store, report: &mut Report) {
+    let version = store.read(|tx| Box::pin(fetch_version(tx))).await;
+    match version {
+        Ok(version) => report.good(&format!("the database answers: {version}")),
+        Err(error) => return report.fault(&format!("the database does not answer: {error}")),
+    }
+    if store.dialect() == Dialect::Sqlite {
+        match store.read(|tx| Box::pin(fetch_integrity_faults(tx))).await {
+            Ok(faults) if faults.is_empty() => report.good("SQLite's integrity check finds nothing"),
+            Ok(faults) => faults.iter().for_each(|fault| report.fault(&format!("SQLite's integrity check: {fault}"))),
+            Err(error) => report.fault(&format!("SQLite's integrity check failed: {error}")),
+        }
+    }
+    let state: Result<_, StoreError> = store.read(|tx| Box::pin(tx.state())).await;
+    if !state.is_ok_and(|state| state.catalog_version > 0) {
+        return report.fault("the platform's tables are not there; `cardine migrate` makes them");
+    }
+    let engine = match Engine::open(store.clone()).await {
+        Ok(engine) => engine,
+        Err(error) => {
+            return report.fault(&format!("the modules cannot be loaded ({error}); `cardine migrate` may help"));
+        }
+    };
+    let snapshot = engine.snapshot();
+    report.good(&format!("version {} of {} modules", snapshot.catalog.version, snapshot.catalog.modules.len()));
+    match engine.check_tables().await {
+        Ok(differences) if differences.is_empty() => report.good("the tables are as the modules say"),
+        Ok(differences) => differences.iter().for_each(|difference| report.fault(difference)),
+        Err(error) => report.fault(&format!("the tables cannot be compared with the modules: {error}")),
+    }
+    if snapshot.access.has_administrator() {
+        report.good("there is an administrator who may sign in");
+    } else {
+        report.fault("there is no administrator who may sign in: `cardine user add EMAIL --role administrator`");
+    }
+}

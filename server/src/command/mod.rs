@@ -1,0 +1,67 @@
+//! What each sub-command does, from the command line to the exit code.
+
+mod database;
+mod doctor;
+mod migrate;
+mod serve;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command, Serve, User};
+use crate::config::{Config, ConfigError, gather};
+
+/// As `sysexits` has it: the command was used incorrectly.
+const USAGE: u8 = 64;
+
+/// Runs the command line of this process. 0: done; 1: it failed, or `doctor` found faults; 2: unknown options (from the
+/// command line's parser); 64: a configuration that cannot be used.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let command = cli.command.clone().unwrap_or(Command::Serve(Serve::default()));
+    let config = match configure(cli) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("cardine: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    start_log(&config.log);
+    let runtime = tokio::runtime::Runtime::new().expect("the operating system gives threads");
+    match runtime.block_on(run_command(command, config)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("cardine: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(options) => serve::serve(config, options).await,
+        Command::Migrate => migrate::migrate(&config).await,
+        Command::Doctor => doctor::doctor(&config).await,
+        Command::User(User::Add { email, role, name }) => user::add(&config, email, role, name).await,
+    }
+}
+
+fn configure(cli: Cli) -> Result<Config, ConfigError> {
+    let variables = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+    let (settings, admin) = gather(cli.settings, variables, cli.config.as_deref())?;
+    Config::resolve(settings, admin)
+}
+
+/// Standard error, so that standard output holds the announcements alone.
+fn start_log(filter: &str) {
+    let filter = EnvFilter::builder().parse_lossy(filter);
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+}

@@ -1,0 +1,150 @@
+//! Who sends a request, in which time zone and language: from its headers to the engine's request context.
+
+use std::str::FromStr as _;
+
+use cardine_engine::RequestContext;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use poem::Request;
+use poem::http::header;
+
+use super::border::RequestId;
+use super::error::ApiError;
+use crate::app::App;
+
+/// An authenticated request.
+pub struct Caller {
+    /// Pinned to one snapshot of catalog and rights.
+    pub context: RequestContext,
+}
+
+impl Caller {
+    /// Reads `Authorization`, `Time-Zone` and `Accept-Language`. Without a token the caller is anonymous; with a bad one
+    /// it is refused, because a client that believes to be signed in must learn that it is not.
+    pub async fn authenticate(app: &App, request: &Request) -> Result<Self, ApiError> {
+        let now = Utc::now();
+        let token = bearer_token(request)?;
+        let time_zone = requested_time_zone(request)?;
+        let locale = requested_locale(request.header(header::ACCEPT_LANGUAGE).unwrap_or_default());
+        let owner = match token {
+            None => None,
+            Some(token) => Some(app.auth.owner(&app.engine, token, now).await?.ok_or_else(bad_token)?),
+        };
+        let snapshot = app.engine.snapshot();
+        let (catalog, access) = (&snapshot.catalog, &snapshot.access);
+        let actor = match owner {
+            None => access.anonymous(catalog, time_zone, locale.as_deref()),
+            Some(owner) => access.actor(catalog, owner.user, time_zone, locale.as_deref()).ok_or_else(bad_token)?,
+        };
+        let today = today(&actor.time_zone, now);
+        let mut context = app.engine.request(snapshot, actor, now, today);
+        if let Some(RequestId(id)) = request.extensions().get() {
+            context.request_id = *id;
+        }
+        Ok(Self { context })
+    }
+
+    /// Refuses all but administrators.
+    pub fn require_administrator(&self) -> Result<(), ApiError> {
+        let actor = &self.context.actor;
+        if actor.rights.administrator && actor.user.is_some() {
+            Ok(())
+        } else if actor.user.is_some() {
+            Err(ApiError::forbidden("Only administrators may do this."))
+        } else {
+            Err(ApiError::unauthenticated("Sign in as an administrator: send the header Authorization: Bearer <token>."))
+        }
+    }
+}
+
+fn bad_token() -> ApiError {
+    ApiError::unauthenticated("The token is not valid, or no longer. Sign in again.")
+}
+
+fn bearer_token(request: &Request) -> Result<Option<&str>, ApiError> {
+    let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(ApiError::unauthenticated("There are several Authorization headers; send one."));
+    }
+    let token = value.to_str().ok().and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    token.map(Some).ok_or_else(|| ApiError::unauthenticated("Send the header Authorization: Bearer <token>."))
+}
+
+fn requested_time_zone(request: &Request) -> Result<Option<&str>, ApiError> {
+    let Some(name) = request.header("time-zone") else { return Ok(None) };
+    match Tz::from_str(name) {
+        Ok(_) => Ok(Some(name)),
+        Err(_) => Err(ApiError::bad_request("The header Time-Zone must be an IANA name such as Europe/Rome.")),
+    }
+}
+
+/// The language that `Accept-Language` likes best; of several the first.
+fn requested_locale(accept: &str) -> Option<String> {
+    let mut best: Option<(&str, f32)> = None;
+    for range in accept.split(',').take(20) {
+        let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let quality = parameters.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse).unwrap_or(0.0);
+        let tag = tag.trim();
+        let is_tag = (2..=35).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if is_tag && quality > 0.0 && best.is_none_or(|(_, found)| quality > found) {
+            best = Some((tag, quality));
+        }
+    }
+    best.map(|(tag, _)| tag.to_owned())
+}
+
+/// The day in a time zone; in UTC for a name that this server does not know (any more).
+fn today(time_zone: &str, now: DateTime<Utc>) -> chrono::NaiveDate {
+    let zone = Tz::from_str(time_zone).unwrap_or(Tz::UTC);
+    now.with_timezone(&zone).date_naive()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(headers: &[(&'static str, &'static str)]) -> Request {
+        let mut request = Request::builder().finish();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, poem::http::HeaderValue::from_static(value));
+        }
+        request
+    }
+
+    #[test]
+    fn a_token_is_read_and_anything_else_in_its_place_is_refused() {
+        assert_eq!(bearer_token(&request(&[])).unwrap(), None);
+        assert_eq!(bearer_token(&request(&[("authorization", "bearer cat_x")])).unwrap(), Some("cat_x"));
+        for headers in [
+            &[("authorization", "")][..],
+            &[("authorization", "Bearer")],
+            &[("authorization", "Basic YTpi")],
+            &[("authorization", "cat_x")],
+            &[("authorization", "Bearer a"), ("authorization", "Bearer b")],
+        ] {
+            assert_eq!(bearer_token(&request(headers)).unwrap_err().status.as_u16(), 401, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn the_day_is_that_of_the_time_zone() {
+        let now = "2026-01-31T23:30:00Z".parse().unwrap();
+        assert_eq!(today("Europe/Rome", now).to_string(), "2026-02-01");
+        assert_eq!(today("America/New_York", now).to_string(), "2026-01-31");
+        assert_eq!(today("Nowhere/Land", now).to_string(), "2026-01-31");
+        assert!(requested_time_zone(&request(&[("time-zone", "Europe/Rome")])).is_ok());
+        assert!(requested_time_zone(&request(&[("time-zone", "Rome; DROP")])).is_err());
+    }
+
+    #[test]
+    fn the_language_is_the_one_liked_best() {
+        assert_eq!(requested_locale("it-IT,it;q=0.9,en;q=0.8").as_deref(), Some("it-IT"));
+        assert_eq!(requested_locale("en;q=0.5, it").as_deref(), Some("it"));
+        assert_eq!(requested_locale("*, <script>, en;q=0"), None);
+        assert_eq!(requested_locale(""), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! `/graphql`: the records API by GraphQL over HTTP, GraphiQL for browsers, and the schema as text.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cardine_graphql::schema::Schema;
+use cardine_graphql::{Code, Error, Kind};
+use poem::http::{Method, StatusCode, header};
+use poem::{Request, Response};
+
+use super::Caller;
+use super::error::ApiError;
+use super::graphql_request::{Asked, read};
+use super::negotiation::{ResponseType, negotiate, wants_html};
+use super::page;
+use crate::app::App;
+
+/// How long an operation may run. What it has written by then is undone.
+const EXECUTION_MAX: Duration = Duration::from_secs(10);
+
+/// `GET` and `POST /graphql`.
+pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
+    let accept = request.header(header::ACCEPT);
+    if request.method() == Method::GET && request.uri().query().is_none() && wants_html(accept) {
+        return Ok(page::graphiql("", "graphql"));
+    }
+    let media_type = negotiate(accept)
+        .filter(|media_type| *media_type != ResponseType::EventStream)
+        .ok_or_else(|| ApiError::not_acceptable("application/graphql-response+json, application/json"))?;
+    let caller = Caller::authenticate(&app, &request).await?;
+    let Asked { request, mutations_allowed } = match read(&mut request).await {
+        Ok(asked) => asked,
+        Err(error) => return Ok(error.into_graphql_response(media_type.content_type())),
+    };
+    let executed = cardine_graphql::execute(&app.front, &app.engine, &caller.context, request, mutations_allowed);
+    let answer = tokio::time::timeout(EXECUTION_MAX, executed).await.unwrap_or_else(|_| {
+        let message = format!("The operation took longer than the limit of {} s.", EXECUTION_MAX.as_secs());
+        cardine_graphql::Response::failed(&[Error::new(Code::LimitExceeded, message)])
+    });
+    let mut response = Response::builder()
+        .status(status_of(answer.kind, media_type))
+        .content_type(media_type.content_type())
+        .body(answer.body);
+    if answer.kind == Kind::MethodNotAllowed {
+        response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+    }
+    Ok(response)
+}
+
+/// `GET /graphql/schema.graphql`: the schema as far as it exists for the caller.
+pub async fn sdl(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
+    let context = Caller::authenticate(&app, &request).await?.context;
+    let schema = Schema { catalog: context.catalog(), rights: &context.actor.rights };
+    let text = cardine_graphql::sdl::sdl(&schema);
+    Ok(Response::builder().content_type("text/plain; charset=utf-8").body(text))
+}
+
+/// By GraphQL over HTTP, section 6.4: under `application/json` a well-formed request is answered with 200.
+fn status_of(kind: Kind, media_type: ResponseType) -> StatusCode {
+    match kind {
+        Kind::RequestError if media_type == ResponseType::GraphqlResponse => StatusCode::BAD_REQUEST,
+        Kind::RequestError | Kind::Executed => StatusCode::OK,
+        Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_follows_the_media_type() {
+        for (kind, media_type, status) in [
+            (Kind::Executed, ResponseType::GraphqlResponse, 200),
+            (Kind::RequestError, ResponseType::GraphqlResponse, 400),
+            (Kind::RequestError, ResponseType::Json, 200),
+            (Kind::MethodNotAllowed, ResponseType::Json, 405),
+        ] {
+            assert_eq!(status_of(kind, media_type).as_u16(), status, "{kind:?} {media_type:?}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Every route of the server, in one list.
+
+use std::sync::Arc;
+
+use poem::Route;
+use poem::http::Method;
+
+use super::border::{Handler, Site};
+use super::{admin_graphql, assets, auth, graphql, health, page, schemas, setup};
+use crate::app::App;
+
+/// Makes a [`Handler`] of an async function.
+macro_rules! handler {
+    ($function:path) => {
+        |app, request| Box::pin($function(app, request))
+    };
+}
+
+/// Path, and what each method does there. `HEAD` is answered as `GET`, `OPTIONS` by the border.
+const ROUTES: &[(&str, &[(Method, Handler)])] = &[
+    ("/", &[(Method::GET, handler!(page::home))]),
+    ("/admin/graphql", &[
+        (Method::GET, handler!(admin_graphql::answer)),
+        (Method::POST, handler!(admin_graphql::answer)),
+    ]),
+    ("/auth/sign-in", &[(Method::POST, handler!(auth::sign_in))]),
+    ("/auth/refresh", &[(Method::POST, handler!(auth::refresh))]),
+    ("/auth/sign-out", &[(Method::POST, handler!(auth::sign_out))]),
+    ("/graphql", &[(Method::GET, handler!(graphql::answer)), (Method::POST, handler!(graphql::answer))]),
+    ("/graphql/schema.graphql", &[(Method::GET, handler!(graphql::sdl))]),
+    ("/health/live", &[(Method::GET, handler!(health::live))]),
+    ("/health/ready", &[(Method::GET, handler!(health::ready))]),
+    ("/metrics", &[(Method::GET, handler!(health::metrics))]),
+    ("/schema/:file", &[(Method::GET, handler!(schemas::schema))]),
+    ("/setup", &[(Method::GET, handler!(setup::form)), (Method::POST, handler!(setup::create))]),
+    ("/assets/graphiql/:file", &[(Method::GET, handler!(assets::graphiql))]),
+    ("/assets/page.css", &[(Method::GET, handler!(assets::page_css))]),
+];
+
+/// All of them, and an answer for every other path.
+pub fn routes(app: &Arc<App>) -> Route {
+    let elsewhere = Site { pattern: "(unknown)", methods: &[], app: Arc::clone(app) };
+    ROUTES
+        .iter()
+        .fold(Route::new(), |route, (pattern, methods)| {
+            route.at(*pattern, Site { pattern, methods, app: Arc::clone(app) })
+        })
+        .at("/*rest", elsewhere)
+}
