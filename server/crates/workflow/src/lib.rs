@@ -1,1 +1,19 @@
-//! cardine-workflow
+//! Workflows: an event queues runs in its own transaction; runs go step by step, durable, each step's effect recorded with it.
+//!
+//! A run is a row. Who leases it owns it until the lease ends; every write of a run names the lease's token, so a process that
+//! was paused too long cannot write any more. A step that changes records commits the change and the run's progress together,
+//! so it takes effect once; a call of a plugin may be made again after a crash.
+
+mod check;
+mod definition;
+mod matcher;
+mod plugins;
+mod runner;
+mod save;
+mod template;
+
+pub use definition::WORKFLOW_SCHEMA;
+pub use matcher::{WorkflowLoader, Workflows};
+pub use plugins::{InstallError, InstalledPlugin, Plugins};
+pub use runner::{ATTEMPTS_MAX, LEASE, run_workflows};
+pub use save::save_workflow;

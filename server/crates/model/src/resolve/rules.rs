@@ -5,8 +5,9 @@ use std::cell::Cell;
 use super::defaults;
 use super::draft::{Document, Draft, Issues};
 use crate::catalog::{Default, FieldKind, Validation};
-use crate::rule::{self, Context, Expected, Expr, RuleType, Schema, SchemaField, TypedRule};
-use crate::{Field, FieldId, ModuleId, PathSegment, ScalarType, Value, path};
+use crate::rule::catalog_schema::{find_field, rule_type, scalar_rule_type, schema_field};
+use crate::rule::{self, Context, Expected, Expr, Schema, SchemaField, TypedRule};
+use crate::{FieldId, ModuleId, PathSegment, ScalarType, Value, path};
 
 /// Checks all rules and puts them where they belong.
 pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
@@ -270,78 +271,17 @@ struct Fields<'r, 'd> {
 
 impl Schema for Fields<'_, '_> {
     fn field(&self, module: ModuleId, name: &str) -> Option<SchemaField> {
-        let module = self.draft.module_at(module);
-        if let Some(field) = module.field_named(name) {
-            return self.schema_field(module.id, field, true);
-        }
-        let field = module.field_named(name.strip_suffix("Id")?)?;
-        field.reference()?;
-        self.schema_field(module.id, field, false)
-    }
-
-    fn field_names(&self, module: ModuleId) -> Vec<String> {
-        self.draft
-            .module_at(module)
-            .fields
-            .iter()
-            .map(|field| field.name.clone())
-            .collect()
-    }
-}
-
-impl Fields<'_, '_> {
-    fn schema_field(
-        &self,
-        module: ModuleId,
-        field: &Field,
-        with_targets: bool,
-    ) -> Option<SchemaField> {
+        let (field, with_targets) = find_field(self.draft.module_at(module), name)?;
         if self.draft.is_faulty(module, field.id) {
             self.met_faulty.set(true);
             return None;
         }
-        let targets = field
-            .reference()
-            .filter(|_| with_targets)
-            .map(|reference| reference.targets.clone());
-        let options = field
-            .options()
-            .map(|options| options.iter().map(|option| option.value.clone()).collect());
-        Some(SchemaField {
-            id: field.id,
-            ty: rule_type(field)?,
-            targets: targets.unwrap_or_default(),
-            options,
-        })
+        schema_field(field, with_targets)
     }
-}
 
-/// The type of a field's value in rules; `None` if rules cannot use it.
-fn rule_type(field: &Field) -> Option<RuleType> {
-    match &field.kind {
-        FieldKind::Reference(_) => Some(RuleType::Id),
-        FieldKind::MultiChoice { .. } => Some(RuleType::TextList),
-        _ => field.scalar().and_then(scalar_rule_type),
+    fn field_names(&self, module: ModuleId) -> Vec<String> {
+        self.draft.module_at(module).fields.iter().map(|field| field.name.clone()).collect()
     }
-}
-
-fn scalar_rule_type(scalar: ScalarType) -> Option<RuleType> {
-    Some(match scalar {
-        ScalarType::Id => RuleType::Id,
-        ScalarType::Text
-        | ScalarType::Email
-        | ScalarType::Phone
-        | ScalarType::Url
-        | ScalarType::Choice => RuleType::Text,
-        ScalarType::Integer | ScalarType::BigInteger | ScalarType::Decimal { .. } => {
-            RuleType::Number
-        }
-        ScalarType::Boolean => RuleType::Boolean,
-        ScalarType::Date => RuleType::Date,
-        ScalarType::Time => RuleType::Time,
-        ScalarType::DateTime => RuleType::DateTime,
-        ScalarType::Json => return None,
-    })
 }
 
 fn expected(returns: ScalarType) -> Expected {

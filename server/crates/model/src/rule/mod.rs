@@ -5,6 +5,7 @@
 //! three-valued as in SQL, and a null condition is not met. `==` and `!=` with the literal `null` test for absence.
 //! Text compares by code points; choices compare as text with their option's value.
 
+pub(crate) mod catalog_schema;
 mod check;
 mod eval;
 mod inputs;

@@ -1,0 +1,212 @@
+//! Values of steps: JSON whose texts may hold `{{ … }}`. A text that is one `{{ … }}` alone keeps the value's type.
+//!
+//! Inside stands a path into what the steps before gave (`steps.score.output.value`), or a rule over the event's record
+//! (`record.amount`, `old.stage`, `actor.id`, arithmetic and all else of the rule language).
+
+use cardine_model::catalog::{Catalog, ModuleId};
+use cardine_model::rule::{self, Context, Expected, Scope, TypedRule};
+use serde_json::Value as Json;
+
+/// A value with its rules checked.
+#[derive(Debug, Clone)]
+pub(crate) enum Template {
+    /// As it stands.
+    Constant(Json),
+    /// One `{{ … }}` alone.
+    Value(Hole),
+    /// Text with holes.
+    Text(Vec<Part>),
+    /// A list.
+    List(Vec<Template>),
+    /// An object.
+    Object(Vec<(String, Template)>),
+}
+
+/// A piece of a text.
+#[derive(Debug, Clone)]
+pub(crate) enum Part {
+    /// As it stands.
+    Constant(String),
+    /// What a `{{ … }}` gives; nothing for null.
+    Hole(Hole),
+}
+
+/// What stands between the braces.
+#[derive(Debug, Clone)]
+pub(crate) enum Hole {
+    /// The output of a step before, and the way into it.
+    Output(String, Vec<String>),
+    /// A rule over the record.
+    Rule(Box<TypedRule>),
+}
+
+/// A fault of a template: the way to the text inside the value, and what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub path: Vec<cardine_model::PathSegment>,
+    pub message: String,
+}
+
+/// What templates are checked against.
+pub(crate) struct Checker<'a> {
+    pub catalog: &'a Catalog,
+    pub module: ModuleId,
+    /// Ids of the steps before.
+    pub steps: &'a [String],
+}
+
+impl Checker<'_> {
+    /// Checks a value; every fault goes to `faults`.
+    pub fn check(&self, value: &Json, faults: &mut Vec<Fault>) -> Template {
+        match value {
+            Json::String(text) => self.check_text(text, faults),
+            Json::Array(items) => {
+                let items = items.iter().enumerate();
+                Template::List(items.map(|(index, item)| self.below(index.into(), item, faults)).collect())
+            }
+            Json::Object(entries) => {
+                let entries = entries.iter();
+                let below = |(name, item): (&String, &Json)| (name.clone(), self.below(name.as_str().into(), item, faults));
+                Template::Object(entries.map(below).collect())
+            }
+            other => Template::Constant(other.clone()),
+        }
+    }
+
+    fn below(&self, step: cardine_model::PathSegment, value: &Json, faults: &mut Vec<Fault>) -> Template {
+        let before = faults.len();
+        let template = self.check(value, faults);
+        for fault in &mut faults[before..] {
+            fault.path.insert(0, step.clone());
+        }
+        template
+    }
+
+    fn check_text(&self, text: &str, faults: &mut Vec<Fault>) -> Template {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            let Some((inside, behind)) = split_hole(after) else {
+                faults.push(fault("`{{` without its `}}`".to_owned()));
+                return Template::Constant(Json::Null);
+            };
+            if !before.is_empty() {
+                parts.push(Part::Constant(before.to_owned()));
+            }
+            if let Some(hole) = self.check_hole(inside.trim(), faults) {
+                parts.push(Part::Hole(hole));
+            }
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Constant(rest.to_owned()));
+        }
+        match parts.as_slice() {
+            [] => Template::Constant(Json::String(String::new())),
+            [Part::Constant(text)] => Template::Constant(Json::String(text.clone())),
+            [Part::Hole(hole)] => Template::Value(hole.clone()),
+            _ => Template::Text(parts),
+        }
+    }
+
+    fn check_hole(&self, inside: &str, faults: &mut Vec<Fault>) -> Option<Hole> {
+        if let Some(path) = inside.strip_prefix("steps.") {
+            let mut names = path.split('.').map(str::to_owned);
+            let step = names.next().unwrap_or_default();
+            let output = names.next();
+            let way: Vec<String> = names.collect();
+            let is_name = |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if output.as_deref() != Some("output") || !way.iter().all(is_name) {
+                faults.push(fault(format!("`{inside}` must be `steps.<id>.output`, with names behind it")));
+                return None;
+            }
+            if !self.steps.contains(&step) {
+                faults.push(fault(format!("there is no step `{step}` before this one")));
+                return None;
+            }
+            return Some(Hole::Output(step, way));
+        }
+        let context = Context { module: self.module, allow_old: true, allow_relations: false, expected: Expected::Any };
+        match rule::check(inside, &context, self.catalog) {
+            Ok(rule) => Some(Hole::Rule(Box::new(rule))),
+            Err(issues) => {
+                faults.extend(issues.into_iter().map(|issue| fault(issue.message)));
+                None
+            }
+        }
+    }
+}
+
+fn fault(message: String) -> Fault {
+    Fault { path: Vec::new(), message }
+}
+
+/// What stands before the closing braces, and behind them; braces inside text literals don't close.
+fn split_hole(text: &str) -> Option<(&str, &str)> {
+    let mut quote: Option<u8> = None;
+    let bytes = text.as_bytes();
+    let mut position = 0;
+    while position < bytes.len() {
+        let byte = bytes[position];
+        match quote {
+            Some(_) if byte == b'\\' => position += 1,
+            Some(open) if byte == open => quote = None,
+            None if byte == b'"' || byte == b'\'' => quote = Some(byte),
+            None if bytes[position..].starts_with(b"}}") => return Some((&text[..position], &text[position + 2..])),
+            _ => {}
+        }
+        position += 1;
+    }
+    None
+}
+
+impl Template {
+    /// The value, with every hole filled.
+    pub fn fill(&self, scope: &dyn Scope, outputs: &serde_json::Map<String, Json>) -> Json {
+        match self {
+            Self::Constant(value) => value.clone(),
+            Self::Value(hole) => hole.value(scope, outputs),
+            Self::Text(parts) => {
+                let mut text = String::new();
+                for part in parts {
+                    match part {
+                        Part::Constant(piece) => text.push_str(piece),
+                        Part::Hole(hole) => match hole.value(scope, outputs) {
+                            Json::Null => {}
+                            Json::String(piece) => text.push_str(&piece),
+                            other => text.push_str(&other.to_string()),
+                        },
+                    }
+                }
+                Json::String(text)
+            }
+            Self::List(items) => Json::Array(items.iter().map(|item| item.fill(scope, outputs)).collect()),
+            Self::Object(entries) => {
+                Json::Object(entries.iter().map(|(name, item)| (name.clone(), item.fill(scope, outputs))).collect())
+            }
+        }
+    }
+}
+
+impl Hole {
+    fn value(&self, scope: &dyn Scope, outputs: &serde_json::Map<String, Json>) -> Json {
+        match self {
+            Self::Rule(rule) => cardine_engine::json_of_value(&rule.eval(scope)),
+            Self::Output(step, way) => {
+                let output = outputs.get(step);
+                way.iter().fold(output, |place, name| place.and_then(|place| place.get(name))).cloned().unwrap_or(Json::Null)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_end_outside_of_text_literals() {
+        assert_eq!(split_hole(r#" "}}" + name }} rest"#), Some((r#" "}}" + name "#, " rest")));
+        assert_eq!(split_hole("no end }"), None);
+    }
+}
