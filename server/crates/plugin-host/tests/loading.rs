@@ -1,4 +1,5 @@
 //! Loads good and forged packages, and the cache of compiled code.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
 
 mod packages;
 
