@@ -45,20 +45,10 @@ pub fn difference(dialect: Dialect, old: Option<&Catalog>, new: &Catalog) -> Vec
 
 /// The statement that makes a module's table. On SQLite it is an ordinary one with a rowid, by which nested lists pick rows.
 fn create_table(dialect: Dialect, module: &Module) -> String {
-    let columns: Vec<String> = table_columns(dialect, module)
-        .iter()
-        .map(|column| column_definition(dialect, column))
-        .collect();
-    let key = format!(
-        "CONSTRAINT {} PRIMARY KEY ({})",
-        quote(&indexes::primary_key_name(module)),
-        quote("id")
-    );
-    format!(
-        "CREATE TABLE {} (\n  {},\n  {key}\n)",
-        quote(&module.table),
-        columns.join(",\n  ")
-    )
+    let columns: Vec<String> =
+        table_columns(dialect, module).iter().map(|column| column_definition(dialect, column)).collect();
+    let key = format!("CONSTRAINT {} PRIMARY KEY ({})", quote(&indexes::primary_key_name(module)), quote("id"));
+    format!("CREATE TABLE {} (\n  {},\n  {key}\n)", quote(&module.table), columns.join(",\n  "))
 }
 
 /// One statement per column: SQLite takes no more at once. None of them rewrites the table.
@@ -68,11 +58,7 @@ fn added_columns(dialect: Dialect, before: &Module, module: &Module) -> Vec<Stri
     added
         .flat_map(|field| field_columns(dialect, field))
         .map(|column| {
-            format!(
-                "ALTER TABLE {} ADD COLUMN {}",
-                quote(&module.table),
-                column_definition(dialect, &column)
-            )
+            format!("ALTER TABLE {} ADD COLUMN {}", quote(&module.table), column_definition(dialect, &column))
         })
         .collect()
 }
@@ -80,13 +66,7 @@ fn added_columns(dialect: Dialect, before: &Module, module: &Module) -> Vec<Stri
 fn changed_indexes(dialect: Dialect, before: &Module, module: &Module) -> Vec<String> {
     let (old, new) = (indexes_of(dialect, before), indexes_of(dialect, module));
     let missing_in = |indexes: &[Index], index: &Index| !indexes.iter().any(|other| other.name == index.name);
-    let dropped = old
-        .iter()
-        .filter(|index| missing_in(&new, index))
-        .map(Index::drop_statement);
-    let created = new
-        .iter()
-        .filter(|index| missing_in(&old, index))
-        .map(|index| index.create(module));
+    let dropped = old.iter().filter(|index| missing_in(&new, index)).map(Index::drop_statement);
+    let created = new.iter().filter(|index| missing_in(&old, index)).map(|index| index.create(module));
     dropped.chain(created).collect()
 }

@@ -288,9 +288,11 @@ impl Writer<'_> {
             } else {
                 format!(" {nulls}")
             };
-            for value in self.order_values(source, key) {
-                keys.push(format!("{value} {direction}{nulls}"));
-            }
+            let mut values = self.order_values(source, key).into_iter();
+            keys.extend(values.next().map(|value| format!("{value} {direction}{nulls}")));
+            // A text is null where its sort key is, so nulls are in their place already; and a second word on nulls keeps
+            // SQLite from reading the order from an index.
+            keys.extend(values.map(|value| format!("{value} {direction}")));
         }
         format!(" ORDER BY {}", keys.join(", "))
     }

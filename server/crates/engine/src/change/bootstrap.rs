@@ -35,28 +35,17 @@ pub(super) async fn bootstrap_with(store: &Store, built_in: Vec<ModuleDefinition
         if missing.is_empty() && !is_first_start {
             return resolve_stored(stored).await;
         }
-        let base = if is_first_start {
-            None
-        } else {
-            Some(resolve_stored(stored).await?)
-        };
+        let base = if is_first_start { None } else { Some(resolve_stored(stored).await?) };
         let dialect = store.dialect();
         let planned = blocking(move || match base {
-            None => install(dialect, None, &PLATFORM, missing)
-                .map_err(|issues| unsound(&issues))
-                .map(Ok),
+            None => install(dialect, None, &PLATFORM, missing).map_err(|issues| unsound(&issues)).map(Ok),
             Some(base) => Ok(install_what_fits(dialect, base, missing)),
         });
         let planned = match planned.await?? {
             Ok(planned) => Arc::new(planned),
             Err(base) => return Ok(base),
         };
-        let author = Author {
-            actor: None,
-            via: "system",
-            request: Uuid::now_v7(),
-            now: Utc::now(),
-        };
+        let author = Author { actor: None, via: "system", request: Uuid::now_v7(), now: Utc::now() };
         match commit(store, Arc::clone(&planned), author).await {
             Ok(_) => return Ok(planned.catalog.clone()),
             // Another process starts as well; what it did is there now.
@@ -70,11 +59,7 @@ pub(super) async fn bootstrap_with(store: &Store, built_in: Vec<ModuleDefinition
 
 fn missing_modules(stored: &Stored, built_in: &[ModuleDefinition]) -> Vec<ModuleDefinition> {
     let known: FxHashSet<&str> = stored.names.iter().map(String::as_str).collect();
-    built_in
-        .iter()
-        .filter(|definition| !known.contains(definition.name.as_str()))
-        .cloned()
-        .collect()
+    built_in.iter().filter(|definition| !known.contains(definition.name.as_str())).cloned().collect()
 }
 
 /// The plan to install those of `missing` that the modules in force leave room for; the catalog as it is if there are none.
@@ -90,11 +75,7 @@ fn install_what_fits(
             Err(issues) => {
                 let before = missing.len();
                 for fault in &issues {
-                    tracing::warn!(
-                        module = fault.module,
-                        "a built-in module is not installed: {}",
-                        fault.issue
-                    );
+                    tracing::warn!(module = fault.module, "a built-in module is not installed: {}", fault.issue);
                 }
                 missing.retain(|definition| !issues.iter().any(|fault| fault.module == definition.name));
                 if missing.len() == before {

@@ -58,17 +58,12 @@ pub(super) async fn inspect(store: &Store, planned: &Arc<Planned>, expected: u64
                 if u64::try_from(tx.state().await?.catalog_version) != Ok(expected) {
                     return Err(CommitError::Overtaken);
                 }
-                let found = read_columns(
-                    tx.query(&records::select_columns(tx.dialect()), &Bindings::default())
-                        .await?,
-                );
+                let found = read_columns(tx.query(&records::select_columns(tx.dialect()), &Bindings::default()).await?);
                 refuse_what_exists(&planned, &found)?;
                 let Some((module, field)) = added_field(&planned) else {
                     return Ok(Vec::new());
                 };
-                let rows = tx
-                    .query(&records::select_has_records(module), &Bindings::default())
-                    .await?;
+                let rows = tx.query(&records::select_has_records(module), &Bindings::default()).await?;
                 Ok(warnings(module, field, has_records(&rows)))
             }
             .boxed()
@@ -83,10 +78,7 @@ async fn commit_in(tx: &mut WriteTx, planned: &Planned, author: &Author) -> Resu
         return Err(CommitError::Overtaken);
     }
     let dialect = tx.dialect();
-    let found = read_columns(
-        tx.query(&records::select_columns(dialect), &Bindings::default())
-            .await?,
-    );
+    let found = read_columns(tx.query(&records::select_columns(dialect), &Bindings::default()).await?);
     refuse_what_exists(planned, &found)?;
     for written in &planned.definitions {
         let document = serde_json::to_string(&written.definition).expect("a definition is a JSON document");
@@ -127,22 +119,13 @@ async fn fill(tx: &mut WriteTx, planned: &Planned) -> Result<Vec<Issue>, CommitE
     let Some((module, field)) = added_field(planned) else {
         return Ok(Vec::new());
     };
-    let rows = tx
-        .query(&records::select_has_records(module), &Bindings::default())
-        .await?;
+    let rows = tx.query(&records::select_has_records(module), &Bindings::default()).await?;
     let has_records = has_records(&rows);
     if let (Some(value), true) = (constant_default(field), has_records)
         && let Some(statement) = records::fill_column(tx.dialect(), module, field)
     {
-        let filled = tx
-            .execute(
-                &statement,
-                &Bindings {
-                    values: std::slice::from_ref(value),
-                    ..Bindings::default()
-                },
-            )
-            .await;
+        let filled =
+            tx.execute(&statement, &Bindings { values: std::slice::from_ref(value), ..Bindings::default() }).await;
         if let Err(StoreError::UniqueViolation { .. }) = &filled {
             let message = "the records that are there would all get the default, which is unique; leave out `unique`, `required` or `default`";
             return Err(EngineError::Validation(vec![Issue::new(path!["field", "unique"], "unique", message)]).into());
@@ -153,15 +136,7 @@ async fn fill(tx: &mut WriteTx, planned: &Planned) -> Result<Vec<Issue>, CommitE
 }
 
 async fn execute(tx: &mut WriteTx, statement: &Statement, values: &[Value]) -> Result<(), StoreError> {
-    tx.execute(
-        statement,
-        &Bindings {
-            values,
-            ..Bindings::default()
-        },
-    )
-    .await
-    .map(|_| ())
+    tx.execute(statement, &Bindings { values, ..Bindings::default() }).await.map(|_| ())
 }
 
 /// Tells what somebody else has made, where the database's own words would be no help.
@@ -179,9 +154,7 @@ fn refuse_what_exists(planned: &Planned, found: &TablesFound) -> Result<(), Engi
     }
     if let Some((module, field)) = added_field(planned)
         && let Some(column) = &field.column
-        && found
-            .get(&module.table)
-            .is_some_and(|columns| columns.iter().any(|found| found.name == *column))
+        && found.get(&module.table).is_some_and(|columns| columns.iter().any(|found| found.name == *column))
     {
         let message = format!(
             "the table `{}` has a column `{column}` already that belongs to no field: rename or drop it, or choose another name",
@@ -191,10 +164,7 @@ fn refuse_what_exists(planned: &Planned, found: &TablesFound) -> Result<(), Engi
     }
     match issues.first() {
         None => Ok(()),
-        Some(first) => Err(EngineError::Conflict {
-            message: first.message.clone(),
-            issues,
-        }),
+        Some(first) => Err(EngineError::Conflict { message: first.message.clone(), issues }),
     }
 }
 
@@ -212,10 +182,7 @@ fn warnings(module: &Module, field: &Field, has_records: bool) -> Vec<Issue> {
             module.name, field.name
         )
     };
-    lacks_value
-        .then(|| Issue::new(path!["field", "required"], "required", message()))
-        .into_iter()
-        .collect()
+    lacks_value.then(|| Issue::new(path!["field", "required"], "required", message())).into_iter().collect()
 }
 
 /// The default that records get when the field is added: only where a value is required, as elsewhere none is true to what was.

@@ -25,11 +25,12 @@ pub(super) struct Stored {
 /// The platform modules' definitions: they come with the program, as their tables do.
 pub(super) static PLATFORM: LazyLock<Vec<ModuleDefinition>> = LazyLock::new(|| parse_built_in(&platform_documents()));
 
-/// Definitions that come with the program.
+/// Definitions that come with the program, as they are when they have been kept: without what only helps editors.
 pub(super) fn parse_built_in(documents: &[(&str, &str)]) -> Vec<ModuleDefinition> {
     let parse = |(_, text): &(&str, &str)| {
         let document = serde_json::from_str(text).expect("an embedded definition is JSON");
-        parse_document(&document).expect("an embedded definition keeps to the JSON Schema")
+        let definition = parse_document(&document).expect("an embedded definition keeps to the JSON Schema");
+        ModuleDefinition { schema: None, ..definition }
     };
     documents.iter().map(parse).collect()
 }
@@ -42,9 +43,7 @@ pub(crate) async fn load(store: &Store) -> Result<Catalog, EngineError> {
 
 /// The counters of catalog and rights.
 pub(crate) async fn current_state(store: &Store) -> Result<PlatformState, EngineError> {
-    store
-        .read(|tx: &mut ReadTx| async move { Ok(tx.state().await?) }.boxed())
-        .await
+    store.read(|tx: &mut ReadTx| async move { Ok(tx.state().await?) }.boxed()).await
 }
 
 /// Reads what is kept of the catalog.
@@ -54,17 +53,11 @@ pub(super) async fn fetch(store: &Store) -> Result<Stored, EngineError> {
             async move {
                 let version = u64::try_from(tx.state().await?.catalog_version).unwrap_or_default();
                 let definitions = tx.query(&records::select_definitions(), &Bindings::default()).await?;
-                let names = tx
-                    .query(&records::select_definition_names(), &Bindings::default())
-                    .await?;
+                let names = tx.query(&records::select_definition_names(), &Bindings::default()).await?;
                 let definitions =
                     (0..definitions.len()).map(|row| (text(&definitions, row, 0), text(&definitions, row, 1)));
                 let names = (0..names.len()).map(|row| text(&names, row, 0));
-                Ok::<_, StoreError>(Stored {
-                    version,
-                    definitions: definitions.collect(),
-                    names: names.collect(),
-                })
+                Ok::<_, StoreError>(Stored { version, definitions: definitions.collect(), names: names.collect() })
             }
             .boxed()
         })

@@ -73,15 +73,7 @@ impl Engine {
         field: Json,
         dry_run: bool,
     ) -> Result<CatalogChange, EngineError> {
-        self.change(
-            ctx,
-            Change::AddField {
-                module: module.to_owned(),
-                field,
-            },
-            dry_run,
-        )
-        .await
+        self.change(ctx, Change::AddField { module: module.to_owned(), field }, dry_run).await
     }
 
     /// Compares the catalog with the tables, columns and indexes that are really there; each difference as a sentence.
@@ -91,17 +83,10 @@ impl Engine {
 
     async fn change(&self, ctx: &RequestContext, change: Change, dry_run: bool) -> Result<CatalogChange, EngineError> {
         if !ctx.actor.rights.administrator {
-            return Err(EngineError::Forbidden(
-                "only administrators may change modules".to_owned(),
-            ));
+            return Err(EngineError::Forbidden("only administrators may change modules".to_owned()));
         }
         let change = Arc::new(change);
-        let author = Author {
-            actor: ctx.actor.user,
-            via: ctx.via,
-            request: ctx.request_id,
-            now: ctx.now,
-        };
+        let author = Author { actor: ctx.actor.user, via: ctx.via, request: ctx.request_id, now: ctx.now };
         let mut attempt = 1;
         loop {
             let changing = self.0.changing.lock().await;
@@ -111,11 +96,7 @@ impl Engine {
                     if let Some(catalog) = outcome.catalog {
                         let access = Arc::clone(&self.snapshot().access);
                         let matcher = self.load_matcher(&catalog).await?;
-                        self.0.snapshot.store(Arc::new(Snapshot {
-                            catalog,
-                            access,
-                            matcher,
-                        }));
+                        self.0.snapshot.store(Arc::new(Snapshot { catalog, access, matcher }));
                     }
                     return Ok(outcome.change);
                 }
@@ -159,9 +140,7 @@ async fn attempt_change(
     let dialect = store.dialect();
     let planned = {
         let (base, change) = (Arc::clone(&base), Arc::clone(change));
-        blocking(move || plan(dialect, &base, &change))
-            .await?
-            .map_err(EngineError::Validation)?
+        blocking(move || plan(dialect, &base, &change)).await?.map_err(EngineError::Validation)?
     };
     let planned = Arc::new(planned);
     let version = if dry_run { base.version } else { planned.catalog.version };
@@ -177,10 +156,7 @@ async fn attempt_change(
         statements: planned.statements.clone(),
         warnings,
     };
-    Ok(Outcome {
-        change,
-        catalog: (!dry_run).then(|| Arc::new(planned.catalog.clone())),
-    })
+    Ok(Outcome { change, catalog: (!dry_run).then(|| Arc::new(planned.catalog.clone())) })
 }
 
 /// Runs what takes processor time on a thread where it holds up no request.

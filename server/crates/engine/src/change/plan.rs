@@ -79,13 +79,7 @@ pub(super) fn install(
         catalog,
         action: "MODULES_INSTALLED",
         summary: format!("install {}", names.join(", ")),
-        definitions: added
-            .into_iter()
-            .map(|definition| WrittenDefinition {
-                definition,
-                is_new: true,
-            })
-            .collect(),
+        definitions: added.into_iter().map(|definition| WrittenDefinition { definition, is_new: true }).collect(),
         module: None,
         added: None,
     })
@@ -101,10 +95,7 @@ fn create_module(dialect: Dialect, base: &Catalog, document: &Json) -> Result<Pl
         action: "MODULE_CREATED",
         summary: format!("create module {}", definition.name),
         module: Some(definition.name.clone()),
-        definitions: vec![WrittenDefinition {
-            definition,
-            is_new: true,
-        }],
+        definitions: vec![WrittenDefinition { definition, is_new: true }],
         added: None,
     })
 }
@@ -125,21 +116,14 @@ fn add_field(dialect: Dialect, base: &Catalog, name: &str, field: &Json) -> Resu
     let added = FieldId(
         u32::try_from(Module::SYSTEM_FIELDS.len() + position).expect("a module has fewer than 4 billion fields"),
     );
-    let field_name = definition
-        .fields
-        .last()
-        .map(|field| field.name.clone())
-        .unwrap_or_default();
+    let field_name = definition.fields.last().map(|field| field.name.clone()).unwrap_or_default();
     Ok(Planned {
         statements: ddl::difference(dialect, Some(base), &catalog),
         catalog,
         action: "FIELD_ADDED",
         summary: format!("add field {field_name} to module {name}"),
         module: Some(name.to_owned()),
-        definitions: vec![WrittenDefinition {
-            definition,
-            is_new: false,
-        }],
+        definitions: vec![WrittenDefinition { definition, is_new: false }],
         added: Some((name.to_owned(), added)),
     })
 }
@@ -178,20 +162,13 @@ impl Faults {
     fn told(self, place: &dyn Fn(Vec<PathSegment>) -> Option<Vec<PathSegment>>, root: Vec<PathSegment>) -> Vec<Issue> {
         let elsewhere = |module: &str, issue: Issue| {
             let message = format!("in the module `{module}`: {issue}");
-            Issue {
-                path: root.clone(),
-                message,
-                ..issue
-            }
+            Issue { path: root.clone(), message, ..issue }
         };
         let own = self.own.into_iter().map(|issue| match place(issue.path.clone()) {
             Some(path) => Issue { path, ..issue },
             None => elsewhere(&self.module, issue),
         });
-        let others = self
-            .others
-            .into_iter()
-            .map(|fault| elsewhere(&fault.module, fault.issue));
+        let others = self.others.into_iter().map(|fault| elsewhere(&fault.module, fault.issue));
         own.chain(others).collect()
     }
 }
@@ -209,20 +186,14 @@ fn resolve_document(
         Err(issues) => match serde_json::from_value::<ModuleDefinition>(document.clone()) {
             Ok(definition) => (definition, issues),
             Err(_) => {
-                return Err(Faults {
-                    module: String::new(),
-                    own: issues,
-                    others: Vec::new(),
-                });
+                return Err(Faults { module: String::new(), own: issues, others: Vec::new() });
             }
         },
     };
-    let platform: Vec<ModuleDefinition> = base
-        .modules
-        .iter()
-        .filter(|module| module.platform)
-        .map(|module| module.definition.clone())
-        .collect();
+    // It helps editors only and is not kept.
+    let definition = ModuleDefinition { schema: None, ..definition };
+    let platform: Vec<ModuleDefinition> =
+        base.modules.iter().filter(|module| module.platform).map(|module| module.definition.clone()).collect();
     let mut modules = definitions_except(base, replaced);
     modules.push(definition.clone());
     let resolved = resolve(base.version + 1, &platform, &modules);
@@ -239,17 +210,10 @@ fn resolve_document(
             own.push(issue);
         }
     }
-    Err(Faults {
-        module: definition.name,
-        own,
-        others,
-    })
+    Err(Faults { module: definition.name, own, others })
 }
 
 fn definitions_except(base: &Catalog, name: Option<&str>) -> Vec<ModuleDefinition> {
-    let modules = base
-        .modules
-        .iter()
-        .filter(|module| !module.platform && Some(module.name.as_str()) != name);
+    let modules = base.modules.iter().filter(|module| !module.platform && Some(module.name.as_str()) != name);
     modules.map(|module| module.definition.clone()).collect()
 }

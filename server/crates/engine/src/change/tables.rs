@@ -22,12 +22,8 @@ pub(super) async fn differences(store: &Store, catalog: &Catalog) -> Result<Vec<
     let (columns, indexes) = store
         .read(move |tx: &mut ReadTx| {
             async move {
-                let columns = tx
-                    .query(&records::select_columns(dialect), &Bindings::default())
-                    .await?;
-                let indexes = tx
-                    .query(&records::select_indexes(dialect), &Bindings::default())
-                    .await?;
+                let columns = tx.query(&records::select_columns(dialect), &Bindings::default()).await?;
+                let indexes = tx.query(&records::select_indexes(dialect), &Bindings::default()).await?;
                 Ok::<_, StoreError>((columns, indexes))
             }
             .boxed()
@@ -38,16 +34,13 @@ pub(super) async fn differences(store: &Store, catalog: &Catalog) -> Result<Vec<
     let mut differences = Vec::new();
     for module in &catalog.modules {
         match tables.get(&module.table) {
-            None => differences.push(format!(
-                "the table `{}` of the module `{}` is missing",
-                module.table, module.name
-            )),
+            None => {
+                differences.push(format!("the table `{}` of the module `{}` is missing", module.table, module.name))
+            }
             Some(found) => {
                 compare_columns(dialect, module, found, &mut differences);
                 if !module.platform {
-                    let missing = ddl::index_names(dialect, module)
-                        .into_iter()
-                        .filter(|name| !indexes.contains(name));
+                    let missing = ddl::index_names(dialect, module).into_iter().filter(|name| !indexes.contains(name));
                     differences.extend(
                         missing.map(|name| format!("the index `{name}` of the table `{}` is missing", module.table)),
                     );
@@ -63,10 +56,7 @@ fn compare_columns(dialect: Dialect, module: &Module, found: &[TableColumn], dif
     let expected = ddl::table_columns(dialect, module);
     for column in &expected {
         match found.iter().find(|found| found.name == column.name) {
-            None => differences.push(format!(
-                "the column `{}` of the table `{table}` is missing",
-                column.name
-            )),
+            None => differences.push(format!("the column `{}` of the table `{table}` is missing", column.name)),
             Some(_) if module.platform => {}
             Some(found) if found.ty != column.ty => differences.push(format!(
                 "the column `{}` of the table `{table}` has the type {}, not {}",
@@ -81,15 +71,10 @@ fn compare_columns(dialect: Dialect, module: &Module, found: &[TableColumn], dif
         }
     }
     if !module.platform {
-        let unknown = found
-            .iter()
-            .filter(|found| !expected.iter().any(|column| column.name == found.name));
-        differences.extend(unknown.map(|column| {
-            format!(
-                "the column `{}` of the table `{table}` belongs to no field",
-                column.name
-            )
-        }));
+        let unknown = found.iter().filter(|found| !expected.iter().any(|column| column.name == found.name));
+        differences.extend(
+            unknown.map(|column| format!("the column `{}` of the table `{table}` belongs to no field", column.name)),
+        );
     }
 }
 

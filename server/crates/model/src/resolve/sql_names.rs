@@ -33,8 +33,9 @@ pub const PLATFORM_TABLES: [&str; 18] = [
     "workflow_step_run",
 ];
 
-/// Beginnings of table names that a database or the platform keeps for itself.
-const RESERVED_TABLE_PREFIXES: [&str; 3] = ["sqlite_", "pg_", "cardine_"];
+/// Beginnings of table names that a database or the platform keeps for itself. On SQLite a table `json_each` would be read
+/// instead of the function of that name, which statements use.
+const RESERVED_TABLE_PREFIXES: [&str; 6] = ["sqlite_", "pg_", "cardine_", "pragma_", "json_each", "json_tree"];
 
 /// Columns that every table of a database has already.
 const RESERVED_COLUMNS: [(&str, &str); 7] = [

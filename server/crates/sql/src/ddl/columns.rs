@@ -22,11 +22,7 @@ pub struct TableColumn {
 
 /// The columns of a module's table, in the order of its fields.
 pub fn table_columns(dialect: Dialect, module: &Module) -> Vec<TableColumn> {
-    module
-        .fields
-        .iter()
-        .flat_map(|field| field_columns(dialect, field))
-        .collect()
+    module.fields.iter().flat_map(|field| field_columns(dialect, field)).collect()
 }
 
 /// A field's columns: none of what is computed, two of a reference to several modules.
@@ -34,28 +30,16 @@ pub(super) fn field_columns(dialect: Dialect, field: &Field) -> Vec<TableColumn>
     let (Some(name), Some(ty)) = (&field.column, column_type(dialect, &field.kind)) else {
         return Vec::new();
     };
-    let value = TableColumn {
-        name: name.clone(),
-        ty,
-        not_null: field.system && field.required,
-    };
+    let value = TableColumn { name: name.clone(), ty, not_null: field.system && field.required };
     let module_column = field.reference().and_then(|reference| reference.module_column.as_ref());
-    let module = module_column.map(|name| TableColumn {
-        name: name.clone(),
-        ty: text(dialect),
-        not_null: false,
-    });
+    let module = module_column.map(|name| TableColumn { name: name.clone(), ty: text(dialect), not_null: false });
     [Some(value), module].into_iter().flatten().collect()
 }
 
 /// A column as it stands in `CREATE TABLE` and `ADD COLUMN`.
 pub(super) fn column_definition(dialect: Dialect, column: &TableColumn) -> String {
     // The database's own collation depends on its host; ours are functions and collations of their own.
-    let collation = if dialect == Dialect::Postgres && column.ty == "text" {
-        " COLLATE \"C\""
-    } else {
-        ""
-    };
+    let collation = if dialect == Dialect::Postgres && column.ty == "text" { " COLLATE \"C\"" } else { "" };
     let not_null = if column.not_null { " NOT NULL" } else { "" };
     format!("{} {}{collation}{not_null}", quote(&column.name), column.ty)
 }

@@ -19,8 +19,8 @@ use crate::statement::Dialect;
 /// Longest name of anything in PostgreSQL, in bytes; it cuts off the rest.
 const NAME_LENGTH_MAX: usize = 63;
 
-/// Most characters of text in one index whose texts stand in it twice, as sort key and as they are. PostgreSQL refuses a row
-/// whose index entry has more than about 2,700 bytes; a character has up to 4.
+/// Most characters of text in one index on PostgreSQL whose texts stand in it twice, as sort key and as they are: it refuses a
+/// row whose index entry has more than about 2,700 bytes, and a character has up to 4.
 const DOUBLED_TEXT_LENGTH_MAX: u32 = 300;
 
 /// Longest e-mail address (RFC 5321) in characters.
@@ -57,10 +57,7 @@ impl Index {
 
 /// The names of the indexes that a module's table has, its primary key's apart.
 pub fn index_names(dialect: Dialect, module: &Module) -> Vec<String> {
-    indexes_of(dialect, module)
-        .into_iter()
-        .map(|index| index.name)
-        .collect()
+    indexes_of(dialect, module).into_iter().map(|index| index.name).collect()
 }
 
 /// The fields whose values must be unique together by the index of this name; `None` if the module has no such index.
@@ -68,11 +65,7 @@ pub fn unique_index_fields<'a>(module: &'a Module, index_name: &str) -> Option<&
     if index_name == primary_key_name(module) || index_name.strip_suffix("_pkey") == Some(&module.table) {
         return Some(&[Module::ID]);
     }
-    module
-        .uniques
-        .iter()
-        .find(|fields| name(UNIQUE, module, fields) == index_name)
-        .map(Vec::as_slice)
+    module.uniques.iter().find(|fields| name(UNIQUE, module, fields) == index_name).map(Vec::as_slice)
 }
 
 /// The name of the primary key's index. PostgreSQL would choose `lead_pkey`, the table of a module `LeadPkey`.
@@ -91,9 +84,7 @@ pub(super) fn indexes_of(dialect: Dialect, module: &Module) -> Vec<Index> {
             field.column.is_some() && is_indexed(field) && !(field.reference().is_some() && is_unique(field))
         })
         .map(|field| vec![field.id]);
-    let ordered = single
-        .chain(module.indexes.iter().cloned())
-        .map(|fields| ordered(dialect, module, fields));
+    let ordered = single.chain(module.indexes.iter().cloned()).map(|fields| ordered(dialect, module, fields));
     let mut indexes: Vec<Index> = Vec::new();
     for index in uniques.chain(ordered) {
         if !indexes.iter().any(|known| known.name == index.name) {
@@ -114,21 +105,17 @@ fn unique(dialect: Dialect, module: &Module, fields: &[FieldId]) -> Index {
         true => format!("cardine_fold({column})"),
         false => compared(dialect, field, column),
     });
-    Index {
-        name: name(UNIQUE, module, fields),
-        keys: keys.collect(),
-        unique: true,
-    }
+    Index { name: name(UNIQUE, module, fields), keys: keys.collect(), unique: true }
 }
 
 fn ordered(dialect: Dialect, module: &Module, fields: Vec<FieldId>) -> Index {
-    let doubled_length: u32 = columns(module, &fields)
-        .map(|(field, _)| text_length_max(field))
-        .fold(0, u32::saturating_add);
+    let doubled_length: u32 =
+        columns(module, &fields).map(|(field, _)| text_length_max(field)).fold(0, u32::saturating_add);
+    let too_long = dialect == Dialect::Postgres && doubled_length > DOUBLED_TEXT_LENGTH_MAX;
     let mut keys: Vec<String> = columns(module, &fields)
         .flat_map(|(field, column)| match is_text(field) {
             // Ties of equal sort keys are then sorted, which is still right.
-            true if doubled_length > DOUBLED_TEXT_LENGTH_MAX => vec![format!("cardine_sort_key({column})")],
+            true if too_long => vec![format!("cardine_sort_key({column})")],
             true => vec![format!("cardine_sort_key({column})"), column],
             false => vec![compared(dialect, field, column)],
         })
@@ -136,11 +123,7 @@ fn ordered(dialect: Dialect, module: &Module, fields: Vec<FieldId>) -> Index {
     if !fields.contains(&Module::ID) {
         keys.push(quote("id"));
     }
-    Index {
-        name: name(ORDERED, module, &fields),
-        keys,
-        unique: false,
-    }
+    Index { name: name(ORDERED, module, &fields), keys, unique: false }
 }
 
 fn columns<'a>(module: &'a Module, fields: &'a [FieldId]) -> impl Iterator<Item = (&'a Field, String)> {
@@ -164,14 +147,8 @@ fn is_text(field: &Field) -> bool {
 /// Most characters of a text field; 0 of others.
 fn text_length_max(field: &Field) -> u32 {
     match &field.kind {
-        FieldKind::Text {
-            format: TextFormat::Email,
-            ..
-        } => EMAIL_LENGTH_MAX,
-        FieldKind::Text {
-            format: TextFormat::Phone,
-            ..
-        } => PHONE_LENGTH_MAX,
+        FieldKind::Text { format: TextFormat::Email, .. } => EMAIL_LENGTH_MAX,
+        FieldKind::Text { format: TextFormat::Phone, .. } => PHONE_LENGTH_MAX,
         FieldKind::Text { max_length, .. } => max_length.unwrap_or(u32::MAX),
         FieldKind::AutoNumber { format } => u32::try_from(format.len()).unwrap_or(u32::MAX),
         _ => 0,
@@ -202,7 +179,5 @@ fn name(kind: &str, module: &Module, fields: &[FieldId]) -> String {
 
 /// FNV-1a with 64 bits: the same in every version of Cardine, as names must be found again.
 fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

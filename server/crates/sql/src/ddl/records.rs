@@ -14,27 +14,17 @@ pub fn select_definitions() -> Statement {
 
 /// The names of all definitions, those of retired modules too.
 pub fn select_definition_names() -> Statement {
-    statement(
-        r#"SELECT "name" FROM "module_definition" ORDER BY "name""#,
-        0,
-        vec![ColumnType::Text],
-    )
+    statement(r#"SELECT "name" FROM "module_definition" ORDER BY "name""#, 0, vec![ColumnType::Text])
 }
 
 /// Keeps a new module's definition. Values: name, document.
 pub fn insert_definition(dialect: Dialect) -> Statement {
-    with_params(
-        dialect,
-        r#"INSERT INTO "module_definition" ("name", "definition") VALUES (@, @)"#,
-    )
+    with_params(dialect, r#"INSERT INTO "module_definition" ("name", "definition") VALUES (@, @)"#)
 }
 
 /// Replaces a module's definition. Values: document, name.
 pub fn update_definition(dialect: Dialect) -> Statement {
-    with_params(
-        dialect,
-        r#"UPDATE "module_definition" SET "definition" = @ WHERE "name" = @"#,
-    )
+    with_params(dialect, r#"UPDATE "module_definition" SET "definition" = @ WHERE "name" = @"#)
 }
 
 /// Keeps when a catalog version was made. Values: version, instant, user's id or null, what was done.
@@ -47,43 +37,27 @@ pub fn insert_version(dialect: Dialect) -> Statement {
 
 /// Whether a module has any record, deleted ones included: one row with one truth value.
 pub fn select_has_records(module: &Module) -> Statement {
-    statement(
-        &format!("SELECT EXISTS (SELECT 1 FROM {})", quote(&module.table)),
-        0,
-        vec![ColumnType::Boolean],
-    )
+    statement(&format!("SELECT EXISTS (SELECT 1 FROM {})", quote(&module.table)), 0, vec![ColumnType::Boolean])
 }
 
 /// Gives every record without a value of the field this one, as with its default. Values: the value. `None` if the field is not stored.
 pub fn fill_column(dialect: Dialect, module: &Module, field: &Field) -> Option<Statement> {
     let column = quote(field.column.as_ref()?);
     let table = quote(&module.table);
-    Some(with_params(
-        dialect,
-        &format!("UPDATE {table} SET {column} = @ WHERE {column} IS NULL"),
-    ))
+    Some(with_params(dialect, &format!("UPDATE {table} SET {column} = @ WHERE {column} IS NULL")))
 }
 
-/// The columns of all tables: table, column, type as [`super::TableColumn`] has it, whether null is refused; by table, in their order.
+/// The columns of all tables, the database's own apart: table, column, type as [`super::TableColumn`] has it, whether null is refused; by table, in their order.
 pub fn select_columns(dialect: Dialect) -> Statement {
     let text = match dialect {
         Dialect::Sqlite => {
-            r#"SELECT t."name", c."name", c."type", c."notnull" FROM sqlite_schema t CROSS JOIN pragma_table_info(t."name") c WHERE t."type" = 'table' ORDER BY t."name", c."cid""#
+            r#"SELECT t."name", c."name", c."type", c."notnull" FROM sqlite_schema t CROSS JOIN pragma_table_info(t."name") c WHERE t."type" = 'table' AND substr(t."name", 1, 7) <> 'sqlite_' ORDER BY t."name", c."cid""#
         }
         Dialect::Postgres => {
             r#"SELECT t.relname::text, c.attname::text, format_type(c.atttypid, c.atttypmod), c.attnotnull FROM pg_class t JOIN pg_attribute c ON c.attrelid = t.oid WHERE t.relnamespace = current_schema()::regnamespace AND t.relkind IN ('r', 'p') AND c.attnum > 0 AND NOT c.attisdropped ORDER BY t.relname, c.attnum"#
         }
     };
-    statement(
-        text,
-        0,
-        vec![
-            ColumnType::Text,
-            ColumnType::Text,
-            ColumnType::Text,
-            ColumnType::Boolean,
-        ],
-    )
+    statement(text, 0, vec![ColumnType::Text, ColumnType::Text, ColumnType::Text, ColumnType::Boolean])
 }
 
 /// The indexes of all tables: table, index.
@@ -115,12 +89,6 @@ fn with_params(dialect: Dialect, text: &str) -> Statement {
 }
 
 fn statement(text: &str, values: u32, columns: Vec<ColumnType>) -> Statement {
-    let params = (0..values)
-        .map(|value| Param::Slot(Slot(value), Transform::None))
-        .collect();
-    Statement {
-        text: text.to_owned(),
-        params,
-        columns,
-    }
+    let params = (0..values).map(|value| Param::Slot(Slot(value), Transform::None)).collect();
+    Statement { text: text.to_owned(), params, columns }
 }

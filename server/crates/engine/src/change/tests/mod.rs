@@ -1,1 +1,8 @@
-//! Changes on both databases.
+//! Changes of modules on both databases: what they make, what they refuse, and what is left when they fail.
+
+mod database;
+mod flow;
+mod indexes;
+mod names;
+mod start;
+mod tables;

@@ -1,0 +1,148 @@
+//! A database of each kind with the built-in modules, and what the cases ask of it.
+
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use cardine_access::{Actor, Grants, Rights};
+use cardine_model::Catalog;
+use cardine_store::{
+    BoxFuture, ColumnType, DatabaseUrl, Options, PlatformState, ReadTx, Statement, Store, StoreError, WriteTx,
+};
+use cardine_test_postgres::PostgresDatabase;
+use chrono::Utc;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::change::bootstrap;
+use crate::events::NoRuns;
+use crate::identity::AccessState;
+use crate::{Engine, Inner, RequestContext, Snapshot};
+
+/// An empty, migrated database; gone with the value.
+pub(super) struct Database {
+    pub store: Store,
+    url: DatabaseUrl,
+    _folder: Option<tempfile::TempDir>,
+    _server: Option<PostgresDatabase>,
+}
+
+impl Database {
+    /// One of each kind that this machine has.
+    pub async fn each() -> Vec<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let sqlite = Self::open(DatabaseUrl::Sqlite(path), Some(folder), None).await;
+        let mut databases = vec![sqlite];
+        if let Some(server) = tokio::task::spawn_blocking(cardine_test_postgres::database).await.unwrap() {
+            let url = server.url().parse().unwrap();
+            databases.push(Self::open(url, None, Some(server)).await);
+        }
+        databases
+    }
+
+    async fn open(url: DatabaseUrl, folder: Option<tempfile::TempDir>, server: Option<PostgresDatabase>) -> Self {
+        let store = Store::open(&url, &options()).await.unwrap();
+        store.migrate().await.unwrap();
+        Self { store, url, _folder: folder, _server: server }
+    }
+
+    /// The same database after a restart. No other value may hold the store.
+    pub async fn restart(self) -> Self {
+        let Self { store, url, _folder, _server } = self;
+        store.shutdown().await;
+        drop(store);
+        Self { store: Store::open(&url, &options()).await.unwrap(), url, _folder, _server }
+    }
+
+    /// An engine with the built-in modules and without users.
+    pub async fn engine(&self) -> Engine {
+        let catalog = Arc::new(bootstrap(&self.store).await.unwrap());
+        let access = Arc::new(AccessState::default());
+        let snapshot = ArcSwap::from_pointee(Snapshot { catalog, access, matcher: Arc::new(NoRuns) });
+        let changing = tokio::sync::Mutex::new(());
+        let (store, events, matcher_loader) = (self.store.clone(), Notify::new(), OnceLock::new());
+        Engine(Arc::new(Inner { store, snapshot, events, matcher_loader, changing }))
+    }
+}
+
+fn options() -> Options {
+    Options { sqlite_readers: 2, postgres_connections: 6, ..Options::default() }
+}
+
+/// A request of an administrator on the engine's newest snapshot.
+pub(super) fn administrator(engine: &Engine) -> RequestContext {
+    request(engine, &Grants { administrator: true, ..Grants::default() })
+}
+
+/// A request of somebody without any grant.
+pub(super) fn nobody(engine: &Engine) -> RequestContext {
+    request(engine, &Grants::default())
+}
+
+fn request(engine: &Engine, grants: &Grants) -> RequestContext {
+    let snapshot = engine.snapshot();
+    let rights = Arc::new(Rights::resolve(&snapshot.catalog, &[grants], true));
+    let actor = Actor {
+        user: None,
+        role: "test".to_owned(),
+        rights,
+        visible_owners: Arc::from([]),
+        time_zone: "UTC".to_owned(),
+        locale: "en".to_owned(),
+    };
+    let now = Utc::now();
+    RequestContext { snapshot, actor, now, today: now.date_naive(), request_id: Uuid::now_v7(), depth: 0, via: "api" }
+}
+
+/// The rows of a query without parameters, as text; null is empty.
+pub(super) async fn rows(store: &Store, text: &str, columns: Vec<ColumnType>) -> Vec<Vec<String>> {
+    let statement = Statement { text: text.to_owned(), params: Vec::new(), columns };
+    store
+        .read(move |tx: &mut ReadTx| -> BoxFuture<'_, Result<_, StoreError>> {
+            Box::pin(async move {
+                let rows = tx.query(&statement, &Default::default()).await?;
+                let cell = |row, column| match rows.cell(row, column) {
+                    cardine_store::Cell::Integer(number) => number.to_string(),
+                    cardine_store::Cell::Boolean(truth) => truth.to_string(),
+                    other => other.text().unwrap_or_default().to_owned(),
+                };
+                Ok((0..rows.len()).map(|row| (0..rows.columns()).map(|column| cell(row, column)).collect()).collect())
+            })
+        })
+        .await
+        .unwrap()
+}
+
+/// Runs statements without parameters and commits them.
+pub(super) async fn run(store: &Store, text: &str) {
+    let text = Arc::<str>::from(text);
+    store
+        .write(move |tx: &mut WriteTx| -> BoxFuture<'_, Result<(), StoreError>> {
+            let text = Arc::clone(&text);
+            Box::pin(async move { tx.run_ddl(&text).await })
+        })
+        .await
+        .unwrap();
+}
+
+/// All that a change may touch: counters, definitions, history, audit, and every table with its columns and indexes.
+pub(super) async fn everything(store: &Store) -> Vec<Vec<String>> {
+    use ColumnType::{Boolean, Integer, Text};
+    let mut all = rows(store, "SELECT catalog_version, access_epoch FROM platform_state", vec![Integer, Integer]).await;
+    all.extend(rows(store, "SELECT name, definition FROM module_definition ORDER BY name", vec![Text, Text]).await);
+    all.extend(rows(store, "SELECT version, summary FROM catalog_version ORDER BY version", vec![Integer, Text]).await);
+    all.extend(rows(store, "SELECT action, module FROM audit_entry ORDER BY id", vec![Text, Text]).await);
+    let columns = cardine_sql::ddl::records::select_columns(store.dialect());
+    all.extend(rows(store, &columns.text, vec![Text, Text, Text, Boolean]).await);
+    let indexes = cardine_sql::ddl::records::select_indexes(store.dialect());
+    all.extend(rows(store, &indexes.text, vec![Text, Text]).await);
+    all
+}
+
+pub(super) async fn state(store: &Store) -> PlatformState {
+    crate::change::current_state(store).await.unwrap()
+}
+
+pub(super) fn module_names(catalog: &Catalog) -> Vec<&str> {
+    catalog.modules.iter().map(|module| module.name.as_str()).collect()
+}
