@@ -8,15 +8,13 @@ impl Client {
     /// Adds a module by its definition; the answer is not checked, because cases try faulty ones.
     pub async fn create_module(&self, definition: Value) -> Answer {
         let mutation = "mutation($definition: JSON!) { createModule(definition: $definition) { version applied } }";
-        self.admin_query_with(mutation, json!({"definition": definition}))
-            .await
+        self.admin_query_with(mutation, json!({"definition": definition})).await
     }
 
     /// Adds a field to a module; the answer is not checked, because cases try faulty ones.
     pub async fn add_field(&self, module: &str, field: Value) -> Answer {
         let mutation = "mutation($module: String!, $field: JSON!) { addField(module: $module, field: $field) { version applied } }";
-        self.admin_query_with(mutation, json!({"module": module, "field": field}))
-            .await
+        self.admin_query_with(mutation, json!({"module": module, "field": field})).await
     }
 
     /// Adds a role, below `parent` where one is given.
@@ -24,11 +22,9 @@ impl Client {
     /// # Panics
     /// If it is refused.
     pub async fn create_role(&self, name: &str, parent: Option<&str>) {
-        let mutation = "mutation($name: String!, $parent: String) { createRole(name: $name, parent: $parent) { name } }";
-        let _ = self
-            .admin_query_with(mutation, json!({"name": name, "parent": parent}))
-            .await
-            .ok();
+        let mutation =
+            "mutation($name: String!, $parent: String) { createRole(name: $name, parent: $parent) { name } }";
+        let _ = self.admin_query_with(mutation, json!({"name": name, "parent": parent})).await.ok();
     }
 
     /// Grants a role rights on a module. `rights` holds the arguments of `setAccess` that are not left out, such as
@@ -59,9 +55,7 @@ impl Client {
 
     /// Adds or replaces a workflow by its definition; the answer is not checked.
     pub async fn save_workflow(&self, definition: Value) -> Answer {
-        let mutation =
-            "mutation($definition: JSON!) { saveWorkflow(definition: $definition) { name } }";
-        self.admin_query_with(mutation, json!({"definition": definition}))
-            .await
+        let mutation = "mutation($definition: JSON!) { saveWorkflow(definition: $definition) { name } }";
+        self.admin_query_with(mutation, json!({"definition": definition})).await
     }
 }

@@ -20,24 +20,17 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(crate) async fn of(request: RequestBuilder) -> Answer {
-        let response = request
-            .send()
-            .await
-            .unwrap_or_else(|error| panic!("no answer from the server: {error:?}"));
+    /// Sends a request that [`Client::request`](crate::Client::request) made.
+    ///
+    /// # Panics
+    /// If no whole answer comes.
+    pub async fn of(request: RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap_or_else(|error| panic!("no answer from the server: {error:?}"));
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let text = response
-            .text()
-            .await
-            .unwrap_or_else(|error| panic!("the answer broke off: {error:?}"));
+        let text = response.text().await.unwrap_or_else(|error| panic!("the answer broke off: {error:?}"));
         let body = serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()));
-        Answer {
-            status,
-            headers,
-            body,
-            text,
-        }
+        Answer { status, headers, body, text }
     }
 
     /// The GraphQL data; null where there are none.
@@ -58,38 +51,24 @@ impl Answer {
         if let Some(error) = self.body.get("error") {
             return vec![error["code"].as_str().unwrap_or_default()];
         }
-        self.errors()
-            .iter()
-            .map(|error| error["extensions"]["code"].as_str().unwrap_or_default())
-            .collect()
+        self.errors().iter().map(|error| error["extensions"]["code"].as_str().unwrap_or_default()).collect()
     }
 
     /// Every issue of every error: `{path, rule, message}`.
     #[must_use]
     pub fn issues(&self) -> Vec<&Value> {
-        let of_graphql = self
-            .errors()
-            .iter()
-            .map(|error| &error["extensions"]["issues"]);
+        let of_graphql = self.errors().iter().map(|error| &error["extensions"]["issues"]);
         let outside = std::iter::once(&self.body["error"]["issues"]);
-        of_graphql
-            .chain(outside)
-            .filter_map(Value::as_array)
-            .flatten()
-            .collect()
+        of_graphql.chain(outside).filter_map(Value::as_array).flatten().collect()
     }
 
     /// The data of an answer without any error.
     ///
     /// # Panics
     /// If there is an error or no data.
-    #[must_use]
     #[track_caller]
     pub fn ok(&self) -> &Value {
-        assert!(
-            self.status == 200 && self.body.get("errors").is_none(),
-            "expected data and no error, got {self}"
-        );
+        assert!(self.status == 200 && self.body.get("errors").is_none(), "expected data and no error, got {self}");
         assert!(self.data().is_object(), "expected data, got {self}");
         self.data()
     }
@@ -102,10 +81,7 @@ impl Answer {
     pub fn refused(&self, code: &str) -> &Answer {
         let codes = self.codes();
         let only_that = !codes.is_empty() && codes.iter().all(|found| *found == code);
-        assert!(
-            only_that && self.data().is_null(),
-            "expected nothing but {code}, got {self}"
-        );
+        assert!(only_that && self.data().is_null(), "expected nothing but {code}, got {self}");
         self
     }
 
@@ -134,20 +110,13 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: Value) -> Answer {
-        Answer {
-            status,
-            headers: HeaderMap::new(),
-            text: body.to_string(),
-            body,
-        }
+        Answer { status, headers: HeaderMap::new(), text: body.to_string(), body }
     }
 
     fn refusal() -> Answer {
-        let extensions = json!({"code": "BAD_USER_INPUT", "issues": [{"path": ["data"], "rule": "type", "message": "m"}]});
-        answer(
-            400,
-            json!({"errors": [{"message": "no such field", "extensions": extensions}]}),
-        )
+        let extensions =
+            json!({"code": "BAD_USER_INPUT", "issues": [{"path": ["data"], "rule": "type", "message": "m"}]});
+        answer(400, json!({"errors": [{"message": "no such field", "extensions": extensions}]}))
     }
 
     #[test]
@@ -158,11 +127,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "expected data and no error")]
     fn data_beside_an_error_is_not_ok() {
-        let _ = answer(
-            200,
-            json!({"data": {"a": null}, "errors": [{"message": "x"}]}),
-        )
-        .ok();
+        let _ = answer(200, json!({"data": {"a": null}, "errors": [{"message": "x"}]})).ok();
     }
 
     #[test]
@@ -181,10 +146,7 @@ mod tests {
 
     #[test]
     fn an_error_outside_graphql_has_a_code_too() {
-        assert_eq!(
-            answer(401, json!({"error": {"code": "UNAUTHENTICATED"}})).codes(),
-            ["UNAUTHENTICATED"]
-        );
+        assert_eq!(answer(401, json!({"error": {"code": "UNAUTHENTICATED"}})).codes(), ["UNAUTHENTICATED"]);
     }
 
     #[test]

@@ -19,10 +19,7 @@ pub fn path() -> PathBuf {
         return PathBuf::from(path);
     }
     let test = std::env::current_exe().expect("the path of the test executable is known");
-    let profile = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("tests are built into target/<profile>/deps");
+    let profile = test.parent().and_then(Path::parent).expect("tests are built into target/<profile>/deps");
     let path = profile.join("cardine");
     assert!(
         path.is_file(),
@@ -56,18 +53,9 @@ pub fn staleness() -> Option<String> {
     }
     let built = modified(&path())?;
     let source_folders = ["server/src", "server/crates", "migrations/src"];
-    let sources = source_folders
-        .iter()
-        .flat_map(|folder| files_below(&repository::root().join(folder)));
-    let newest = sources
-        .filter_map(|file| Some((modified(&file)?, file)))
-        .max()?;
-    (newest.0 > built).then(|| {
-        format!(
-            "the tested binary is older than {}: build it again",
-            newest.1.display()
-        )
-    })
+    let sources = source_folders.iter().flat_map(|folder| files_below(&repository::root().join(folder)));
+    let newest = sources.filter_map(|file| Some((modified(&file)?, file))).max()?;
+    (newest.0 > built).then(|| format!("the tested binary is older than {}: build it again", newest.1.display()))
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

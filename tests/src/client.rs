@@ -20,11 +20,7 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn anonymous(address: Arc<Mutex<String>>) -> Client {
-        Client {
-            http: reqwest::Client::new(),
-            address,
-            token: None,
-        }
+        Client { http: reqwest::Client::new(), address, token: None }
     }
 
     /// Sends a GraphQL operation to `/graphql`.
@@ -48,16 +44,8 @@ impl Client {
     }
 
     /// Sends `body` as it stands, for input that is no JSON or no GraphQL request.
-    pub async fn post_raw(
-        &self,
-        path: &str,
-        content_type: &str,
-        body: impl Into<reqwest::Body>,
-    ) -> Answer {
-        let request = self
-            .request(Method::POST, path)
-            .header("content-type", content_type)
-            .body(body);
+    pub async fn post_raw(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+        let request = self.request(Method::POST, path).header("content-type", content_type).body(body);
         Answer::of(request).await
     }
 
@@ -76,11 +64,7 @@ impl Client {
     /// # Panics
     /// Never, unless another thread panicked while reading the address.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let address = self
-            .address
-            .lock()
-            .expect("nobody panics while holding it")
-            .clone();
+        let address = self.address.lock().expect("nobody panics while holding it").clone();
         let request = self.http.request(method, format!("{address}{path}"));
         match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -91,10 +75,7 @@ impl Client {
     /// The same caller with another token, which need not be valid.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Client {
-        Client {
-            token: Some(token.to_owned()),
-            ..self.clone()
-        }
+        Client { token: Some(token.to_owned()), ..self.clone() }
     }
 
     /// The access token, of a caller who is signed in.
@@ -108,12 +89,7 @@ impl Client {
     /// # Errors
     /// The answer that refused it.
     pub async fn sign_in(&self, email: &str, password: &str) -> Result<Client, Answer> {
-        let answer = self
-            .post(
-                "/auth/sign-in",
-                &json!({"email": email, "password": password}),
-            )
-            .await;
+        let answer = self.post("/auth/sign-in", &json!({"email": email, "password": password})).await;
         match answer.body["accessToken"].as_str() {
             Some(token) if answer.status == 200 => Ok(self.with_token(token)),
             _ => Err(answer),
@@ -126,9 +102,7 @@ impl Client {
     }
 
     async fn graphql(&self, path: &str, text: &str, variables: Value) -> Answer {
-        let request = self
-            .request(Method::POST, path)
-            .header("accept", GRAPHQL_RESPONSE);
+        let request = self.request(Method::POST, path).header("accept", GRAPHQL_RESPONSE);
         Answer::of(request.json(&json!({"query": text, "variables": variables}))).await
     }
 }

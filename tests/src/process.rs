@@ -27,33 +27,22 @@ impl Process {
     /// # Errors
     /// A sentence on what happened instead.
     pub fn start(command: &mut Command, log: &Path) -> Result<Process, String> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .map_err(|error| error.to_string())?;
+        let log = File::options().create(true).append(true).open(log).map_err(|error| error.to_string())?;
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
-            .map_err(|error| {
-                format!("could not run {}: {error}", command.get_program().display())
-            })?;
+            .map_err(|error| format!("could not run {}: {error}", command.get_program().display()))?;
         let watchdog = watch(&child);
         let stdout = child.stdout.take().expect("standard output was piped");
-        let mut process = Process {
-            child,
-            watchdog,
-            address: String::new(),
-        };
-        process.address =
-            announced_address(stdout).map_err(|what| match process.child.try_wait() {
-                Ok(Some(status)) => {
-                    format!("the server ended with {status} instead of announcing its address")
-                }
-                _ => what,
-            })?;
+        let mut process = Process { child, watchdog, address: String::new() };
+        process.address = announced_address(stdout).map_err(|what| match process.child.try_wait() {
+            Ok(Some(status)) => {
+                format!("the server ended with {status} instead of announcing its address")
+            }
+            _ => what,
+        })?;
         Ok(process)
     }
 
@@ -79,17 +68,9 @@ impl Process {
     /// # Panics
     /// If the signal cannot be sent.
     pub fn stop(mut self) -> ExitStatus {
-        let sent = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "could not send SIGTERM to {}",
-            self.child.id()
-        );
-        self.child
-            .wait()
-            .expect("the process is a child of this one")
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "could not send SIGTERM to {}", self.child.id());
+        self.child.wait().expect("the process is a child of this one")
     }
 
     fn end_now(&mut self) {
@@ -110,12 +91,7 @@ impl Drop for Process {
 /// Kills the server when this process's end of the pipe closes, which it does even if this process is killed.
 fn watch(child: &Child) -> Child {
     Command::new("sh")
-        .args([
-            "-c",
-            r#"trap '' HUP INT TERM; cat; kill -KILL "$1""#,
-            "watchdog",
-            &child.id().to_string(),
-        ])
+        .args(["-c", r#"trap '' HUP INT TERM; cat; kill -KILL "$1""#, "watchdog", &child.id().to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -133,17 +109,12 @@ fn announced_address(stdout: std::process::ChildStdout) -> Result<String, String
             }
         }
     });
-    receiver
-        .recv_timeout(START_PATIENCE)
-        .map_err(|error| match error {
-            mpsc::RecvTimeoutError::Timeout => {
-                format!(
-                    "the server did not print `{ANNOUNCEMENT}…` within {} s",
-                    START_PATIENCE.as_secs()
-                )
-            }
-            mpsc::RecvTimeoutError::Disconnected => {
-                format!("the server ended, or closed its output, without `{ANNOUNCEMENT}…`")
-            }
-        })
+    receiver.recv_timeout(START_PATIENCE).map_err(|error| match error {
+        mpsc::RecvTimeoutError::Timeout => {
+            format!("the server did not print `{ANNOUNCEMENT}…` within {} s", START_PATIENCE.as_secs())
+        }
+        mpsc::RecvTimeoutError::Disconnected => {
+            format!("the server ended, or closed its output, without `{ANNOUNCEMENT}…`")
+        }
+    })
 }

@@ -28,18 +28,9 @@ impl Launch {
     /// On an empty database, with an administrator, listening on a free port.
     #[must_use]
     pub fn new(backend: Backend) -> Launch {
-        let environment = [
-            ("CARDINE_ADMIN_EMAIL", ADMIN_EMAIL),
-            ("CARDINE_ADMIN_PASSWORD", ADMIN_PASSWORD),
-        ];
-        let environment = environment
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec();
-        Launch {
-            backend,
-            arguments: Vec::new(),
-            environment,
-        }
+        let environment = [("CARDINE_ADMIN_EMAIL", ADMIN_EMAIL), ("CARDINE_ADMIN_PASSWORD", ADMIN_PASSWORD)];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        Launch { backend, arguments: Vec::new(), environment }
     }
 
     /// With the demo company's data.
@@ -50,10 +41,7 @@ impl Launch {
 
     /// More arguments for `cardine serve`.
     #[must_use]
-    pub fn arguments<A: Into<OsString>>(
-        mut self,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Launch {
+    pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Launch {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
@@ -72,21 +60,10 @@ impl Launch {
     pub async fn start(self) -> Server {
         let postgres = match self.backend {
             Backend::Sqlite => None,
-            Backend::Postgres => {
-                Some(cardine_test_postgres::database().expect("the caller asked is_available"))
-            }
+            Backend::Postgres => Some(cardine_test_postgres::database().expect("the caller asked is_available")),
         };
-        let data = tempfile::Builder::new()
-            .prefix("cardine-test-")
-            .tempdir()
-            .expect("a temporary directory");
-        let mut server = Server {
-            process: None,
-            address: Arc::default(),
-            launch: self,
-            data,
-            postgres,
-        };
+        let data = tempfile::Builder::new().prefix("cardine-test-").tempdir().expect("a temporary directory");
+        let mut server = Server { process: None, address: Arc::default(), launch: self, data, postgres };
         server.launch_process().await;
         server
     }
@@ -133,12 +110,9 @@ impl Server {
     /// # Panics
     /// If the sign-in is refused.
     pub async fn sign_in(&self, email: &str, password: &str) -> Client {
-        self.anonymous()
-            .sign_in(email, password)
-            .await
-            .unwrap_or_else(|answer| {
-                panic!("{email} could not sign in: {answer}");
-            })
+        self.anonymous().sign_in(email, password).await.unwrap_or_else(|answer| {
+            panic!("{email} could not sign in: {answer}");
+        })
     }
 
     /// A new user with that role, signed in.
@@ -148,11 +122,19 @@ impl Server {
     pub async fn create_user_with_role(&self, role: &str) -> Client {
         let email = format!("{role}-{}@example.org", uuid::Uuid::new_v4().simple());
         let password = format!("{role} likes long passwords");
-        self.admin()
-            .await
-            .create_user(&email, &password, role)
-            .await;
+        self.admin().await.create_user(&email, &password, role).await;
         self.sign_in(&email, &password).await
+    }
+
+    /// A second server process on the same PostgreSQL database, with a data directory of its own.
+    ///
+    /// # Panics
+    /// If it does not get ready, or this one works on SQLite, which one process has to itself.
+    pub async fn another(&self) -> Server {
+        let database = self.postgres.as_ref().expect("SQLite serves one process");
+        let mut launch = self.launch.clone().arguments(["--database", database.url()]);
+        launch.backend = Backend::Sqlite; // So that no database of its own is made and named.
+        launch.start().await
     }
 
     /// Which database it works on.
@@ -167,10 +149,7 @@ impl Server {
     /// Never, unless a client panicked while reading it.
     #[must_use]
     pub fn address(&self) -> String {
-        self.address
-            .lock()
-            .expect("nobody panics while holding it")
-            .clone()
+        self.address.lock().expect("nobody panics while holding it").clone()
     }
 
     /// The directory given as `--data`.
@@ -188,9 +167,7 @@ impl Server {
     /// What it wrote to standard error since the first start.
     #[must_use]
     pub fn log(&self) -> String {
-        std::fs::read(self.log_path())
-            .map(|log| String::from_utf8_lossy(&log).into_owned())
-            .unwrap_or_default()
+        std::fs::read(self.log_path()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
     /// Ends it as a crash would (`SIGKILL`).
@@ -215,40 +192,26 @@ impl Server {
     pub async fn restart(&mut self) {
         if self.process.is_some() {
             let status = self.stop();
-            assert!(
-                status.success(),
-                "the server ended with {status} on SIGTERM\n{}",
-                self.log()
-            );
+            assert!(status.success(), "the server ended with {status} on SIGTERM\n{}", self.log());
         }
         self.launch_process().await;
     }
 
     async fn launch_process(&mut self) {
-        let process = Process::start(&mut self.command(), &self.log_path())
-            .unwrap_or_else(|error| panic!("{error}"));
-        process
-            .address()
-            .clone_into(&mut self.address.lock().expect("nobody panics while holding it"));
+        let process = Process::start(&mut self.command(), &self.log_path()).unwrap_or_else(|error| panic!("{error}"));
+        process.address().clone_into(&mut self.address.lock().expect("nobody panics while holding it"));
         self.process = Some(process);
         let client = self.anonymous();
-        eventually("/health/ready answers 200", || async {
-            client.is_ready().await.then_some(())
-        })
-        .await;
+        eventually("/health/ready answers 200", || async { client.is_ready().await.then_some(()) }).await;
     }
 
     fn command(&self) -> std::process::Command {
         let mut command = binary::command(self.data.path());
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(self.data_directory());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(self.data_directory());
         if let Some(database) = &self.postgres {
             command.args(["--database", database.url()]);
         }
-        command
-            .args(&self.launch.arguments)
-            .envs(self.launch.environment.iter().cloned());
+        command.args(&self.launch.arguments).envs(self.launch.environment.iter().cloned());
         command
     }
 
@@ -260,9 +223,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let stale = binary::staleness()
-                .map(|sentence| format!("\nNote: {sentence}"))
-                .unwrap_or_default();
+            let stale = binary::staleness().map(|sentence| format!("\nNote: {sentence}")).unwrap_or_default();
             eprintln!("The server's log:\n{}{stale}", self.log());
         }
         // Before its database is dropped and its files are removed.

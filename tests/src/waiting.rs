@@ -10,21 +10,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 /// After a minute, with `what` in the message.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    mut ask: impl FnMut() -> F,
-) -> T {
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let give_up = Instant::now() + PATIENCE;
     let mut pause = Duration::from_millis(2);
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(
-            Instant::now() < give_up,
-            "waited {} s in vain: {what}",
-            PATIENCE.as_secs()
-        );
+        assert!(Instant::now() < give_up, "waited {} s in vain: {what}", PATIENCE.as_secs());
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(100));
     }

@@ -7,34 +7,21 @@ const EMPTY_NAMES: [&str; 5] = ["util", "utils", "helper", "helpers", "common"];
 
 #[test]
 fn every_rust_file_begins_with_what_it_is_for() {
-    let silent = rust_files()
-        .into_iter()
-        .filter(|(_, text)| !says_what_it_is_for(text));
-    assert_none(
-        "begin with `//! ` and a sentence",
-        silent.map(|(path, _)| path).collect(),
-    );
+    let silent = rust_files().into_iter().filter(|(_, text)| !says_what_it_is_for(text));
+    assert_none("begin with `//! ` and a sentence", silent.map(|(path, _)| path).collect());
 }
 
 #[test]
 fn no_file_is_named_after_nothing() {
-    let nameless = rust_files()
-        .into_iter()
-        .map(|(path, _)| path)
-        .filter(|path| has_empty_name(path));
+    let nameless = rust_files().into_iter().map(|(path, _)| path).filter(|path| has_empty_name(path));
     assert_none("name them after what they are for", nameless.collect());
 }
 
 #[test]
 fn no_test_is_switched_off() {
     let attribute = concat!("#[", "ignore");
-    let switched_off = rust_files()
-        .into_iter()
-        .filter(|(_, text)| text.contains(attribute));
-    assert_none(
-        "mend or remove the ignored tests",
-        switched_off.map(|(path, _)| path).collect(),
-    );
+    let switched_off = rust_files().into_iter().filter(|(_, text)| text.contains(attribute));
+    assert_none("mend or remove the ignored tests", switched_off.map(|(path, _)| path).collect());
 }
 
 #[test]
@@ -48,25 +35,16 @@ fn a_file_that_breaks_the_form_is_found() {
 
 fn says_what_it_is_for(text: &str) -> bool {
     let first_line = text.lines().next().unwrap_or_default();
-    first_line
-        .strip_prefix("//! ")
-        .is_some_and(|sentence| !sentence.trim().is_empty())
+    first_line.strip_prefix("//! ").is_some_and(|sentence| !sentence.trim().is_empty())
 }
 
 fn has_empty_name(path: &str) -> bool {
-    path.split('/')
-        .any(|part| EMPTY_NAMES.contains(&part.strip_suffix(".rs").unwrap_or(part)))
+    path.split('/').any(|part| EMPTY_NAMES.contains(&part.strip_suffix(".rs").unwrap_or(part)))
 }
 
 fn rust_files() -> Vec<(String, String)> {
-    let ours = |path: &str| {
-        ["server/", "migrations/", "tests/"]
-            .iter()
-            .any(|folder| path.starts_with(folder))
-    };
-    let files = repository::text_files()
-        .into_iter()
-        .filter(|(path, _)| path.ends_with(".rs") && ours(path));
+    let ours = |path: &str| ["server/", "migrations/", "tests/"].iter().any(|folder| path.starts_with(folder));
+    let files = repository::text_files().into_iter().filter(|(path, _)| path.ends_with(".rs") && ours(path));
     let files: Vec<_> = files.collect();
     assert!(files.len() > 20, "the sources were not found: {files:?}");
     files

@@ -31,17 +31,9 @@ const FOREIGN: [(&str, &str); 12] = [
 #[test]
 fn server_names_no_built_in_module() {
     let modules = built_in_names();
-    let files = repository::text_files()
-        .into_iter()
-        .filter(|(path, _)| is_server_code(path));
-    let found: Vec<String> = files
-        .flat_map(|(path, text)| found_in(&path, &text, &modules))
-        .collect();
-    assert!(
-        found.is_empty(),
-        "the server must not know these modules:\n{}",
-        found.join("\n")
-    );
+    let files = repository::text_files().into_iter().filter(|(path, _)| is_server_code(path));
+    let found: Vec<String> = files.flat_map(|(path, text)| found_in(&path, &text, &modules)).collect();
+    assert!(found.is_empty(), "the server must not know these modules:\n{}", found.join("\n"));
 }
 
 #[test]
@@ -49,85 +41,42 @@ fn a_module_named_in_server_code_is_found() {
     let modules = BTreeSet::from(["Campaign".to_owned(), "Campaigns".to_owned()]);
     let found = |text: &str| found_in("server/src/main.rs", text, &modules);
 
-    assert_eq!(
-        found("struct Campaign;"),
-        ["server/src/main.rs:1: Campaign"]
-    );
-    assert_eq!(
-        found("fn f() {\n    table(\"the Campaigns of today\")\n}"),
-        ["server/src/main.rs:2: Campaigns"]
-    );
-    assert_eq!(
-        found("macro_call!(r#\"{\"module\": \"Campaign\"}\"#);").len(),
-        1
-    );
-    assert_eq!(
-        found("#[cfg(test)]\nmod tests { }\nconst NAME: &str = \"Campaign\";").len(),
-        1,
-        "after the tests"
-    );
-    assert_eq!(
-        found("#[cfg(not(test))]\nmod real { struct Campaign; }").len(),
-        1
-    );
+    assert_eq!(found("struct Campaign;"), ["server/src/main.rs:1: Campaign"]);
+    assert_eq!(found("fn f() {\n    table(\"the Campaigns of today\")\n}"), ["server/src/main.rs:2: Campaigns"]);
+    assert_eq!(found("macro_call!(r#\"{\"module\": \"Campaign\"}\"#);").len(), 1);
+    assert_eq!(found("#[cfg(test)]\nmod tests { }\nconst NAME: &str = \"Campaign\";").len(), 1, "after the tests");
+    assert_eq!(found("#[cfg(not(test))]\nmod real { struct Campaign; }").len(), 1);
     assert_eq!(found("#[test]\nfn case() {}\nstruct Campaign;").len(), 1);
 
-    assert!(
-        found("//! Such as Campaign.\n/// A Campaign has leads.\nstruct CampaignLike; // Campaign")
-            .is_empty()
-    );
+    assert!(found("//! Such as Campaign.\n/// A Campaign has leads.\nstruct CampaignLike; // Campaign").is_empty());
     assert!(found("#[cfg(test)]\nmod tests { const NAME: &str = \"Campaign\"; }").is_empty());
     assert!(found("#[cfg(test)]\nfn fixture() -> &'static str { \"Campaign\" }").is_empty());
-    assert!(
-        found("#[cfg(test)]\nuse model::Campaign;\nconst CAMPAIGN: &str = \"campaign\";")
-            .is_empty()
-    );
+    assert!(found("#[cfg(test)]\nuse model::Campaign;\nconst CAMPAIGN: &str = \"campaign\";").is_empty());
 }
 
 #[test]
 fn no_file_names_a_machine_or_a_registry() {
     let files = repository::text_files().into_iter();
-    let found: Vec<String> = files
-        .flat_map(|(path, text)| foreign_in(&path, &text))
-        .collect();
-    assert!(
-        found.is_empty(),
-        "paths and hosts that are not the project's:\n{}",
-        found.join("\n")
-    );
+    let found: Vec<String> = files.flat_map(|(path, text)| foreign_in(&path, &text)).collect();
+    assert!(found.is_empty(), "paths and hosts that are not the project's:\n{}", found.join("\n"));
 }
 
 #[test]
 fn a_path_of_somebodys_machine_is_found() {
     let path = format!("see {}me/ann/cardine", "/ho");
-    assert_eq!(
-        foreign_in("README.md", &format!("first\n{path}\n")).len(),
-        1
-    );
-    assert!(
-        foreign_in(
-            "README.md",
-            "https://example.org/home/page, server/workflow/root/x"
-        )
-        .is_empty()
-    );
+    assert_eq!(foreign_in("README.md", &format!("first\n{path}\n")).len(), 1);
+    assert!(foreign_in("README.md", "https://example.org/home/page, server/workflow/root/x").is_empty());
 }
 
 /// `Name` and `Plural` of every definition under schema/modules/.
 fn built_in_names() -> BTreeSet<String> {
     let files = repository::text_files().into_iter();
-    let definitions =
-        files.filter(|(path, _)| path.starts_with("schema/modules/") && path.ends_with(".json"));
+    let definitions = files.filter(|(path, _)| path.starts_with("schema/modules/") && path.ends_with(".json"));
     let names: BTreeSet<String> = definitions
         .flat_map(|(path, text)| {
-            let definition: Value =
-                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
-            ["name", "plural"].map(|key| {
-                definition[key]
-                    .as_str()
-                    .unwrap_or_else(|| panic!("{path}: no {key}"))
-                    .to_owned()
-            })
+            let definition: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
+            ["name", "plural"]
+                .map(|key| definition[key].as_str().unwrap_or_else(|| panic!("{path}: no {key}")).to_owned())
         })
         .collect();
     assert!(!names.is_empty(), "no definitions under schema/modules/");
@@ -136,29 +85,17 @@ fn built_in_names() -> BTreeSet<String> {
 
 /// Tests and benches may use the modules that every reader knows; they are no part of the server.
 fn is_server_code(path: &str) -> bool {
-    let is_test = path
-        .split('/')
-        .any(|part| matches!(part, "tests" | "benches" | "tests.rs" | "examples"));
-    (path.starts_with("server/") || path.starts_with("migrations/"))
-        && path.ends_with(".rs")
-        && !is_test
+    let is_test = path.split('/').any(|part| matches!(part, "tests" | "benches" | "tests.rs" | "examples"));
+    (path.starts_with("server/") || path.starts_with("migrations/")) && path.ends_with(".rs") && !is_test
 }
 
 fn found_in(path: &str, text: &str, modules: &BTreeSet<String>) -> Vec<String> {
-    let tokens =
-        TokenStream::from_str(text).unwrap_or_else(|error| panic!("{path} is not Rust: {error}"));
+    let tokens = TokenStream::from_str(text).unwrap_or_else(|error| panic!("{path} is not Rust: {error}"));
     let mut found = Vec::new();
     collect(tokens, modules, &mut found);
-    let excepted = |word: &str| {
-        EXCEPTIONS
-            .iter()
-            .any(|(name, place, _)| *name == word && path.starts_with(place))
-    };
+    let excepted = |word: &str| EXCEPTIONS.iter().any(|(name, place, _)| *name == word && path.starts_with(place));
     found.retain(|(_, word)| !excepted(word));
-    found
-        .into_iter()
-        .map(|(line, word)| format!("{path}:{line}: {word}"))
-        .collect()
+    found.into_iter().map(|(line, word)| format!("{path}:{line}: {word}")).collect()
 }
 
 /// Identifiers and the words of literals. Comments are no tokens, except documentation, which is an attribute; so
@@ -169,26 +106,18 @@ fn collect(tokens: TokenStream, modules: &BTreeSet<String>, found: &mut Vec<(usi
         let line = token.span().start().line;
         match token {
             TokenTree::Punct(mark) if mark.as_char() == '#' => {
-                tokens.next_if(
-                    |next| matches!(next, TokenTree::Punct(mark) if mark.as_char() == '!'),
-                );
+                tokens.next_if(|next| matches!(next, TokenTree::Punct(mark) if mark.as_char() == '!'));
                 let attribute = tokens.next_if(|next| matches!(next, TokenTree::Group(_)));
                 if attribute.is_some_and(|attribute| is_for_tests(&attribute)) {
                     let _ = tokens.by_ref().find(ends_item);
                 }
             }
             TokenTree::Group(group) => collect(group.stream(), modules, found),
-            TokenTree::Ident(word) if modules.contains(&word.to_string()) => {
-                found.push((line, word.to_string()))
-            }
+            TokenTree::Ident(word) if modules.contains(&word.to_string()) => found.push((line, word.to_string())),
             TokenTree::Literal(literal) => {
                 let text = literal.to_string();
                 let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-                found.extend(
-                    words
-                        .filter(|word| modules.contains(*word))
-                        .map(|word| (line, word.to_owned())),
-                );
+                found.extend(words.filter(|word| modules.contains(*word)).map(|word| (line, word.to_owned())));
             }
             TokenTree::Ident(_) | TokenTree::Punct(_) => {}
         }
@@ -227,7 +156,6 @@ fn stands_alone(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(index, _)| {
         let before = line[..index].chars().next_back();
         !word.starts_with('/')
-            || before
-                .is_none_or(|c| !(c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '}')))
+            || before.is_none_or(|c| !(c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '}')))
     })
 }

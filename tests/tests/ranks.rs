@@ -1,8 +1,5 @@
 //! Crates use only what stands lower: the table of docs/architecture.md, held against `cargo metadata`.
-#![allow(
-    clippy::unwrap_used,
-    reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]"
-)]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
 
 use std::process::Command;
 
@@ -14,72 +11,20 @@ use serde_json::Value;
 /// A crate may use every crate of a lower rank. `None` stands apart from the ranks: it may use, and be used by, only
 /// what an entry names.
 const RANKS: [Rank; 13] = [
-    Rank {
-        name: "cardine-model",
-        rank: Some(0),
-        also: &[],
-    },
-    Rank {
-        name: "cardine-access",
-        rank: Some(1),
-        also: &[],
-    },
-    Rank {
-        name: "cardine-query",
-        rank: Some(2),
-        also: &[],
-    },
-    Rank {
-        name: "cardine-sql",
-        rank: Some(3),
-        also: &[],
-    },
-    Rank {
-        name: "cardine-store",
-        rank: Some(4),
-        also: &["cardine-migrations"],
-    },
-    Rank {
-        name: "cardine-engine",
-        rank: Some(5),
-        also: &[],
-    },
-    Rank {
-        name: "cardine-graphql",
-        rank: Some(6),
-        also: &[],
-    },
-    Rank {
-        name: "cardine-workflow",
-        rank: Some(6),
-        also: &["cardine-plugin-host"],
-    },
-    Rank {
-        name: "cardine",
-        rank: Some(7),
-        also: &["cardine-plugin-host"],
-    },
-    Rank {
-        name: "cardine-plugin-host",
-        rank: None,
-        also: &[],
-    },
-    Rank {
-        name: "cardine-migrations",
-        rank: None,
-        also: &[],
-    },
-    Rank {
-        name: "cardine-test-postgres",
-        rank: None,
-        also: &[],
-    },
+    Rank { name: "cardine-model", rank: Some(0), also: &[] },
+    Rank { name: "cardine-access", rank: Some(1), also: &[] },
+    Rank { name: "cardine-query", rank: Some(2), also: &[] },
+    Rank { name: "cardine-sql", rank: Some(3), also: &[] },
+    Rank { name: "cardine-store", rank: Some(4), also: &["cardine-migrations"] },
+    Rank { name: "cardine-engine", rank: Some(5), also: &[] },
+    Rank { name: "cardine-graphql", rank: Some(6), also: &[] },
+    Rank { name: "cardine-workflow", rank: Some(6), also: &["cardine-plugin-host"] },
+    Rank { name: "cardine", rank: Some(7), also: &["cardine-plugin-host"] },
+    Rank { name: "cardine-plugin-host", rank: None, also: &[] },
+    Rank { name: "cardine-migrations", rank: None, also: &[] },
+    Rank { name: "cardine-test-postgres", rank: None, also: &[] },
     // The whole-system tests know the server as its users do, so they use nothing of it.
-    Rank {
-        name: "cardine-tests",
-        rank: None,
-        also: &["cardine-test-postgres"],
-    },
+    Rank { name: "cardine-tests", rank: None, also: &["cardine-test-postgres"] },
 ];
 
 /// The harness that every crate's tests may use, whatever its rank.
@@ -89,16 +34,10 @@ const HARNESS: &str = "cardine-test-postgres";
 /// or the WebAssembly runtime.
 const GUARDED: [(&str, &[&str]); 9] = [
     ("rusqlite", &["cardine-store"]),
-    (
-        "tokio-postgres",
-        &["cardine-store", "cardine-tests", "cardine-test-postgres"],
-    ),
+    ("tokio-postgres", &["cardine-store", "cardine-tests", "cardine-test-postgres"]),
     ("deadpool-postgres", &["cardine-store"]),
     ("sea-orm", &["cardine-store", "cardine-migrations"]),
-    (
-        "sea-orm-migration",
-        &["cardine-store", "cardine-migrations"],
-    ),
+    ("sea-orm-migration", &["cardine-store", "cardine-migrations"]),
     ("wasmtime", &["cardine-plugin-host"]),
     ("reqwest", &["cardine-tests"]),
     ("poem", &["cardine"]),
@@ -142,79 +81,31 @@ fn every_crate_of_the_workspace_has_a_rank() {
     let metadata = cargo_metadata();
     for package in metadata["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
-        assert!(
-            find(name).is_some(),
-            "{name} has no rank: decide where it stands in RANKS and docs/architecture.md"
-        );
+        assert!(find(name).is_some(), "{name} has no rank: decide where it stands in RANKS and docs/architecture.md");
     }
 }
 
 #[test]
 fn a_use_of_a_higher_rank_is_found() {
-    assert_eq!(
-        violations(&[used("cardine-model", "cardine-store")]).len(),
-        1
-    );
-    assert_eq!(
-        violations(&[used("cardine-graphql", "cardine-workflow")]).len(),
-        1,
-        "neighbours are not lower"
-    );
-    assert_eq!(
-        violations(&[used("cardine-engine", "cardine-plugin-host")]).len(),
-        1
-    );
-    assert_eq!(
-        violations(&[used("cardine-engine", "cardine-migrations")]).len(),
-        1
-    );
-    assert_eq!(
-        violations(&[used("cardine-tests", "cardine-model")]).len(),
-        1
-    );
-    assert_eq!(
-        violations(&[used("cardine-plugin-host", "cardine-model")]).len(),
-        1
-    );
-    assert_eq!(
-        violations(&[used("cardine-store", "cardine-test-postgres")]).len(),
-        1,
-        "the harness outside tests"
-    );
+    assert_eq!(violations(&[used("cardine-model", "cardine-store")]).len(), 1);
+    assert_eq!(violations(&[used("cardine-graphql", "cardine-workflow")]).len(), 1, "neighbours are not lower");
+    assert_eq!(violations(&[used("cardine-engine", "cardine-plugin-host")]).len(), 1);
+    assert_eq!(violations(&[used("cardine-engine", "cardine-migrations")]).len(), 1);
+    assert_eq!(violations(&[used("cardine-tests", "cardine-model")]).len(), 1);
+    assert_eq!(violations(&[used("cardine-plugin-host", "cardine-model")]).len(), 1);
+    assert_eq!(violations(&[used("cardine-store", "cardine-test-postgres")]).len(), 1, "the harness outside tests");
     assert!(
-        violations(&[
-            used("cardine-workflow", "cardine-plugin-host"),
-            used("cardine", "cardine-model")
-        ])
-        .is_empty()
+        violations(&[used("cardine-workflow", "cardine-plugin-host"), used("cardine", "cardine-model")]).is_empty()
     );
-    assert!(
-        violations(&[Use {
-            in_tests: true,
-            ..used("cardine-store", "cardine-test-postgres")
-        }])
-        .is_empty()
-    );
+    assert!(violations(&[Use { in_tests: true, ..used("cardine-store", "cardine-test-postgres") }]).is_empty());
 }
 
 #[test]
 fn a_use_of_a_guarded_crate_is_found() {
     assert_eq!(violations(&[used("cardine-graphql", "rusqlite")]).len(), 1);
     assert_eq!(violations(&[used("cardine-sql", "tokio")]).len(), 1);
-    assert!(
-        violations(&[
-            used("cardine-store", "rusqlite"),
-            used("cardine-sql", "serde")
-        ])
-        .is_empty()
-    );
-    assert!(
-        violations(&[Use {
-            in_tests: true,
-            ..used("cardine-sql", "rusqlite")
-        }])
-        .is_empty()
-    );
+    assert!(violations(&[used("cardine-store", "rusqlite"), used("cardine-sql", "serde")]).is_empty());
+    assert!(violations(&[Use { in_tests: true, ..used("cardine-sql", "rusqlite") }]).is_empty());
 }
 
 fn violations(uses: &[Use]) -> Vec<String> {
@@ -240,11 +131,7 @@ fn find(name: &str) -> Option<&'static Rank> {
 }
 
 fn used(user: &str, used: &str) -> Use {
-    Use {
-        user: user.to_owned(),
-        used: used.to_owned(),
-        in_tests: false,
-    }
+    Use { user: user.to_owned(), used: used.to_owned(), in_tests: false }
 }
 
 fn uses(metadata: &Value) -> Vec<Use> {
@@ -259,10 +146,7 @@ fn uses_of(package: &Value) -> Vec<Use> {
         .iter()
         .map(|dependency| Use {
             in_tests: in_tests(dependency),
-            ..used(
-                package["name"].as_str().unwrap(),
-                dependency["name"].as_str().unwrap(),
-            )
+            ..used(package["name"].as_str().unwrap(), dependency["name"].as_str().unwrap())
         })
         .collect()
 }
@@ -270,20 +154,10 @@ fn uses_of(package: &Value) -> Vec<Use> {
 fn cargo_metadata() -> Value {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--offline",
-        ])
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
         .current_dir(repository::root())
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
