@@ -41,7 +41,7 @@ fn with_types(statement: &str, backend: DbBackend) -> String {
         DbBackend::Sqlite => [
             ("{id}", "TEXT"),
             ("{instant}", "TEXT"),
-            ("{boolean}", "INTEGER"),
+            ("{boolean}", "BOOLEAN_INTEGER"),
             ("{integer}", "INTEGER"),
             ("{bigint}", "INTEGER"),
             ("{sequence}", "INTEGER PRIMARY KEY AUTOINCREMENT"),
@@ -52,12 +52,12 @@ fn with_types(statement: &str, backend: DbBackend) -> String {
         ],
         _ => [
             ("{id}", "uuid"),
-            ("{instant}", "timestamptz"),
+            ("{instant}", "timestamp(3) with time zone"),
             ("{boolean}", "boolean"),
             ("{integer}", "integer"),
             ("{bigint}", "bigint"),
             ("{sequence}", "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
-            ("{text}", "text"),
+            ("{text}", "text COLLATE \"C\""),
             ("{json}", "jsonb"),
             ("{true}", "true"),
             ("{false}", "false"),
@@ -83,9 +83,8 @@ const STATEMENTS: &[&str] = &[
         "name" {text} PRIMARY KEY,
         "definition" {text} NOT NULL,
         "retired_at" {instant})"#,
-
     r#"CREATE TABLE "role" (
-        "id" {id} PRIMARY KEY,
+        "id" {id} CONSTRAINT "_pk_role" PRIMARY KEY,
         "version" {integer} NOT NULL DEFAULT 1,
         "created_at" {instant} NOT NULL,
         "updated_at" {instant} NOT NULL,
@@ -98,10 +97,9 @@ const STATEMENTS: &[&str] = &[
         "label" {json},
         "parent_id" {id} REFERENCES "role" ("id"),
         "administrator" {boolean} NOT NULL DEFAULT {false})"#,
-    r#"CREATE INDEX "role_parent_id_idx" ON "role" ("parent_id")"#,
-    r#"CREATE UNIQUE INDEX "role_name_key" ON "role" ("name") WHERE "deleted_at" IS NULL"#,
+    r#"CREATE INDEX "_ix_role__parent_id" ON "role" ("parent_id")"#,
     r#"CREATE TABLE "user" (
-        "id" {id} PRIMARY KEY,
+        "id" {id} CONSTRAINT "_pk_user" PRIMARY KEY,
         "version" {integer} NOT NULL DEFAULT 1,
         "created_at" {instant} NOT NULL,
         "updated_at" {instant} NOT NULL,
@@ -117,11 +115,11 @@ const STATEMENTS: &[&str] = &[
         "locale" {text},
         "time_zone" {text},
         "password_hash" {text})"#,
-    r#"CREATE INDEX "user_role_id_idx" ON "user" ("role_id")"#,
+    r#"CREATE INDEX "_ix_user__role_id" ON "user" ("role_id")"#,
     // E-mail addresses are stored folded, so that equal ones are equal here.
-    r#"CREATE UNIQUE INDEX "user_email_key" ON "user" ("email") WHERE "deleted_at" IS NULL"#,
+    r#"CREATE UNIQUE INDEX "_ux_user__email" ON "user" ("email") WHERE "deleted_at" IS NULL"#,
     r#"CREATE TABLE "group" (
-        "id" {id} PRIMARY KEY,
+        "id" {id} CONSTRAINT "_pk_group" PRIMARY KEY,
         "version" {integer} NOT NULL DEFAULT 1,
         "created_at" {instant} NOT NULL,
         "updated_at" {instant} NOT NULL,
@@ -146,7 +144,6 @@ const STATEMENTS: &[&str] = &[
         "can_delete" {boolean} NOT NULL DEFAULT {false},
         "fields" {text} NOT NULL DEFAULT '{}',
         PRIMARY KEY ("role_id", "module"))"#,
-
     // Tokens and secrets are kept as hashes only. `replaced_by_id` is the session that a refresh made of this one: its
     // refresh token, used once more, is a stolen one.
     r#"CREATE TABLE "session" (
@@ -178,7 +175,6 @@ const STATEMENTS: &[&str] = &[
         "hash" {text} PRIMARY KEY,
         "expires_at" {instant} NOT NULL,
         "used_at" {instant})"#,
-
     // No reference to the user or the record: what was done stays told when they are gone.
     r#"CREATE TABLE "audit_entry" (
         "id" {id} PRIMARY KEY,
@@ -219,7 +215,6 @@ const STATEMENTS: &[&str] = &[
         "period" {text} NOT NULL,
         "last" {bigint} NOT NULL,
         PRIMARY KEY ("module", "field", "period"))"#,
-
     r#"CREATE TABLE "workflow" (
         "id" {id} PRIMARY KEY,
         "name" {text} NOT NULL,
@@ -260,7 +255,6 @@ const STATEMENTS: &[&str] = &[
         "started_at" {instant} NOT NULL,
         "finished_at" {instant},
         PRIMARY KEY ("run_id", "step", "attempt"))"#,
-
     // `package` is the zip file in base64.
     r#"CREATE TABLE "plugin" (
         "id" {id} PRIMARY KEY,

@@ -35,7 +35,10 @@ pub(crate) enum Bound<'a> {
 }
 
 /// What each parameter of `statement` is bound to, in their order.
-pub(crate) fn resolve_params<'a>(statement: &'a Statement, bindings: &Bindings<'a>) -> Result<Vec<Bound<'a>>, StoreError> {
+pub(crate) fn resolve_params<'a>(
+    statement: &'a Statement,
+    bindings: &Bindings<'a>,
+) -> Result<Vec<Bound<'a>>, StoreError> {
     statement.params.iter().map(|param| resolve_param(param, bindings)).collect()
 }
 
@@ -141,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_slot_without_a_value_is_an_error() {
-        let statement = Statement { text: String::new(), params: vec![Param::Slot(Slot(1), Transform::None)], columns: Vec::new() };
+        let statement =
+            Statement { text: String::new(), params: vec![Param::Slot(Slot(1), Transform::None)], columns: Vec::new() };
         let bindings = Bindings { values: &[Value::Null], ..Bindings::default() };
         assert!(matches!(resolve_params(&statement, &bindings), Err(StoreError::Internal(_))));
     }

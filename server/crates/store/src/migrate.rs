@@ -12,17 +12,18 @@ use crate::{Store, StoreError};
 /// Any number that no other program takes: the lock under which PostgreSQL is migrated.
 const MIGRATION_LOCK: i64 = 0x6361_7264_696e_6501;
 
-/// Indexes on Cardine's functions. They are not in the migrations, as the connection that those run on does not have the functions on SQLite.
-const FUNCTION_INDEXES: &str = r#"CREATE UNIQUE INDEX IF NOT EXISTS "user_email_key" ON "user" (cardine_fold("email")) WHERE "deleted_at" IS NULL;
-CREATE UNIQUE INDEX IF NOT EXISTS "role_name_key" ON "role" (cardine_fold("name")) WHERE "deleted_at" IS NULL;
-CREATE UNIQUE INDEX IF NOT EXISTS "group_name_key" ON "group" (cardine_fold("name")) WHERE "deleted_at" IS NULL"#;
+/// Indexes on Cardine's functions, named as those of modules (`cardine_sql::ddl`). They are not in the migrations, as the connection that those run on does not have the functions on SQLite.
+const FUNCTION_INDEXES: &str = r#"CREATE UNIQUE INDEX IF NOT EXISTS "_ux_role__name" ON "role" (cardine_fold("name")) WHERE "deleted_at" IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS "_ux_group__name" ON "group" (cardine_fold("name")) WHERE "deleted_at" IS NULL"#;
 
-/// The store's file lock keeps other processes away, and SQLite's own lock this process's writer.
+/// Nobody else migrates the file meanwhile; SQLite's own lock keeps this process's writer away.
 pub(crate) async fn migrate_sqlite(store: &Store, path: &Path) -> Result<(), StoreError> {
     let path = path.to_path_buf();
     let mut options = ConnectOptions::new("sqlite::memory:");
     options.max_connections(1).sqlx_logging(false);
-    options.map_sqlx_sqlite_opts(move |sqlite| sqlite.filename(&path).in_memory(false).shared_cache(false).create_if_missing(false));
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite.filename(&path).in_memory(false).shared_cache(false).create_if_missing(false)
+    });
     run_migrations(options).await?;
     store.write(|tx| Box::pin(async move { tx.run_ddl(FUNCTION_INDEXES).await })).await
 }
@@ -32,7 +33,9 @@ pub(crate) async fn migrate_sqlite(store: &Store, path: &Path) -> Result<(), Sto
 pub(crate) async fn migrate_postgres(pool: &Pool, url: &str) -> Result<(), StoreError> {
     let mut session = Session::new(pool.clone(), Isolation::Committed);
     session
-        .run_batch(&format!("SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        .run_batch(&format!(
+            "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
+        ))
         .await?;
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
@@ -44,7 +47,9 @@ pub(crate) async fn migrate_postgres(pool: &Pool, url: &str) -> Result<(), Store
 }
 
 async fn run_migrations(options: ConnectOptions) -> Result<(), StoreError> {
-    let failed = |error: DbErr| StoreError::Unavailable(cause(format!("the platform's tables could not be brought up to date: {error}")));
+    let failed = |error: DbErr| {
+        StoreError::Unavailable(cause(format!("the platform's tables could not be brought up to date: {error}")))
+    };
     let connection: DatabaseConnection = sea_orm::Database::connect(options).await.map_err(failed)?;
     let migrated = Migrator::up(&connection, None).await;
     let closed = connection.close().await;

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Settings of a [`crate::Store`].
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Whether the SQLite file is this process's alone: a server's is. A command that makes one change beside a running server
+    /// waits its turn to write instead. Default: true.
+    pub sqlite_exclusive: bool,
     /// Reading threads on SQLite, each with a connection. Default: one per core, at least 2.
     pub sqlite_readers: usize,
     /// Bytes of the SQLite file that each connection maps into memory. Default: 256 MiB.
@@ -23,6 +26,7 @@ impl Default for Options {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
+            sqlite_exclusive: true,
             sqlite_readers: cores.max(2),
             sqlite_mmap_bytes: 256 << 20,
             postgres_connections: 16,

@@ -142,7 +142,10 @@ impl RowSetBuilder {
     }
 
     /// A text that `write` appends to what it is given.
-    pub(crate) fn text_with(&mut self, write: impl FnOnce(&mut String) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    pub(crate) fn text_with(
+        &mut self,
+        write: impl FnOnce(&mut String) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let start = self.0.text.len();
         write(&mut self.0.text)?;
         let length = self.0.text.len() - start;

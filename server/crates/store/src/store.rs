@@ -40,6 +40,7 @@ enum Database {
 
 struct Sqlite {
     path: PathBuf,
+    migrating: tokio::sync::Mutex<()>,
     // Dropped in this order: the lock after the threads have been told to end.
     readers: Readers,
     writer: Writer,
@@ -77,7 +78,11 @@ impl Store {
     /// Brings the platform's own tables up to date. Several processes may do so at once.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         match &self.inner.database {
-            Database::Sqlite(sqlite) => crate::migrate::migrate_sqlite(self, &sqlite.path).await,
+            Database::Sqlite(sqlite) => {
+                // The file's lock keeps other processes away.
+                let _alone = sqlite.migrating.lock().await;
+                crate::migrate::migrate_sqlite(self, &sqlite.path).await
+            }
             Database::Postgres { pool, url } => crate::migrate::migrate_postgres(pool, url).await,
         }
     }
@@ -215,7 +220,7 @@ impl Sqlite {
         let connection = Connection::open(&path, Purpose::Write, options)?;
         let writer = Writer::start(connection, state.clone(), runtime.clone())?;
         let readers = Readers::start(path.clone(), options, runtime)?;
-        Ok(Self { path, readers, writer, _lock: lock })
+        Ok(Self { path, migrating: tokio::sync::Mutex::default(), readers, writer, _lock: lock })
     }
 
     async fn read<T, E, F>(&self, work: F) -> Result<T, E>

@@ -75,7 +75,11 @@ pub(crate) fn push_json_list(elements: &[Value], out: &mut String) {
 }
 
 /// Appends a list in brackets.
-pub(crate) fn push_list<T>(elements: impl IntoIterator<Item = T>, out: &mut String, mut push: impl FnMut(T, &mut String)) {
+pub(crate) fn push_list<T>(
+    elements: impl IntoIterator<Item = T>,
+    out: &mut String,
+    mut push: impl FnMut(T, &mut String),
+) {
     out.push('[');
     for (position, element) in elements.into_iter().enumerate() {
         if position > 0 {

@@ -174,7 +174,8 @@ impl Database {
     }
 
     async fn state(&mut self) -> Result<PlatformState, StoreError> {
-        let statement = state_statement(r#"SELECT "catalog_version", "access_epoch" FROM "platform_state" WHERE "id" = 1"#);
+        let statement =
+            state_statement(r#"SELECT "catalog_version", "access_epoch" FROM "platform_state" WHERE "id" = 1"#);
         read_state(&self.query(&statement, &Bindings::default()).await?)
     }
 

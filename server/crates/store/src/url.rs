@@ -44,7 +44,14 @@ mod tests {
 
     #[test]
     fn a_database_in_memory_or_of_another_kind_is_refused() {
-        for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite://", "mysql://localhost/crm", "crm.db", "sqlite://a?mode=ro"] {
+        for url in [
+            "sqlite::memory:",
+            "sqlite://:memory:",
+            "sqlite://",
+            "mysql://localhost/crm",
+            "crm.db",
+            "sqlite://a?mode=ro",
+        ] {
             assert!(matches!(url.parse::<DatabaseUrl>(), Err(StoreError::Setting(_))), "{url}");
         }
     }

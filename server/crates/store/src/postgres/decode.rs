@@ -59,7 +59,9 @@ fn push_cell(bytes: &[u8], ty: &Type, column: ColumnType, builder: &mut RowSetBu
 
 fn push_text(bytes: &[u8], ty: &Type, column: ColumnType, out: &mut String) -> Result<(), StoreError> {
     match *ty {
-        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON | Type::UNKNOWN => out.push_str(utf8(bytes)?),
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::JSON | Type::UNKNOWN => {
+            out.push_str(utf8(bytes)?)
+        }
         Type::UUID => {
             let id = Uuid::from_slice(bytes).map_err(|_| mismatch(ty, column))?;
             write!(out, "{id}").expect("a String takes all text");
@@ -76,7 +78,10 @@ fn push_text(bytes: &[u8], ty: &Type, column: ColumnType, out: &mut String) -> R
             let micros = integer(bytes)?;
             let seconds = u32::try_from(micros / 1_000_000).map_err(|_| mismatch(ty, column))?;
             // 24:00:00 is a time for PostgreSQL alone.
-            push_time(NaiveTime::from_num_seconds_from_midnight_opt(seconds, 0).ok_or_else(|| mismatch(ty, column))?, out);
+            push_time(
+                NaiveTime::from_num_seconds_from_midnight_opt(seconds, 0).ok_or_else(|| mismatch(ty, column))?,
+                out,
+            );
         }
         Type::TIMESTAMPTZ | Type::TIMESTAMP => {
             let micros = integer(bytes)?.checked_add(EPOCH_SECONDS * 1_000_000);

@@ -67,7 +67,8 @@ fn encode(value: &Value, ty: &Type, out: &mut BytesMut) -> Result<IsNull, StoreE
         (Value::Date(date), _) if *ty == Type::DATE => encode_date(*date, out)?,
         (Value::Time(time), _) if *ty == Type::TIME => out.put_i64(time_micros(*time)),
         (Value::DateTime(instant), _) if *ty == Type::TIMESTAMPTZ || *ty == Type::TIMESTAMP => {
-            out.put_i64(instant.timestamp_micros() - EPOCH_SECONDS * 1_000_000);
+            // Cut to milliseconds, as on SQLite; the server would round.
+            out.put_i64((instant.timestamp_millis() - EPOCH_SECONDS * 1_000) * 1_000);
         }
         (Value::Id(id), _) if *ty == Type::UUID => out.put_slice(id.as_bytes()),
         (Value::Text(text), _) if *ty == Type::UUID => {

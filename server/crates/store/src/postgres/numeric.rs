@@ -73,7 +73,11 @@ pub(super) fn decode(bytes: &[u8], out: &mut String) -> Result<(), StoreError> {
     }
     for position in (0..=i32::from(weight)).rev() {
         let digits = digits_of(group_at(position));
-        let leading = if position == i32::from(weight) { digits.iter().take_while(|digit| **digit == b'0').count().min(3) } else { 0 };
+        let leading = if position == i32::from(weight) {
+            digits.iter().take_while(|digit| **digit == b'0').count().min(3)
+        } else {
+            0
+        };
         push_ascii(&digits[leading..], out);
     }
     if shown > 0 {
@@ -121,8 +125,24 @@ mod tests {
     #[test]
     fn every_digit_survives() {
         for text in [
-            "0", "0.00", "1", "-1", "10", "9999", "10000", "10001.0001", "0.1", "0.0001", "0.00001", "-0.00000000000000000001",
-            "1234567890123456789012345678", "-9999999999999999.9999999999", "100000000", "0.5000", "12.50", "1000.0000000000",
+            "0",
+            "0.00",
+            "1",
+            "-1",
+            "10",
+            "9999",
+            "10000",
+            "10001.0001",
+            "0.1",
+            "0.0001",
+            "0.00001",
+            "-0.00000000000000000001",
+            "1234567890123456789012345678",
+            "-9999999999999999.9999999999",
+            "100000000",
+            "0.5000",
+            "12.50",
+            "1000.0000000000",
         ] {
             assert_eq!(round_trip(text), text);
         }

@@ -15,7 +15,8 @@ use crate::{Options, StoreError};
 /// What every session sets. Plans are made for the values at hand: a generic plan for a filtered and ordered list was
 /// measured at three times the cost. A transaction that this process forgets, as when it is stopped by a debugger, ends
 /// after a minute, so that it does not hold its locks for ever.
-const SESSION_SETTINGS: &str = "-c TimeZone=UTC -c plan_cache_mode=force_custom_plan -c idle_in_transaction_session_timeout=60000";
+const SESSION_SETTINGS: &str =
+    "-c TimeZone=UTC -c plan_cache_mode=force_custom_plan -c idle_in_transaction_session_timeout=60000";
 
 /// The oldest server that is supported, as `server_version_num` tells it.
 const OLDEST_VERSION: i32 = 140_000;
@@ -30,7 +31,8 @@ pub(crate) struct Pool(managed::Pool<Manager>);
 impl Pool {
     /// Makes the pool, and one connection to see that the server is there and fit.
     pub(crate) async fn open(url: &str, options: &Options) -> Result<Self, StoreError> {
-        let mut config: Config = url.parse().map_err(|_| StoreError::Setting("the URL of PostgreSQL cannot be read".to_owned()))?;
+        let mut config: Config =
+            url.parse().map_err(|_| StoreError::Setting("the URL of PostgreSQL cannot be read".to_owned()))?;
         if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
             let message = "sslmode=require is not supported: use a local socket, a private network or a TLS tunnel";
             return Err(StoreError::Setting(message.to_owned()));
@@ -44,7 +46,11 @@ impl Pool {
         let manager = Manager { config, statements: options.statement_cache_size };
         let pool_config = PoolConfig {
             max_size: options.postgres_connections.max(1),
-            timeouts: Timeouts { wait: Some(options.connect_timeout), create: Some(options.connect_timeout), recycle: None },
+            timeouts: Timeouts {
+                wait: Some(options.connect_timeout),
+                create: Some(options.connect_timeout),
+                recycle: None,
+            },
             // The connection used last has the most statements prepared.
             queue_mode: QueueMode::Lifo,
         };
@@ -73,10 +79,15 @@ impl Pool {
         let row = connection.client.query_one(text, &[]).await.map_err(translate)?;
         let (version, encoding): (i32, String) = (row.get(0), row.get(1));
         if version < OLDEST_VERSION {
-            return Err(StoreError::Setting(format!("PostgreSQL {} is too old: it must be 14 or newer", version / 10_000)));
+            return Err(StoreError::Setting(format!(
+                "PostgreSQL {} is too old: it must be 14 or newer",
+                version / 10_000
+            )));
         }
         if encoding != "UTF8" {
-            return Err(StoreError::Setting(format!("the PostgreSQL database has the encoding {encoding}: it must be UTF8")));
+            return Err(StoreError::Setting(format!(
+                "the PostgreSQL database has the encoding {encoding}: it must be UTF8"
+            )));
         }
         Ok(())
     }

@@ -121,6 +121,8 @@ impl Connection {
     /// Copies the database, as it is now, into a new file.
     pub(crate) fn copy_into(&mut self, target: &Path) -> Result<(), StoreError> {
         let target = target.to_str().ok_or_else(|| StoreError::Setting("the target's path is not UTF-8".to_owned()))?;
+        // It counts as writing, although this database stays as it is.
+        self.0.execute_batch("PRAGMA query_only = OFF").map_err(error::translate)?;
         self.0.execute("VACUUM INTO ?1", [target]).map(|_| ()).map_err(error::translate)
     }
 
@@ -132,7 +134,25 @@ impl Connection {
         }
     }
 
-    fn bind(&self, statement: &Statement, bindings: &Bindings<'_>) -> Result<rusqlite::CachedStatement<'_>, StoreError> {
+    /// Counts the commits from now on.
+    #[cfg(test)]
+    pub(super) fn count_commits(&mut self) -> Arc<std::sync::atomic::AtomicUsize> {
+        let commits = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counter = Arc::clone(&commits);
+        let count = move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            // Not to be turned into a rollback.
+            false
+        };
+        self.0.commit_hook(Some(count)).unwrap();
+        commits
+    }
+
+    fn bind(
+        &self,
+        statement: &Statement,
+        bindings: &Bindings<'_>,
+    ) -> Result<rusqlite::CachedStatement<'_>, StoreError> {
         let bound = resolve_params(statement, bindings)?;
         let mut prepared = self.0.prepare_cached(&statement.text).map_err(error::translate)?;
         if prepared.parameter_count() != bound.len() {

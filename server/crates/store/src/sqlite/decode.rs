@@ -7,8 +7,8 @@ use rusqlite::Rows;
 use rusqlite::types::ValueRef;
 
 use super::error::translate;
-use crate::rows::{RowSet, RowSetBuilder};
 use crate::StoreError;
+use crate::rows::{RowSet, RowSetBuilder};
 
 /// Reads all rows. A value that its column's type does not allow, such as a floating-point number, is damage.
 pub(super) fn read_rows(mut rows: Rows<'_>, columns: &[ColumnType]) -> Result<RowSet, StoreError> {
@@ -28,10 +28,12 @@ fn push_cell(value: ValueRef<'_>, column: ColumnType, builder: &mut RowSetBuilde
         (ValueRef::Null, _) => builder.null(),
         (ValueRef::Integer(number), ColumnType::Integer) => builder.integer(number),
         (ValueRef::Integer(number @ (0 | 1)), ColumnType::Boolean) => builder.boolean(number == 1),
-        (ValueRef::Integer(number), ColumnType::Decimal | ColumnType::Text | ColumnType::Json) => builder.text_with(|out| {
-            write!(out, "{number}").expect("a String takes all text");
-            Ok(())
-        })?,
+        (ValueRef::Integer(number), ColumnType::Decimal | ColumnType::Text | ColumnType::Json) => {
+            builder.text_with(|out| {
+                write!(out, "{number}").expect("a String takes all text");
+                Ok(())
+            })?
+        }
         (ValueRef::Text(bytes), ColumnType::Integer) => {
             // An exact sum is text, also of integers.
             let number = utf8(bytes)?.parse().map_err(|_| mismatch("text", column))?;

@@ -17,8 +17,11 @@ pub(crate) fn translate(error: rusqlite::Error) -> StoreError {
     let detail = message.split_once(": ").map_or("", |(_, detail)| detail).to_owned();
     match failure.code {
         ErrorCode::ConstraintViolation => match failure.extended_code {
-            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
-                StoreError::UniqueViolation { index: detail }
+            ffi::SQLITE_CONSTRAINT_UNIQUE => StoreError::UniqueViolation { index: detail },
+            ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
+                // As PostgreSQL would name it.
+                let table = detail.split_once('.').map_or(detail.as_str(), |(table, _)| table);
+                StoreError::UniqueViolation { index: format!("{table}_pkey") }
             }
             ffi::SQLITE_CONSTRAINT_FOREIGNKEY | ffi::SQLITE_CONSTRAINT_TRIGGER => {
                 StoreError::ForeignKeyViolation { constraint: None }
@@ -50,7 +53,9 @@ pub(crate) fn translate(error: rusqlite::Error) -> StoreError {
 /// Errors on preparing carry the statement, and so the offset of what is wrong in it.
 fn translate_other(error: rusqlite::Error) -> StoreError {
     match error {
-        rusqlite::Error::SqlInputError { ref msg, .. } if names_what_is_missing(msg) => StoreError::Stale(Arc::new(error)),
+        rusqlite::Error::SqlInputError { ref msg, .. } if names_what_is_missing(msg) => {
+            StoreError::Stale(Arc::new(error))
+        }
         // It is not `Sync`, as others of the kind; its text is enough for a log.
         other => StoreError::Internal(cause(other.to_string())),
     }

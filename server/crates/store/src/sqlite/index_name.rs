@@ -12,14 +12,12 @@ pub(super) fn find(connection: &Connection, described: &str) -> Option<String> {
     let prefix = format!("{table}.");
     let columns: Option<Vec<&str>> = described.split(", ").map(|part| part.strip_prefix(&prefix)).collect();
     let found = connection.query_row(
-        r#"SELECT "name", "origin" FROM pragma_index_list(?1) AS "list" WHERE "list"."unique" = 1 AND (
+        r#"SELECT "name" FROM pragma_index_list(?1) AS "list" WHERE "list"."unique" = 1 AND (
              SELECT group_concat("column", ', ') FROM (
                SELECT "name" AS "column" FROM pragma_index_info("list"."name") ORDER BY "seqno")) = ?2
            ORDER BY "seq" LIMIT 1"#,
         [table, &columns?.join(", ")],
-        |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)),
+        |row| row.get(0),
     );
-    let (name, origin) = found.optional().ok()??;
-    // As PostgreSQL names it.
-    Some(if origin == "pk" { format!("{table}_pkey") } else { name })
+    found.optional().ok()?
 }

@@ -103,7 +103,13 @@ impl Drop for Readers {
     }
 }
 
-fn read_until_closed(mut tx: ReadTx, jobs: &Receiver<ReadJob>, own: &Sender<ReadJob>, shared: &Shared, runtime: &Handle) {
+fn read_until_closed(
+    mut tx: ReadTx,
+    jobs: &Receiver<ReadJob>,
+    own: &Sender<ReadJob>,
+    shared: &Shared,
+    runtime: &Handle,
+) {
     thread::mark(Purpose::Read);
     while let Ok(job) = jobs.recv() {
         job(&mut tx, runtime);

@@ -213,3 +213,117 @@ impl GroupCommit {
         self.tx.sqlite_connection().run_control(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::Options;
+
+    /// A job whose outcome is its answer.
+    fn job(
+        work: impl for<'a> Fn(&'a mut WriteTx) -> BoxFuture<'a, Result<(), StoreError>> + Send + 'static,
+    ) -> (Box<dyn WriteJob>, oneshot::Receiver<Result<(), StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        (Box::new(Job { work, outcome: None, reply }), answer)
+    }
+
+    fn group_commit(directory: &tempfile::TempDir) -> (GroupCommit, Arc<AtomicUsize>) {
+        let path = directory.path().join("test.db");
+        let mut connection = Connection::open(&path, Purpose::Write, &Options::default()).unwrap();
+        connection.run_batch("CREATE TABLE t (n INTEGER UNIQUE)").unwrap();
+        let commits = connection.count_commits();
+        let state = watch::channel(PlatformState::default()).0;
+        (GroupCommit { tx: WriteTx::sqlite(connection), state, runtime: Handle::current() }, commits)
+    }
+
+    /// Runs all jobs in one group, whatever the time, and gives their answers.
+    async fn run_all(
+        mut group: GroupCommit,
+        jobs: Vec<(Box<dyn WriteJob>, oneshot::Receiver<Result<(), StoreError>>)>,
+    ) -> (GroupCommit, Vec<Result<(), StoreError>>) {
+        let (jobs, answers): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+        let run = move || {
+            let mut jobs = jobs.into_iter();
+            while let Some(first) = jobs.next() {
+                group.run_group(first, || jobs.next());
+            }
+            group
+        };
+        let group = tokio::task::spawn_blocking(run).await.unwrap();
+        let answers = futures_util::future::join_all(answers).await.into_iter().map(Result::unwrap).collect();
+        (group, answers)
+    }
+
+    fn rows(group: &mut GroupCommit) -> i64 {
+        let statement = cardine_sql::Statement {
+            text: "SELECT count(*) FROM t".to_owned(),
+            params: Vec::new(),
+            columns: vec![cardine_sql::ColumnType::Integer],
+        };
+        let rows = group.tx.sqlite_connection().query(&statement, &crate::Bindings::default()).unwrap();
+        rows.cell(0, 0).integer().unwrap()
+    }
+
+    #[tokio::test]
+    async fn writes_that_wait_share_a_commit() {
+        let directory = tempfile::tempdir().unwrap();
+        let (group, commits) = group_commit(&directory);
+        let jobs = (0..200).map(|number| {
+            job(move |tx| Box::pin(async move { tx.run_ddl(&format!("INSERT INTO t VALUES ({number})")).await }))
+        });
+        let (mut group, answers) = run_all(group, jobs.collect()).await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(rows(&mut group), 200);
+        let commits = commits.load(Ordering::SeqCst);
+        assert!((4..100).contains(&commits), "{commits}");
+    }
+
+    #[tokio::test]
+    async fn writes_that_were_lost_with_another_run_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (group, _) = group_commit(&directory);
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&runs);
+        let jobs = vec![
+            job(move |tx| {
+                counter.fetch_add(1, Ordering::SeqCst);
+                Box::pin(async move { tx.run_ddl("INSERT INTO t VALUES (1)").await })
+            }),
+            // As SQLite itself does when the disk is full.
+            job(|tx| {
+                Box::pin(async move {
+                    tx.run_ddl("ROLLBACK").await?;
+                    Err(StoreError::Cancelled)
+                })
+            }),
+            job(|tx| Box::pin(async move { tx.run_ddl("INSERT INTO t VALUES (2)").await })),
+        ];
+        let (mut group, answers) = run_all(group, jobs).await;
+        assert!(matches!(answers[..], [Ok(()), Err(StoreError::Cancelled), Ok(())]), "{answers:?}");
+        assert_eq!((rows(&mut group), runs.load(Ordering::SeqCst)), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_fails_all_of_its_group() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut group, _) = group_commit(&directory);
+        // A reference that is checked at the commit only.
+        let tables = "CREATE TABLE p (id INTEGER PRIMARY KEY);
+                      CREATE TABLE c (p INTEGER REFERENCES p (id) DEFERRABLE INITIALLY DEFERRED)";
+        group.tx.sqlite_connection().run_batch(tables).unwrap();
+        let jobs = vec![
+            job(|tx| Box::pin(async move { tx.run_ddl("INSERT INTO t VALUES (1)").await })),
+            job(|tx| Box::pin(async move { tx.run_ddl("INSERT INTO c VALUES (9)").await })),
+        ];
+        let (mut group, answers) = run_all(group, jobs).await;
+        assert!(
+            answers.iter().all(|answer| matches!(answer, Err(StoreError::ForeignKeyViolation { .. }))),
+            "{answers:?}"
+        );
+        assert_eq!(rows(&mut group), 0);
+        assert!(!group.tx.sqlite_connection().in_transaction());
+    }
+}

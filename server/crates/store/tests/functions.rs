@@ -1,0 +1,122 @@
+//! Cardine's SQL functions on SQLite give what PostgreSQL's own operators and functions give.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
+
+mod databases;
+
+use cardine_model::Value;
+use cardine_store::{Cell, ColumnType, RowSet};
+use databases::TestDatabase;
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::{Config, TestRunner};
+
+const CASES: usize = 300;
+
+/// The same values on every run.
+fn samples(pattern: &str) -> Vec<String> {
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    let strategy = proptest::string::string_regex(pattern).unwrap();
+    (0..CASES).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
+}
+
+async fn load(database: &TestDatabase, rows: &[Vec<String>]) {
+    database
+        .ddl(
+            &database
+                .either("CREATE TABLE t (n INTEGER, a TEXT, b TEXT)", "CREATE TABLE t (n integer, a text, b text)"),
+        )
+        .await;
+    for (number, row) in (0..).zip(rows) {
+        let values = vec![Value::Integer(number), Value::Text(row[0].clone()), Value::Text(row[1].clone())];
+        database.execute("INSERT INTO t VALUES ($1, $2, $3)", values).await.unwrap();
+    }
+}
+
+fn lines(rows: &RowSet) -> Vec<String> {
+    let line = |row| (0..rows.columns()).map(|column| format!("{:?}", rows.cell(row, column))).collect::<Vec<_>>();
+    (0..rows.len()).map(|row| line(row).join(" ")).collect()
+}
+
+#[tokio::test]
+async fn decimal_functions_compute_as_postgresql_does() {
+    let Some(postgres) = databases::postgres().await else { return };
+    let sqlite = databases::sqlite().await;
+    let numbers = samples(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,10})?");
+    let divisors = samples(r"-?[1-9][0-9]{0,9}(\.[0-9]{1,4})?");
+    let rows: Vec<_> = numbers.into_iter().zip(divisors).map(|(a, b)| vec![a, b]).collect();
+    load(&sqlite, &rows).await;
+    load(&postgres, &rows).await;
+
+    let columns = [ColumnType::Decimal; 8];
+    // `trim_scale` takes off the zeros at the end that a Decimal does not keep.
+    let ours = "SELECT cardine_add(a, b), cardine_sub(a, b), cardine_mul(a, b), cardine_rem(a, b), cardine_neg(a), cardine_abs(a),
+                cardine_round(a, 2), cardine_round(a, 0) FROM t ORDER BY n";
+    let theirs = "SELECT trim_scale(a::numeric + b::numeric), trim_scale(a::numeric - b::numeric), trim_scale(a::numeric * b::numeric),
+                  trim_scale(a::numeric % b::numeric), trim_scale(-a::numeric), trim_scale(abs(a::numeric)),
+                  round(a::numeric, 2), round(a::numeric, 0) FROM t ORDER BY n";
+    let ours = lines(&sqlite.query(ours, Vec::new(), &columns).await.unwrap());
+    let theirs = lines(&postgres.query(theirs, Vec::new(), &columns).await.unwrap());
+    assert_eq!(ours.len(), CASES);
+    assert_eq!(ours, theirs);
+
+    // The quotient is cut off after 20 digits; PostgreSQL is given enough of them to cut.
+    let ours = "SELECT cardine_div(a, b) FROM t ORDER BY n";
+    let theirs = "SELECT trim_scale(trunc(round(a::numeric, 60) / b::numeric, 20)) FROM t ORDER BY n";
+    let ours = lines(&sqlite.query(ours, Vec::new(), &columns[..1]).await.unwrap());
+    let theirs = lines(&postgres.query(theirs, Vec::new(), &columns[..1]).await.unwrap());
+    assert_eq!(ours, theirs);
+
+    let ours = "SELECT cardine_sum(a), max(a COLLATE cardine_decimal), min(a COLLATE cardine_decimal) FROM t";
+    let theirs = "SELECT trim_scale(sum(a::numeric)), max(a::numeric), min(a::numeric) FROM t";
+    let ours = lines(&sqlite.query(ours, Vec::new(), &columns[..3]).await.unwrap());
+    let theirs = lines(&postgres.query(theirs, Vec::new(), &columns[..3]).await.unwrap());
+    assert_eq!(ours, theirs);
+
+    let ours = "SELECT n FROM t ORDER BY a COLLATE cardine_decimal, n";
+    let theirs = "SELECT n FROM t ORDER BY a::numeric, n";
+    let ours = lines(&sqlite.query(ours, Vec::new(), &[ColumnType::Integer]).await.unwrap());
+    let theirs = lines(&postgres.query(theirs, Vec::new(), &[ColumnType::Integer]).await.unwrap());
+    assert_eq!(ours, theirs);
+}
+
+#[tokio::test]
+async fn text_folds_and_orders_alike() {
+    let Some(postgres) = databases::postgres().await else { return };
+    let sqlite = databases::sqlite().await;
+    postgres.store.migrate().await.unwrap();
+    sqlite.store.migrate().await.unwrap();
+    let texts = samples(r"[A-Za-zÀ-žΑ-ωА-я\u{300}-\u{304}ßİıſﬁǅ 0-9€]{0,12}");
+    let rows: Vec<_> = texts.into_iter().map(|text| vec![text, String::new()]).collect();
+    load(&sqlite, &rows).await;
+    load(&postgres, &rows).await;
+    let text = "SELECT cardine_fold(a), cardine_sort_key(a) FROM t ORDER BY n";
+    let columns = [ColumnType::Text; 2];
+    let ours = lines(&sqlite.query(text, Vec::new(), &columns).await.unwrap());
+    let theirs = lines(&postgres.query(text, Vec::new(), &columns).await.unwrap());
+    assert_eq!(ours, theirs);
+    // The samples are not all fixed points.
+    let changed = sqlite
+        .number("SELECT count(*) FROM t WHERE cardine_fold(a) <> a AND cardine_sort_key(a) <> cardine_fold(a)")
+        .await;
+    assert!(changed > 100, "{changed}");
+}
+
+#[tokio::test]
+async fn functions_may_stand_in_indexes_and_are_used_from_them() {
+    for database in databases::each().await {
+        database.store.migrate().await.unwrap();
+        database.ddl(&database.either("CREATE TABLE t (a TEXT)", "CREATE TABLE t (a text)")).await;
+        database.ddl("CREATE UNIQUE INDEX t_a ON t (cardine_fold(a))").await;
+        database.execute("INSERT INTO t VALUES ($1)", vec![Value::Text("Straße".to_owned())]).await.unwrap();
+        let again = database.execute("INSERT INTO t VALUES ($1)", vec![Value::Text("STRASSE".to_owned())]).await;
+        match again {
+            Err(cardine_store::StoreError::UniqueViolation { index }) => assert_eq!(index, "t_a"),
+            other => panic!("{other:?}"),
+        }
+        let rows =
+            database.query("SELECT a FROM t WHERE cardine_fold(a) = 'strasse'", Vec::new(), &[ColumnType::Text]).await;
+        assert_eq!(rows.unwrap().cell(0, 0), Cell::Text("Straße"));
+    }
+}

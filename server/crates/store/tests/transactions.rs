@@ -1,0 +1,323 @@
+//! What commits, what is undone, and what others see of it.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
+
+mod databases;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cardine_model::Value;
+use cardine_store::{Bindings, ColumnType, Dialect, Statement, Store, StoreError};
+use databases::{TestDatabase, execute, query, statement};
+use tokio::sync::{Barrier, Notify};
+
+async fn with_table() -> Vec<TestDatabase> {
+    let databases = databases::each().await;
+    for database in &databases {
+        let text = database.either("CREATE TABLE t (n INTEGER NOT NULL)", "CREATE TABLE t (n integer NOT NULL)");
+        database.ddl(&format!("{text}; CREATE UNIQUE INDEX t_n ON t (n)")).await;
+    }
+    databases
+}
+
+fn insert(dialect: Dialect, number: i64) -> Statement {
+    statement(dialect, "INSERT INTO t VALUES ($1)", vec![Value::Integer(number)], &[])
+}
+
+fn count(dialect: Dialect) -> Statement {
+    statement(dialect, "SELECT count(*) FROM t", Vec::new(), &[ColumnType::Integer])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_fails_does_not_hurt_its_neighbours() {
+    for database in with_table().await {
+        // All are queued while the first is still at it, so that on SQLite they share a transaction.
+        let blocked = hold_a_write(&database.store).await;
+        let writes: Vec<_> = (0..40)
+            .map(|number| {
+                let store = database.store.clone();
+                tokio::spawn(async move {
+                    let (dialect, refused) = (store.dialect(), number % 4 == 0);
+                    let outcome: Result<(), StoreError> = store
+                        .write(move |tx| {
+                            Box::pin(async move {
+                                tx.execute(&insert(dialect, number), &Bindings::default()).await?;
+                                if refused { Err(StoreError::Cancelled) } else { Ok(()) }
+                            })
+                        })
+                        .await;
+                    assert_eq!(outcome.is_err(), refused);
+                })
+            })
+            .collect();
+        blocked.notify_one();
+        for write in writes {
+            write.await.unwrap();
+        }
+        assert_eq!(database.number("SELECT count(*) FROM t").await, 30);
+        assert_eq!(database.number("SELECT count(*) FROM t WHERE n % 4 = 0").await, 0);
+    }
+}
+
+/// Starts a write that ends when it is notified, and waits until it runs.
+async fn hold_a_write(store: &Store) -> Arc<Notify> {
+    let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (store, work) = (store.clone(), (Arc::clone(&begun), Arc::clone(&end)));
+    tokio::spawn(async move {
+        let held: Result<(), StoreError> = store
+            .write(move |_| {
+                let (begun, end) = work.clone();
+                Box::pin(async move {
+                    begun.notify_one();
+                    end.notified().await;
+                    Ok(())
+                })
+            })
+            .await;
+        held.unwrap();
+    });
+    begun.notified().await;
+    end
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_writers_at_once_lose_nothing() {
+    for database in databases::each().await {
+        database.ddl("CREATE TABLE c (n integer); INSERT INTO c VALUES (0)").await;
+        let writers: Vec<_> = (0..64)
+            .map(|_| {
+                let store = database.store.clone();
+                tokio::spawn(async move {
+                    for _ in 0..10 {
+                        execute(&store, "UPDATE c SET n = n + 1", Vec::new()).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        assert_eq!(database.number("SELECT n FROM c").await, 640);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_does_not_see_what_is_written_meanwhile() {
+    for database in with_table().await {
+        let store = database.store.clone();
+        let dialect = database.dialect();
+        let counts = database
+            .store
+            .read::<_, StoreError, _>(move |tx| {
+                Box::pin(async move {
+                    let before = tx.query(&count(dialect), &Bindings::default()).await?;
+                    // Another transaction, which has committed when this goes on.
+                    execute(&store, "INSERT INTO t VALUES (1)", Vec::new()).await?;
+                    let after = tx.query(&count(dialect), &Bindings::default()).await?;
+                    Ok((before.cell(0, 0).integer(), after.cell(0, 0).integer()))
+                })
+            })
+            .await;
+        assert_eq!(counts.unwrap(), (Some(0), Some(0)));
+        assert_eq!(database.number("SELECT count(*) FROM t").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_read_cannot_write() {
+    for database in with_table().await {
+        let refused = database.query("INSERT INTO t VALUES (1) RETURNING n", Vec::new(), &[ColumnType::Integer]).await;
+        assert!(refused.is_err());
+        assert_eq!(database.number("SELECT count(*) FROM t").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_violated_constraint_is_named() {
+    for database in with_table().await {
+        database
+            .ddl(
+                "CREATE TABLE p (id integer PRIMARY KEY, a integer, b integer CHECK (b > 0));
+                 CREATE UNIQUE INDEX p_a_b ON p (a, b) WHERE a > 0;
+                 CREATE TABLE c (p_id integer REFERENCES p (id))",
+            )
+            .await;
+        for text in ["INSERT INTO t VALUES (1)", "INSERT INTO p VALUES (1, 1, 1)", "INSERT INTO c VALUES (1)"] {
+            database.execute(text, Vec::new()).await.unwrap();
+        }
+        let fails = async |text: &str| database.execute(text, Vec::new()).await.unwrap_err();
+        let unique = async |text: &str| match fails(text).await {
+            StoreError::UniqueViolation { index } => index,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(unique("INSERT INTO t VALUES (1)").await, "t_n");
+        assert_eq!(unique("INSERT INTO p VALUES (2, 1, 1)").await, "p_a_b");
+        assert_eq!(unique("INSERT INTO p VALUES (1, 2, 2)").await, "p_pkey");
+        assert!(matches!(fails("INSERT INTO c VALUES (9)").await, StoreError::ForeignKeyViolation { .. }));
+        assert!(matches!(fails("DELETE FROM p").await, StoreError::ForeignKeyViolation { .. }));
+        assert!(
+            matches!(fails("INSERT INTO t VALUES (NULL)").await, StoreError::NotNullViolation { column } if column == "n")
+        );
+        assert!(matches!(fails("INSERT INTO p VALUES (3, 3, 0)").await, StoreError::CheckViolation { .. }));
+        for text in ["INSERT INTO nowhere VALUES (1)", "UPDATE t SET absent = 1", "INSERT INTO t (absent) VALUES (1)"] {
+            let failure = fails(text).await;
+            assert!(matches!(failure, StoreError::Stale(_)), "{text}: {failure:?}");
+        }
+        let shown = fails("INSERT INTO t VALUES (1)").await.to_string();
+        assert!(!shown.contains("t_n") && !shown.contains("INSERT"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_statement_that_is_ignored_undoes_the_transaction_on_both() {
+    for database in with_table().await {
+        let dialect = database.dialect();
+        let outcome: Result<(), StoreError> = database
+            .store
+            .write(move |tx| {
+                Box::pin(async move {
+                    tx.execute(&insert(dialect, 1), &Bindings::default()).await?;
+                    let _ = tx.execute(&insert(dialect, 1), &Bindings::default()).await;
+                    Ok(())
+                })
+            })
+            .await;
+        assert!(matches!(outcome, Err(StoreError::UniqueViolation { .. })), "{outcome:?}");
+        assert_eq!(database.number("SELECT count(*) FROM t").await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_leaves_no_transaction_open() {
+    for database in with_table().await {
+        let dialect = database.dialect();
+        let written = Arc::new(Notify::new());
+        let (store, signal) = (database.store.clone(), Arc::clone(&written));
+        let caller = tokio::spawn(async move {
+            let _: Result<(), StoreError> = store
+                .write(move |tx| {
+                    let signal = Arc::clone(&signal);
+                    Box::pin(async move {
+                        tx.execute(&insert(dialect, 1), &Bindings::default()).await?;
+                        signal.notify_one();
+                        std::future::pending().await
+                    })
+                })
+                .await;
+        });
+        written.notified().await;
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        // The row's lock, or SQLite's writer, is free; and the row is not there.
+        database.execute("INSERT INTO t VALUES (1)", Vec::new()).await.unwrap();
+        assert_eq!(database.number("SELECT count(*) FROM t").await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_read_stops_when_its_caller_goes_away() {
+    for database in databases::each().await {
+        let endless = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT (n + 1) % 1000 FROM r) SELECT count(*) FROM r";
+        // More than there are threads or connections: if they did not stop, the last read would wait for ever.
+        for _ in 0..20 {
+            let read = query(&database.store, endless, Vec::new(), &[ColumnType::Integer]);
+            let timeout = tokio::time::timeout(std::time::Duration::from_millis(20), read).await;
+            assert!(timeout.is_err(), "the read is endless");
+        }
+        assert_eq!(database.number("SELECT 1").await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_a_write_undoes_it_and_the_next_one_runs() {
+    let database = with_table().await.remove(0);
+    let outcome: Result<(), StoreError> = database
+        .store
+        .write(|tx| {
+            Box::pin(async move {
+                tx.execute(&insert(Dialect::Sqlite, 1), &Bindings::default()).await?;
+                panic!("a mistake");
+            })
+        })
+        .await;
+    assert!(matches!(outcome, Err(StoreError::Internal(_))), "{outcome:?}");
+    database.execute("INSERT INTO t VALUES (1)", Vec::new()).await.unwrap();
+    let outcome: Result<(), StoreError> = database.store.read(|_| Box::pin(async { panic!("a mistake") })).await;
+    assert!(matches!(outcome, Err(StoreError::Internal(_))), "{outcome:?}");
+    assert_eq!(database.number("SELECT count(*) FROM t").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_inside_others_do_not_wait_for_each_other_for_ever() {
+    let database = with_table().await.remove(0);
+    let readers = std::thread::available_parallelism().map_or(2, usize::from).max(2) * 2;
+    let barrier = Arc::new(Barrier::new(1));
+    let reads: Vec<_> = (0..readers)
+        .map(|_| {
+            let (outer, inner, barrier) = (database.store.clone(), database.store.clone(), Arc::clone(&barrier));
+            tokio::spawn(async move {
+                outer
+                    .read::<_, StoreError, _>(move |_| {
+                        Box::pin(async move {
+                            barrier.wait().await;
+                            query(&inner, "SELECT count(*) FROM t", Vec::new(), &[ColumnType::Integer]).await
+                        })
+                    })
+                    .await
+            })
+        })
+        .collect();
+    for read in reads {
+        assert_eq!(read.await.unwrap().unwrap().len(), 1);
+    }
+    let store = database.store.clone();
+    let inside: Result<u64, StoreError> = database
+        .store
+        .write(move |_| {
+            let store = store.clone();
+            Box::pin(async move { execute(&store, "INSERT INTO t VALUES (1)", Vec::new()).await })
+        })
+        .await;
+    assert!(matches!(inside, Err(StoreError::Internal(_))), "{inside:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_another_was_in_the_way_of_is_run_again() {
+    let Some(database) = databases::postgres().await else { return };
+    database.ddl("CREATE TABLE c (id integer, n integer); INSERT INTO c VALUES (1, 0), (2, 0)").await;
+    // Two transactions lock the two rows in opposite order: PostgreSQL ends one of them.
+    let (runs, both) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(2)));
+    let writers = [(1, 2), (2, 1)].map(|(first, second)| {
+        let (store, runs, both) = (database.store.clone(), Arc::clone(&runs), Arc::clone(&both));
+        tokio::spawn(async move {
+            let outcome: Result<(), StoreError> = store
+                .write(move |tx| {
+                    let (run, both) = (runs.fetch_add(1, Ordering::SeqCst), Arc::clone(&both));
+                    Box::pin(async move {
+                        let update = |id| format!("UPDATE c SET n = n + 1 WHERE id = {id}");
+                        tx.execute(
+                            &statement(Dialect::Postgres, &update(first), Vec::new(), &[]),
+                            &Bindings::default(),
+                        )
+                        .await?;
+                        if run < 2 {
+                            both.wait().await;
+                        }
+                        tx.execute(
+                            &statement(Dialect::Postgres, &update(second), Vec::new(), &[]),
+                            &Bindings::default(),
+                        )
+                        .await?;
+                        Ok(())
+                    })
+                })
+                .await;
+            outcome.unwrap();
+        })
+    });
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(runs.load(Ordering::SeqCst), 3);
+    assert_eq!(database.number("SELECT sum(n)::int FROM c").await, 4);
+}
