@@ -1,8 +1,9 @@
 //! The first tables: catalog, users and rights, sessions, audit, events, workflows, plugins.
 //!
-//! Written as SQL rather than with a builder, so that it reads as what it makes. In braces stand the types that the databases
-//! name differently. Documents are text on both, as only this program reads them. `user`, `group` and `role` have the
-//! columns that a module's table has for the same definition (`schema/platform`), and further ones that no API shows.
+//! Written as SQL rather than with a builder, so that it reads as what it makes. In braces stand the types that the
+//! databases name differently; keys say `NOT NULL`, as SQLite takes null for them otherwise. Documents are text on both, as
+//! only this program reads them. `user`, `group` and `role` have the columns that a module's table has for the same
+//! definition (`schema/platform`), and further ones that no API shows.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -69,22 +70,22 @@ fn with_types(statement: &str, backend: DbBackend) -> String {
 const STATEMENTS: &[&str] = &[
     // What every process keeps in memory is true as long as this row has not changed.
     r#"CREATE TABLE "platform_state" (
-        "id" {integer} PRIMARY KEY CHECK ("id" = 1),
+        "id" {integer} NOT NULL PRIMARY KEY CHECK ("id" = 1),
         "catalog_version" {bigint} NOT NULL,
         "access_epoch" {bigint} NOT NULL)"#,
     r#"INSERT INTO "platform_state" ("id", "catalog_version", "access_epoch") VALUES (1, 0, 1)"#,
-    r#"CREATE TABLE "platform_setting" ("key" {text} PRIMARY KEY, "value" {text} NOT NULL)"#,
+    r#"CREATE TABLE "platform_setting" ("key" {text} NOT NULL PRIMARY KEY, "value" {text} NOT NULL)"#,
     r#"CREATE TABLE "catalog_version" (
-        "version" {bigint} PRIMARY KEY,
+        "version" {bigint} NOT NULL PRIMARY KEY,
         "created_at" {instant} NOT NULL,
         "actor_id" {id},
         "summary" {text} NOT NULL)"#,
     r#"CREATE TABLE "module_definition" (
-        "name" {text} PRIMARY KEY,
+        "name" {text} NOT NULL PRIMARY KEY,
         "definition" {text} NOT NULL,
         "retired_at" {instant})"#,
     r#"CREATE TABLE "role" (
-        "id" {id} CONSTRAINT "_pk_role" PRIMARY KEY,
+        "id" {id} NOT NULL CONSTRAINT "_pk_role" PRIMARY KEY,
         "version" {integer} NOT NULL DEFAULT 1,
         "created_at" {instant} NOT NULL,
         "updated_at" {instant} NOT NULL,
@@ -99,7 +100,7 @@ const STATEMENTS: &[&str] = &[
         "administrator" {boolean} NOT NULL DEFAULT {false})"#,
     r#"CREATE INDEX "_ix_role__parent_id" ON "role" ("parent_id")"#,
     r#"CREATE TABLE "user" (
-        "id" {id} CONSTRAINT "_pk_user" PRIMARY KEY,
+        "id" {id} NOT NULL CONSTRAINT "_pk_user" PRIMARY KEY,
         "version" {integer} NOT NULL DEFAULT 1,
         "created_at" {instant} NOT NULL,
         "updated_at" {instant} NOT NULL,
@@ -119,7 +120,7 @@ const STATEMENTS: &[&str] = &[
     // E-mail addresses are stored folded, so that equal ones are equal here.
     r#"CREATE UNIQUE INDEX "_ux_user__email" ON "user" ("email") WHERE "deleted_at" IS NULL"#,
     r#"CREATE TABLE "group" (
-        "id" {id} CONSTRAINT "_pk_group" PRIMARY KEY,
+        "id" {id} NOT NULL CONSTRAINT "_pk_group" PRIMARY KEY,
         "version" {integer} NOT NULL DEFAULT 1,
         "created_at" {instant} NOT NULL,
         "updated_at" {instant} NOT NULL,
@@ -147,7 +148,7 @@ const STATEMENTS: &[&str] = &[
     // Tokens and secrets are kept as hashes only. `replaced_by_id` is the session that a refresh made of this one: its
     // refresh token, used once more, is a stolen one.
     r#"CREATE TABLE "session" (
-        "id" {id} PRIMARY KEY,
+        "id" {id} NOT NULL PRIMARY KEY,
         "user_id" {id} NOT NULL REFERENCES "user" ("id") ON DELETE CASCADE,
         "access_hash" {text} NOT NULL,
         "refresh_hash" {text} NOT NULL,
@@ -161,7 +162,7 @@ const STATEMENTS: &[&str] = &[
     r#"CREATE INDEX "session_user_id_idx" ON "session" ("user_id")"#,
     r#"CREATE INDEX "session_refresh_expires_at_idx" ON "session" ("refresh_expires_at")"#,
     r#"CREATE TABLE "api_key" (
-        "id" {id} PRIMARY KEY,
+        "id" {id} NOT NULL PRIMARY KEY,
         "user_id" {id} NOT NULL REFERENCES "user" ("id") ON DELETE CASCADE,
         "name" {text} NOT NULL,
         "secret_hash" {text} NOT NULL,
@@ -172,12 +173,12 @@ const STATEMENTS: &[&str] = &[
     r#"CREATE UNIQUE INDEX "api_key_secret_hash_key" ON "api_key" ("secret_hash")"#,
     r#"CREATE INDEX "api_key_user_id_idx" ON "api_key" ("user_id")"#,
     r#"CREATE TABLE "setup_token" (
-        "hash" {text} PRIMARY KEY,
+        "hash" {text} NOT NULL PRIMARY KEY,
         "expires_at" {instant} NOT NULL,
         "used_at" {instant})"#,
     // No reference to the user or the record: what was done stays told when they are gone.
     r#"CREATE TABLE "audit_entry" (
-        "id" {id} PRIMARY KEY,
+        "id" {id} NOT NULL PRIMARY KEY,
         "at" {instant} NOT NULL,
         "actor_id" {id},
         "via" {text} NOT NULL,
@@ -216,7 +217,7 @@ const STATEMENTS: &[&str] = &[
         "last" {bigint} NOT NULL,
         PRIMARY KEY ("module", "field", "period"))"#,
     r#"CREATE TABLE "workflow" (
-        "id" {id} PRIMARY KEY,
+        "id" {id} NOT NULL PRIMARY KEY,
         "name" {text} NOT NULL,
         "definition" {text} NOT NULL,
         "active" {boolean} NOT NULL DEFAULT {true},
@@ -226,7 +227,7 @@ const STATEMENTS: &[&str] = &[
         "updated_at" {instant} NOT NULL)"#,
     r#"CREATE UNIQUE INDEX "workflow_name_key" ON "workflow" ("name")"#,
     r#"CREATE TABLE "workflow_run" (
-        "id" {id} PRIMARY KEY,
+        "id" {id} NOT NULL PRIMARY KEY,
         "workflow_id" {id} NOT NULL REFERENCES "workflow" ("id") ON DELETE CASCADE,
         "event_seq" {bigint},
         "record_id" {id},
@@ -257,7 +258,7 @@ const STATEMENTS: &[&str] = &[
         PRIMARY KEY ("run_id", "step", "attempt"))"#,
     // `package` is the zip file in base64.
     r#"CREATE TABLE "plugin" (
-        "id" {id} PRIMARY KEY,
+        "id" {id} NOT NULL PRIMARY KEY,
         "name" {text} NOT NULL,
         "version" {text} NOT NULL,
         "manifest" {text} NOT NULL,

@@ -34,7 +34,7 @@ struct Inner {
 }
 
 enum Database {
-    Sqlite(Sqlite),
+    Sqlite(Box<Sqlite>),
     Postgres { pool: Pool, url: String },
 }
 
@@ -44,7 +44,7 @@ struct Sqlite {
     // Dropped in this order: the lock after the threads have been told to end.
     readers: Readers,
     writer: Writer,
-    _lock: FileLock,
+    _lock: Option<FileLock>,
 }
 
 impl Store {
@@ -58,7 +58,7 @@ impl Store {
     pub async fn open(url: &DatabaseUrl, options: &Options) -> Result<Self, StoreError> {
         let (state, _) = watch::channel(PlatformState::default());
         let database = match url {
-            DatabaseUrl::Sqlite(path) => Database::Sqlite(Sqlite::open(path.clone(), options, &state)?),
+            DatabaseUrl::Sqlite(path) => Database::Sqlite(Box::new(Sqlite::open(path.clone(), options, &state)?)),
             DatabaseUrl::Postgres(url) => {
                 Database::Postgres { pool: Pool::open(url, options).await?, url: url.clone() }
             }
@@ -215,7 +215,7 @@ impl Store {
 
 impl Sqlite {
     fn open(path: PathBuf, options: &Options, state: &watch::Sender<PlatformState>) -> Result<Self, StoreError> {
-        let lock = FileLock::take(&path)?;
+        let lock = options.sqlite_exclusive.then(|| FileLock::take(&path)).transpose()?;
         let runtime = Handle::current();
         let connection = Connection::open(&path, Purpose::Write, options)?;
         let writer = Writer::start(connection, state.clone(), runtime.clone())?;

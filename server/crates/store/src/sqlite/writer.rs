@@ -222,10 +222,12 @@ mod tests {
     use super::*;
     use crate::Options;
 
+    type Answer = oneshot::Receiver<Result<(), StoreError>>;
+
     /// A job whose outcome is its answer.
     fn job(
         work: impl for<'a> Fn(&'a mut WriteTx) -> BoxFuture<'a, Result<(), StoreError>> + Send + 'static,
-    ) -> (Box<dyn WriteJob>, oneshot::Receiver<Result<(), StoreError>>) {
+    ) -> (Box<dyn WriteJob>, Answer) {
         let (reply, answer) = oneshot::channel();
         (Box::new(Job { work, outcome: None, reply }), answer)
     }
@@ -242,7 +244,7 @@ mod tests {
     /// Runs all jobs in one group, whatever the time, and gives their answers.
     async fn run_all(
         mut group: GroupCommit,
-        jobs: Vec<(Box<dyn WriteJob>, oneshot::Receiver<Result<(), StoreError>>)>,
+        jobs: Vec<(Box<dyn WriteJob>, Answer)>,
     ) -> (GroupCommit, Vec<Result<(), StoreError>>) {
         let (jobs, answers): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
         let run = move || {
