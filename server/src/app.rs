@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cardine_engine::Engine;
 use cardine_graphql::Front;
+use cardine_workflow::Plugins;
 use url::Url;
 
 use crate::admin::AdminSchema;
@@ -19,6 +20,8 @@ pub struct App {
     pub engine: Engine,
     /// The records API.
     pub front: Front,
+    /// Installed plugins.
+    pub plugins: Plugins,
     /// Read once at the start.
     pub config: Config,
     /// What links begin with; ends with a slash.
@@ -36,13 +39,21 @@ pub struct App {
 
 impl App {
     /// For a server that listens on `address`.
-    pub fn new(engine: Engine, front: Front, config: Config, address: SocketAddr, setup: Setup) -> Self {
+    pub fn new(
+        engine: Engine,
+        front: Front,
+        plugins: Plugins,
+        config: Config,
+        address: SocketAddr,
+        setup: Setup,
+    ) -> Self {
         let public_url = config.public_url.clone().unwrap_or_else(|| {
             Url::parse(&format!("http://{address}/")).expect("an address and port make a URL")
         });
         Self {
             engine,
             front,
+            plugins,
             config,
             public_url,
             auth: Auth::new(),

@@ -40,6 +40,9 @@ pub enum Command {
     /// Work with users
     #[command(subcommand)]
     User(User),
+    /// Work with plugins
+    #[command(subcommand)]
+    Plugin(Plugin),
 }
 
 /// Options of `serve`.
@@ -63,6 +66,21 @@ pub enum User {
         /// The name to show; the address if left out
         #[arg(long)]
         name: Option<String>,
+    },
+}
+
+/// `cardine plugin …`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Plugin {
+    /// Check a package: its manifest, its component, and that the two agree
+    Check {
+        /// The `.cardine` package
+        file: PathBuf,
+    },
+    /// Install a package; a running server has it within a second
+    Install {
+        /// The `.cardine` package
+        file: PathBuf,
     },
 }
 

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod cli;
 mod command;
 pub mod config;
+mod demo;
 pub mod http;
 
 pub use command::run;

@@ -8,16 +8,7 @@ use crate::http::error::ApiError;
 
 /// The GraphQL error for a failed use case.
 pub fn graphql_error(error: EngineError) -> Error {
-    let error = ApiError::from(error);
-    coded(error.code, error.message, &error.issues)
-}
-
-/// An input that breaks a rule, told at its argument.
-pub fn invalid(issue: Issue) -> Error {
-    coded("VALIDATION_FAILED", issue.message.clone(), &[issue])
-}
-
-fn coded(code: &str, message: String, issues: &[Issue]) -> Error {
+    let ApiError { code, message, issues, .. } = ApiError::from(error);
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", code);
     if !issues.is_empty() {
@@ -25,4 +16,9 @@ fn coded(code: &str, message: String, issues: &[Issue]) -> Error {
         extensions.set("issues", list.unwrap_or_default());
     }
     Error { message, source: None, extensions: Some(extensions) }
+}
+
+/// An input that breaks a rule, told at its argument.
+pub fn invalid(issue: Issue) -> Error {
+    graphql_error(EngineError::Validation(vec![issue]))
 }

@@ -8,11 +8,14 @@ mod model;
 mod mutation;
 mod people;
 mod query;
+mod upload;
+mod workflow;
 
 use async_graphql::{EmptySubscription, Schema};
 
 use mutation::Mutation;
 use query::Query;
+pub use upload::PACKAGE_BYTES_MAX;
 
 /// The schema. A request brings its [`AdminContext`] as data.
 pub type AdminSchema = Schema<Query, Mutation, EmptySubscription>;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, ID, Object, Result, Upload};
 use cardine_access::FieldAccess;
+use cardine_engine::EngineError;
 use cardine_engine::identity::{AccessPatch, ApiKey, NewUser};
 use cardine_model::{Issue, path};
 use chrono::{DateTime, Utc};
@@ -14,6 +15,8 @@ use super::AdminContext;
 use super::error::{graphql_error, invalid};
 use super::model::CatalogChange;
 use super::people::{NewApiKey, Role, User};
+use super::upload::read_package;
+use super::workflow::{Plugin, Workflow, fetch_workflows};
 use crate::auth::secret::{Secret, SecretKind};
 
 /// The root of mutations.
@@ -93,7 +96,7 @@ impl Mutation {
                 Some(hashed.map_err(|unfit| invalid(Issue::new(path!["password"], "length", unfit.to_string())))?)
             }
         };
-        let new = NewUser { email, name, role, password_hash };
+        let new = NewUser { email, name, role, password_hash, locale: None, time_zone: None };
         let made = app.engine.create_user(request.into(), new).await;
         user(ctx, made.map_err(graphql_error)?)
     }
@@ -113,6 +116,25 @@ impl Mutation {
         app.engine.set_user_active(request.into(), id, active).await.map_err(graphql_error)?;
         app.auth.forget_tokens();
         self::user(ctx, id)
+    }
+
+    /// Saves a workflow under its name, in place of one that has it. `definition` is a document of
+    /// `/schema/workflow.schema.json`; the caller becomes its author.
+    async fn save_workflow(&self, ctx: &Context<'_>, definition: Json) -> Result<Workflow> {
+        let AdminContext { app, request } = ctx.data_unchecked();
+        let saved = cardine_workflow::save_workflow(&app.engine, &app.plugins, request, definition).await;
+        let id = saved.map_err(graphql_error)?;
+        let saved = fetch_workflows(ctx).await?.into_iter().find(|workflow| workflow.id.0 == id.to_string());
+        saved.ok_or_else(|| graphql_error(EngineError::NotFound))
+    }
+
+    /// Installs a plugin's package, in place of one of the same name. `grant` is what of its wishes it gets.
+    async fn install_plugin(&self, ctx: &Context<'_>, file: Upload, grant: Option<Json>) -> Result<Plugin> {
+        let AdminContext { app, request } = ctx.data_unchecked();
+        let package = read_package(ctx, file).await?;
+        let grant = grant.filter(|grant| !grant.is_null()).unwrap_or_else(|| Json::Object(serde_json::Map::new()));
+        let installed = app.plugins.install(&app.engine, request, package, grant).await;
+        installed.map(Plugin::from).map_err(|error| graphql_error(error.into()))
     }
 
     /// Makes an API key of the caller, which may do what the caller may. Its secret is shown this once.
@@ -139,7 +161,7 @@ impl Mutation {
         if let Some(fault) = fault {
             return Err(invalid(fault));
         }
-        let user = request.actor.user.ok_or_else(|| graphql_error(cardine_engine::EngineError::Internal))?;
+        let user = request.actor.user.ok_or_else(|| graphql_error(EngineError::Internal))?;
         let secret = Secret::generate(SecretKind::ApiKey);
         let key = ApiKey { name, secret_hash: secret.hash().to_hex(), scopes: Vec::new(), expires_at };
         let id = app.engine.create_api_key(request.into(), user, key).await.map_err(graphql_error)?;
@@ -151,12 +173,12 @@ impl Mutation {
 fn role(ctx: &Context<'_>, id: Uuid) -> Result<Role> {
     let access = &ctx.data_unchecked::<AdminContext>().app.engine.snapshot().access;
     let found = access.role(id).map(|role| Role::of(role, access));
-    found.ok_or_else(|| graphql_error(cardine_engine::EngineError::NotFound))
+    found.ok_or_else(|| graphql_error(EngineError::NotFound))
 }
 
 fn user(ctx: &Context<'_>, id: Uuid) -> Result<User> {
     let access = &ctx.data_unchecked::<AdminContext>().app.engine.snapshot().access;
-    access.user(id).map(User::from).ok_or_else(|| graphql_error(cardine_engine::EngineError::NotFound))
+    access.user(id).map(User::from).ok_or_else(|| graphql_error(EngineError::NotFound))
 }
 
 fn parse_id(id: &ID, argument: &str) -> Result<Uuid> {
@@ -168,14 +190,20 @@ fn parse_fields(fields: &Json) -> Result<BTreeMap<String, FieldAccess>> {
         let message = "fields is an object: {\"*\": \"READ\", \"salary\": \"NONE\"}";
         return Err(invalid(Issue::new(path!["fields"], "type", message)));
     };
-    let entry = |(name, access): (&String, &Json)| match serde_json::from_value(access.clone()) {
-        Ok(access) => Ok((name.clone(), access)),
-        Err(_) => {
-            let message = format!("the access to {name} is NONE, READ or WRITE");
-            Err(invalid(Issue::new(path!["fields", name.as_str()], "enum", message)))
+    let mut parsed = BTreeMap::new();
+    let mut issues = Vec::new();
+    for (name, access) in entries {
+        match serde_json::from_value(access.clone()) {
+            Ok(access) => {
+                parsed.insert(name.clone(), access);
+            }
+            Err(_) => {
+                let message = format!("the access to {name} is NONE, READ or WRITE");
+                issues.push(Issue::new(path!["fields", name.as_str()], "enum", message));
+            }
         }
-    };
-    entries.iter().map(entry).collect()
+    }
+    if issues.is_empty() { Ok(parsed) } else { Err(graphql_error(EngineError::Validation(issues))) }
 }
 
 #[cfg(test)]

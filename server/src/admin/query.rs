@@ -1,11 +1,13 @@
 //! What administrators read.
 
 use async_graphql::{Context, Object, Result};
+use cardine_model::{Issue, path};
 
 use super::AdminContext;
 use super::error::{graphql_error, invalid};
 use super::model::Module;
 use super::people::{AuditEntry, Group, Role, User};
+use super::workflow::{Plugin, Run, Workflow, fetch_runs, fetch_workflows};
 
 /// The root of queries.
 pub struct Query;
@@ -41,19 +43,36 @@ impl Query {
 
     /// The newest entries of the audit log; at most 1,000.
     async fn audit(&self, ctx: &Context<'_>, #[graphql(default = 50)] first: i32) -> Result<Vec<AuditEntry>> {
-        let Some(count) = u32::try_from(first).ok().filter(|count| *count <= 1_000) else {
-            let message = "first must be from 0 to 1,000";
-            return Err(invalid(cardine_model::Issue::new(cardine_model::path!["first"], "range", message)));
-        };
+        let count = page_size(first)?;
         let app = &ctx.data_unchecked::<AdminContext>().app;
         let rows = app.engine.audit_log(count).await.map_err(graphql_error)?;
         Ok(rows.into_iter().map(AuditEntry::from).collect())
+    }
+
+    /// All workflows.
+    async fn workflows(&self, ctx: &Context<'_>) -> Result<Vec<Workflow>> {
+        fetch_workflows(ctx).await
+    }
+
+    /// The newest runs of workflows; at most 1,000.
+    async fn runs(&self, ctx: &Context<'_>, #[graphql(default = 50)] first: i32) -> Result<Vec<Run>> {
+        fetch_runs(ctx, first).await
+    }
+
+    /// Installed plugins.
+    async fn plugins(&self, ctx: &Context<'_>) -> Vec<Plugin> {
+        ctx.data_unchecked::<AdminContext>().app.plugins.installed().into_iter().map(Plugin::from).collect()
     }
 
     /// Counts up with every change of the modules.
     async fn catalog_version(&self, ctx: &Context<'_>) -> u64 {
         request(ctx).catalog().version
     }
+}
+
+fn page_size(first: i32) -> Result<u32> {
+    let fits = u32::try_from(first).ok().filter(|count| *count <= 1_000);
+    fits.ok_or_else(|| invalid(Issue::new(path!["first"], "range", "first must be from 0 to 1,000")))
 }
 
 fn request<'a>(ctx: &Context<'a>) -> &'a cardine_engine::RequestContext {

@@ -11,17 +11,28 @@ use crate::config::Config;
 pub async fn open(config: &Config) -> anyhow::Result<Store> {
     make_private_folder(&config.data)
         .with_context(|| format!("the data folder {} cannot be used", config.data.display()))?;
-    open_existing(config).await
+    open_with(config, &Options::default()).await
 }
 
-/// Opens the database without making the data folder.
-pub async fn open_existing(config: &Config) -> anyhow::Result<Store> {
+/// As [`open`], but beside a server that may run on the same SQLite file: for a command that makes one change.
+pub async fn open_beside(config: &Config) -> anyhow::Result<Store> {
+    make_private_folder(&config.data)
+        .with_context(|| format!("the data folder {} cannot be used", config.data.display()))?;
+    open_existing_beside(config).await
+}
+
+/// As [`open_beside`], without making the data folder: for a command that changes nothing.
+pub async fn open_existing_beside(config: &Config) -> anyhow::Result<Store> {
+    open_with(config, &Options { sqlite_exclusive: false, ..Options::default() }).await
+}
+
+async fn open_with(config: &Config, options: &Options) -> anyhow::Result<Store> {
     let what = match &config.database {
         DatabaseUrl::Sqlite(path) => format!("the database {} cannot be opened", path.display()),
         // Without the address, which may hold a password.
         DatabaseUrl::Postgres(_) => "the PostgreSQL database cannot be opened".to_owned(),
     };
-    let opened = Store::open(&config.database, &Options::default()).await;
+    let opened = Store::open(&config.database, options).await;
     opened.map_err(|error| {
         tracing::debug!(error = ?error, "opening the database failed");
         anyhow::Error::new(error)
@@ -29,7 +40,8 @@ pub async fn open_existing(config: &Config) -> anyhow::Result<Store> {
     .context(what)
 }
 
-fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+/// Makes a folder, if it is not there, that its owner alone may look into.
+pub fn make_private_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -68,7 +68,7 @@ async fn check_reachable(config: &Config, report: &mut Report) -> Option<Store> 
         report.fault(&format!("the database {} is not there; `cardine migrate` makes it", path.display()));
         return None;
     }
-    match database::open_existing(config).await {
+    match database::open_existing_beside(config).await {
         Ok(store) => Some(store),
         Err(error) => {
             report.fault(&format!("{error:#}"));

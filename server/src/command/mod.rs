@@ -3,6 +3,7 @@
 mod database;
 mod doctor;
 mod migrate;
+mod plugin;
 mod serve;
 mod user;
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, Serve, User};
+use crate::cli::{Cli, Command, Plugin, Serve, User};
 use crate::config::{Config, ConfigError, gather};
 
 /// As `sysexits` has it: the command was used incorrectly.
@@ -45,6 +46,8 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Serve(options) => serve::serve(config, options).await,
         Command::Migrate => migrate::migrate(&config).await,
         Command::Doctor => doctor::doctor(&config).await,
+        Command::Plugin(Plugin::Check { file }) => plugin::check(&config, &file).await,
+        Command::Plugin(Plugin::Install { file }) => plugin::install(&config, &file).await,
         Command::User(User::Add { email, role, name }) => user::add(&config, email, role, name).await,
     }
 }

@@ -7,22 +7,27 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use cardine_engine::Engine;
+use cardine_engine::events::EventMatcherLoader;
 use cardine_engine::identity::ChangedBy;
 use cardine_graphql::Front;
 use cardine_graphql::cursor::CursorKey;
 use cardine_graphql::limits::Limits;
+use cardine_store::Store;
+use cardine_workflow::{Plugins, WorkflowLoader, run_workflows};
 use chrono::Utc;
 use poem::Server;
 use poem::listener::TcpAcceptor;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
-use super::database;
+use super::{database, plugin};
 use crate::app::App;
 use crate::auth::password::Passwords;
 use crate::auth::secret::Secret;
 use crate::cli::Serve;
 use crate::config::{Config, FirstAdmin};
+use crate::demo;
 use crate::http::routes;
 use crate::http::setup::Setup;
 
@@ -39,8 +44,12 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     store.migrate().await.context("the platform's tables could not be brought up to date")?;
     let engine = Engine::open(store.clone()).await.context("the modules could not be loaded")?;
     if options.demo {
-        anyhow::bail!("the demo company's data cannot be loaded by this version");
+        demo::load(&engine).await.context("the demo company's data could not be loaded")?;
     }
+    let plugins = plugin::open_plugins(&config, &store).await?;
+    let workflows = Arc::new(WorkflowLoader::default());
+    let loader: Arc<dyn EventMatcherLoader> = Arc::<WorkflowLoader>::clone(&workflows);
+    engine.set_matcher_loader(loader).await.context("the workflows could not be loaded")?;
     let (setup, setup_secret) = prepare_administrator(&engine, config.first_admin.as_ref()).await?;
     let secret = engine.shared_secret("cursor_key").await.context("the key of cursors could not be read")?;
     let front = Front { limits: Limits::default(), cursors: CursorKey::new(&secret) };
@@ -48,8 +57,11 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("cannot listen on {}: choose another address by --listen", config.listen))?;
     let address = listener.local_addr().context("the address listened on is not known")?;
-    let app = Arc::new(App::new(engine, front, config, address, setup));
+    let app = Arc::new(App::new(engine.clone(), front, plugins.clone(), config, address, setup));
     announce(&app, address, setup_secret.as_ref());
+    let (stop, stopped) = watch::channel(false);
+    let followed = tokio::spawn(follow_plugins(plugins.clone(), store.clone()));
+    let runner = tokio::spawn(run_workflows(engine, workflows, plugins, stopped));
 
     let draining = Arc::clone(&app);
     let until = async move {
@@ -64,9 +76,25 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
         .run_with_graceful_shutdown(routes(&app), until, Some(DRAIN))
         .await
         .context("the server failed")?;
+    // Runs that have begun a step finish it.
+    stop.send_replace(true);
+    if tokio::time::timeout(DRAIN, runner).await.is_err() {
+        tracing::warn!("a workflow's step did not end in time; it is tried again after the next start");
+    }
+    followed.abort();
     drop(app);
     store.shutdown().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Loads what other processes, or the command line, install.
+async fn follow_plugins(plugins: Plugins, store: Store) {
+    let mut states = store.watch();
+    while states.changed().await.is_ok() {
+        if let Err(error) = plugins.reload(&store).await {
+            tracing::warn!(%error, "the installed plugins can't be read; they are read again at the next change");
+        }
+    }
 }
 
 /// Makes the first administrator from the environment, or the link that lets a person do it.

@@ -12,7 +12,7 @@ use super::database;
 use crate::auth::password::Passwords;
 use crate::config::Config;
 
-/// Runs it. On SQLite the server must not run at the same time; on PostgreSQL it may.
+/// Runs it. A running server of the same database knows the user within a second.
 pub async fn add(config: &Config, email: String, role: String, name: Option<String>) -> anyhow::Result<ExitCode> {
     if std::io::stdin().is_terminal() {
         eprint!("Password for {email} (it will be visible): ");
@@ -20,10 +20,11 @@ pub async fn add(config: &Config, email: String, role: String, name: Option<Stri
     let mut password = String::new();
     std::io::stdin().lock().read_line(&mut password).context("standard input cannot be read")?;
     let password_hash = Passwords::new().hash(password.trim_end_matches(['\r', '\n'])).await?;
-    let store = database::open(config).await?;
+    let store = database::open_beside(config).await?;
     store.migrate().await.context("the platform's tables could not be brought up to date")?;
     let engine = Engine::open(store.clone()).await.context("the modules could not be loaded")?;
-    let new = NewUser { email, name, role, password_hash: Some(password_hash) };
+    let password_hash = Some(password_hash);
+    let new = NewUser { email, name, role, password_hash, locale: None, time_zone: None };
     let by = ChangedBy::system("command line", Utc::now());
     let made = engine.create_user(by, new).await;
     drop(engine);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{PathSegment, Response as GraphqlResponse, Variables};
+use async_graphql::http::{MultipartOptions, receive_body};
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{PathSegment, Response as GraphqlResponse, Variables};
 use cardine_graphql::guard;
 use cardine_graphql::limits::Limits;
 use poem::http::{Method, StatusCode, header};
@@ -11,12 +12,14 @@ use poem::{Request, Response};
 
 use super::Caller;
 use super::error::ApiError;
-use super::graphql_request::{Asked, read};
+use super::graphql_request::{Asked, BODY_BYTES_MAX, read};
 use super::negotiation::{ResponseType, negotiate, wants_html};
 use super::page;
-use crate::admin::AdminContext;
+use crate::admin::{AdminContext, PACKAGE_BYTES_MAX};
 use crate::app::App;
 
+/// Headers that a browser's page can send to another origin only after a preflight.
+const PREFLIGHT_HEADERS: [&str; 3] = ["graphql-preflight", "x-requested-with", "apollo-require-preflight"];
 /// The most errors of an answer.
 const ERRORS_MAX: usize = 20;
 
@@ -43,17 +46,22 @@ pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, Api
 
 async fn execute(app: Arc<App>, caller: Caller, request: &mut Request) -> Result<GraphqlResponse, ApiError> {
     caller.require_administrator()?;
-    let Asked { request: asked, mutations_allowed } = read(request).await?;
+    let mut operation = if is_multipart(request) {
+        read_multipart(request).await?
+    } else {
+        let Asked { request: asked, mutations_allowed } = read(request).await?;
+        let document = guard::parse(&asked.query, &Limits::default())?;
+        if !mutations_allowed && is_mutation(&document, asked.operation_name.as_deref()) {
+            return Err(ApiError::method_not_allowed("POST"));
+        }
+        let mut operation =
+            async_graphql::Request::new(asked.query).variables(Variables::from_json(asked.variables.into()));
+        operation.operation_name = asked.operation_name;
+        operation
+    };
     // In front of the library, whose own validator unfolds fragments without a bound.
-    let document = guard::parse(&asked.query, &Limits::default())?;
-    if !mutations_allowed && is_mutation(&document, asked.operation_name.as_deref()) {
-        return Err(ApiError::method_not_allowed("POST"));
-    }
-    let mut operation = async_graphql::Request::new(asked.query)
-        .variables(Variables::from_json(asked.variables.into()))
-        .data(AdminContext { app: Arc::clone(&app), request: caller.context });
-    operation.operation_name = asked.operation_name;
-    operation.set_parsed_query(document);
+    operation.set_parsed_query(guard::parse(&operation.query, &Limits::default())?);
+    let operation = operation.data(AdminContext { app: Arc::clone(&app), request: caller.context });
     let mut answer = app.admin.execute(operation).await;
     answer.errors.truncate(ERRORS_MAX);
     for error in &mut answer.errors {
@@ -64,6 +72,31 @@ async fn execute(app: Arc<App>, caller: Caller, request: &mut Request) -> Result
         }
     }
     Ok(answer)
+}
+
+fn is_multipart(request: &Request) -> bool {
+    request.method() == Method::POST && request.content_type().is_some_and(|ty| ty.starts_with("multipart/form-data"))
+}
+
+/// A request with a file, as of <https://github.com/jaydenseric/graphql-multipart-request-spec>.
+///
+/// A page of another origin may send such a body without asking first; a header that no form can set makes the browser ask.
+async fn read_multipart(request: &mut Request) -> Result<async_graphql::Request, ApiError> {
+    if !PREFLIGHT_HEADERS.iter().any(|name| request.header(*name).is_some()) {
+        let message = format!("A request with a file needs one of the headers {}.", PREFLIGHT_HEADERS.join(", "));
+        return Err(ApiError::bad_request(&message));
+    }
+    let content_type = request.content_type().map(str::to_owned);
+    let limit = usize::try_from(PACKAGE_BYTES_MAX).unwrap_or(usize::MAX) + BODY_BYTES_MAX;
+    let body = request.take_body().into_bytes_limit(limit).await.map_err(|error| match error {
+        poem::error::ReadBodyError::PayloadTooLarge => ApiError::too_large(limit),
+        _ => ApiError::bad_request("The body broke off."),
+    })?;
+    let options = MultipartOptions::default().max_num_files(1).max_file_size(limit);
+    let body = futures_util::io::Cursor::new(body);
+    receive_body(content_type, body, options)
+        .await
+        .map_err(|_| ApiError::bad_request("The body is no multipart GraphQL request."))
 }
 
 fn is_mutation(document: &ExecutableDocument, name: Option<&str>) -> bool {

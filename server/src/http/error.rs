@@ -148,7 +148,7 @@ impl From<cardine_graphql::Error> for ApiError {
 
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
-        let message = error.to_string();
+        let message = sentence(&error.to_string());
         match error {
             EngineError::NotFound => Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message),
             EngineError::Conflict { issues, .. } => Self { issues, ..Self::new(StatusCode::CONFLICT, "CONFLICT", message) },
@@ -159,5 +159,37 @@ impl From<EngineError> for ApiError {
             EngineError::Unavailable => Self::unavailable(),
             EngineError::Internal => Self::internal(),
         }
+    }
+}
+
+/// With a capital and a full stop, as all messages of the API.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let Some(first) = characters.next() else { return String::new() };
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), characters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_the_engine_is_told_as_a_sentence_with_its_code() {
+        let error = ApiError::from(EngineError::Forbidden("only administrators may do this".to_owned()));
+        assert_eq!((error.status.as_u16(), error.code), (403, "FORBIDDEN"));
+        assert_eq!(error.message, "Only administrators may do this.");
+        assert_eq!(ApiError::from(EngineError::Unavailable).status.as_u16(), 503);
+        assert_eq!(ApiError::from(EngineError::NotFound).code, "NOT_FOUND");
+    }
+
+    #[tokio::test]
+    async fn an_answer_has_the_headers_of_its_status() {
+        let response = ApiError::too_many_requests(8).into_response();
+        assert_eq!((response.status().as_u16(), response.header("retry-after")), (429, Some("8")));
+        let response = ApiError::method_not_allowed("GET").into_response();
+        assert_eq!((response.status().as_u16(), response.header("allow")), (405, Some("GET")));
+        let response = ApiError::unauthenticated("x").into_response();
+        assert_eq!((response.status().as_u16(), response.header("www-authenticate")), (401, Some("Bearer")));
     }
 }

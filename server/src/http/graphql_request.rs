@@ -37,8 +37,13 @@ pub async fn read(request: &mut Request) -> Result<Asked, ApiError> {
 
 /// The whole body, refused as soon as it is longer than [`BODY_BYTES_MAX`].
 pub async fn read_body(body: Body) -> Result<bytes::Bytes, ApiError> {
-    body.into_bytes_limit(BODY_BYTES_MAX).await.map_err(|error| match error {
-        poem::error::ReadBodyError::PayloadTooLarge => ApiError::too_large(BODY_BYTES_MAX),
+    read_body_up_to(body, BODY_BYTES_MAX).await
+}
+
+/// The whole body, refused as soon as it is longer than `limit_bytes`.
+pub async fn read_body_up_to(body: Body, limit_bytes: usize) -> Result<bytes::Bytes, ApiError> {
+    body.into_bytes_limit(limit_bytes).await.map_err(|error| match error {
+        poem::error::ReadBodyError::PayloadTooLarge => ApiError::too_large(limit_bytes),
         _ => ApiError::bad_request("The body broke off."),
     })
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use poem::Route;
 use poem::http::Method;
+use poem::{Endpoint, Request, Response, Route};
 
 use super::border::{Handler, Site};
 use super::{admin_graphql, assets, auth, graphql, health, page, schemas, setup};
@@ -38,12 +38,29 @@ const ROUTES: &[(&str, &[(Method, Handler)])] = &[
 ];
 
 /// All of them, and an answer for every other path.
-pub fn routes(app: &Arc<App>) -> Route {
-    let elsewhere = Site { pattern: "(unknown)", methods: &[], app: Arc::clone(app) };
-    ROUTES
-        .iter()
-        .fold(Route::new(), |route, (pattern, methods)| {
-            route.at(*pattern, Site { pattern, methods, app: Arc::clone(app) })
-        })
-        .at("/*rest", elsewhere)
+pub fn routes(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
+    let route = ROUTES.iter().fold(Route::new(), |route, (pattern, methods)| {
+        route.at(*pattern, Site { pattern, methods, app: Arc::clone(app) })
+    });
+    Table { route, elsewhere: Site { pattern: "(unknown)", methods: &[], app: Arc::clone(app) } }
+}
+
+/// The list, and what is beside it. (A wildcard in the list would take `/` too.)
+struct Table {
+    route: Route,
+    elsewhere: Site,
+}
+
+impl Endpoint for Table {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let mut unrouted = Request::builder().method(request.method().clone()).finish();
+        unrouted.headers_mut().clone_from(request.headers());
+        match self.route.call(request).await {
+            // A site answers everything itself, so this was no site.
+            Err(_) => self.elsewhere.call(unrouted).await,
+            answered => answered,
+        }
+    }
 }

@@ -80,7 +80,7 @@ pub async fn create(app: Arc<App>, mut request: Request) -> Result<Response, Api
     }
     let hash = match app.auth.passwords.hash(&password).await {
         Ok(hash) => hash,
-        Err(unfit) => return again(&format!("{unfit}.")),
+        Err(_) => return again("A password must have 8 to 256 bytes."),
     };
     let by = ChangedBy::system("setup", Utc::now());
     match app.engine.create_first_administrator(by, &email, hash).await {
@@ -88,7 +88,7 @@ pub async fn create(app: Arc<App>, mut request: Request) -> Result<Response, Api
             app.setup.close();
             Ok(if made.is_some() { done(&email) } else { stale_link() })
         }
-        Err(error @ (EngineError::Validation(_) | EngineError::Conflict { .. })) => again(&format!("{error}.")),
+        Err(error @ (EngineError::Validation(_) | EngineError::Conflict { .. })) => again(&ApiError::from(error).message),
         Err(error) => Err(error.into()),
     }
 }

@@ -28,6 +28,10 @@ pub struct NewUser {
     pub role: String,
     /// A PHC string; without one the user cannot sign in by password.
     pub password_hash: Option<String>,
+    /// BCP 47.
+    pub locale: Option<String>,
+    /// IANA name.
+    pub time_zone: Option<String>,
 }
 
 impl Engine {
@@ -48,6 +52,8 @@ impl Engine {
             name: None,
             role: ADMINISTRATOR.to_owned(),
             password_hash: Some(password_hash),
+            locale: None,
+            time_zone: None,
         };
         match self.insert_user(by, new, true).await {
             Ok(id) => Ok(Some(id)),
@@ -73,8 +79,8 @@ impl Engine {
             email,
             role: None,
             active: true,
-            locale: None,
-            time_zone: None,
+            locale: new.locale.clone(),
+            time_zone: new.time_zone.clone(),
         };
         let write = self.store().write(move |tx| {
             let (mut user, new) = (user.clone(), new.clone());

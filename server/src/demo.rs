@@ -1,0 +1,167 @@
+//! `serve --demo`: fills an empty database with the demo company of `schema/demo`, through the same door as every client.
+
+use std::collections::HashMap;
+
+use anyhow::{Context as _, bail, ensure};
+use cardine_engine::identity::{ChangedBy, NewUser};
+use cardine_engine::{Engine, RequestContext};
+use cardine_graphql::cursor::CursorKey;
+use cardine_graphql::limits::Limits;
+use cardine_graphql::{Front, Request};
+use cardine_model::catalog::Module;
+use cardine_model::resolve::demo_documents;
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+/// The document of users: they are made by the platform, not by a mutation of the records API.
+const USERS: &str = "User";
+/// Records a mutation: the largest number that keeps the default bounds.
+const BATCH: usize = 20;
+
+#[derive(Deserialize)]
+struct Index {
+    files: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    module: String,
+    records: Vec<Record>,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    key: String,
+    data: Map<String, Json>,
+}
+
+/// Loads it, unless it was loaded before.
+pub async fn load(engine: &Engine) -> anyhow::Result<()> {
+    let documents: HashMap<_, _> = demo_documents().into_iter().collect();
+    let document = |name: &str| documents.get(name).copied().with_context(|| format!("{name} is not in this program"));
+    let index: Index = serde_json::from_str(document("index.json")?)?;
+    let mut files = Vec::new();
+    for name in &index.files {
+        let file: File = serde_json::from_str(document(name)?).with_context(|| name.clone())?;
+        files.push(file);
+    }
+    let mut loader = Loader { engine, today: Utc::now().date_naive(), ids: HashMap::new() };
+    if loader.is_loaded(&files) {
+        return Ok(());
+    }
+    for file in files {
+        let name = file.module.clone();
+        loader.load_file(file).await.with_context(|| format!("the records of {name}"))?;
+    }
+    Ok(())
+}
+
+struct Loader<'a> {
+    engine: &'a Engine,
+    today: NaiveDate,
+    /// The id of each record, by its key.
+    ids: HashMap<String, String>,
+}
+
+impl Loader<'_> {
+    /// Users are made first, so the last one tells that an earlier start has got at least that far.
+    fn is_loaded(&self, files: &[File]) -> bool {
+        let access = &self.engine.snapshot().access;
+        let mut users = files.iter().filter(|file| file.module == USERS).flat_map(|file| &file.records);
+        users.any(|user| user.data["email"].as_str().is_some_and(|email| access.user_with_email(email).is_some()))
+    }
+
+    async fn load_file(&mut self, file: File) -> anyhow::Result<()> {
+        if file.module == USERS {
+            for record in file.records {
+                self.create_user(record).await?;
+            }
+            return Ok(());
+        }
+        for batch in file.records.chunks(BATCH) {
+            self.create_records(&file.module, batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn create_user(&mut self, record: Record) -> anyhow::Result<()> {
+        let text = |name: &str| record.data.get(name).and_then(Json::as_str).map(str::to_owned);
+        let new = NewUser {
+            email: text("email").context("a user without an address")?,
+            name: text("name"),
+            role: text("role").context("a user without a role")?,
+            password_hash: None,
+            locale: text("locale"),
+            time_zone: text("timeZone"),
+        };
+        let id = self.engine.create_user(ChangedBy::system("demo", Utc::now()), new).await?;
+        self.ids.insert(record.key, id.to_string());
+        Ok(())
+    }
+
+    /// One mutation for all of `records`.
+    async fn create_records(&mut self, module: &str, records: &[Record]) -> anyhow::Result<()> {
+        let context = self.context();
+        let catalog = context.catalog();
+        let found = catalog.modules.iter().find(|found| found.name == module).context("there is no such module")?;
+        let (mut parameters, mut fields, mut variables) = (String::new(), String::new(), Map::new());
+        for (position, record) in records.iter().enumerate() {
+            parameters.push_str(&format!("$d{position}: {module}Create! "));
+            fields.push_str(&format!("r{position}: create{module}(data: $d{position}) {{ id }} "));
+            let input = self.input(found, record).with_context(|| record.key.clone())?;
+            variables.insert(format!("d{position}"), input);
+        }
+        let request =
+            Request { query: format!("mutation({parameters}) {{ {fields} }}"), variables, ..Request::default() };
+        let front = Front { limits: Limits::default(), cursors: CursorKey::new(b"no cursor is made here") };
+        let answer = cardine_graphql::execute(&front, self.engine, &context, request, true).await;
+        let answer: Json = serde_json::from_slice(&answer.body)?;
+        ensure!(answer.get("errors").is_none(), "{}", answer["errors"]);
+        for (position, record) in records.iter().enumerate() {
+            let id = answer["data"][format!("r{position}")]["id"].as_str().context("a record without an id")?;
+            self.ids.insert(record.key.clone(), id.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The data as the mutation's input has it: references by id, days as dates.
+    fn input(&self, module: &Module, record: &Record) -> anyhow::Result<Json> {
+        let mut input = Map::new();
+        for (name, value) in &record.data {
+            if let Some(key) = value.get("ref").and_then(Json::as_str) {
+                let id = self.ids.get(key).with_context(|| format!("{name} leads to {key}, which is not before it"))?;
+                input.insert(format!("{name}Id"), json!(id));
+            } else if value.get("daysFromToday").is_some() {
+                let is_known = module.field_by_name.contains_key(name);
+                ensure!(is_known, "there is no field {name}");
+                input.insert(name.clone(), json!(self.day(value)?));
+            } else {
+                input.insert(name.clone(), value.clone());
+            }
+        }
+        Ok(Json::Object(input))
+    }
+
+    /// `{"daysFromToday": -3}`, with `"time": "09:30:00"` an instant.
+    fn day(&self, value: &Json) -> anyhow::Result<String> {
+        let days = value["daysFromToday"].as_i64().context("daysFromToday is no integer")?;
+        let distance = Days::new(days.unsigned_abs());
+        let day = if days < 0 { self.today.checked_sub_days(distance) } else { self.today.checked_add_days(distance) };
+        let day = day.context("daysFromToday is beyond the calendar")?;
+        match value.get("time").map(Json::as_str) {
+            None => Ok(day.to_string()),
+            Some(Some(time)) => Ok(format!("{day}T{time}Z")),
+            Some(None) => bail!("time is no text"),
+        }
+    }
+
+    fn context(&self) -> RequestContext {
+        let snapshot = self.engine.snapshot();
+        let actor = snapshot.access.system(&snapshot.catalog);
+        let now: DateTime<Utc> = Utc::now();
+        let mut context = self.engine.request(snapshot, actor, now, self.today);
+        context.via = "demo";
+        context
+    }
+}
