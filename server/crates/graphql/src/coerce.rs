@@ -85,7 +85,10 @@ enum View<'a> {
     Boolean(bool),
     Number(&'a Number),
     /// A text; in JSON an enum's value too.
-    Text { text: &'a str, json: bool },
+    Text {
+        text: &'a str,
+        json: bool,
+    },
     Enum(&'a str),
     Variable(&'a str),
     List(Vec<Raw<'a>>),
@@ -196,15 +199,17 @@ impl<'a> Coercion<'a> {
             let variables = self.variables?;
             let input = variables.get(name)?;
             if ty.is_non_null() && *input == Input::Null {
-                return Some(self.refuse("required", format!("Expected a value of type \"{}\", found null.", self.schema.show(ty))));
+                return Some(self.refuse(
+                    "required",
+                    format!("Expected a value of type \"{}\", found null.", self.schema.show(ty)),
+                ));
             }
             return Some(input.clone());
         }
         Some(match ty {
             TypeRef::NonNull(inner) => match raw.view() {
-                View::Null => {
-                    self.refuse("required", format!("Expected a value of type \"{}\", found null.", self.schema.show(ty)))
-                }
+                View::Null => self
+                    .refuse("required", format!("Expected a value of type \"{}\", found null.", self.schema.show(ty))),
                 _ => self.value(raw, inner)?,
             },
             _ if matches!(raw.view(), View::Null) => Input::Null,
@@ -240,7 +245,10 @@ impl<'a> Coercion<'a> {
 
     fn object(&mut self, raw: Raw<'_>, key: TypeKey) -> Input {
         let View::Object(given) = raw.view() else {
-            return self.refuse("type", format!("Expected an object of type \"{}\", found {}.", self.schema.name(key), raw.describe()));
+            return self.refuse(
+                "type",
+                format!("Expected an object of type \"{}\", found {}.", self.schema.name(key), raw.describe()),
+            );
         };
         let mut fields = Vec::with_capacity(given.len());
         for (name, raw) in &given {
@@ -268,7 +276,10 @@ impl<'a> Coercion<'a> {
                 let ty = self.schema.show(&field.ty);
                 self.path.push(field.name.as_str().into());
                 let owner = self.schema.name(key);
-                self.refuse("required", format!("Field \"{owner}.{}\" of required type \"{ty}\" was not provided.", field.name));
+                self.refuse(
+                    "required",
+                    format!("Field \"{owner}.{}\" of required type \"{ty}\" was not provided.", field.name),
+                );
                 self.path.pop();
             }
         }
@@ -292,12 +303,14 @@ impl<'a> Coercion<'a> {
         let name = match raw.view() {
             View::Enum(name) | View::Text { text: name, json: true } => name,
             _ => {
-                let message = format!("Enum \"{}\" cannot represent the value {}.", self.schema.name(key), raw.describe());
+                let message =
+                    format!("Enum \"{}\" cannot represent the value {}.", self.schema.name(key), raw.describe());
                 return self.refuse("type", message);
             }
         };
         if !self.schema.has_enum_value(key, name) {
-            return self.refuse("choice", format!("Value \"{name}\" does not exist in \"{}\" enum.", self.schema.name(key)));
+            return self
+                .refuse("choice", format!("Value \"{name}\" does not exist in \"{}\" enum.", self.schema.name(key)));
         }
         Input::Value(Value::Text(name.to_owned()))
     }
@@ -356,8 +369,13 @@ fn scalar_value(raw: Raw<'_>, scalar: Scalar) -> Result<Value, &'static str> {
             _ => Err(""),
         },
         Scalar::BigInt => match view {
-            View::Number(number) => number.as_i64().map(Value::Integer).ok_or(": it is a whole number of at most 64 bits, or a string of one"),
-            View::Text { text, .. } => big_int(text).map(Value::Integer).ok_or(": it is a whole number of at most 64 bits"),
+            View::Number(number) => number
+                .as_i64()
+                .map(Value::Integer)
+                .ok_or(": it is a whole number of at most 64 bits, or a string of one"),
+            View::Text { text, .. } => {
+                big_int(text).map(Value::Integer).ok_or(": it is a whole number of at most 64 bits")
+            }
             _ => Err(""),
         },
         Scalar::Decimal => match view {
@@ -366,9 +384,9 @@ fn scalar_value(raw: Raw<'_>, scalar: Scalar) -> Result<Value, &'static str> {
                 (None, Some(whole)) => Ok(Value::Decimal(Decimal::from_parts(whole.into(), 0))),
                 (None, None) => Err(": write it as a string, such as \"12.50\", so that it stays exact"),
             },
-            View::Text { text, .. } => {
-                Decimal::parse(text).map(Value::Decimal).ok_or(": it is digits with an optional sign and point, such as \"-12.50\"")
-            }
+            View::Text { text, .. } => Decimal::parse(text)
+                .map(Value::Decimal)
+                .ok_or(": it is digits with an optional sign and point, such as \"-12.50\""),
             _ => Err(""),
         },
         Scalar::Float => match view {
@@ -422,7 +440,10 @@ fn text(view: View<'_>, parse: impl Fn(&str) -> Option<Value>, hint: &'static st
 /// `YYYY-MM-DD`, years 0001 to 9999: what both databases hold.
 pub fn date(text: &str) -> Option<NaiveDate> {
     let form = text.len() == 10
-        && text.bytes().enumerate().all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
     let date = form.then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()).flatten()?;
     (text > "0001").then_some(date)
 }
@@ -430,7 +451,10 @@ pub fn date(text: &str) -> Option<NaiveDate> {
 /// `HH:MM:SS`, up to 23:59:59.
 pub fn time(text: &str) -> Option<NaiveTime> {
     let form = text.len() == 8
-        && text.bytes().enumerate().all(|(at, byte)| if at == 2 || at == 5 { byte == b':' } else { byte.is_ascii_digit() });
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 2 || at == 5 { byte == b':' } else { byte.is_ascii_digit() });
     if !form || &text[6..] == "60" {
         return None;
     }

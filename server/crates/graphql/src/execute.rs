@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cardine_engine::{Engine, EngineError, FailedStep, ListResult, MutationStep, RequestContext};
-use cardine_model::catalog::{FieldPath, Module, ModuleId};
 use cardine_model::Value;
+use cardine_model::catalog::{FieldPath, Module, ModuleId};
 use cardine_query::{CompareOp, Deleted, Filter, List, Nulls, OrderKey, Page, Slot, Take, authorise};
 use uuid::Uuid;
 
@@ -106,7 +106,9 @@ async fn run(front: &Front, engine: &Engine, ctx: &RequestContext, operation: Op
 fn step_of(mutation: Mutation) -> MutationStep {
     let write = match mutation.write {
         Write::Create { module, data } => cardine_engine::Write::Create { module, data },
-        Write::Update { module, id, data, if_version } => cardine_engine::Write::Update { module, id, data, if_version },
+        Write::Update { module, id, data, if_version } => {
+            cardine_engine::Write::Update { module, id, data, if_version }
+        }
         Write::Delete { module, id, if_version } => cardine_engine::Write::Delete { module, id, if_version },
     };
     MutationStep { write, then: mutation.then, values: mutation.values }
@@ -133,7 +135,8 @@ async fn locate(engine: &Engine, ctx: &RequestContext, ids: Vec<Uuid>) -> Result
         count: false,
         children: Vec::new(),
     };
-    let lists: Result<Vec<_>, _> = modules.iter().map(|module| authorise(list(module), ctx.catalog(), rights)).collect();
+    let lists: Result<Vec<_>, _> =
+        modules.iter().map(|module| authorise(list(module), ctx.catalog(), rights)).collect();
     let results = engine.read(ctx, lists.map_err(|_| EngineError::Internal)?, values).await?;
     let mut located = Located::default();
     for (module, result) in modules.into_iter().zip(&results) {

@@ -189,7 +189,10 @@ fn cycle(waiting: &[(&str, Cost<'_>)], document: &ExecutableDocument) -> Error {
     let mut path = vec![first];
     let mut at = None;
     while let Some(cost) = path.last().and_then(|name| by_name.get(name)) {
-        let Some((next, _, position)) = cost.spreads.iter().find(|(name, ..)| by_name.contains_key(name.as_str())) else { break };
+        let Some((next, _, position)) = cost.spreads.iter().find(|(name, ..)| by_name.contains_key(name.as_str()))
+        else {
+            break;
+        };
         at = Some(*position);
         if let Some(start) = path.iter().position(|name| *name == next.as_str()) {
             path.drain(..start);
@@ -275,7 +278,8 @@ impl<'a> Unfolded<'a> {
             *aliases += 1;
             if *aliases > self.limits.aliases {
                 let what = format!("aliases of the field \"{name}\"");
-                return Err(Error::limit(&what, self.limits.aliases, format!("more than {}", self.limits.aliases)).at(field.pos));
+                return Err(Error::limit(&what, self.limits.aliases, format!("more than {}", self.limits.aliases))
+                    .at(field.pos));
             }
         }
         let introspection = match name {
@@ -332,7 +336,8 @@ mod tests {
 
     #[test]
     fn a_cycle_of_fragments_is_told_with_its_path() {
-        let error = refusal("{...A} fragment A on Query{...B} fragment B on Query{...C} fragment C on Query{me{role} ...B}");
+        let error =
+            refusal("{...A} fragment A on Query{...B} fragment B on Query{...C} fragment C on Query{me{role} ...B}");
         assert_eq!(error.message, "Cannot spread fragment \"B\" within itself via \"C\".");
         assert_eq!(refusal("{...A} fragment A on Query{...A}").message, "Cannot spread fragment \"A\" within itself.");
         let mut long = "{...F0}".to_owned();
@@ -346,7 +351,13 @@ mod tests {
     fn a_chain_of_fragments_cannot_get_deep() {
         let mut text = "{...F0}".to_owned();
         for position in 0..199 {
-            let _ = write!(text, "fragment F{position} on Query{{{}...F{}{}}}", "a{".repeat(9), position + 1, "}".repeat(9));
+            let _ = write!(
+                text,
+                "fragment F{position} on Query{{{}...F{}{}}}",
+                "a{".repeat(9),
+                position + 1,
+                "}".repeat(9)
+            );
         }
         text.push_str("fragment F199 on Query{a}");
         assert_eq!(refusal(&text).code, Code::LimitExceeded);
@@ -360,7 +371,10 @@ mod tests {
         let directives = "@include(if: true) ".repeat(51);
         let fragments: String = (0..201).map(|name| format!("fragment F{name} on Query{{me{{role}}}}")).collect();
         let cases = [
-            (format!("{{me{{{aliases}}}}}"), "100 aliases of the field \"name\" is exceeded: the request has more than 100"),
+            (
+                format!("{{me{{{aliases}}}}}"),
+                "100 aliases of the field \"name\" is exceeded: the request has more than 100",
+            ),
             (format!("{{{fields}}}"), "20 root fields is exceeded: the request has 21"),
             (format!("{{me{{{many}}}}}"), "2000 selections is exceeded: the request has 2002"),
             (format!("{{me {directives} {{role}}}}"), "50 directives is exceeded: the request has 51"),

@@ -7,6 +7,8 @@ pub mod compile;
 pub mod cursor;
 pub mod error;
 mod execute;
+#[cfg(test)]
+mod fixture;
 pub mod guard;
 pub mod introspection;
 pub mod limits;

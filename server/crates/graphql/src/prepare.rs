@@ -56,12 +56,17 @@ impl Prepared {
 }
 
 /// The operation to execute (<https://spec.graphql.org/September2025/#GetOperation()>).
-fn choose<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Result<&'a Positioned<OperationDefinition>, Error> {
+fn choose<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Result<&'a Positioned<OperationDefinition>, Error> {
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Ok(operation),
         (DocumentOperations::Multiple(operations), None) => match operations.values().next() {
             Some(operation) if operations.len() == 1 => Ok(operation),
-            _ => Err(Error::input("The document has several operations: tell by `operationName` which one to execute.")),
+            _ => {
+                Err(Error::input("The document has several operations: tell by `operationName` which one to execute."))
+            }
         },
         (DocumentOperations::Multiple(operations), Some(name)) => {
             operations.get(name).ok_or_else(|| unknown_operation(name))

@@ -21,8 +21,9 @@ pub struct Request {
 impl Request {
     /// The body of a `POST` of `application/json`.
     pub fn from_body(body: &[u8]) -> Result<Self, Error> {
-        let json: Json = serde_json::from_slice(body)
-            .map_err(|error| Error::input(format!("The body is no JSON: line {}, column {}.", error.line(), error.column())))?;
+        let json: Json = serde_json::from_slice(body).map_err(|error| {
+            Error::input(format!("The body is no JSON: line {}, column {}.", error.line(), error.column()))
+        })?;
         match json {
             Json::Object(parts) => Self::from_parts(parts),
             Json::Array(_) => Err(Error::input("Send one request at a time: batches are not supported.")),
@@ -37,9 +38,8 @@ impl Request {
             let value = match name.as_str() {
                 "query" | "operationName" => Json::String(value),
                 "variables" | "extensions" if value.is_empty() => Json::Null,
-                "variables" | "extensions" => {
-                    serde_json::from_str(&value).map_err(|_| Error::input(format!("The parameter `{name}` is no JSON.")))?
-                }
+                "variables" | "extensions" => serde_json::from_str(&value)
+                    .map_err(|_| Error::input(format!("The parameter `{name}` is no JSON.")))?,
                 _ => continue,
             };
             if parts.insert(name.clone(), value).is_some() {

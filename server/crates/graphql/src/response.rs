@@ -59,7 +59,8 @@ impl Error {
         error.insert("message".to_owned(), self.message.as_str().into());
         if !self.locations.is_empty() {
             let locations = self.locations.iter();
-            let location = |position: &async_graphql_parser::Pos| json!({"line": position.line, "column": position.column});
+            let location =
+                |position: &async_graphql_parser::Pos| json!({"line": position.line, "column": position.column});
             error.insert("locations".to_owned(), locations.map(location).collect());
         }
         if !self.path.is_empty() {

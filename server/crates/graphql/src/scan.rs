@@ -161,7 +161,7 @@ mod tests {
     fn an_input_object_names_a_field_once() {
         let error = refusal("{\n  a(b: {c: 1, d: {c: 1}, c: 2}) }").unwrap();
         assert_eq!(error.message, "There can be only one input field named \"c\".");
-        assert_eq!((error.locations[0].line, error.locations[0].column), (2, 27));
+        assert_eq!((error.locations[0].line, error.locations[0].column), (2, 26));
         assert_eq!(refusal("{ a(b: {c: c, d: $c}) c c: c }"), None);
     }
 

@@ -97,6 +97,11 @@ pub enum Encoding {
     Text,
     /// Text that needs no escapes: ids, numbers, dates, options.
     Plain,
+    /// A decimal as a string, with exactly this many digits after the point: what is stored may have fewer.
+    Decimal {
+        /// Digits after the point.
+        scale: u8,
+    },
     /// A number.
     Number,
     /// A whole number as a string.

@@ -67,7 +67,11 @@ impl Compiler<'_> {
                 Some(value) => arguments.push((argument.name.clone(), value)),
                 None if argument.ty.is_non_null() => {
                     let path = vec![argument.name.as_str().into()];
-                    issues.push(Issue::new(path, "required", format!("The argument \"{}\" is required.", argument.name)));
+                    issues.push(Issue::new(
+                        path,
+                        "required",
+                        format!("The argument \"{}\" is required.", argument.name),
+                    ));
                 }
                 None => {}
             }

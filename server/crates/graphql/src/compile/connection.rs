@@ -85,6 +85,9 @@ impl<'a> Compiler<'a> {
         } else {
             None
         };
+        if wanted.rows {
+            list.never_empty()?;
+        }
         let from_end = matches!(take, Take::Last(_));
         Ok((list, ConnectionShape { fields: shapes, cursor, from_end, cut }))
     }
@@ -94,7 +97,10 @@ impl<'a> Compiler<'a> {
         let (first, last) = (arguments.integer("first"), arguments.integer("last"));
         let (name, size) = match (first, last) {
             (Some(_), Some(_)) => {
-                return Err(page_error("last", "`first` and `last` cannot both be given: take one end of the list.".to_owned()));
+                return Err(page_error(
+                    "last",
+                    "`first` and `last` cannot both be given: take one end of the list.".to_owned(),
+                ));
             }
             (Some(first), None) => ("first", first),
             (None, Some(last)) => ("last", last),
@@ -112,11 +118,19 @@ impl<'a> Compiler<'a> {
     }
 
     /// The cursors and the offset; tells whether they leave out records on the side from which the page is taken.
-    fn place(&mut self, list: &mut ListBuilder<'a>, arguments: &Arguments, context: &CursorContext) -> Result<bool, Error> {
+    fn place(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        arguments: &Arguments,
+        context: &CursorContext,
+    ) -> Result<bool, Error> {
         for name in ["after", "before"] {
             let Some(cursor) = arguments.text(name) else { continue };
             let place = self.open_cursor(list, cursor, context).ok_or_else(|| {
-                page_error(name, format!("`{name}` is no cursor of this list: cursors hold for one module, order and filter."))
+                page_error(
+                    name,
+                    format!("`{name}` is no cursor of this list: cursors hold for one module, order and filter."),
+                )
             })?;
             match name {
                 "after" => list.list.page.after = Some(place),

@@ -1,7 +1,7 @@
 //! A list in the making: each wanted value once, and the records that are joined for it.
 
 use async_graphql_parser::Pos;
-use cardine_model::catalog::{FieldPath, Hop, ModuleId};
+use cardine_model::catalog::{FieldPath, Hop, Module, ModuleId};
 use cardine_query::{Deleted, Filter, List, OrderKey, Page};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -51,6 +51,14 @@ impl<'a> ListBuilder<'a> {
         Ok(position)
     }
 
+    /// Wants the id if nothing else is wanted of the rows: a statement selects something.
+    pub fn never_empty(&mut self) -> Result<(), Error> {
+        if self.list.outputs.is_empty() {
+            self.output(&[], Module::ID)?;
+        }
+        Ok(())
+    }
+
     pub fn filter(&mut self, filter: Filter) {
         self.list.filter = Some(match self.list.filter.take() {
             Some(other) => Filter::All(vec![other, filter]),
@@ -74,7 +82,9 @@ impl<'a> ListBuilder<'a> {
         }
         if self.references.len() > self.limits.references {
             let found = self.references.len();
-            return Err(Error::limit("references followed in one list", self.limits.references, found).at(self.position));
+            return Err(
+                Error::limit("references followed in one list", self.limits.references, found).at(self.position)
+            );
         }
         Ok(())
     }

@@ -11,6 +11,8 @@ mod input;
 mod introspect;
 mod list;
 mod order;
+#[cfg(test)]
+mod print;
 mod record;
 mod root;
 #[cfg(test)]
@@ -184,11 +186,23 @@ impl<'a> Compiler<'a> {
         located: &'a Located,
     ) -> Self {
         let (lists, mutations, values, errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { setting, schema: setting.schema, document, variables, located, lists, mutations, values, rows: 0, errors }
+        Self {
+            setting,
+            schema: setting.schema,
+            document,
+            variables,
+            located,
+            lists,
+            mutations,
+            values,
+            rows: 0,
+            errors,
+        }
     }
 
     fn slot(&mut self, value: Value) -> cardine_query::Slot {
-        let slot = cardine_query::Slot(u32::try_from(self.values.len()).expect("a request's values are bounded by its size"));
+        let slot =
+            cardine_query::Slot(u32::try_from(self.values.len()).expect("a request's values are bounded by its size"));
         self.values.push(value);
         slot
     }

@@ -52,7 +52,8 @@ impl<'a> Compiler<'a> {
         while let [(field, value)] = entry.fields() {
             match field.target {
                 Some(InputTarget::Reference(reference)) => {
-                    let targets = self.schema.catalog.field(module, reference).reference().map(|one| one.targets.as_slice());
+                    let targets =
+                        self.schema.catalog.field(module, reference).reference().map(|one| one.targets.as_slice());
                     let Some([target]) = targets else { return Ok(None) };
                     level += 1;
                     list.check_level(level)?;
@@ -63,7 +64,8 @@ impl<'a> Compiler<'a> {
                 Some(InputTarget::Value(field)) => {
                     let Input::Value(Value::Text(direction)) = value else { return Ok(None) };
                     let descending = direction.starts_with("DESC");
-                    let first = direction.ends_with("NULLS_FIRST") || (descending && !direction.ends_with("NULLS_LAST"));
+                    let first =
+                        direction.ends_with("NULLS_FIRST") || (descending && !direction.ends_with("NULLS_LAST"));
                     let nulls = if first { Nulls::First } else { Nulls::Last };
                     return Ok(Some(OrderKey { path: FieldPath { hops, field }, descending, nulls }));
                 }

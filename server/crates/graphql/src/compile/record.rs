@@ -84,6 +84,7 @@ impl<'a> Compiler<'a> {
         let field = self.schema.catalog.field(module, field);
         match (&field.kind, field.scalar()) {
             (FieldKind::MultiChoice { .. }, _) | (_, Some(ScalarType::Json)) => Encoding::Raw,
+            (_, Some(ScalarType::Decimal { scale })) => Encoding::Decimal { scale },
             (_, Some(ScalarType::Integer)) => Encoding::Number,
             (_, Some(ScalarType::BigInteger)) => Encoding::NumberText,
             (_, Some(ScalarType::Text | ScalarType::Email | ScalarType::Phone | ScalarType::Url)) => Encoding::Text,

@@ -56,7 +56,12 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn list(&mut self, module: ModuleId, collected: &Collected<'a>, definition: &OutputField) -> Result<RootField, Error> {
+    fn list(
+        &mut self,
+        module: ModuleId,
+        collected: &Collected<'a>,
+        definition: &OutputField,
+    ) -> Result<RootField, Error> {
         let arguments = self.arguments(collected.field, definition)?;
         let default = self.setting.limits.page_default;
         let (list, shape) = self.connection(module, collected, &arguments, default, 1, 0)?;
@@ -82,6 +87,7 @@ impl<'a> Compiler<'a> {
         list.order(by_id())?;
         self.rows = self.rows.saturating_add(1);
         let object = self.object(&mut list, &[], module, &collected.sets)?;
+        list.never_empty()?;
         Ok((list, object))
     }
 

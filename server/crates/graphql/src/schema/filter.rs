@@ -49,7 +49,9 @@ impl Schema<'_> {
     pub(super) fn value_filter(&self, module: ModuleId, field: FieldId) -> Option<TypeKey> {
         Some(match self.value_type(module, field)? {
             TypeKey::Choice(module, field) => TypeKey::ChoiceFilter(module, field),
-            TypeKey::Scalar(Scalar::EmailAddress | Scalar::PhoneNumber | Scalar::Url) => TypeKey::ScalarFilter(Scalar::String),
+            TypeKey::Scalar(Scalar::EmailAddress | Scalar::PhoneNumber | Scalar::Url) => {
+                TypeKey::ScalarFilter(Scalar::String)
+            }
             TypeKey::Scalar(scalar) => TypeKey::ScalarFilter(scalar),
             _ => return None,
         })

@@ -81,7 +81,9 @@ impl Schema<'_> {
             TypeKey::ListFilter(module) => readable(module) && self.is_on_a_many_side(module),
             TypeKey::Create(module) => self.may_create(module),
             TypeKey::Update(module) => self.may_update(module),
-            TypeKey::Choice(module, field) | TypeKey::ChoiceFilter(module, field) => self.rights.can_read(module, field),
+            TypeKey::Choice(module, field) | TypeKey::ChoiceFilter(module, field) => {
+                self.rights.can_read(module, field)
+            }
             TypeKey::Union(_, Module::OWNER) => {
                 self.catalog.modules.iter().any(|module| self.rights.can_read(module.id, Module::OWNER))
             }
@@ -135,7 +137,9 @@ impl Schema<'_> {
             // Of the introspection system and of `Viewer`.
             Scalar::String | Scalar::Boolean => true,
             Scalar::Float => false,
-            Scalar::Int | Scalar::Id => self.catalog.modules.iter().any(|module| self.rights.can_read_module(module.id)),
+            Scalar::Int | Scalar::Id => {
+                self.catalog.modules.iter().any(|module| self.rights.can_read_module(module.id))
+            }
             _ => self.any_readable_field(|schema, module, field| {
                 schema.value_type(module, field) == Some(TypeKey::Scalar(scalar))
             }),

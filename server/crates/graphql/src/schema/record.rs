@@ -69,13 +69,17 @@ impl Schema<'_> {
         };
         let ty = if field.is_non_null() { ty.non_null() } else { ty };
         let description = Some(build::field_description(field));
-        Some(OutputField::new(&field.name, ty, Meaning::Value(field.id), description).deprecated(field.deprecated.as_ref()))
+        Some(
+            OutputField::new(&field.name, ty, Meaning::Value(field.id), description)
+                .deprecated(field.deprecated.as_ref()),
+        )
     }
 
     fn reference_field(&self, module: ModuleId, field: &Field) -> OutputField {
         let description = Some(build::field_description(field));
         let ty = TypeRef::named(self.reference_type(module, field));
-        OutputField::new(&field.name, ty, Meaning::Reference(field.id), description).deprecated(field.deprecated.as_ref())
+        OutputField::new(&field.name, ty, Meaning::Reference(field.id), description)
+            .deprecated(field.deprecated.as_ref())
     }
 
     fn reference_type(&self, module: ModuleId, field: &Field) -> TypeKey {
@@ -112,7 +116,11 @@ impl Schema<'_> {
     pub(super) fn page_info_fields(&self) -> Vec<OutputField> {
         vec![
             OutputField::part("hasNextPage", TypeRef::required(BOOLEAN), "Whether there are records after the page."),
-            OutputField::part("hasPreviousPage", TypeRef::required(BOOLEAN), "Whether there are records before the page."),
+            OutputField::part(
+                "hasPreviousPage",
+                TypeRef::required(BOOLEAN),
+                "Whether there are records before the page.",
+            ),
             OutputField::part("startCursor", TypeRef::named(STRING), "The place of the page's first record."),
             OutputField::part("endCursor", TypeRef::named(STRING), "The place of the page's last record."),
         ]
@@ -122,7 +130,8 @@ impl Schema<'_> {
 fn reference_id_field(field: &Field) -> OutputField {
     let name = format!("{}{ID_SUFFIX}", field.name);
     let words = format!("The id of `{}`; null too if the caller may not see it.", field.name);
-    OutputField::new(&name, TypeRef::named(ID), Meaning::ReferenceId(field.id), Some(words)).deprecated(field.deprecated.as_ref())
+    OutputField::new(&name, TypeRef::named(ID), Meaning::ReferenceId(field.id), Some(words))
+        .deprecated(field.deprecated.as_ref())
 }
 
 /// The GraphQL scalar of a value's type.

@@ -39,7 +39,10 @@ impl Schema<'_> {
 
     pub(super) fn mutation_fields(&self) -> Vec<OutputField> {
         let modules = self.catalog.modules.iter().map(|module| module.id);
-        modules.flat_map(|module| [self.create_field(module), self.update_field(module), self.delete_field(module)]).flatten().collect()
+        modules
+            .flat_map(|module| [self.create_field(module), self.update_field(module), self.delete_field(module)])
+            .flatten()
+            .collect()
     }
 
     pub(super) fn mutation_field(&self, name: &str) -> Option<OutputField> {
@@ -68,15 +71,24 @@ impl Schema<'_> {
     pub(super) fn list_arguments(&self, module: ModuleId) -> Vec<InputValue> {
         let mut arguments = vec![
             InputValue::argument("filter", TypeRef::named(TypeKey::Filter(module)), "Which records."),
-            InputValue::argument("orderBy", TypeRef::list(TypeKey::OrderBy(module)), "In which order; ties end on the id."),
-            InputValue::argument("first", TypeRef::named(INT), "How many from the start; 50 by default, 10 in a nested list, at most 1,000."),
+            InputValue::argument(
+                "orderBy",
+                TypeRef::list(TypeKey::OrderBy(module)),
+                "In which order; ties end on the id.",
+            ),
+            InputValue::argument(
+                "first",
+                TypeRef::named(INT),
+                "How many from the start; 50 by default, 10 in a nested list, at most 1,000.",
+            ),
             InputValue::argument("after", TypeRef::named(STRING), "Only what comes after this cursor."),
             InputValue::argument("last", TypeRef::named(INT), "How many from the end, at most 1,000."),
             InputValue::argument("before", TypeRef::named(STRING), "Only what comes before this cursor."),
             InputValue::argument("offset", TypeRef::named(INT), "How many to leave out first."),
         ];
         if self.may_see_deleted(module) {
-            let deleted = InputValue::argument("deleted", TypeRef::named(TypeKey::Deleted), "Whether deleted records take part.");
+            let deleted =
+                InputValue::argument("deleted", TypeRef::named(TypeKey::Deleted), "Whether deleted records take part.");
             arguments.push(deleted.defaulting("EXCLUDE"));
         }
         arguments
@@ -104,7 +116,10 @@ impl Schema<'_> {
             return None;
         }
         let words = "Deletes a record softly: it can be restored until the retention ends.";
-        Some(self.mutation("delete", module, Meaning::Delete(module), words).with(vec![id_argument(), if_version_argument()]))
+        Some(
+            self.mutation("delete", module, Meaning::Delete(module), words)
+                .with(vec![id_argument(), if_version_argument()]),
+        )
     }
 
     fn mutation(&self, verb: &str, module: ModuleId, meaning: Meaning, words: &str) -> OutputField {
@@ -113,18 +128,32 @@ impl Schema<'_> {
     }
 
     pub(super) fn node_fields(&self) -> Vec<OutputField> {
-        vec![OutputField::new("id", TypeRef::required(ID), Meaning::Value(Module::ID), Some("The record's id.".to_owned()))]
+        vec![OutputField::new(
+            "id",
+            TypeRef::required(ID),
+            Meaning::Value(Module::ID),
+            Some("The record's id.".to_owned()),
+        )]
     }
 
     pub(super) fn viewer_fields(&self) -> Vec<OutputField> {
         let mut fields = Vec::new();
         if let Some(module) = self.user_module().filter(|module| self.rights.can_read_module(*module)) {
             let words = "The caller's user; null for a caller without one.".to_owned();
-            fields.push(OutputField::new("user", TypeRef::named(TypeKey::Record(module)), Meaning::ViewerUser, Some(words)));
+            fields.push(OutputField::new(
+                "user",
+                TypeRef::named(TypeKey::Record(module)),
+                Meaning::ViewerUser,
+                Some(words),
+            ));
         }
         fields.push(OutputField::part("role", TypeRef::required(STRING), "The name of the caller's role."));
         fields.push(OutputField::part("locale", TypeRef::required(STRING), "The caller's language, by BCP 47."));
-        fields.push(OutputField::part("timeZone", TypeRef::required(STRING), "The caller's time zone, by its IANA name."));
+        fields.push(OutputField::part(
+            "timeZone",
+            TypeRef::required(STRING),
+            "The caller's time zone, by its IANA name.",
+        ));
         let words = "What the caller may do, for each module that exists for the caller.";
         fields.push(OutputField::part("modules", TypeRef::required_list(TypeKey::ViewerModule), words));
         fields

@@ -30,7 +30,11 @@ impl Schema<'_> {
     fn write_field(&self, module: ModuleId, field: &Field) -> Option<InputValue> {
         let value = if field.reference().is_some() {
             let name = format!("{}{ID_SUFFIX}", field.name);
-            InputValue::targeting(&name, TypeRef::named(TypeKey::Scalar(Scalar::Id)), InputTarget::ReferenceId(field.id))
+            InputValue::targeting(
+                &name,
+                TypeRef::named(TypeKey::Scalar(Scalar::Id)),
+                InputTarget::ReferenceId(field.id),
+            )
         } else {
             let key = self.value_type(module, field.id)?;
             let ty = match field.kind {

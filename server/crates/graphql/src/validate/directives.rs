@@ -27,11 +27,19 @@ impl<'a> Validator<'a> {
                 self.refuse(format!("Directive \"@{name}\" may not be used on {location}."), directive.pos);
             }
             if !seen.insert(name) {
-                self.refuse(format!("The directive \"@{name}\" can only be used once at this location."), directive.pos);
+                self.refuse(
+                    format!("The directive \"@{name}\" can only be used once at this location."),
+                    directive.pos,
+                );
             }
             if conditional {
                 let condition = InputValue::condition();
-                self.arguments(&directive.node.arguments, &[condition], &format!("directive \"@{name}\""), directive.pos);
+                self.arguments(
+                    &directive.node.arguments,
+                    &[condition],
+                    &format!("directive \"@{name}\""),
+                    directive.pos,
+                );
             }
         }
     }

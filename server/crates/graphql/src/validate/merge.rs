@@ -64,7 +64,12 @@ impl<'a> Validator<'a> {
         for other in others {
             if !same_shape(self.schema, &first.definition.ty, &other.definition.ty) {
                 let (one, two) = (self.schema.show(&first.definition.ty), self.schema.show(&other.definition.ty));
-                return Err(conflict(key, &format!("they return conflicting types \"{one}\" and \"{two}\""), first, other));
+                return Err(conflict(
+                    key,
+                    &format!("they return conflicting types \"{one}\" and \"{two}\""),
+                    first,
+                    other,
+                ));
             }
         }
         Ok(())
@@ -144,7 +149,10 @@ fn same_shape(schema: Schema<'_>, one: &TypeRef, other: &TypeRef) -> bool {
     }
 }
 
-fn same_arguments(one: &[(Positioned<Name>, Positioned<Value>)], other: &[(Positioned<Name>, Positioned<Value>)]) -> bool {
+fn same_arguments(
+    one: &[(Positioned<Name>, Positioned<Value>)],
+    other: &[(Positioned<Name>, Positioned<Value>)],
+) -> bool {
     one.len() == other.len()
         && one.iter().all(|(name, value)| {
             other.iter().any(|(other_name, other_value)| name.node == other_name.node && value.node == other_value.node)
@@ -152,6 +160,8 @@ fn same_arguments(one: &[(Positioned<Name>, Positioned<Value>)], other: &[(Posit
 }
 
 fn conflict(key: &str, why: &str, one: &Selected<'_>, other: &Selected<'_>) -> Error {
-    let message = format!("Fields \"{key}\" conflict because {why}. Use different aliases on the fields to fetch both if this was intentional.");
+    let message = format!(
+        "Fields \"{key}\" conflict because {why}. Use different aliases on the fields to fetch both if this was intentional."
+    );
     Error::input(message).at(one.field.pos).at(other.field.pos)
 }

@@ -8,14 +8,16 @@ mod directives;
 mod fragments;
 mod merge;
 mod selection;
+#[cfg(test)]
+mod tests;
 mod variables;
 
 pub use variables::variable_type;
 
 use std::collections::HashMap;
 
-use async_graphql_parser::types::{ExecutableDocument, OperationType};
 use async_graphql_parser::Pos;
+use async_graphql_parser::types::{ExecutableDocument, OperationType};
 
 use crate::error::Error;
 use crate::guard;

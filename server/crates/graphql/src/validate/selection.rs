@@ -51,13 +51,17 @@ impl<'a> Validator<'a> {
         let definition = parent.and_then(|parent| self.schema.field(parent, name));
         let Some(definition) = definition else {
             if let Some(parent) = parent {
-                self.refuse(format!("Cannot query field \"{name}\" on type \"{}\".", self.schema.name(parent)), field.pos);
+                self.refuse(
+                    format!("Cannot query field \"{name}\" on type \"{}\".", self.schema.name(parent)),
+                    field.pos,
+                );
             }
             self.unknown_arguments_use(&node.arguments);
             self.selection_set(&node.selection_set.node, None);
             return;
         };
-        let owner = || format!("field \"{}.{name}\"", parent.map(|parent| self.schema.name(parent)).unwrap_or_default());
+        let owner =
+            || format!("field \"{}.{name}\"", parent.map(|parent| self.schema.name(parent)).unwrap_or_default());
         let owner = owner();
         self.arguments(&node.arguments, &definition.arguments, &owner, field.pos);
 
@@ -71,7 +75,8 @@ impl<'a> Validator<'a> {
             }
             self.selection_set(&node.selection_set.node, Some(ty));
         } else if selects {
-            let message = format!("Field \"{name}\" must not have a selection since type \"{}\" has no subfields.", shown());
+            let message =
+                format!("Field \"{name}\" must not have a selection since type \"{}\" has no subfields.", shown());
             self.refuse(message, node.selection_set.pos);
             self.selection_set(&node.selection_set.node, None);
         }
@@ -101,8 +106,10 @@ impl<'a> Validator<'a> {
         for argument in defined.iter().filter(|argument| argument.ty.is_non_null() && argument.default.is_none()) {
             if !seen.contains(argument.name.as_str()) {
                 let ty = self.schema.show(&argument.ty);
-                let message =
-                    format!("Argument \"{}\" of type \"{ty}\" is required on {owner}, but it was not provided.", argument.name);
+                let message = format!(
+                    "Argument \"{}\" of type \"{ty}\" is required on {owner}, but it was not provided.",
+                    argument.name
+                );
                 self.refuse(message, position);
             }
         }

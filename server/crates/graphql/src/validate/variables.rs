@@ -68,11 +68,13 @@ impl<'a> Validator<'a> {
             let Some(expected) = &one.expected else { continue };
             if !fits(&ty, default, expected, one.has_default) {
                 let (ty, expected) = (self.schema.show(&ty), self.schema.show(expected));
-                let message = format!("Variable \"${name}\" of type \"{ty}\" used in position expecting type \"{expected}\".");
+                let message =
+                    format!("Variable \"${name}\" of type \"{ty}\" used in position expecting type \"{expected}\".");
                 self.refuse(message, one.position);
             } else if let (Some(one_of), false) = (one.one_of, ty.is_non_null()) {
                 let shown = self.schema.name(one_of);
-                let message = format!("Variable \"${name}\" must be non-nullable to be used for the oneOf type \"{shown}\".");
+                let message =
+                    format!("Variable \"${name}\" must be non-nullable to be used for the oneOf type \"{shown}\".");
                 self.refuse(message, one.position);
             }
         }

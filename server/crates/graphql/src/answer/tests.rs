@@ -1,0 +1,165 @@
+//! The writer on rows in memory: what stands where, and that what it writes is JSON.
+
+use std::collections::HashMap;
+
+use serde_json::{Value as Json, json};
+
+use super::{Cell, Page, Rows, write_data, write_text};
+use crate::fixture::{World, sales};
+
+/// Rows as JSON arrays, and the pages of parents.
+#[derive(Default)]
+struct Table {
+    rows: Vec<Vec<Json>>,
+    root: Page,
+    pages: HashMap<String, Page>,
+    children: Vec<Table>,
+}
+
+impl Table {
+    fn new(rows: Json) -> Self {
+        let rows: Vec<Vec<Json>> = serde_json::from_value(rows).unwrap();
+        let root = Page { rows: 0..rows.len(), has_more: false, total: rows.len() as i64 };
+        Self { rows, root, ..Self::default() }
+    }
+}
+
+impl Rows for Table {
+    fn cell(&self, row: usize, output: usize) -> Cell<'_> {
+        match &self.rows[row][output] {
+            Json::Null => Cell::Null,
+            Json::Bool(truth) => Cell::Boolean(*truth),
+            Json::Number(number) => Cell::Integer(number.as_i64().unwrap()),
+            Json::String(text) => Cell::Text(text),
+            other => panic!("{other} is no cell"),
+        }
+    }
+
+    fn root(&self) -> Page {
+        self.root.clone()
+    }
+
+    fn of_parent(&self, parent: &str) -> Page {
+        self.pages.get(parent).cloned().unwrap_or_default()
+    }
+
+    fn child(&self, position: usize) -> &Self {
+        &self.children[position]
+    }
+}
+
+fn answer(world: &World, query: &str, tables: &[Table]) -> String {
+    let operation = world.compile(query, json!({})).unwrap();
+    let (read, written) = if operation.mutations.is_empty() { (tables, &[][..]) } else { (&[][..], tables) };
+    let mut out = Vec::new();
+    match write_data(&operation.shape, read, written, &world.cursors, &mut out) {
+        Ok(()) => String::from_utf8(out).unwrap(),
+        Err(error) => error.message,
+    }
+}
+
+#[test]
+fn values_are_written_as_their_types() {
+    let world = World::new(sales);
+    let query = "{ deal(id: 1) { title t: title amount views won stage notes closeDate version account { name } kind: __typename } }";
+    let row =
+        json!([["a\"b\\\n", "12.50", 9_007_199_254_740_993_i64, true, "WON", "{\"x\": [1.0]}", null, 3, null, null]]);
+    let expected = r#"{"deal":{"title":"a\"b\\\n","t":"a\"b\\\n","amount":"12.50","views":"9007199254740993","won":true,"stage":"WON","notes":{"x": [1.0]},"closeDate":null,"version":3,"account":null,"kind":"Deal"}}"#;
+    assert_eq!(answer(&world, query, &[Table::new(row)]), expected);
+    assert_eq!(answer(&world, query, &[Table::new(json!([]))]), r#"{"deal":null}"#);
+}
+
+#[test]
+fn a_reference_to_several_modules_shows_the_one_that_is_there() {
+    let world = World::new(sales);
+    let query = "{ tasks { nodes { parent { __typename ... on Account { name } ... on Deal { title } } } } }";
+    // Outputs: the account's id and name, the deal's id and title.
+    let rows = json!([["a", "Acme", null, null], [null, null, "d", "Big"], [null, null, null, null]]);
+    let expected = r#"{"tasks":{"nodes":[{"parent":{"__typename":"Account","name":"Acme"}},{"parent":{"__typename":"Deal","title":"Big"}},{"parent":null}]}}"#;
+    assert_eq!(answer(&world, query, &[Table::new(rows)]), expected);
+}
+
+#[test]
+fn each_parent_has_its_own_page() {
+    let world = World::new(sales);
+    let query = "{ accounts { nodes { one: deals(first: 1) { totalCount nodes { title } pageInfo { hasNextPage hasPreviousPage } } } } }";
+    let mut deals = Table::new(json!([["x"], ["y"]]));
+    deals.pages.insert("a".to_owned(), Page { rows: 1..2, has_more: true, total: 7 });
+    let accounts = Table { children: vec![deals], ..Table::new(json!([["a"], ["b"]])) };
+    let expected = r#"{"accounts":{"nodes":[{"one":{"totalCount":7,"nodes":[{"title":"y"}],"pageInfo":{"hasNextPage":true,"hasPreviousPage":false}}},{"one":{"totalCount":0,"nodes":[],"pageInfo":{"hasNextPage":false,"hasPreviousPage":false}}}]}}"#;
+    assert_eq!(answer(&world, query, &[accounts]), expected);
+}
+
+#[test]
+fn pages_tell_what_lies_before_and_after() {
+    let world = World::new(sales);
+    let more = |has_more| {
+        let table = Table::new(json!([["a"]]));
+        Table { root: Page { has_more, ..table.root.clone() }, ..table }
+    };
+    for (arguments, has_more, next, previous) in [
+        ("first: 1", true, true, false),
+        ("first: 1", false, false, false),
+        ("first: 1, offset: 1", false, false, true),
+        ("last: 1", true, false, true),
+        ("last: 1, offset: 2", false, true, false),
+    ] {
+        let query = format!("{{ deals({arguments}) {{ pageInfo {{ hasNextPage hasPreviousPage }} }} }}");
+        let expected = json!({"deals": {"pageInfo": {"hasNextPage": next, "hasPreviousPage": previous}}});
+        let written = answer(&world, &query, &[more(has_more)]);
+        assert_eq!(serde_json::from_str::<Json>(&written).unwrap(), expected, "{arguments}");
+    }
+}
+
+#[test]
+fn a_written_cursor_is_read_back_as_the_place_of_its_row() {
+    let world = World::new(sales);
+    let order = "orderBy: [{amount: DESC}, {title: ASC}, {closeDate: ASC}, {won: ASC}, {views: DESC}, {callAt: ASC}, {createdAt: ASC}]";
+    let query = |more: &str| {
+        format!("{{ deals({order}{more}) {{ edges {{ cursor }} pageInfo {{ startCursor endCursor }} }} }}")
+    };
+    let id = "01900000-0000-7000-8000-00000000000a";
+    let row = json!(["12.50", "è \"x\"", null, true, 5, "09:30:00", "2026-01-31T10:00:00.000Z", id]);
+    let written = answer(&world, &query(""), &[Table::new(json!([row]))]);
+    let json: Json = serde_json::from_str(&written).unwrap();
+    let cursor = json["deals"]["pageInfo"]["endCursor"].as_str().unwrap();
+    assert_eq!(json["deals"]["edges"][0]["cursor"], cursor);
+
+    let operation = world.compile(&query(&format!(", after: \"{cursor}\"")), json!({})).unwrap();
+    let place = operation.lists[0].get().page.after.clone().unwrap();
+    let values: Vec<String> =
+        place.iter().map(|part| format!("{} {:?}", part.is_null, operation.values[part.slot.0 as usize])).collect();
+    let expected = [
+        "false Decimal(12.5)".to_owned(),
+        "false Text(\"è \\\"x\\\"\")".to_owned(),
+        "true Null".to_owned(),
+        "false Boolean(true)".to_owned(),
+        "false Integer(5)".to_owned(),
+        "false Time(09:30:00)".to_owned(),
+        "false DateTime(2026-01-31T10:00:00Z)".to_owned(),
+        format!("false Id({id})"),
+    ];
+    assert_eq!(values, expected);
+
+    let empty = answer(&world, &query(""), &[Table::new(json!([]))]);
+    assert_eq!(empty, r#"{"deals":{"edges":[],"pageInfo":{"startCursor":null,"endCursor":null}}}"#);
+}
+
+#[test]
+fn a_mutation_shows_what_it_wrote() {
+    let world = World::new(sales);
+    let query = "mutation { a: deleteDeal(id: 1) { title } }";
+    assert_eq!(answer(&world, query, &[Table::new(json!([["x"]]))]), r#"{"a":{"title":"x"}}"#);
+    let unseen = "The record was written, but you may not see it any more.";
+    assert_eq!(answer(&world, query, &[Table::new(json!([]))]), unseen);
+}
+
+#[test]
+fn any_text_is_read_back_as_it_was() {
+    let all: String = (0..=0x250_u32).chain([0x2028, 0xfffd, 0x1f600]).filter_map(char::from_u32).collect();
+    for text in ["", "plain", "\"\\\u{0}\n", "è \u{7f} 😀", &all] {
+        let mut json = Vec::new();
+        write_text(text, &mut json);
+        assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text);
+    }
+}

@@ -1,0 +1,227 @@
+//! A compiled operation as text with names in place of ids, for the cases of the tests.
+
+use std::fmt::Write as _;
+
+use cardine_model::catalog::{Catalog, FieldPath, Hop, ModuleId};
+use cardine_query::{Filter, KeysetValue, List, Nulls, Take};
+
+use super::{Operation, Write};
+use crate::shape::{ConnectionField, ConnectionShape, EdgeField, FieldShape, ObjectShape, PageInfoField, RootField};
+
+pub(super) fn print(catalog: &Catalog, operation: &Operation) -> String {
+    let mut printer = Printer { catalog, out: String::new() };
+    for (position, list) in operation.lists.iter().enumerate() {
+        let _ = writeln!(printer.out, "list {position}");
+        printer.list(list.get(), 1);
+    }
+    for mutation in &operation.mutations {
+        printer.write(&mutation.write);
+        printer.list(mutation.then.get(), 1);
+        for (position, value) in mutation.values.iter().enumerate() {
+            let _ = writeln!(printer.out, "  ${} = {value:?}", position + 1);
+        }
+    }
+    for (position, value) in operation.values.iter().enumerate() {
+        let _ = writeln!(printer.out, "${position} = {value:?}");
+    }
+    let _ = writeln!(printer.out, "rows {}", operation.rows);
+    printer.out.push_str("answer\n");
+    for (key, field) in &operation.shape {
+        printer.key(key, 1);
+        printer.root_field(field, 1);
+    }
+    printer.out
+}
+
+struct Printer<'a> {
+    catalog: &'a Catalog,
+    out: String,
+}
+
+impl Printer<'_> {
+    fn line(&mut self, depth: usize, text: &str) {
+        let _ = writeln!(self.out, "{}{text}", "  ".repeat(depth));
+    }
+
+    fn list(&mut self, list: &List, depth: usize) {
+        let take = match list.page.take {
+            Take::First(slot) => format!("first ${}", slot.0),
+            Take::Last(slot) => format!("last ${}", slot.0),
+            Take::One => "one".to_owned(),
+        };
+        let mut head = format!("{} {take}", self.catalog.module(list.module).name);
+        for (word, place) in [("after", &list.page.after), ("before", &list.page.before)] {
+            let slot = |value: &KeysetValue| format!("${}{}", value.slot.0, if value.is_null { " null" } else { "" });
+            if let Some(place) = place {
+                let _ = write!(head, " {word} ({})", place.iter().map(slot).collect::<Vec<_>>().join(", "));
+            }
+        }
+        if let Some(offset) = list.page.offset {
+            let _ = write!(head, " offset ${}", offset.0);
+        }
+        let _ = write!(head, " deleted {:?}", list.deleted);
+        for (word, wanted) in [("rows", list.rows), ("count", list.count)] {
+            if wanted {
+                let _ = write!(head, " {word}");
+            }
+        }
+        self.line(depth, &head);
+        if let Some(filter) = &list.filter {
+            let filter = self.filter(list.module, filter);
+            self.line(depth + 1, &format!("where {filter}"));
+        }
+        for key in &list.order {
+            let path = self.path(list.module, &key.path);
+            let direction = if key.descending { "desc" } else { "asc" };
+            let nulls = if key.nulls == Nulls::First { "nulls first" } else { "nulls last" };
+            self.line(depth + 1, &format!("order {path} {direction} {nulls}"));
+        }
+        let outputs: Vec<String> = list.outputs.iter().map(|path| self.path(list.module, path)).collect();
+        self.line(depth + 1, &format!("outputs {}", outputs.join(", ")));
+        for child in &list.children {
+            let module = child.at.last().map_or(list.module, |hop| hop.target);
+            let relation = &self.catalog.module(module).relation(child.relation).name;
+            self.line(depth + 1, &format!("child {relation} of output {}", child.parent_output));
+            self.list(&child.list, depth + 2);
+        }
+    }
+
+    fn hops(&self, module: ModuleId, hops: &[Hop]) -> (ModuleId, String) {
+        let mut at = module;
+        let mut text = String::new();
+        for hop in hops {
+            let _ =
+                write!(text, "{}:{}.", self.catalog.field(at, hop.field).name, self.catalog.module(hop.target).name);
+            at = hop.target;
+        }
+        (at, text)
+    }
+
+    fn path(&self, module: ModuleId, path: &FieldPath) -> String {
+        let (module, hops) = self.hops(module, &path.hops);
+        format!("{hops}{}", self.catalog.field(module, path.field).name)
+    }
+
+    fn filter(&self, module: ModuleId, filter: &Filter) -> String {
+        let all = |parts: &[Filter], word: &str| {
+            let parts: Vec<String> = parts.iter().map(|part| self.filter(module, part)).collect();
+            format!("{word}({})", parts.join(", "))
+        };
+        match filter {
+            Filter::All(parts) => all(parts, "all"),
+            Filter::Any(parts) => all(parts, "any"),
+            Filter::Not(part) => format!("not({})", self.filter(module, part)),
+            Filter::Compare { path, op, operand } => format!("{} {op:?} ${}", self.path(module, path), operand.0),
+            Filter::IsNull { path, negated } => {
+                format!("{} is {}null", self.path(module, path), if *negated { "not " } else { "" })
+            }
+            Filter::Related { at, relation, quantifier, filter } => {
+                let (module, hops) = self.hops(module, at);
+                let relation = self.catalog.module(module).relation(*relation);
+                format!("{hops}{} {quantifier:?}({})", relation.name, self.filter(relation.module, filter))
+            }
+        }
+    }
+
+    fn write(&mut self, write: &Write) {
+        let (head, module, data) = match write {
+            Write::Create { module, data } => ("create".to_owned(), module, data.as_slice()),
+            Write::Update { module, id, data, if_version } => {
+                (format!("update {id} {if_version:?}"), module, data.as_slice())
+            }
+            Write::Delete { module, id, if_version } => (format!("delete {id} {if_version:?}"), module, &[][..]),
+        };
+        self.line(0, &format!("{} {head}", self.catalog.module(*module).name));
+        for (field, value) in data {
+            self.line(1, &format!("{} = {value:?}", self.catalog.field(*module, *field).name));
+        }
+    }
+
+    fn key(&mut self, key: &[u8], depth: usize) {
+        let _ = write!(self.out, "{}{} ", "  ".repeat(depth), String::from_utf8_lossy(key));
+    }
+
+    fn root_field(&mut self, field: &RootField, depth: usize) {
+        match field {
+            RootField::Constant(json) => self.line(0, &String::from_utf8_lossy(json)),
+            RootField::Object(fields) => {
+                self.out.push('\n');
+                for (key, field) in fields {
+                    self.key(key, depth + 1);
+                    self.root_field(field, depth + 1);
+                }
+            }
+            RootField::One { list, object } => self.object(&format!("one of list {list}"), object, depth),
+            RootField::Written { step, object } => self.object(&format!("written by {step}"), object, depth),
+            RootField::Connection { list, shape } => self.connection(&format!("page of list {list}"), shape, depth),
+            RootField::Nodes(nodes) => {
+                self.line(0, &format!("nodes {:?}", nodes.entries));
+                for (list, id, object) in &nodes.lists {
+                    let _ = write!(self.out, "{}", "  ".repeat(depth + 1));
+                    self.object(&format!("of list {list}, id {id}"), object, depth + 1);
+                }
+            }
+        }
+    }
+
+    fn object(&mut self, head: &str, object: &ObjectShape, depth: usize) {
+        self.line(0, head);
+        for (key, field) in &object.fields {
+            self.key(key, depth + 1);
+            match field {
+                FieldShape::Constant(json) => self.line(0, &String::from_utf8_lossy(json)),
+                FieldShape::Cell { output, encoding } => self.line(0, &format!("output {output} {encoding:?}")),
+                FieldShape::ToOne(targets) => {
+                    self.out.push('\n');
+                    for target in targets {
+                        let _ = write!(self.out, "{}", "  ".repeat(depth + 2));
+                        self.object(&format!("if output {}", target.id), &target.object, depth + 2);
+                    }
+                }
+                FieldShape::ToMany { child, parent, shape } => {
+                    self.connection(&format!("page of child {child} by output {parent}"), shape, depth + 1);
+                }
+            }
+        }
+    }
+
+    fn connection(&mut self, head: &str, shape: &ConnectionShape, depth: usize) {
+        let mut head = head.to_owned();
+        for (word, is) in [("from the end", shape.from_end), ("cut", shape.cut)] {
+            if is {
+                let _ = write!(head, ", {word}");
+            }
+        }
+        if let Some(cursor) = &shape.cursor {
+            let _ = write!(head, ", cursor of outputs {:?}", cursor.keys);
+        }
+        self.line(0, &head);
+        for (key, field) in &shape.fields {
+            self.key(key, depth + 1);
+            match field {
+                ConnectionField::Constant(json) => self.line(0, &String::from_utf8_lossy(json)),
+                ConnectionField::TotalCount => self.line(0, "total count"),
+                ConnectionField::Nodes(object) => self.object("nodes", object, depth + 1),
+                ConnectionField::Edges(fields) => {
+                    self.line(0, "edges");
+                    for (key, field) in fields {
+                        self.key(key, depth + 2);
+                        match field {
+                            EdgeField::Constant(json) => self.line(0, &String::from_utf8_lossy(json)),
+                            EdgeField::Cursor => self.line(0, "cursor"),
+                            EdgeField::Node(object) => self.object("node", object, depth + 2),
+                        }
+                    }
+                }
+                ConnectionField::PageInfo(fields) => {
+                    let name = |field: &PageInfoField| match field {
+                        PageInfoField::Constant(json) => String::from_utf8_lossy(json).into_owned(),
+                        other => format!("{other:?}"),
+                    };
+                    let fields: Vec<String> = fields.iter().map(|(_, field)| name(field)).collect();
+                    self.line(0, &format!("page info {}", fields.join(", ")));
+                }
+            }
+        }
+    }
+}
