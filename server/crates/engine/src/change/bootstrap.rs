@@ -43,7 +43,7 @@ pub(super) async fn bootstrap_with(store: &Store, built_in: Vec<ModuleDefinition
         });
         let planned = match planned.await?? {
             Ok(planned) => Arc::new(planned),
-            Err(base) => return Ok(base),
+            Err(base) => return Ok(*base),
         };
         let author = Author { actor: None, via: "system", request: Uuid::now_v7(), now: Utc::now() };
         match commit(store, Arc::clone(&planned), author).await {
@@ -68,7 +68,7 @@ fn install_what_fits(
     dialect: cardine_sql::Dialect,
     base: Catalog,
     mut missing: Vec<ModuleDefinition>,
-) -> Result<Planned, Catalog> {
+) -> Result<Planned, Box<Catalog>> {
     while !missing.is_empty() {
         match install(dialect, Some(&base), &PLATFORM, missing.clone()) {
             Ok(planned) => return Ok(planned),
@@ -84,5 +84,5 @@ fn install_what_fits(
             }
         }
     }
-    Err(base)
+    Err(Box::new(base))
 }

@@ -3,6 +3,7 @@
 mod database;
 mod flow;
 mod indexes;
+mod live;
 mod names;
 mod start;
 mod tables;
