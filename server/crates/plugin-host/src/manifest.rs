@@ -122,6 +122,7 @@ impl Manifest {
     }
 
     /// Paths at which two manifests differ, at most ten.
+    #[cfg(feature = "runtime")]
     pub(crate) fn differences(&self, other: &Value) -> Vec<String> {
         let mut found = Vec::new();
         collect_differences(&self.raw, other, &mut Vec::new(), &mut found);
@@ -174,6 +175,7 @@ pub(crate) fn compile_schema(schema: &Value) -> Result<jsonschema::Validator, St
         .map_err(|error| error.to_string())
 }
 
+#[cfg(feature = "runtime")]
 fn collect_differences(left: &Value, right: &Value, path: &mut Vec<String>, found: &mut Vec<String>) {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
@@ -236,6 +238,7 @@ mod tests {
         assert_eq!(Manifest::parse(&text).unwrap_err()[0].rule, "schema");
     }
 
+    #[cfg(feature = "runtime")]
     #[test]
     fn differences_name_their_place() {
         let manifest = Manifest::parse(GOOD).unwrap();
