@@ -119,10 +119,17 @@ on_both_databases! {
         if let Some(url) = &url {
             arguments.extend(["--database", url]);
         }
-        for word in ["migrate", "doctor"] {
-            let words: Vec<&str> = [word].into_iter().chain(arguments.iter().copied()).collect();
-            let output = run(folder.path(), &words);
-            assert!(output.status.success(), "{word}: {}", said(&output));
+        let run = |words: &[&str]| {
+            let words: Vec<&str> = words.iter().copied().chain(arguments.iter().copied()).collect();
+            run(folder.path(), &words)
+        };
+        let migrated = run(&["migrate"]);
+        assert!(migrated.status.success(), "{}", said(&migrated));
+        let doctor = run(&["doctor"]);
+        if url.is_none() {
+            assert!(!doctor.status.success() && said(&doctor).contains("administrator"), "nobody could sign in: {}", said(&doctor));
+        } else {
+            assert!(doctor.status.success(), "the server's own administrator is there: {}", said(&doctor));
         }
     }
 

@@ -19,8 +19,11 @@ pub const TEXT_LENGTH_MAX: usize = 10_000;
 pub const LONG_TEXT_LENGTH_MAX: usize = 1_000_000;
 
 /// Normalises and checks one value of `field`; what breaks a rule goes to `issues` under `path`.
+///
+/// A text of spaces alone is no value: a form that was sent empty must not satisfy `required`.
 pub fn check_value(field: &Field, value: Value, path: &[PathSegment], issues: &mut Vec<Issue>) -> Value {
-    if value.is_null() {
+    let is_blank = matches!(&value, Value::Text(text) if text.trim().is_empty());
+    if value.is_null() || (is_blank && field.required) {
         if field.required {
             issues.push(issue(field, path, "required", "a value is required"));
         }
