@@ -47,9 +47,10 @@ impl App {
         address: SocketAddr,
         setup: Setup,
     ) -> Self {
-        let public_url = config.public_url.clone().unwrap_or_else(|| {
-            Url::parse(&format!("http://{address}/")).expect("an address and port make a URL")
-        });
+        let public_url = config
+            .public_url
+            .clone()
+            .unwrap_or_else(|| Url::parse(&format!("http://{address}/")).expect("an address and port make a URL"));
         Self {
             engine,
             front,

@@ -97,17 +97,11 @@ mod tests {
 
     #[test]
     fn options_stand_before_or_behind_the_sub_command() {
-        for words in [
-            ["cardine", "--listen", "[::1]:1", "serve"],
-            ["cardine", "serve", "--listen", "[::1]:1"],
-        ] {
+        for words in [["cardine", "--listen", "[::1]:1", "serve"], ["cardine", "serve", "--listen", "[::1]:1"]] {
             let cli = Cli::try_parse_from(words).unwrap();
             assert_eq!(cli.settings.listen.as_deref(), Some("[::1]:1"));
         }
-        assert!(
-            Cli::try_parse_from(["cardine"]).unwrap().command.is_none(),
-            "serve is the default"
-        );
+        assert!(Cli::try_parse_from(["cardine"]).unwrap().command.is_none(), "serve is the default");
     }
 
     #[test]

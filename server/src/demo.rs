@@ -1,6 +1,6 @@
 //! `serve --demo`: fills an empty database with the demo company of `schema/demo`, through the same door as every client.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, bail, ensure};
 use cardine_engine::identity::{ChangedBy, NewUser};
@@ -10,12 +10,17 @@ use cardine_graphql::limits::Limits;
 use cardine_graphql::{Front, Request};
 use cardine_model::catalog::Module;
 use cardine_model::resolve::demo_documents;
+use cardine_store::platform::settings::{fetch_setting, put_setting};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 /// The document of users: they are made by the platform, not by a mutation of the records API.
 const USERS: &str = "User";
+/// The setting that tells how far an earlier start has got, and its two values.
+const PROGRESS: &str = "demo";
+const BEGUN: &str = "begun";
+const LOADED: &str = "loaded";
 /// Records a mutation: the largest number that keeps the default bounds.
 const BATCH: usize = 20;
 
@@ -46,15 +51,43 @@ pub async fn load(engine: &Engine) -> anyhow::Result<()> {
         let file: File = serde_json::from_str(document(name)?).with_context(|| name.clone())?;
         files.push(file);
     }
-    let mut loader = Loader { engine, today: Utc::now().date_naive(), ids: HashMap::new() };
-    if loader.is_loaded(&files) {
-        return Ok(());
+    match read_progress(engine).await?.as_deref() {
+        Some(LOADED) => return Ok(()),
+        Some(_) => bail!("an earlier start broke off while it loaded them; begin again with an empty database"),
+        None => write_progress(engine, BEGUN).await?,
     }
+    let mut loader = Loader { engine, today: Utc::now().date_naive(), ids: HashMap::new() };
     for file in files {
         let name = file.module.clone();
         loader.load_file(file).await.with_context(|| format!("the records of {name}"))?;
     }
-    Ok(())
+    write_progress(engine, LOADED).await
+}
+
+async fn read_progress(engine: &Engine) -> anyhow::Result<Option<String>> {
+    let read = engine.store().read(|tx| Box::pin(async move { fetch_setting(tx, PROGRESS).await }));
+    Ok(read.await?)
+}
+
+async fn write_progress(engine: &Engine, progress: &'static str) -> anyhow::Result<()> {
+    let write = engine.store().write(move |tx| Box::pin(async move { put_setting(tx, PROGRESS, progress).await }));
+    Ok(write.await?)
+}
+
+/// How many records can be made at once: as long as none refers to another one of them.
+fn batch_length(records: &[Record]) -> usize {
+    let mut keys = HashSet::new();
+    let refers = |record: &Record, keys: &HashSet<&str>| {
+        let mut references = record.data.values().filter_map(|value| value.get("ref").and_then(Json::as_str));
+        references.any(|key| keys.contains(key))
+    };
+    for (position, record) in records.iter().take(BATCH).enumerate() {
+        if refers(record, &keys) {
+            return position;
+        }
+        keys.insert(record.key.as_str());
+    }
+    records.len().min(BATCH)
 }
 
 struct Loader<'a> {
@@ -65,13 +98,6 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// Users are made first, so the last one tells that an earlier start has got at least that far.
-    fn is_loaded(&self, files: &[File]) -> bool {
-        let access = &self.engine.snapshot().access;
-        let mut users = files.iter().filter(|file| file.module == USERS).flat_map(|file| &file.records);
-        users.any(|user| user.data["email"].as_str().is_some_and(|email| access.user_with_email(email).is_some()))
-    }
-
     async fn load_file(&mut self, file: File) -> anyhow::Result<()> {
         if file.module == USERS {
             for record in file.records {
@@ -79,8 +105,11 @@ impl Loader<'_> {
             }
             return Ok(());
         }
-        for batch in file.records.chunks(BATCH) {
+        let mut rest = file.records.as_slice();
+        while !rest.is_empty() {
+            let (batch, others) = rest.split_at(batch_length(rest));
             self.create_records(&file.module, batch).await?;
+            rest = others;
         }
         Ok(())
     }
@@ -163,5 +192,25 @@ impl Loader<'_> {
         let mut context = self.engine.request(snapshot, actor, now, self.today);
         context.via = "demo";
         context
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(key: &str, refers_to: &str) -> Record {
+        let data = json!({"name": key, "parent": {"ref": refers_to}});
+        serde_json::from_value(json!({"key": key, "data": data})).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn a_batch_ends_before_a_record_that_needs_one_of_it() {
+        let records = [record("a", "z"), record("b", "z"), record("c", "a"), record("d", "c")];
+        assert_eq!(batch_length(&records), 2);
+        assert_eq!(batch_length(&records[2..]), 1);
+        assert_eq!(batch_length(&records[3..]), 1);
+        let many: Vec<Record> = (0..50).map(|number| record(&number.to_string(), "z")).collect();
+        assert_eq!(batch_length(&many), BATCH);
     }
 }

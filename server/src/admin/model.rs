@@ -71,9 +71,9 @@ impl From<&catalog::Module> for Module {
             name: field.name.clone(),
             system: field.system,
             read_only: field.read_only,
-            definition: definition["fields"].as_array().and_then(|fields| {
-                fields.iter().find(|definition| definition["name"] == field.name.as_str()).cloned()
-            }),
+            definition: definition["fields"]
+                .as_array()
+                .and_then(|fields| fields.iter().find(|definition| definition["name"] == field.name.as_str()).cloned()),
         };
         let (system, own): (Vec<_>, Vec<_>) = module.fields.iter().partition(|field| field.system);
         Self {

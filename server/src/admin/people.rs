@@ -129,7 +129,11 @@ impl Role {
             read: grant.read,
             update: grant.update,
             delete: grant.delete,
-            fields: grant.fields.iter().map(|(name, access)| (name.clone(), Json::from(access_name(*access)))).collect(),
+            fields: grant
+                .fields
+                .iter()
+                .map(|(name, access)| (name.clone(), Json::from(access_name(*access))))
+                .collect(),
         });
         Self {
             id: ID(role.id.to_string()),

@@ -192,7 +192,11 @@ mod tests {
     fn memory_is_bounded() {
         let back_off = BackOff::default();
         for number in 0..(ENTRIES_MAX as u32 + 500) {
-            back_off.count_failure(&format!("user{number}"), IpAddr::from(number.to_be_bytes()), at(u64::from(number) / 100));
+            back_off.count_failure(
+                &format!("user{number}"),
+                IpAddr::from(number.to_be_bytes()),
+                at(u64::from(number) / 100),
+            );
         }
         let tables = back_off.tables.lock().unwrap();
         assert!(tables.accounts.0.len() <= ENTRIES_MAX && tables.pairs.0.len() <= ENTRIES_MAX);

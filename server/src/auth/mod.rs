@@ -21,23 +21,37 @@ pub struct Auth {
     pub passwords: Passwords,
     back_off: BackOff,
     tokens: TokenCache,
-    started: Instant,
+    clock: Clock,
 }
+
+/// Time since any fixed point: it never jumps, unlike the time of day.
+struct Clock(Box<dyn Fn() -> Duration + Send + Sync>);
 
 impl Auth {
     /// With no failures and no tokens known.
     pub fn new() -> Self {
+        let started = Instant::now();
+        Self::with_clock(move || started.elapsed())
+    }
+
+    /// As [`Auth::new`], with a clock of the caller's.
+    pub fn with_clock(clock: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self {
             passwords: Passwords::new(),
             back_off: BackOff::default(),
             tokens: TokenCache::default(),
-            started: Instant::now(),
+            clock: Clock(Box::new(clock)),
         }
     }
 
-    /// Time since the start: never jumps, unlike the time of day.
     fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        (self.clock.0)()
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
     }
 }
 

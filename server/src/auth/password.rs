@@ -26,10 +26,7 @@ impl Passwords {
     /// With as many workers as there are cores.
     pub fn new() -> Self {
         let workers = std::thread::available_parallelism().map_or(2, usize::from);
-        Self {
-            permits: Arc::new(Semaphore::new(workers)),
-            decoy: hash("no user has this password").into(),
-        }
+        Self { permits: Arc::new(Semaphore::new(workers)), decoy: hash("no user has this password").into() }
     }
 
     /// What is stored of a new password: a PHC string.

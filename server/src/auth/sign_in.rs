@@ -83,7 +83,9 @@ impl Auth {
         let outcome = engine.refresh_session(refresh.hash().to_hex(), tokens.pair(), now).await?;
         self.tokens.clear();
         match outcome {
-            RefreshOutcome::Refreshed { user } if engine.snapshot().access.user(user).is_some_and(|user| user.active) => {
+            RefreshOutcome::Refreshed { user }
+                if engine.snapshot().access.user(user).is_some_and(|user| user.active) =>
+            {
                 Ok(tokens)
             }
             RefreshOutcome::Refreshed { .. } | RefreshOutcome::Unknown => Err(SignInError::Refused),

@@ -33,11 +33,12 @@ async fn open_with(config: &Config, options: &Options) -> anyhow::Result<Store> 
         DatabaseUrl::Postgres(_) => "the PostgreSQL database cannot be opened".to_owned(),
     };
     let opened = Store::open(&config.database, options).await;
-    opened.map_err(|error| {
-        tracing::debug!(error = ?error, "opening the database failed");
-        anyhow::Error::new(error)
-    })
-    .context(what)
+    opened
+        .map_err(|error| {
+            tracing::debug!(error = ?error, "opening the database failed");
+            anyhow::Error::new(error)
+        })
+        .context(what)
 }
 
 /// Makes a folder, if it is not there, that its owner alone may look into.

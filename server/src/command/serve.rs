@@ -98,10 +98,7 @@ async fn follow_plugins(plugins: Plugins, store: Store) {
 }
 
 /// Makes the first administrator from the environment, or the link that lets a person do it.
-async fn prepare_administrator(
-    engine: &Engine,
-    first: Option<&FirstAdmin>,
-) -> anyhow::Result<(Setup, Option<Secret>)> {
+async fn prepare_administrator(engine: &Engine, first: Option<&FirstAdmin>) -> anyhow::Result<(Setup, Option<Secret>)> {
     if engine.snapshot().access.has_administrator() {
         return Ok((Setup::default(), None));
     }

@@ -38,9 +38,7 @@ impl CorsOrigins {
     pub fn allow(&self, header: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Listed(origins) => {
-                parse_origin(header).is_some_and(|origin| origins.contains(&origin))
-            }
+            Self::Listed(origins) => parse_origin(header).is_some_and(|origin| origins.contains(&origin)),
         }
     }
 }
@@ -68,11 +66,7 @@ mod tests {
     #[test]
     fn exactly_the_listed_origins_are_allowed() {
         let origins = parse(&["https://app.example.org", "http://localhost:3000"]).unwrap();
-        for allowed in [
-            "https://app.example.org",
-            "https://app.example.org:443",
-            "http://localhost:3000",
-        ] {
+        for allowed in ["https://app.example.org", "https://app.example.org:443", "http://localhost:3000"] {
             assert!(origins.allow(allowed), "{allowed}");
         }
         for refused in [

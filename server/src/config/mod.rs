@@ -15,6 +15,9 @@ pub use cors_origin::CorsOrigins;
 pub use settings::{AdminSettings, Settings};
 pub use sources::{ConfigError, gather};
 
+/// What this program says, and of its libraries only what matters.
+const LOG_DEFAULT: &str = "warn,cardine=info";
+
 /// What the server runs with; read once.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -28,7 +31,7 @@ pub struct Config {
     pub public_url: Option<Url>,
     /// `--cors-origin`, `CARDINE_CORS_ORIGIN` (several with commas): pages of other origins that may call the API. Default: none.
     pub cors_origins: CorsOrigins,
-    /// `--log`, `CARDINE_LOG`: what to write to standard error, such as `info` or `warn,cardine=debug`. Default `info`.
+    /// `--log`, `CARDINE_LOG`: what to write to standard error, such as `info` or `warn,cardine=debug`. Default `warn,cardine=info`.
     pub log: String,
     /// `CARDINE_ADMIN_EMAIL` and `CARDINE_ADMIN_PASSWORD`: the first administrator, made if there is none.
     pub first_admin: Option<FirstAdmin>,
@@ -45,9 +48,7 @@ pub struct FirstAdmin {
 
 impl std::fmt::Debug for FirstAdmin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FirstAdmin")
-            .field("email", &self.email)
-            .finish_non_exhaustive()
+        f.debug_struct("FirstAdmin").field("email", &self.email).finish_non_exhaustive()
     }
 }
 
@@ -57,27 +58,19 @@ impl Config {
         let mut faults = Vec::new();
         let listen = settings.listen.as_deref().unwrap_or("127.0.0.1:8000");
         let listen = SocketAddr::from_str(listen).map_err(|_| {
-            faults.push(format!(
-                "listen: {listen:?} is not an address and port such as 127.0.0.1:8000"
-            ));
+            faults.push(format!("listen: {listen:?} is not an address and port such as 127.0.0.1:8000"));
         });
         let data = settings.data.unwrap_or_else(|| PathBuf::from("data"));
         let database = match settings.database {
             None => Ok(DatabaseUrl::Sqlite(data.join("cardine.db"))),
             // Not the text itself: it may hold a password.
-            Some(text) => DatabaseUrl::from_str(&text)
-                .map_err(|error| faults.push(format!("database: {error}"))),
+            Some(text) => DatabaseUrl::from_str(&text).map_err(|error| faults.push(format!("database: {error}"))),
         };
-        let public_url = settings
-            .public_url
-            .map(|text| parse_public_url(&text).map_err(|fault| faults.push(fault)));
-        let cors_origins = CorsOrigins::parse(&settings.cors_origin)
-            .map_err(|mut found| faults.append(&mut found));
-        let log = settings.log.unwrap_or_else(|| "info".to_owned());
+        let public_url = settings.public_url.map(|text| parse_public_url(&text).map_err(|fault| faults.push(fault)));
+        let cors_origins = CorsOrigins::parse(&settings.cors_origin).map_err(|mut found| faults.append(&mut found));
+        let log = settings.log.unwrap_or_else(|| LOG_DEFAULT.to_owned());
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log) {
-            faults.push(format!(
-                "log: {log:?} is not a filter such as info or warn,cardine=debug ({error})"
-            ));
+            faults.push(format!("log: {log:?} is not a filter such as info or warn,cardine=debug ({error})"));
         }
         let first_admin = match (admin.email, admin.password) {
             (Some(email), Some(password)) => Some(FirstAdmin { email, password }),
@@ -89,15 +82,7 @@ impl Config {
         };
         match (listen, database, public_url.transpose(), cors_origins) {
             (Ok(listen), Ok(database), Ok(public_url), Ok(cors_origins)) if faults.is_empty() => {
-                Ok(Self {
-                    listen,
-                    database,
-                    data,
-                    public_url,
-                    cors_origins,
-                    log,
-                    first_admin,
-                })
+                Ok(Self { listen, database, data, public_url, cors_origins, log, first_admin })
             }
             _ => Err(ConfigError { faults }),
         }
@@ -136,24 +121,14 @@ mod tests {
     fn without_settings_it_is_local_and_embedded() {
         let config = resolve(Settings::default()).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
-        assert_eq!(
-            config.database,
-            DatabaseUrl::Sqlite("data/cardine.db".into())
-        );
+        assert_eq!(config.database, DatabaseUrl::Sqlite("data/cardine.db".into()));
         assert!(config.first_admin.is_none() && config.public_url.is_none());
     }
 
     #[test]
     fn the_embedded_database_stands_in_the_data_folder() {
-        let config = resolve(Settings {
-            data: Some("/srv/crm".into()),
-            ..Settings::default()
-        })
-        .unwrap();
-        assert_eq!(
-            config.database,
-            DatabaseUrl::Sqlite("/srv/crm/cardine.db".into())
-        );
+        let config = resolve(Settings { data: Some("/srv/crm".into()), ..Settings::default() }).unwrap();
+        assert_eq!(config.database, DatabaseUrl::Sqlite("/srv/crm/cardine.db".into()));
     }
 
     #[test]
@@ -168,46 +143,23 @@ mod tests {
         };
         let faults = resolve(settings).unwrap_err().faults;
         assert_eq!(faults.len(), 5, "{faults:?}");
-        assert!(
-            !faults.join(" ").contains("hunter2"),
-            "a password is not repeated: {faults:?}"
-        );
+        assert!(!faults.join(" ").contains("hunter2"), "a password is not repeated: {faults:?}");
     }
 
     #[test]
     fn half_an_administrator_is_refused() {
-        let half = AdminSettings {
-            email: Some("a@example.org".to_owned()),
-            password: None,
-        };
-        assert_eq!(
-            Config::resolve(Settings::default(), half)
-                .unwrap_err()
-                .faults
-                .len(),
-            1
-        );
-        let whole = AdminSettings {
-            email: Some("a@example.org".to_owned()),
-            password: Some("secret enough".to_owned()),
-        };
+        let half = AdminSettings { email: Some("a@example.org".to_owned()), password: None };
+        assert_eq!(Config::resolve(Settings::default(), half).unwrap_err().faults.len(), 1);
+        let whole =
+            AdminSettings { email: Some("a@example.org".to_owned()), password: Some("secret enough".to_owned()) };
         let config = Config::resolve(Settings::default(), whole).unwrap();
-        assert!(
-            !format!("{config:?}").contains("secret enough"),
-            "a password is not printed"
-        );
+        assert!(!format!("{config:?}").contains("secret enough"), "a password is not printed");
     }
 
     #[test]
     fn a_public_url_with_a_path_keeps_it_in_links() {
-        let settings = Settings {
-            public_url: Some("https://example.org/crm".to_owned()),
-            ..Settings::default()
-        };
+        let settings = Settings { public_url: Some("https://example.org/crm".to_owned()), ..Settings::default() };
         let url = resolve(settings).unwrap().public_url.unwrap();
-        assert_eq!(
-            url.join("setup").unwrap().as_str(),
-            "https://example.org/crm/setup"
-        );
+        assert_eq!(url.join("setup").unwrap().as_str(), "https://example.org/crm/setup");
     }
 }

@@ -24,7 +24,7 @@ pub struct Settings {
     /// An origin whose pages may call the API; may be repeated [default: none]
     #[arg(long, global = true, value_name = "ORIGIN")]
     pub cors_origin: Vec<String>,
-    /// What to log, such as info or warn,cardine=debug [default: info]
+    /// What to log, such as info or warn,cardine=debug [default: warn,cardine=info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
 }
@@ -37,11 +37,7 @@ impl Settings {
             database: self.database.or(weaker.database),
             data: self.data.or(weaker.data),
             public_url: self.public_url.or(weaker.public_url),
-            cors_origin: if self.cors_origin.is_empty() {
-                weaker.cors_origin
-            } else {
-                self.cors_origin
-            },
+            cors_origin: if self.cors_origin.is_empty() { weaker.cors_origin } else { self.cors_origin },
             log: self.log.or(weaker.log),
         }
     }
@@ -50,9 +46,7 @@ impl Settings {
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The database's address may hold a password.
-        f.debug_struct("Settings")
-            .field("listen", &self.listen)
-            .finish_non_exhaustive()
+        f.debug_struct("Settings").field("listen", &self.listen).finish_non_exhaustive()
     }
 }
 
@@ -67,8 +61,6 @@ pub struct AdminSettings {
 
 impl std::fmt::Debug for AdminSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AdminSettings")
-            .field("email", &self.email)
-            .finish_non_exhaustive()
+        f.debug_struct("AdminSettings").field("email", &self.email).finish_non_exhaustive()
     }
 }

@@ -30,11 +30,7 @@ pub fn gather(
         faults.push(fault);
         Settings::default()
     });
-    if faults.is_empty() {
-        Ok((flags.or(from_variables).or(from_file), admin))
-    } else {
-        Err(ConfigError { faults })
-    }
+    if faults.is_empty() { Ok((flags.or(from_variables).or(from_file), admin)) } else { Err(ConfigError { faults }) }
 }
 
 fn read_variables(
@@ -53,10 +49,7 @@ fn read_variables(
             "DATA" => settings.data = Some(PathBuf::from(value)),
             "PUBLIC_URL" => settings.public_url = Some(value),
             "CORS_ORIGIN" => {
-                settings.cors_origin = value
-                    .split(',')
-                    .map(|origin| origin.trim().to_owned())
-                    .collect();
+                settings.cors_origin = value.split(',').map(|origin| origin.trim().to_owned()).collect();
             }
             "LOG" => settings.log = Some(value),
             "ADMIN_EMAIL" => admin.email = Some(value),
@@ -64,9 +57,7 @@ fn read_variables(
             // Read by the command line, because it says where the file is.
             "CONFIG" => {}
             _ if name.starts_with(TEST_PREFIX) => {}
-            _ => faults.push(format!(
-                "{name}: there is no such variable; see cardine --help for the options"
-            )),
+            _ => faults.push(format!("{name}: there is no such variable; see cardine --help for the options")),
         }
     }
     (settings, admin)
@@ -80,10 +71,7 @@ fn read_file(named: Option<&Path>) -> Result<Settings, String> {
             return Ok(Settings::default());
         }
         Err(error) => {
-            return Err(format!(
-                "{}: the file cannot be read: {error}",
-                path.display()
-            ));
+            return Err(format!("{}: the file cannot be read: {error}", path.display()));
         }
     };
     parse_file(&text).map_err(|fault| format!("{}: {fault}", path.display()))
@@ -92,9 +80,7 @@ fn read_file(named: Option<&Path>) -> Result<Settings, String> {
 fn parse_file(text: &str) -> Result<Settings, String> {
     // The short message alone: the long one quotes the line, which may hold the database's password.
     toml::from_str(text).map_err(|error| {
-        let line = error
-            .span()
-            .map_or(1, |span| text[..span.start].lines().count().max(1));
+        let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
         format!("line {line}: {}", error.message())
     })
 }
@@ -104,10 +90,7 @@ mod tests {
     use super::*;
 
     fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     fn temporary_file(text: &str) -> tempfile::NamedTempFile {
@@ -119,15 +102,8 @@ mod tests {
     #[test]
     fn flags_beat_variables_and_variables_beat_the_file() {
         let file = temporary_file("listen = \"c:3\"\nlog = \"file\"\ndata = \"file\"\n");
-        let flags = Settings {
-            listen: Some("a:1".to_owned()),
-            ..Settings::default()
-        };
-        let variables = variables(&[
-            ("CARDINE_LISTEN", "b:2"),
-            ("CARDINE_LOG", "variable"),
-            ("PATH", "/bin"),
-        ]);
+        let flags = Settings { listen: Some("a:1".to_owned()), ..Settings::default() };
+        let variables = variables(&[("CARDINE_LISTEN", "b:2"), ("CARDINE_LOG", "variable"), ("PATH", "/bin")]);
         let (settings, _) = gather(flags, variables, Some(file.path())).unwrap();
         assert_eq!(settings.listen.as_deref(), Some("a:1"));
         assert_eq!(settings.log.as_deref(), Some("variable"));
@@ -137,12 +113,7 @@ mod tests {
     #[test]
     fn unknown_variables_and_keys_are_refused_together() {
         let file = temporary_file("lisen = \"a:1\"\n");
-        let error = gather(
-            Settings::default(),
-            variables(&[("CARDINE_LISEN", "x")]),
-            Some(file.path()),
-        )
-        .unwrap_err();
+        let error = gather(Settings::default(), variables(&[("CARDINE_LISEN", "x")]), Some(file.path())).unwrap_err();
         assert_eq!(error.faults.len(), 2, "{error}");
         assert!(error.faults[0].starts_with("CARDINE_LISEN"));
         assert!(error.faults[1].contains("line 1") && error.faults[1].contains("lisen"));
@@ -150,12 +121,8 @@ mod tests {
 
     #[test]
     fn a_faulty_line_is_named_and_not_quoted() {
-        let fault =
-            parse_file("listen = \"a:1\"\ndatabase = \"postgres://u:hunter2@h/d\" oops\n").unwrap_err();
-        assert!(
-            fault.starts_with("line 2") && !fault.contains("hunter2"),
-            "{fault}"
-        );
+        let fault = parse_file("listen = \"a:1\"\ndatabase = \"postgres://u:hunter2@h/d\" oops\n").unwrap_err();
+        assert!(fault.starts_with("line 2") && !fault.contains("hunter2"), "{fault}");
     }
 
     #[test]

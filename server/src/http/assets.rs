@@ -23,8 +23,7 @@ const GRAPHIQL: [(&str, &str, &[u8]); 5] = [
 /// `GET /assets/graphiql/{file}`.
 pub async fn graphiql(_: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let file = request.raw_path_param("file").unwrap_or_default();
-    let (_, media_type, content) =
-        GRAPHIQL.iter().find(|(name, ..)| *name == file).ok_or_else(ApiError::not_found)?;
+    let (_, media_type, content) = GRAPHIQL.iter().find(|(name, ..)| *name == file).ok_or_else(ApiError::not_found)?;
     Ok(asset(media_type, content))
 }
 

@@ -31,8 +31,7 @@ struct RefreshToken {
 pub async fn sign_in(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
     let credentials: Credentials = read_json(&mut request, "{\"email\": \"…\", \"password\": \"…\"}").await?;
     let address = peer_address(&request)?;
-    let signed_in =
-        app.auth.sign_in(&app.engine, &credentials.email, &credentials.password, address, Utc::now()).await;
+    let signed_in = app.auth.sign_in(&app.engine, &credentials.email, &credentials.password, address, Utc::now()).await;
     answer_tokens(signed_in, "The e-mail address or the password is wrong.")
 }
 

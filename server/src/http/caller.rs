@@ -52,7 +52,9 @@ impl Caller {
         } else if actor.user.is_some() {
             Err(ApiError::forbidden("Only administrators may do this."))
         } else {
-            Err(ApiError::unauthenticated("Sign in as an administrator: send the header Authorization: Bearer <token>."))
+            Err(ApiError::unauthenticated(
+                "Sign in as an administrator: send the header Authorization: Bearer <token>.",
+            ))
         }
     }
 }
@@ -89,7 +91,8 @@ fn requested_locale(accept: &str) -> Option<String> {
         let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
         let quality = parameters.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse).unwrap_or(0.0);
         let tag = tag.trim();
-        let is_tag = (2..=35).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let is_tag =
+            (2..=35).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if is_tag && quality > 0.0 && best.is_none_or(|(_, found)| quality > found) {
             best = Some((tag, quality));
         }

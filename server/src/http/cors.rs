@@ -77,7 +77,9 @@ mod tests {
 
     #[test]
     fn others_get_no_permission() {
-        for (origins, origin) in [(listed(), "https://evil.example"), (listed(), "null"), (CorsOrigins::Listed(vec![]), ORIGIN)] {
+        for (origins, origin) in
+            [(listed(), "https://evil.example"), (listed(), "null"), (CorsOrigins::Listed(vec![]), ORIGIN)]
+        {
             let response = answer_preflight(&origins, &Method::OPTIONS, &preflight(origin)).unwrap();
             assert_eq!(response.status(), StatusCode::FORBIDDEN);
             assert!(response.headers().keys().all(|name| !name.as_str().starts_with("access-control")), "{origin}");

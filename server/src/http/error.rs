@@ -151,7 +151,9 @@ impl From<EngineError> for ApiError {
         let message = sentence(&error.to_string());
         match error {
             EngineError::NotFound => Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message),
-            EngineError::Conflict { issues, .. } => Self { issues, ..Self::new(StatusCode::CONFLICT, "CONFLICT", message) },
+            EngineError::Conflict { issues, .. } => {
+                Self { issues, ..Self::new(StatusCode::CONFLICT, "CONFLICT", message) }
+            }
             EngineError::Validation(issues) => Self::invalid(message, issues),
             EngineError::Forbidden(_) => Self::forbidden(message),
             EngineError::Limit(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "LIMIT_EXCEEDED", message),

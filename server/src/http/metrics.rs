@@ -88,8 +88,14 @@ mod tests {
         }
         metrics.record("/graphql", &Method::from_bytes(b"FOO\"").unwrap_or(Method::PATCH), 405, Duration::ZERO);
         let text = metrics.render(7);
-        assert!(text.contains("cardine_http_requests_total{path=\"/graphql\",method=\"POST\",status=\"200\"} 2\n"), "{text}");
-        assert!(text.contains("status=\"400\"} 1\n") && text.contains("method=\"OTHER\",status=\"405\"} 1\n"), "{text}");
+        assert!(
+            text.contains("cardine_http_requests_total{path=\"/graphql\",method=\"POST\",status=\"200\"} 2\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("status=\"400\"} 1\n") && text.contains("method=\"OTHER\",status=\"405\"} 1\n"),
+            "{text}"
+        );
         assert!(text.contains("status=\"200\"} 0.500000\n") && text.contains("cardine_catalog_version 7\n"), "{text}");
     }
 }

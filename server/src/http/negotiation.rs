@@ -131,18 +131,29 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_is_refused() {
-        for accept in ["text/html", "text/*", "application/xml", "application/json;q=0", "application/json;q=0, */*", "nonsense"] {
+        for accept in
+            ["text/html", "text/*", "application/xml", "application/json;q=0", "application/json;q=0, */*", "nonsense"]
+        {
             assert_eq!(negotiate(Some(accept)), None, "{accept}");
         }
     }
 
     #[test]
     fn only_json_in_utf_8_is_read() {
-        for content_type in ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\""] {
+        for content_type in
+            ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\""]
+        {
             assert!(is_json(Some(content_type)), "{content_type}");
         }
         assert!(!is_json(None));
-        for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json; charset=utf-16", "text/plain; x=application/json", "application/jsonp"] {
+        for content_type in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "application/json; charset=utf-16",
+            "text/plain; x=application/json",
+            "application/jsonp",
+        ] {
             assert!(!is_json(Some(content_type)), "{content_type}");
         }
     }

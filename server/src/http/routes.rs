@@ -19,10 +19,10 @@ macro_rules! handler {
 /// Path, and what each method does there. `HEAD` is answered as `GET`, `OPTIONS` by the border.
 const ROUTES: &[(&str, &[(Method, Handler)])] = &[
     ("/", &[(Method::GET, handler!(page::home))]),
-    ("/admin/graphql", &[
-        (Method::GET, handler!(admin_graphql::answer)),
-        (Method::POST, handler!(admin_graphql::answer)),
-    ]),
+    (
+        "/admin/graphql",
+        &[(Method::GET, handler!(admin_graphql::answer)), (Method::POST, handler!(admin_graphql::answer))],
+    ),
     ("/auth/sign-in", &[(Method::POST, handler!(auth::sign_in))]),
     ("/auth/refresh", &[(Method::POST, handler!(auth::refresh))]),
     ("/auth/sign-out", &[(Method::POST, handler!(auth::sign_out))]),

@@ -88,7 +88,9 @@ pub async fn create(app: Arc<App>, mut request: Request) -> Result<Response, Api
             app.setup.close();
             Ok(if made.is_some() { done(&email) } else { stale_link() })
         }
-        Err(error @ (EngineError::Validation(_) | EngineError::Conflict { .. })) => again(&ApiError::from(error).message),
+        Err(error @ (EngineError::Validation(_) | EngineError::Conflict { .. })) => {
+            again(&ApiError::from(error).message)
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -100,7 +102,8 @@ fn parameter(encoded: &[u8], name: &str) -> String {
 }
 
 fn form_page(status: StatusCode, token: &str, email: &str, fault: Option<&str>) -> Response {
-    let fault = fault.map(|fault| format!("<p class=\"error\" role=\"alert\">{}</p>\n", escape(fault))).unwrap_or_default();
+    let fault =
+        fault.map(|fault| format!("<p class=\"error\" role=\"alert\">{}</p>\n", escape(fault))).unwrap_or_default();
     let body = format!(
         "<h1>The first administrator</h1>\n{fault}\
          <form method=\"post\" action=\"setup\" autocomplete=\"off\">\n\

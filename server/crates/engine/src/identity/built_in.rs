@@ -52,15 +52,8 @@ pub(crate) async fn bootstrap(store: &Store) -> Result<AccessState, EngineError>
                         administrator: name == ADMINISTRATOR,
                     };
                     insert_role(tx, &role, by.at, by.actor).await?;
-                    audit(
-                        tx,
-                        &by,
-                        "CREATED",
-                        "Role",
-                        role.id,
-                        serde_json::json!({"name": {"old": null, "new": name}}),
-                    )
-                    .await?;
+                    audit(tx, &by, "CREATED", "Role", role.id, serde_json::json!({"name": {"old": null, "new": name}}))
+                        .await?;
                 }
                 Ok::<_, EngineError>(())
             })

@@ -43,23 +43,13 @@ pub struct ChangedBy {
 impl ChangedBy {
     /// The system itself, through `via`.
     pub fn system(via: &'static str, at: DateTime<Utc>) -> Self {
-        Self {
-            actor: None,
-            via,
-            request: Uuid::now_v7(),
-            at,
-        }
+        Self { actor: None, via, request: Uuid::now_v7(), at }
     }
 }
 
 impl From<&RequestContext> for ChangedBy {
     fn from(context: &RequestContext) -> Self {
-        Self {
-            actor: context.actor.user,
-            via: context.via,
-            request: context.request_id,
-            at: context.now,
-        }
+        Self { actor: context.actor.user, via: context.via, request: context.request_id, at: context.now }
     }
 }
 

@@ -66,9 +66,7 @@ impl Engine {
                     return Err(EngineError::Conflict { message, issues });
                 }
                 if let Some(parent) = &parent {
-                    let above = find_role(tx, parent)
-                        .await?
-                        .ok_or_else(|| unknown_role("parent", parent))?;
+                    let above = find_role(tx, parent).await?.ok_or_else(|| unknown_role("parent", parent))?;
                     role.parent = Some(above.id);
                 }
                 insert_role(tx, &role, by.at, by.actor).await?;
@@ -102,15 +100,9 @@ impl Engine {
                 let role = find_role(tx, &role).await?.ok_or_else(|| unknown_role("role", &role))?;
                 if role.administrator {
                     let message = format!("the role {} may do everything, which cannot be changed", role.name);
-                    return Err(EngineError::Validation(vec![Issue::new(
-                        path!["role"],
-                        "administrator",
-                        message,
-                    )]));
+                    return Err(EngineError::Validation(vec![Issue::new(path!["role"], "administrator", message)]));
                 }
-                let old = find_grant(tx, role.id, &module)
-                    .await?
-                    .unwrap_or_else(|| nothing(role.id, &module));
+                let old = find_grant(tx, role.id, &module).await?.unwrap_or_else(|| nothing(role.id, &module));
                 let new = patched(&old, &patch)?;
                 put_grant(tx, &new).await?;
                 let changes = json!({"module": module, "access": {"old": told(&old), "new": told(&new)}});
@@ -132,9 +124,7 @@ pub(super) fn unknown_role(argument: &str, name: &str) -> EngineError {
 
 fn is_role_name(name: &str) -> bool {
     let fits = name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_lowercase());
-    fits && name
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    fits && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 fn is_label(label: &Json) -> bool {
@@ -212,31 +202,13 @@ mod tests {
 
     #[test]
     fn what_is_left_out_keeps_its_value() {
-        let old = GrantRow {
-            read: true,
-            fields: r#"{"*":"READ"}"#.to_owned(),
-            ..nothing(Uuid::nil(), "M")
-        };
-        let new = patched(
-            &old,
-            &AccessPatch {
-                update: Some(true),
-                ..AccessPatch::default()
-            },
-        )
-        .unwrap();
+        let old = GrantRow { read: true, fields: r#"{"*":"READ"}"#.to_owned(), ..nothing(Uuid::nil(), "M") };
+        let new = patched(&old, &AccessPatch { update: Some(true), ..AccessPatch::default() }).unwrap();
         assert!(new.read && new.update && !new.create);
         assert_eq!(new.fields, old.fields);
         let fields = BTreeMap::from([("salary".to_owned(), FieldAccess::None)]);
-        let new = patched(
-            &new,
-            &AccessPatch {
-                read: Some(false),
-                fields: Some(fields),
-                ..AccessPatch::default()
-            },
-        )
-        .unwrap();
+        let new =
+            patched(&new, &AccessPatch { read: Some(false), fields: Some(fields), ..AccessPatch::default() }).unwrap();
         assert!(!new.read && new.update);
         assert_eq!(new.fields, r#"{"salary":"NONE"}"#, "fields are replaced, not merged");
     }

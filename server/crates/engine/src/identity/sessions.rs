@@ -71,10 +71,7 @@ impl Engine {
         now: DateTime<Utc>,
     ) -> Result<(), EngineError> {
         let session = new_session(user, &pair, now, now + lifetime);
-        let by = ChangedBy {
-            actor: Some(user),
-            ..ChangedBy::system("auth", now)
-        };
+        let by = ChangedBy { actor: Some(user), ..ChangedBy::system("auth", now) };
         let write = self.store().write(move |tx| {
             let session = session.clone();
             Box::pin(async move {
@@ -99,10 +96,7 @@ impl Engine {
                 let next = Uuid::now_v7();
                 if let Some(old) = replace_session(tx, &refresh_hash, next, now).await? {
                     let ends = parse_instant(&old.refresh_expires_at)?;
-                    let session = NewSession {
-                        id: next,
-                        ..new_session(old.user, &pair, now, ends)
-                    };
+                    let session = NewSession { id: next, ..new_session(old.user, &pair, now, ends) };
                     insert_session(tx, &session).await?;
                     return Ok(RefreshOutcome::Refreshed { user: old.user });
                 }
@@ -114,10 +108,7 @@ impl Engine {
                 }
                 revoke_chain(tx, old.id, now).await?;
                 if !old.revoked {
-                    let by = ChangedBy {
-                        actor: Some(old.user),
-                        ..ChangedBy::system("auth", now)
-                    };
+                    let by = ChangedBy { actor: Some(old.user), ..ChangedBy::system("auth", now) };
                     audit(tx, &by, "TOKEN_REUSED", "User", old.user, serde_json::json!({})).await?;
                 }
                 Ok(RefreshOutcome::Reused)
@@ -206,10 +197,8 @@ fn owner(row: TokenRow) -> Result<TokenOwner, EngineError> {
 }
 
 fn parse_instant(text: &str) -> Result<DateTime<Utc>, EngineError> {
-    DateTime::parse_from_rfc3339(text)
-        .map(|instant| instant.to_utc())
-        .map_err(|error| {
-            tracing::error!(%error, "an instant in the database cannot be read");
-            EngineError::Internal
-        })
+    DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc()).map_err(|error| {
+        tracing::error!(%error, "an instant in the database cannot be read");
+        EngineError::Internal
+    })
 }

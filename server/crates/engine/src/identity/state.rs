@@ -119,10 +119,7 @@ impl AccessState {
 
     /// The server itself: bound by nothing, and no user.
     pub fn system(&self, catalog: &Catalog) -> Actor {
-        let everything = Grants {
-            administrator: true,
-            ..Grants::default()
-        };
+        let everything = Grants { administrator: true, ..Grants::default() };
         Actor {
             user: None,
             role: super::ADMINISTRATOR.to_owned(),
@@ -175,9 +172,7 @@ impl AccessState {
     /// Whether somebody may sign in who is bound by nothing.
     pub fn has_administrator(&self) -> bool {
         let is_administrator = |role: Uuid| self.roles.get(&role).is_some_and(|role| role.grants.administrator);
-        self.users
-            .values()
-            .any(|user| user.active && user.role.is_some_and(is_administrator))
+        self.users.values().any(|user| user.active && user.role.is_some_and(is_administrator))
     }
 
     fn rights(&self, catalog: &Catalog, role: Option<&RoleAccess>, signed_in: bool) -> Arc<Rights> {
@@ -198,10 +193,7 @@ impl AccessState {
         let mut derived = self.derived.lock().expect("resolving rights does not panic");
         let owners = || {
             let below = user.role.and_then(|role| self.below.get(&role)).into_iter().flatten();
-            std::iter::once(user.id)
-                .chain(user.groups.iter().copied())
-                .chain(below.copied())
-                .collect()
+            std::iter::once(user.id).chain(user.groups.iter().copied()).chain(below.copied()).collect()
         };
         Arc::clone(derived.visible_owners.entry(user.id).or_insert_with(owners))
     }
@@ -263,17 +255,8 @@ pub(crate) async fn load(store: &Store) -> Result<AccessState, EngineError> {
                 }
                 let role = |row: tables::RoleRow| {
                     let modules = grants.remove(&row.id).unwrap_or_default();
-                    let grants = Grants {
-                        administrator: row.administrator,
-                        modules,
-                    };
-                    RoleAccess {
-                        id: row.id,
-                        name: row.name,
-                        label: row.label,
-                        parent: row.parent,
-                        grants,
-                    }
+                    let grants = Grants { administrator: row.administrator, modules };
+                    RoleAccess { id: row.id, name: row.name, label: row.label, parent: row.parent, grants }
                 };
                 let roles = tables::fetch_roles(tx).await?.into_iter().map(role).collect();
                 let mut memberships: FxHashMap<Uuid, Vec<Uuid>> = FxHashMap::default();
@@ -291,11 +274,7 @@ pub(crate) async fn load(store: &Store) -> Result<AccessState, EngineError> {
                     time_zone: row.time_zone,
                 };
                 let users = tables::fetch_users(tx).await?.into_iter().map(user).collect();
-                let groups = tables::fetch_groups(tx)
-                    .await?
-                    .into_iter()
-                    .map(|group| (group.name, group.id))
-                    .collect();
+                let groups = tables::fetch_groups(tx).await?.into_iter().map(|group| (group.name, group.id)).collect();
                 Ok(AccessState::new(epoch, roles, users, groups))
             })
         })
@@ -311,17 +290,8 @@ mod tests {
     }
 
     fn role(number: u128, parent: Option<u128>) -> RoleAccess {
-        let grants = Grants {
-            administrator: number == 1,
-            ..Grants::default()
-        };
-        RoleAccess {
-            id: id(number),
-            name: format!("role-{number}"),
-            label: None,
-            parent: parent.map(id),
-            grants,
-        }
+        let grants = Grants { administrator: number == 1, ..Grants::default() };
+        RoleAccess { id: id(number), name: format!("role-{number}"), label: None, parent: parent.map(id), grants }
     }
 
     fn user(number: u128, role: u128, groups: &[u128]) -> UserAccess {
@@ -339,40 +309,21 @@ mod tests {
 
     /// 2 above 3 above 4; 5 beside them.
     fn state() -> AccessState {
-        let roles = vec![
-            role(1, None),
-            role(2, None),
-            role(3, Some(2)),
-            role(4, Some(3)),
-            role(5, None),
-        ];
-        let users = vec![
-            user(12, 2, &[]),
-            user(13, 3, &[90]),
-            user(23, 3, &[]),
-            user(14, 4, &[90, 91]),
-            user(15, 5, &[]),
-        ];
+        let roles = vec![role(1, None), role(2, None), role(3, Some(2)), role(4, Some(3)), role(5, None)];
+        let users =
+            vec![user(12, 2, &[]), user(13, 3, &[90]), user(23, 3, &[]), user(14, 4, &[90, 91]), user(15, 5, &[])];
         AccessState::new(7, roles, users, BTreeMap::new())
     }
 
     fn owners(state: &AccessState, user: u128) -> Vec<u128> {
-        state
-            .visible_owners(&state.users[&id(user)])
-            .iter()
-            .map(|id| id.as_u128())
-            .collect()
+        state.visible_owners(&state.users[&id(user)]).iter().map(|id| id.as_u128()).collect()
     }
 
     #[test]
     fn one_sees_what_users_strictly_below_own() {
         let state = state();
         assert_eq!(owners(&state, 12), [12, 13, 14, 23]);
-        assert_eq!(
-            owners(&state, 13),
-            [13, 90, 14],
-            "not the one beside in the same role, nor those above"
-        );
+        assert_eq!(owners(&state, 13), [13, 90, 14], "not the one beside in the same role, nor those above");
         assert_eq!(owners(&state, 14), [14, 90, 91]);
         assert_eq!(owners(&state, 15), [15]);
     }
@@ -397,10 +348,7 @@ mod tests {
     #[test]
     fn an_address_is_found_however_it_is_written() {
         let state = state();
-        assert_eq!(
-            state.user_with_email(" USER12@Example.org ").map(|user| user.id),
-            Some(id(12))
-        );
+        assert_eq!(state.user_with_email(" USER12@Example.org ").map(|user| user.id), Some(id(12)));
         assert!(state.user_with_email("user12@exampl\u{e8}.org").is_none());
     }
 }

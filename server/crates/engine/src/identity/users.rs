@@ -94,9 +94,7 @@ impl Engine {
                     let issues = vec![Issue::new(path!["email"], "unique", message.clone())];
                     return Err(EngineError::Conflict { message, issues });
                 }
-                let role = find_role(tx, &new.role)
-                    .await?
-                    .ok_or_else(|| unknown_role("role", &new.role))?;
+                let role = find_role(tx, &new.role).await?.ok_or_else(|| unknown_role("role", &new.role))?;
                 user.role = Some(role.id);
                 insert_user(tx, &user, new.password_hash.as_deref(), by.at, by.actor).await?;
                 let changes =
@@ -152,17 +150,13 @@ impl Engine {
 
     /// The stored password hash of a user that may sign in.
     pub async fn password_hash(&self, user: Uuid) -> Result<Option<String>, EngineError> {
-        self.store()
-            .read(move |tx| Box::pin(async move { Ok(fetch_password_hash(tx, user).await?) }))
-            .await
+        self.store().read(move |tx| Box::pin(async move { Ok(fetch_password_hash(tx, user).await?) })).await
     }
 
     /// The newest entries of the audit log, at most 1,000.
     pub async fn audit_log(&self, count: u32) -> Result<Vec<AuditRow>, EngineError> {
         let count = count.min(AUDIT_MAX);
-        self.store()
-            .read(move |tx| Box::pin(async move { Ok(fetch_audit(tx, count).await?) }))
-            .await
+        self.store().read(move |tx| Box::pin(async move { Ok(fetch_audit(tx, count).await?) })).await
     }
 }
 
@@ -173,11 +167,7 @@ fn normalised_email(email: &str) -> Result<String, EngineError> {
         return Ok(email);
     }
     let message = "this is not an e-mail address such as ann@example.org";
-    Err(EngineError::Validation(vec![Issue::new(
-        path!["email"],
-        "email",
-        message,
-    )]))
+    Err(EngineError::Validation(vec![Issue::new(path!["email"], "email", message)]))
 }
 
 fn refuse_no_administrator(left: i64) -> Result<(), EngineError> {
@@ -185,10 +175,7 @@ fn refuse_no_administrator(left: i64) -> Result<(), EngineError> {
         return Ok(());
     }
     let message = "this is the last administrator who may sign in: make another one first".to_owned();
-    Err(EngineError::Conflict {
-        message,
-        issues: Vec::new(),
-    })
+    Err(EngineError::Conflict { message, issues: Vec::new() })
 }
 
 #[cfg(test)]
@@ -198,14 +185,7 @@ mod tests {
     #[test]
     fn addresses_are_folded_and_checked() {
         assert_eq!(normalised_email(" Ann@Example.ORG ").unwrap(), "ann@example.org");
-        for faulty in [
-            "",
-            "ann",
-            "ann@",
-            "@example.org",
-            "ann example@x.org",
-            &format!("{}@x.org", "a".repeat(250)),
-        ] {
+        for faulty in ["", "ann", "ann@", "@example.org", "ann example@x.org", &format!("{}@x.org", "a".repeat(250))] {
             assert!(normalised_email(faulty).is_err(), "{faulty}");
         }
     }
