@@ -127,7 +127,7 @@ impl<R: Rows> Writer<'_, R> {
             match field {
                 FieldShape::Constant(json) => self.out.extend_from_slice(json),
                 FieldShape::Cell { output, encoding } => self.cell(rows.cell(row, *output), *encoding),
-                FieldShape::ToOne(targets) => self.to_one(rows, row, targets),
+                FieldShape::ToOne(targets) => self.reference(rows, row, targets),
                 FieldShape::ToMany { child, parent, shape } => {
                     let related = rows.child(*child);
                     let page = match rows.cell(row, *parent) {
@@ -141,7 +141,7 @@ impl<R: Rows> Writer<'_, R> {
         self.out.push(b'}');
     }
 
-    fn to_one(&mut self, rows: &R, row: usize, targets: &[Target]) {
+    fn reference(&mut self, rows: &R, row: usize, targets: &[Target]) {
         match targets.iter().find(|target| rows.cell(row, target.id) != Cell::Null) {
             Some(target) => self.object(rows, row, &target.object),
             None => self.null(),

@@ -66,14 +66,10 @@ impl CursorKey {
 }
 
 /// Gathers what a cursor belongs to. Each part is told with its length, so that two lists never give the same bytes.
+#[derive(Default)]
 pub struct ContextBuilder(Sha256);
 
 impl ContextBuilder {
-    /// Starts with nothing.
-    pub fn new() -> Self {
-        Self(Sha256::new())
-    }
-
     /// A name, or a mark of structure.
     pub fn text(&mut self, text: &str) {
         self.0.update((text.len() as u64).to_be_bytes());
@@ -105,7 +101,7 @@ mod tests {
     use super::*;
 
     fn context(text: &str) -> CursorContext {
-        let mut builder = ContextBuilder::new();
+        let mut builder = ContextBuilder::default();
         builder.text(text);
         builder.finish()
     }

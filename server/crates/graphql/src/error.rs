@@ -61,7 +61,7 @@ pub struct Error {
     /// Every faulty input, from the argument on.
     pub issues: Vec<Issue>,
     /// Why a plugin failed (`extensions.reason`).
-    pub reason: Option<String>,
+    pub reason: Option<Box<str>>,
 }
 
 impl Error {

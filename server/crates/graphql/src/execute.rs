@@ -188,7 +188,7 @@ fn error_of(error: EngineError) -> Error {
         EngineError::Forbidden(_) => Error::new(Code::Forbidden, message),
         EngineError::Limit(_) => Error::new(Code::LimitExceeded, message),
         EngineError::PluginFailed { reason, .. } => {
-            Error { reason: Some(reason), ..Error::new(Code::PluginFailed, message) }
+            Error { reason: Some(reason.into_boxed_str()), ..Error::new(Code::PluginFailed, message) }
         }
         EngineError::Unavailable => Error::new(Code::Unavailable, message),
         EngineError::Internal => Error::new(Code::Internal, message),

@@ -72,7 +72,7 @@ impl Error {
             extensions.insert("issues".to_owned(), as_json(&self.issues));
         }
         if let Some(reason) = &self.reason {
-            extensions.insert("reason".to_owned(), reason.as_str().into());
+            extensions.insert("reason".to_owned(), (&**reason).into());
         }
         error.insert("extensions".to_owned(), Json::Object(extensions));
         Json::Object(error)

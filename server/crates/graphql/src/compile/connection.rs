@@ -153,7 +153,7 @@ impl<'a> Compiler<'a> {
 
     /// What the list's cursors belong to.
     fn context(&self, module: ModuleId, arguments: &Arguments) -> CursorContext {
-        let mut context = ContextBuilder::new();
+        let mut context = ContextBuilder::default();
         context.text(&self.schema.catalog.module(module).name);
         for name in ["filter", "orderBy", "deleted"] {
             context.text(name);

@@ -7,8 +7,11 @@ use cardine_model::name::{lower_first, upper_first};
 
 use super::{Scalar, Schema, TypeKey, introspection_types};
 
+/// Makes the key of a module's type.
+type OfModule = fn(ModuleId) -> TypeKey;
+
 /// What follows a module's name in the names of its types; longer ones first where one ends with another.
-const SUFFIXES: [(&str, fn(ModuleId) -> TypeKey); 7] = [
+const SUFFIXES: [(&str, OfModule); 7] = [
     ("ListFilter", TypeKey::ListFilter),
     ("Filter", TypeKey::Filter),
     ("OrderBy", TypeKey::OrderBy),
