@@ -131,7 +131,9 @@ async fn a_browser_gets_graphiql_and_nothing_is_loaded_from_elsewhere() {
         let html = response.into_body().into_string().await.unwrap();
         assert!(html.contains("graphiql.min.js") && !html.contains("//"), "{html}");
     }
-    for file in ["graphiql.min.js", "graphiql.min.css", "react.production.min.js", "react-dom.production.min.js", "start.js"] {
+    for file in
+        ["graphiql.min.js", "graphiql.min.css", "react.production.min.js", "react-dom.production.min.js", "start.js"]
+    {
         let response = site.send(get(&format!("/assets/graphiql/{file}")).finish()).await;
         assert_eq!(response.status().as_u16(), 200, "{file}");
     }
@@ -159,7 +161,8 @@ async fn bodies_that_a_foreign_page_could_send_are_refused() {
     let site = Site::new().await;
     for path in ["/graphql", "/admin/graphql", "/auth/sign-in", "/auth/refresh", "/auth/sign-out"] {
         for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
-            let request = post(path, content_type).header(header::AUTHORIZATION, &site.token).body(query("{ me { role } }"));
+            let request =
+                post(path, content_type).header(header::AUTHORIZATION, &site.token).body(query("{ me { role } }"));
             assert_eq!(site.send(request).await.status().as_u16(), 415, "{path} {content_type}");
         }
     }
@@ -170,7 +173,8 @@ async fn files_need_a_header_that_asks_the_browser_first() {
     let site = Site::new().await;
     let body = "--b\r\ncontent-disposition: form-data; name=\"operations\"\r\n\r\n{\"query\":\"{ catalogVersion }\"}\r\n\
                 --b\r\ncontent-disposition: form-data; name=\"map\"\r\n\r\n{}\r\n--b--\r\n";
-    let request = || post("/admin/graphql", "multipart/form-data; boundary=b").header(header::AUTHORIZATION, &site.token);
+    let request =
+        || post("/admin/graphql", "multipart/form-data; boundary=b").header(header::AUTHORIZATION, &site.token);
     assert_eq!(site.json(request().body(body)).await.0, 400);
     let (status, answer) = site.json(request().header("graphql-preflight", "1").body(body)).await;
     assert_eq!((status, &answer["data"]["catalogVersion"]), (200, &json!(1)), "{answer}");
@@ -180,7 +184,9 @@ async fn files_need_a_header_that_asks_the_browser_first() {
 async fn administration_is_for_administrators() {
     let site = Site::new().await;
     let ask = |text: &str| post("/admin/graphql", JSON).header(header::ACCEPT, GRAPHQL).body(query(text));
-    for text in ["{ catalogVersion }", "{ __schema { types { name } } }", "mutation { createRole(name: \"x\") { name } }"] {
+    for text in
+        ["{ catalogVersion }", "{ __schema { types { name } } }", "mutation { createRole(name: \"x\") { name } }"]
+    {
         let (status, answer) = site.json(ask(text)).await;
         assert_eq!((status, &answer["errors"][0]["extensions"]["code"]), (401, &json!("UNAUTHENTICATED")), "{answer}");
     }
@@ -211,7 +217,8 @@ async fn rights_change_with_the_next_request() {
 #[tokio::test]
 async fn every_fault_of_a_grant_is_told() {
     let site = Site::new().await;
-    let text = "mutation { setAccess(role: \"marketing\", module: \"Product\", fields: {name: \"read\", code: 1}) { name } }";
+    let text =
+        "mutation { setAccess(role: \"marketing\", module: \"Product\", fields: {name: \"read\", code: 1}) { name } }";
     let request = post("/admin/graphql", JSON).header(header::AUTHORIZATION, &site.token).body(query(text));
     let answer = site.json(request).await.1;
     let extensions = &answer["errors"][0]["extensions"];
@@ -222,7 +229,16 @@ async fn every_fault_of_a_grant_is_told() {
 #[tokio::test]
 async fn every_answer_names_itself_and_is_guarded() {
     let site = Site::new().await;
-    for path in ["/", "/health/live", "/health/ready", "/metrics", "/schema/module.schema.json", "/setup", "/nowhere", "/graphql"] {
+    for path in [
+        "/",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/schema/module.schema.json",
+        "/setup",
+        "/nowhere",
+        "/graphql",
+    ] {
         let response = site.send(get(path).finish()).await;
         for header in ["x-request-id", "content-security-policy", "x-content-type-options", "referrer-policy"] {
             assert!(response.header(header).is_some(), "{path} has no {header}");
@@ -260,4 +276,15 @@ async fn the_time_zone_is_an_iana_name() {
     };
     assert_eq!(site.json(ask("Europe/Rome")).await.1["data"]["me"]["timeZone"], "Europe/Rome");
     assert_eq!(site.json(ask("Rome'; --")).await.0, 400);
+}
+
+#[tokio::test]
+async fn a_mutation_shows_what_the_one_before_it_made() {
+    let site = Site::new().await;
+    let text = "mutation { createRole(name: \"junior\", parent: \"sales-person\") { parent } \
+                createUser(email: \"Bob@example.org\", role: \"junior\") { email role { name } } }";
+    let request = post("/admin/graphql", JSON).header(header::AUTHORIZATION, &site.token).body(query(text));
+    let answer = site.json(request).await.1;
+    let made = json!({"email": "bob@example.org", "role": {"name": "junior"}});
+    assert_eq!(answer["data"], json!({"createRole": {"parent": "sales-person"}, "createUser": made}), "{answer}");
 }

@@ -1,7 +1,10 @@
 //! Users, groups, roles, what roles grant, keys, and who did what.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, ID, SimpleObject};
 use cardine_access::FieldAccess;
+use cardine_engine::Snapshot;
 use cardine_engine::identity::{AccessState, AuditRow, RoleAccess, UserAccess};
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
@@ -69,13 +72,13 @@ pub struct User {
 impl User {
     /// The one role.
     async fn role(&self, ctx: &Context<'_>) -> Option<Role> {
-        let access = &ctx.data_unchecked::<AdminContext>().request.snapshot.access;
+        let access = &newest(ctx).access;
         self.role_id.and_then(|id| access.role(id)).map(|role| Role::of(role, access))
     }
 
     /// The groups that it is a member of.
     async fn groups(&self, ctx: &Context<'_>) -> Vec<Group> {
-        let access = &ctx.data_unchecked::<AdminContext>().request.snapshot.access;
+        let access = &newest(ctx).access;
         let own = access.groups().filter(|(_, id)| self.group_ids.contains(id));
         own.map(|(name, id)| Group { id: ID(id.to_string()), name: name.to_owned() }).collect()
     }
@@ -174,6 +177,11 @@ impl From<AuditRow> for AuditEntry {
             changes: serde_json::from_str(&row.changes).unwrap_or_default(),
         }
     }
+}
+
+/// Not the request's own snapshot, which is older than what an earlier mutation of the same request has made.
+fn newest(ctx: &Context<'_>) -> Arc<Snapshot> {
+    ctx.data_unchecked::<AdminContext>().app.engine.snapshot()
 }
 
 fn access_name(access: FieldAccess) -> &'static str {
