@@ -8,6 +8,7 @@ pub mod name;
 pub mod resolve;
 pub mod rule;
 pub mod scalar;
+mod suggest;
 pub mod text;
 pub mod value;
 

@@ -22,12 +22,9 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             }
             match parse(draft, &document, id, value) {
                 Ok(value) => {
-                    draft.module_mut(document.id).fields[id.0 as usize].default =
-                        Some(Default::Value(value));
+                    draft.module_mut(document.id).fields[id.0 as usize].default = Some(Default::Value(value));
                 }
-                Err(message) => {
-                    issues.add_at_field(document.definition, position, "default", "type", message)
-                }
+                Err(message) => issues.add_at_field(document.definition, position, "default", "type", message),
             }
         }
     }
@@ -35,27 +32,16 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
 
 /// The default if it is a value.
 fn value_of(definition: &FieldDefinition) -> Option<&Json> {
-    definition
-        .default
-        .as_ref()
-        .filter(|_| rule_of(definition).is_none())
+    definition.default.as_ref().filter(|_| rule_of(definition).is_none())
 }
 
 /// The source of the default if it is a rule: an object with the key `rule` alone.
 pub(super) fn rule_of(definition: &FieldDefinition) -> Option<&str> {
     let default = definition.default.as_ref()?.as_object()?;
-    default
-        .get("rule")
-        .filter(|_| default.len() == 1)
-        .and_then(Json::as_str)
+    default.get("rule").filter(|_| default.len() == 1).and_then(Json::as_str)
 }
 
-fn parse(
-    draft: &Draft<'_>,
-    document: &Document<'_>,
-    id: FieldId,
-    value: &Json,
-) -> Result<Value, String> {
+fn parse(draft: &Draft<'_>, document: &Document<'_>, id: FieldId, value: &Json) -> Result<Value, String> {
     let field = draft.module_at(document.id).field(id);
     let value = parse_kind(field, value)?;
     match &value {
@@ -135,22 +121,16 @@ fn within<T: PartialOrd>(value: &T, min: Option<&T>, max: Option<&T>) -> Result<
 fn parse_date(value: &Json) -> Result<Value, String> {
     let text = text(value)?;
     // chrono also takes `2026-1-5`; the contract's dates have ten characters.
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .ok()
-        .filter(|_| text.len() == "YYYY-MM-DD".len());
-    date.map(Value::Date)
-        .ok_or_else(|| "must be a date such as \"2026-01-31\"".to_owned())
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "YYYY-MM-DD".len());
+    date.map(Value::Date).ok_or_else(|| "must be a date such as \"2026-01-31\"".to_owned())
 }
 
 fn parse_time(value: &Json) -> Result<Value, String> {
     let text = text(value)?;
-    let time = NaiveTime::parse_from_str(text, "%H:%M:%S")
-        .ok()
-        .filter(|_| text.len() == "HH:MM:SS".len());
+    let time = NaiveTime::parse_from_str(text, "%H:%M:%S").ok().filter(|_| text.len() == "HH:MM:SS".len());
     // chrono reads second 60 as a leap second, which no clock field shows.
     let time = time.filter(|_| !text.ends_with(":60"));
-    time.map(Value::Time)
-        .ok_or_else(|| "must be a time of day such as \"09:30:00\"".to_owned())
+    time.map(Value::Time).ok_or_else(|| "must be a time of day such as \"09:30:00\"".to_owned())
 }
 
 fn parse_instant(value: &Json) -> Result<Value, String> {
@@ -162,26 +142,16 @@ fn parse_instant(value: &Json) -> Result<Value, String> {
 
 fn option(value: &Json, options: &[ChoiceOption]) -> Result<String, String> {
     let text = text(value)?;
-    let active = || {
-        options
-            .iter()
-            .filter(|option| option.active)
-            .map(|option| option.value.as_str())
-    };
+    let active = || options.iter().filter(|option| option.active).map(|option| option.value.as_str());
     if active().any(|option| option == text) {
         return Ok(text.to_owned());
     }
-    let hint = super::suggest::did_you_mean(text, active());
-    Err(format!(
-        "{:?} is none of the field's active options{hint}",
-        text.chars().take(60).collect::<String>()
-    ))
+    let hint = crate::suggest::did_you_mean(text, active());
+    Err(format!("{:?} is none of the field's active options{hint}", text.chars().take(60).collect::<String>()))
 }
 
 fn parse_list(value: &Json, options: &[ChoiceOption]) -> Result<Value, String> {
-    let entries = value
-        .as_array()
-        .ok_or_else(|| "must be a list of options".to_owned())?;
+    let entries = value.as_array().ok_or_else(|| "must be a list of options".to_owned())?;
     let mut values = Vec::with_capacity(entries.len());
     for entry in entries {
         let value = Value::Text(option(entry, options)?);

@@ -8,8 +8,8 @@ use jsonschema::paths::{Location, LocationSegment};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 
-use super::suggest::did_you_mean;
 use crate::definition::ModuleDefinition;
+use crate::suggest::did_you_mean;
 use crate::{Issue, PathSegment, path};
 
 /// The JSON Schema of module definitions, as published.
@@ -22,14 +22,9 @@ struct Schema {
 }
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-    let document: Json =
-        serde_json::from_str(MODULE_SCHEMA).expect("the embedded JSON Schema is JSON");
-    let validator =
-        jsonschema::draft202012::new(&document).expect("the embedded JSON Schema is valid");
-    Schema {
-        document,
-        validator,
-    }
+    let document: Json = serde_json::from_str(MODULE_SCHEMA).expect("the embedded JSON Schema is JSON");
+    let validator = jsonschema::draft202012::new(&document).expect("the embedded JSON Schema is valid");
+    Schema { document, validator }
 });
 
 /// Checks a module's document against the JSON Schema and reads it; all faults at once.
@@ -38,10 +33,7 @@ pub fn parse_document(value: &Json) -> Result<ModuleDefinition, Vec<Issue>> {
     for error in SCHEMA.validator.iter_errors(value) {
         for issue in (Reader { root: value }).issues(&error) {
             // Two branches of the schema may find the same fault.
-            if !issues
-                .iter()
-                .any(|known| known.path == issue.path && known.rule == issue.rule)
-            {
+            if !issues.iter().any(|known| known.path == issue.path && known.rule == issue.rule) {
                 issues.push(issue);
             }
         }
@@ -49,13 +41,8 @@ pub fn parse_document(value: &Json) -> Result<ModuleDefinition, Vec<Issue>> {
     if !issues.is_empty() {
         return Err(issues);
     }
-    ModuleDefinition::deserialize_from(value).map_err(|error| {
-        vec![Issue::new(
-            path![],
-            "document",
-            format!("not a module definition: {error}"),
-        )]
-    })
+    ModuleDefinition::deserialize_from(value)
+        .map_err(|error| vec![Issue::new(path![], "document", format!("not a module definition: {error}"))])
 }
 
 impl ModuleDefinition {
@@ -75,10 +62,9 @@ impl Reader<'_> {
         let path = path_of(error.instance_path());
         let schema_path = error.schema_path();
         match error.kind() {
-            ValidationErrorKind::AdditionalProperties { unexpected } => unexpected
-                .iter()
-                .map(|key| unknown_key(&path, key, schema_path))
-                .collect(),
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                unexpected.iter().map(|key| unknown_key(&path, key, schema_path)).collect()
+            }
             ValidationErrorKind::Required { property } => {
                 let key = property.as_str().unwrap_or_default();
                 let message = self.missing(&path, key);
@@ -90,11 +76,7 @@ impl Reader<'_> {
                 vec![Issue::new(with(&path, &key), "key", message)]
             }
             kind => {
-                let rule = if is_not_for_this_type(schema_path) {
-                    "notForThisType"
-                } else {
-                    kind.keyword()
-                };
+                let rule = if is_not_for_this_type(schema_path) { "notForThisType" } else { kind.keyword() };
                 vec![Issue::new(path.clone(), rule, self.message(&path, error))]
             }
         }
@@ -105,46 +87,27 @@ impl Reader<'_> {
         let value = shown(error.instance());
         match error.kind() {
             ValidationErrorKind::Enum { options } => {
-                let options: Vec<&str> = options
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Json::as_str)
-                    .collect();
+                let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
                 let unknown = error.instance().as_str().unwrap_or_default();
                 let hint = did_you_mean(unknown, options.iter().copied());
                 format!("{value} is not one of {}{hint}", options.join(", "))
             }
             ValidationErrorKind::Pattern { .. } => {
-                format!(
-                    "{value} does not fit: {}",
-                    self.pattern_in_words(path, schema_path)
-                )
+                format!("{value} does not fit: {}", self.pattern_in_words(path, schema_path))
             }
-            ValidationErrorKind::Not { .. } if is_not_for_this_type(schema_path) => {
-                self.not_for_this_type(path)
-            }
+            ValidationErrorKind::Not { .. } if is_not_for_this_type(schema_path) => self.not_for_this_type(path),
             ValidationErrorKind::Not { .. } if schema_path.as_str().contains("newFieldName") => {
-                format!(
-                    "{value} is the name of a system field, which every module has; choose another name"
-                )
+                format!("{value} is the name of a system field, which every module has; choose another name")
             }
             ValidationErrorKind::Not { .. } if schema_path.as_str().contains("optionValue") => {
-                format!(
-                    "{value} means something else in GraphQL, so it cannot be an option; choose another value"
-                )
+                format!("{value} means something else in GraphQL, so it cannot be an option; choose another value")
             }
-            ValidationErrorKind::Not { .. } => {
-                "only with `sharing` CONTROLLED_BY_PARENT".to_owned()
-            }
+            ValidationErrorKind::Not { .. } => "only with `sharing` CONTROLLED_BY_PARENT".to_owned(),
             ValidationErrorKind::Type { kind } => {
                 format!("must be {}, not {value}", types_in_words(kind))
             }
             ValidationErrorKind::MaxLength { limit } => {
-                let length = error
-                    .instance()
-                    .as_str()
-                    .map_or(0, |text| text.chars().count());
+                let length = error.instance().as_str().map_or(0, |text| text.chars().count());
                 format!("may have at most {limit} characters; this one has {length}")
             }
             ValidationErrorKind::MinLength { .. } => "must not be empty".to_owned(),
@@ -167,13 +130,8 @@ impl Reader<'_> {
             ValidationErrorKind::Minimum { limit } => {
                 format!("must be at least {limit}, not {value}")
             }
-            ValidationErrorKind::UniqueItems => {
-                "an entry stands here twice; each may stand here once".to_owned()
-            }
-            kind => format!(
-                "does not fit the rule `{}` of the module schema",
-                kind.keyword()
-            ),
+            ValidationErrorKind::UniqueItems => "an entry stands here twice; each may stand here once".to_owned(),
+            kind => format!("does not fit the rule `{}` of the module schema", kind.keyword()),
         }
     }
 
@@ -193,16 +151,10 @@ impl Reader<'_> {
         };
         let field_path = &path[..path.len().saturating_sub(1)];
         let field_type = self.field_type(field_path).unwrap_or("this");
-        let more = ["returns", "function"].into_iter().find_map(|option| {
-            Some(format!(
-                " with `{option}` {}",
-                self.at(field_path)?.get(option)?.as_str()?
-            ))
-        });
-        format!(
-            "a field of type `{field_type}`{} has no `{key}`; leave it out",
-            more.unwrap_or_default()
-        )
+        let more = ["returns", "function"]
+            .into_iter()
+            .find_map(|option| Some(format!(" with `{option}` {}", self.at(field_path)?.get(option)?.as_str()?)));
+        format!("a field of type `{field_type}`{} has no `{key}`; leave it out", more.unwrap_or_default())
     }
 
     /// What the failed pattern asks for.
@@ -227,26 +179,17 @@ impl Reader<'_> {
     }
 
     fn at(&self, path: &[PathSegment]) -> Option<&Json> {
-        path.iter()
-            .try_fold(self.root, |value, segment| match segment {
-                PathSegment::Name(name) => value.get(name),
-                PathSegment::Index(index) => value.get(index),
-            })
+        path.iter().try_fold(self.root, |value, segment| match segment {
+            PathSegment::Name(name) => value.get(name),
+            PathSegment::Index(index) => value.get(index),
+        })
     }
 }
 
 fn unknown_key(path: &[PathSegment], key: &str, schema_path: &Location) -> Issue {
-    let properties = schema_object(schema_path)
-        .and_then(|schema| schema.get("properties"))
-        .and_then(Json::as_object);
-    let known = properties
-        .into_iter()
-        .flat_map(|properties| properties.keys().map(String::as_str));
-    let message = format!(
-        "{} is not known here{}",
-        shown(&Json::from(key)),
-        did_you_mean(key, known)
-    );
+    let properties = schema_object(schema_path).and_then(|schema| schema.get("properties")).and_then(Json::as_object);
+    let known = properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str));
+    let message = format!("{} is not known here{}", shown(&Json::from(key)), did_you_mean(key, known));
     Issue::new(with(path, key), "unknownKey", message)
 }
 
@@ -271,49 +214,27 @@ fn pattern_in_words(schema_path: &Location) -> String {
             "newFieldName",
             "a field's name begins with a small letter (a to z) and has only letters and digits, at most 48",
         ),
-        (
-            "fieldName",
-            "a field's name begins with a small letter (a to z) and has only letters and digits, at most 48",
-        ),
-        (
-            "target",
-            "a module's name begins with a capital letter (A to Z); \"*\" means every module",
-        ),
-        (
-            "optionValue",
-            "an option begins with a letter (A to Z) and has only letters, digits and _, at most 64",
-        ),
+        ("fieldName", "a field's name begins with a small letter (a to z) and has only letters and digits, at most 48"),
+        ("target", "a module's name begins with a capital letter (A to Z); \"*\" means every module"),
+        ("optionValue", "an option begins with a letter (A to Z) and has only letters, digits and _, at most 64"),
         (
             "exactNumber",
             "a number is an integer or a string such as \"12.50\", with at most 28 digits and 10 of them after the point",
         ),
-        (
-            "language",
-            "a language is a BCP 47 tag such as \"en\", \"it\" or \"pt-BR\"",
-        ),
+        ("language", "a language is a BCP 47 tag such as \"en\", \"it\" or \"pt-BR\""),
         ("line", "one line of text without control characters"),
         ("paragraph", "text without control characters"),
     ];
     let location = schema_path.as_str();
-    if let Some((_, words)) = words
-        .iter()
-        .find(|(name, _)| location.contains(&format!("/$defs/{name}/")))
-    {
+    if let Some((_, words)) = words.iter().find(|(name, _)| location.contains(&format!("/$defs/{name}/"))) {
         return (*words).to_owned();
     }
-    let described = schema_object(schema_path)
-        .and_then(|schema| schema.get("description"))
-        .and_then(Json::as_str);
+    let described = schema_object(schema_path).and_then(|schema| schema.get("description")).and_then(Json::as_str);
     if let Some(description) = described {
         return description.to_owned();
     }
-    let pattern = schema_object(schema_path)
-        .and_then(|schema| schema.get("pattern"))
-        .and_then(Json::as_str);
-    format!(
-        "it must match {}",
-        pattern.unwrap_or("the schema's pattern")
-    )
+    let pattern = schema_object(schema_path).and_then(|schema| schema.get("pattern")).and_then(Json::as_str);
+    format!("it must match {}", pattern.unwrap_or("the schema's pattern"))
 }
 
 fn types_in_words(kind: &TypeKind) -> String {
@@ -323,11 +244,7 @@ fn types_in_words(kind: &TypeKind) -> String {
     };
     let mut words = String::new();
     for (position, name) in names.iter().enumerate() {
-        let article = if matches!(name.as_str(), "array" | "object" | "integer") {
-            "an"
-        } else {
-            "a"
-        };
+        let article = if matches!(name.as_str(), "array" | "object" | "integer") { "an" } else { "a" };
         let separator = if position == 0 { "" } else { " or " };
         write!(words, "{separator}{article} {name}").expect("text can be written to");
     }
@@ -359,8 +276,5 @@ fn path_of(location: &Location) -> Vec<PathSegment> {
 }
 
 fn with(path: &[PathSegment], key: &str) -> Vec<PathSegment> {
-    path.iter()
-        .cloned()
-        .chain([PathSegment::from(key)])
-        .collect()
+    path.iter().cloned().chain([PathSegment::from(key)]).collect()
 }

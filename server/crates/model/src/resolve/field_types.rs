@@ -10,12 +10,12 @@ use super::draft::{Document, Draft, Issues, UNKNOWN_RELATION, label_from_name, u
 use super::numbers::{DIGITS_MAX, SCALE_DEFAULT, SCALE_MAX, parse_decimal, parse_integer};
 use super::option_table::{self, FIELD_TYPES, PLANNED_FIELD_TYPES};
 use super::sql_names::column_names_of_reference;
-use super::suggest::did_you_mean;
 use crate::catalog::{
     ChoiceOption, DecimalUnit, Field, FieldKind, Formula, Reference, Rollup, TextFormat,
 };
 use crate::definition::{FieldDefinition, Label, OnDelete, RollupFunction, RollupScope};
 use crate::name::{snake_case, upper_first};
+use crate::suggest::did_you_mean;
 use crate::{FieldId, ScalarType, path};
 
 /// Most bytes of a compiled pattern: a few hundred characters can ask for gigabytes.

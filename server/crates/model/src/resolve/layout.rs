@@ -3,19 +3,15 @@
 use rustc_hash::FxHashSet;
 
 use super::draft::{Document, Draft, Issues};
-use super::suggest::did_you_mean;
 use crate::catalog::{FieldKind, Module, TextFormat};
 use crate::definition::{FieldList, Sharing};
+use crate::suggest::did_you_mean;
 use crate::{Field, FieldId, ModuleId, PathSegment, path};
 
 /// Resolves all of it for every module.
 pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
     for document in draft.documents.clone() {
-        let layout = Layout {
-            draft,
-            document,
-            issues,
-        };
+        let layout = Layout { draft, document, issues };
         layout.resolve();
     }
     check_parents(draft, issues);
@@ -49,17 +45,13 @@ impl Layout<'_, '_> {
             field.kind,
             FieldKind::AutoNumber { .. }
                 | FieldKind::Text {
-                    format: TextFormat::Plain
-                        | TextFormat::Email
-                        | TextFormat::Phone
-                        | TextFormat::Url,
+                    format: TextFormat::Plain | TextFormat::Email | TextFormat::Phone | TextFormat::Url,
                     ..
                 }
         );
         if !fits {
-            let message = format!(
-                "`{name}` cannot name a record: choose a stored field of one line of text, or an autoNumber"
-            );
+            let message =
+                format!("`{name}` cannot name a record: choose a stored field of one line of text, or an autoNumber");
             self.fault(path!["nameField"], "type", message);
             return None;
         }
@@ -73,21 +65,10 @@ impl Layout<'_, '_> {
             let Some(field) = self.own_field(name, place) else {
                 continue;
             };
-            if !matches!(
-                field.kind,
-                FieldKind::Text { .. } | FieldKind::AutoNumber { .. }
-            ) {
-                self.fault(
-                    place(),
-                    "type",
-                    format!("`{name}` cannot be searched: the search reads stored text"),
-                );
+            if !matches!(field.kind, FieldKind::Text { .. } | FieldKind::AutoNumber { .. }) {
+                self.fault(place(), "type", format!("`{name}` cannot be searched: the search reads stored text"));
             } else if fields.contains(&field.id) {
-                self.fault(
-                    place(),
-                    "uniqueItems",
-                    format!("`{name}` stands here twice"),
-                );
+                self.fault(place(), "uniqueItems", format!("`{name}` stands here twice"));
             } else {
                 fields.push(field.id);
             }
@@ -101,11 +82,7 @@ impl Layout<'_, '_> {
         let name = match (&definition.parent, controlled) {
             (Some(name), true) => name,
             (Some(_), false) => {
-                self.fault(
-                    path!["parent"],
-                    "notForThisType",
-                    "only with `sharing` CONTROLLED_BY_PARENT; leave it out",
-                );
+                self.fault(path!["parent"], "notForThisType", "only with `sharing` CONTROLLED_BY_PARENT; leave it out");
                 return None;
             }
             (None, true) => {
@@ -123,9 +100,7 @@ impl Layout<'_, '_> {
             self.fault(
                 path!["parent"],
                 "type",
-                format!(
-                    "`{name}` must be a required reference, as its record decides who sees this one"
-                ),
+                format!("`{name}` must be a required reference, as its record decides who sees this one"),
             );
             return None;
         }
@@ -137,11 +112,7 @@ impl Layout<'_, '_> {
         let module = self.draft.module_at(self.document.id);
         let mut uniques: Vec<Vec<FieldId>> = Vec::new();
         let mut known: FxHashSet<Vec<FieldId>> = FxHashSet::default();
-        for field in module
-            .fields
-            .iter()
-            .filter(|field| !field.system && field.unique)
-        {
+        for field in module.fields.iter().filter(|field| !field.system && field.unique) {
             uniques.push(vec![field.id]);
             known.insert(vec![field.id]);
         }
@@ -185,12 +156,7 @@ impl Layout<'_, '_> {
     }
 
     /// The fields of an index or unique set; `None` after telling a fault.
-    fn field_list(
-        &mut self,
-        key: &'static str,
-        index: usize,
-        list: &FieldList,
-    ) -> Option<Vec<FieldId>> {
+    fn field_list(&mut self, key: &'static str, index: usize, list: &FieldList) -> Option<Vec<FieldId>> {
         let before = self.issues.len();
         let mut fields = Vec::with_capacity(list.fields.len());
         let mut sound = true;
@@ -201,26 +167,17 @@ impl Layout<'_, '_> {
                 continue;
             };
             if !is_indexable(&field) {
-                let message = format!(
-                    "`{name}` cannot stand in an index: it must be stored, with one value of limited length"
-                );
+                let message =
+                    format!("`{name}` cannot stand in an index: it must be stored, with one value of limited length");
                 self.fault(place(), "type", message);
             } else if fields.contains(&field.id) {
-                self.fault(
-                    place(),
-                    "uniqueItems",
-                    format!("`{name}` stands here twice"),
-                );
+                self.fault(place(), "uniqueItems", format!("`{name}` stands here twice"));
             } else {
                 fields.push(field.id);
             }
         }
         if list.fields.is_empty() {
-            self.fault(
-                path![key, index, "fields"],
-                "minItems",
-                "must name at least one field",
-            );
+            self.fault(path![key, index, "fields"], "minItems", "must name at least one field");
         }
         (sound && self.issues.len() == before).then_some(fields)
     }
@@ -229,11 +186,7 @@ impl Layout<'_, '_> {
     fn own_field(&mut self, name: &str, place: impl Fn() -> Vec<PathSegment>) -> Option<Field> {
         let field = self.any_field(name, &place)?;
         if field.system {
-            self.fault(
-                place(),
-                "type",
-                format!("`{name}` is a system field; name one of the module's own"),
-            );
+            self.fault(place(), "type", format!("`{name}` is a system field; name one of the module's own"));
             return None;
         }
         Some(field)
@@ -251,8 +204,7 @@ impl Layout<'_, '_> {
     }
 
     fn fault(&mut self, path: Vec<PathSegment>, rule: &str, message: impl Into<String>) {
-        self.issues
-            .add(self.document.definition, path, rule, message);
+        self.issues.add(self.document.definition, path, rule, message);
     }
 }
 
@@ -263,22 +215,15 @@ fn is_indexable(field: &Field) -> bool {
             field.kind,
             FieldKind::Json { .. }
                 | FieldKind::MultiChoice { .. }
-                | FieldKind::Text {
-                    format: TextFormat::Long | TextFormat::Rich,
-                    ..
-                }
+                | FieldKind::Text { format: TextFormat::Long | TextFormat::Rich, .. }
         )
 }
 
 /// Refuses modules whose parents lead back to themselves: nobody would decide who sees the records.
 fn check_parents(draft: &Draft<'_>, issues: &mut Issues) {
     let parents = |module: &Module| -> Vec<ModuleId> {
-        let reference = module
-            .parent
-            .and_then(|parent| module.field(parent).reference());
-        reference
-            .map(|reference| reference.targets.clone())
-            .unwrap_or_default()
+        let reference = module.parent.and_then(|parent| module.field(parent).reference());
+        reference.map(|reference| reference.targets.clone()).unwrap_or_default()
     };
     for document in &draft.documents {
         let module = draft.module_at(document.id);

@@ -19,7 +19,6 @@ mod references;
 mod rollups;
 mod rules;
 mod sql_names;
-mod suggest;
 mod system_fields;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! References → the modules that they may point to, and the to-many relations that they make on the other side.
 
 use super::draft::{Document, Draft, Issues};
-use super::suggest::did_you_mean;
 use crate::catalog::{FieldKind, Relation, RelationId};
 use crate::definition::{FieldDefinition, ModuleDefinition, ReferenceTarget};
+use crate::suggest::did_you_mean;
 use crate::{ModuleId, PathSegment, path};
 
 /// Every module that is no platform table.
@@ -47,21 +47,12 @@ fn targets(
     match &definition.to {
         // The table of options told that `to` is missing.
         None => Vec::new(),
-        Some(ReferenceTarget::One(name)) if name == ANY => draft
-            .modules
-            .iter()
-            .filter(|module| !module.platform)
-            .map(|module| module.id)
-            .collect(),
-        Some(ReferenceTarget::One(name)) => target(
-            draft,
-            module,
-            name,
-            || path!["fields", position, "to"],
-            issues,
-        )
-        .into_iter()
-        .collect(),
+        Some(ReferenceTarget::One(name)) if name == ANY => {
+            draft.modules.iter().filter(|module| !module.platform).map(|module| module.id).collect()
+        }
+        Some(ReferenceTarget::One(name)) => {
+            target(draft, module, name, || path!["fields", position, "to"], issues).into_iter().collect()
+        }
         Some(ReferenceTarget::Several(names)) if names.is_empty() => {
             let message = "must name at least one module; \"*\" means every module";
             issues.add_at_field(module, position, "to", "minItems", message);
@@ -75,12 +66,7 @@ fn targets(
                     continue;
                 };
                 if targets.contains(&target) {
-                    issues.add(
-                        module,
-                        place(),
-                        "uniqueItems",
-                        format!("`{name}` stands here twice"),
-                    );
+                    issues.add(module, place(), "uniqueItems", format!("`{name}` stands here twice"));
                 } else {
                     targets.push(target);
                 }
@@ -110,23 +96,10 @@ fn target(
     found
 }
 
-fn add_relation(
-    draft: &mut Draft<'_>,
-    on: ModuleId,
-    name: &str,
-    module: ModuleId,
-    field: crate::FieldId,
-) {
+fn add_relation(draft: &mut Draft<'_>, on: ModuleId, name: &str, module: ModuleId, field: crate::FieldId) {
     let target = draft.module_mut(on);
-    let id = RelationId(
-        u32::try_from(target.relations.len()).expect("a module has fewer than 4 billion relations"),
-    );
-    target.relations.push(Relation {
-        id,
-        name: name.to_owned(),
-        module,
-        field,
-    });
+    let id = RelationId(u32::try_from(target.relations.len()).expect("a module has fewer than 4 billion relations"));
+    target.relations.push(Relation { id, name: name.to_owned(), module, field });
     // Of two relations of one name the stage of GraphQL names tells; rollups mean the first.
     target.relation_by_name.entry(name.to_owned()).or_insert(id);
 }

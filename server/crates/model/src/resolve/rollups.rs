@@ -2,9 +2,9 @@
 
 use super::draft::{Document, Draft, Issues};
 use super::numbers::SCALE_DEFAULT;
-use super::suggest::did_you_mean;
 use crate::catalog::{FieldKind, Rollup};
 use crate::definition::{FieldDefinition, RollupFunction};
+use crate::suggest::did_you_mean;
 use crate::{Field, FieldId, ModuleId, RelationId, ScalarType};
 
 /// Resolves every rollup: first what it is over, then its type, which may depend on another rollup's.
@@ -28,9 +28,7 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             }
         }
     }
-    let mut types = Types {
-        resolved: rustc_hash::FxHashMap::default(),
-    };
+    let mut types = Types { resolved: rustc_hash::FxHashMap::default() };
     for (document, position, id) in &found {
         let Some(returns) = types.of(draft, document.id, *id) else {
             continue;
@@ -47,11 +45,7 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
     }
 }
 
-fn rollup_mut<'d>(
-    draft: &'d mut Draft<'_>,
-    module: ModuleId,
-    id: FieldId,
-) -> Option<&'d mut Rollup> {
+fn rollup_mut<'d>(draft: &'d mut Draft<'_>, module: ModuleId, id: FieldId) -> Option<&'d mut Rollup> {
     match &mut draft.module_mut(module).fields[id.0 as usize].kind {
         FieldKind::Rollup(rollup) => Some(rollup),
         _ => None,
@@ -69,24 +63,10 @@ fn sources(
     let module = draft.module_at(document.id);
     let name = definition.relation.as_deref().unwrap_or_default();
     let Some(relation) = module.relation_named(name) else {
-        let hint = did_you_mean(
-            name,
-            module
-                .relations
-                .iter()
-                .map(|relation| relation.name.as_str()),
-        );
-        let message = format!(
-            "`{}` has no to-many relation `{name}`, made by an `inverse` that points here{hint}",
-            module.name
-        );
-        issues.add_at_field(
-            document.definition,
-            position,
-            "relation",
-            "unknownRelation",
-            message,
-        );
+        let hint = did_you_mean(name, module.relations.iter().map(|relation| relation.name.as_str()));
+        let message =
+            format!("`{}` has no to-many relation `{name}`, made by an `inverse` that points here{hint}", module.name);
+        issues.add_at_field(document.definition, position, "relation", "unknownRelation", message);
         return None;
     };
     let Some(name) = definition.field.as_deref() else {
@@ -96,13 +76,7 @@ fn sources(
     let Some(field) = related.field_named(name) else {
         let hint = did_you_mean(name, related.fields.iter().map(|field| field.name.as_str()));
         let message = format!("`{}` has no field `{name}`{hint}", related.name);
-        issues.add_at_field(
-            document.definition,
-            position,
-            "field",
-            "unknownField",
-            message,
-        );
+        issues.add_at_field(document.definition, position, "field", "unknownField", message);
         return None;
     };
     (!draft.is_faulty(related.id, field.id)).then_some((relation.id, Some(field.id)))
@@ -115,12 +89,7 @@ struct Types {
 
 impl Types {
     /// The type of a rollup's result, or why its function does not fit; `None` in a cycle, which the stage of dependencies tells.
-    fn of(
-        &mut self,
-        draft: &Draft<'_>,
-        module: ModuleId,
-        id: FieldId,
-    ) -> Option<Result<ScalarType, String>> {
+    fn of(&mut self, draft: &Draft<'_>, module: ModuleId, id: FieldId) -> Option<Result<ScalarType, String>> {
         // Down a chain of rollups over rollups until one whose type is known, then up again: no recursion, chains may be long.
         let mut chain = vec![(module, id)];
         while let Some((module, id)) = chain.last().copied() {
@@ -135,8 +104,7 @@ impl Types {
             let returns = match rollup.field {
                 None => Some(Ok(ScalarType::Integer)),
                 Some(field) => {
-                    let related =
-                        draft.module_at(draft.module_at(module).relation(rollup.relation).module);
+                    let related = draft.module_at(draft.module_at(module).relation(rollup.relation).module);
                     let field = related.field(field);
                     let is_rollup = matches!(field.kind, FieldKind::Rollup(_));
                     match self.resolved.get(&(related.id, field.id)) {
@@ -146,19 +114,11 @@ impl Types {
                             chain.push((related.id, field.id));
                             continue;
                         }
-                        Some(Some(Ok(scalar))) => Some(returns(
-                            rollup.function,
-                            field,
-                            Some(*scalar),
-                            scale_of(draft, module, id),
-                        )),
+                        Some(Some(Ok(scalar))) => {
+                            Some(returns(rollup.function, field, Some(*scalar), scale_of(draft, module, id)))
+                        }
                         Some(_) => None,
-                        None => Some(returns(
-                            rollup.function,
-                            field,
-                            field.scalar(),
-                            scale_of(draft, module, id),
-                        )),
+                        None => Some(returns(rollup.function, field, field.scalar(), scale_of(draft, module, id))),
                     }
                 }
             };
@@ -172,11 +132,7 @@ impl Types {
 /// The `scale` that the rollup declares.
 fn scale_of(draft: &Draft<'_>, module: ModuleId, id: FieldId) -> Option<u8> {
     let module = draft.module_at(module);
-    module
-        .definition
-        .fields
-        .get(super::draft::position_of(id))
-        .and_then(|definition| definition.scale)
+    module.definition.fields.get(super::draft::position_of(id)).and_then(|definition| definition.scale)
 }
 
 /// The type of `function` over `field` with values of type `scalar`, or what the function needs.
@@ -190,34 +146,22 @@ fn returns(
     use ScalarType as T;
     match (function, scalar) {
         (F::Count, _) => Ok(T::Integer),
-        (F::CountDistinct, Some(T::Json)) => Err(unfit(
-            field,
-            "COUNT_DISTINCT needs a field whose values can be compared",
-        )),
+        (F::CountDistinct, Some(T::Json)) => {
+            Err(unfit(field, "COUNT_DISTINCT needs a field whose values can be compared"))
+        }
         (F::CountDistinct, Some(_)) => Ok(T::Integer),
         (F::CountDistinct, None) if field.reference().is_some() => Ok(T::Integer),
-        (F::CountDistinct, None) => {
-            Err(unfit(field, "COUNT_DISTINCT needs a field with one value"))
-        }
+        (F::CountDistinct, None) => Err(unfit(field, "COUNT_DISTINCT needs a field with one value")),
         (F::Sum, Some(T::Integer | T::BigInteger)) => Ok(T::BigInteger),
         (F::Sum, Some(decimal @ T::Decimal { .. })) => Ok(decimal),
         (F::Sum, _) => Err(unfit(field, "SUM needs a number")),
-        (F::Avg, Some(T::Integer | T::BigInteger)) => Ok(T::Decimal {
-            scale: scale.unwrap_or(SCALE_DEFAULT),
-        }),
-        (F::Avg, Some(T::Decimal { scale: own })) => Ok(T::Decimal {
-            scale: scale.unwrap_or(own),
-        }),
+        (F::Avg, Some(T::Integer | T::BigInteger)) => Ok(T::Decimal { scale: scale.unwrap_or(SCALE_DEFAULT) }),
+        (F::Avg, Some(T::Decimal { scale: own })) => Ok(T::Decimal { scale: scale.unwrap_or(own) }),
         (F::Avg, _) => Err(unfit(field, "AVG needs a number")),
-        (F::Min | F::Max, Some(scalar))
-            if scalar.is_number() || matches!(scalar, T::Date | T::Time | T::DateTime) =>
-        {
+        (F::Min | F::Max, Some(scalar)) if scalar.is_number() || matches!(scalar, T::Date | T::Time | T::DateTime) => {
             Ok(scalar)
         }
-        (F::Min | F::Max, _) => Err(unfit(
-            field,
-            "MIN and MAX need a number, a date, a time or an instant",
-        )),
+        (F::Min | F::Max, _) => Err(unfit(field, "MIN and MAX need a number, a date, a time or an instant")),
     }
 }
 

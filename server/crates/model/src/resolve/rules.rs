@@ -29,36 +29,16 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
     }
 }
 
-fn resolve_formula(
-    draft: &mut Draft<'_>,
-    document: &Document<'_>,
-    position: usize,
-    id: FieldId,
-    issues: &mut Issues,
-) {
+fn resolve_formula(draft: &mut Draft<'_>, document: &Document<'_>, position: usize, id: FieldId, issues: &mut Issues) {
     let FieldKind::Formula(formula) = &draft.module_at(document.id).field(id).kind else {
         return;
     };
-    let context = Context {
-        module: document.id,
-        allow_old: false,
-        allow_relations: true,
-        expected: expected(formula.returns),
-    };
-    match (Checker {
-        draft,
-        document,
-        issues,
-    })
-    .check(
-        &formula.rule.source,
-        &context,
-        path!["fields", position, "rule"],
-    ) {
+    let context =
+        Context { module: document.id, allow_old: false, allow_relations: true, expected: expected(formula.returns) };
+    match (Checker { draft, document, issues }).check(&formula.rule.source, &context, path!["fields", position, "rule"])
+    {
         Some(rule) => {
-            if let FieldKind::Formula(formula) =
-                &mut draft.module_mut(document.id).fields[id.0 as usize].kind
-            {
+            if let FieldKind::Formula(formula) = &mut draft.module_mut(document.id).fields[id.0 as usize].kind {
                 formula.rule = rule;
             }
         }
@@ -68,13 +48,7 @@ fn resolve_formula(
     }
 }
 
-fn resolve_filter(
-    draft: &mut Draft<'_>,
-    document: &Document<'_>,
-    position: usize,
-    id: FieldId,
-    issues: &mut Issues,
-) {
+fn resolve_filter(draft: &mut Draft<'_>, document: &Document<'_>, position: usize, id: FieldId, issues: &mut Issues) {
     let Some(source) = document.definition.fields[position].filter.as_deref() else {
         return;
     };
@@ -88,17 +62,9 @@ fn resolve_filter(
         allow_relations: true,
         expected: Expected::Boolean,
     };
-    match (Checker {
-        draft,
-        document,
-        issues,
-    })
-    .check(source, &context, path!["fields", position, "filter"])
-    {
+    match (Checker { draft, document, issues }).check(source, &context, path!["fields", position, "filter"]) {
         Some(rule) => {
-            if let FieldKind::Rollup(rollup) =
-                &mut draft.module_mut(document.id).fields[id.0 as usize].kind
-            {
+            if let FieldKind::Rollup(rollup) = &mut draft.module_mut(document.id).fields[id.0 as usize].kind {
                 rollup.filter = Some(rule);
             }
         }
@@ -120,39 +86,18 @@ fn resolve_default(
     let field = draft.module_at(document.id).field(id);
     let place = path!["fields", position, "default", "rule"];
     let Some(ty) = rule_type(field) else {
-        issues.add(
-            document.definition,
-            place,
-            "type",
-            "a field of this type has no default by rule; give a value",
-        );
+        issues.add(document.definition, place, "type", "a field of this type has no default by rule; give a value");
         return;
     };
-    let context = Context {
-        module: document.id,
-        allow_old: false,
-        allow_relations: false,
-        expected: Expected::Type(ty),
-    };
-    let Some(rule) = (Checker {
-        draft,
-        document,
-        issues,
-    })
-    .check(source, &context, place.clone()) else {
+    let context =
+        Context { module: document.id, allow_old: false, allow_relations: false, expected: Expected::Type(ty) };
+    let Some(rule) = (Checker { draft, document, issues }).check(source, &context, place.clone()) else {
         return;
     };
     if let (Some(options), Expr::Literal(Value::Text(text))) = (field.options(), &rule.expr)
-        && !options
-            .iter()
-            .any(|option| option.active && option.value == *text)
+        && !options.iter().any(|option| option.active && option.value == *text)
     {
-        issues.add(
-            document.definition,
-            place,
-            "type",
-            format!("{text:?} is none of the field's active options"),
-        );
+        issues.add(document.definition, place, "type", format!("{text:?} is none of the field's active options"));
         return;
     }
     draft.module_mut(document.id).fields[id.0 as usize].default = Some(Default::Rule(rule));
@@ -162,26 +107,13 @@ fn resolve_default(
 fn resolve_validations(draft: &mut Draft<'_>, document: &Document<'_>, issues: &mut Issues) {
     let mut validations = Vec::with_capacity(document.definition.validations.len());
     for (index, definition) in document.definition.validations.iter().enumerate() {
-        let context = Context {
-            module: document.id,
-            allow_old: true,
-            allow_relations: false,
-            expected: Expected::Boolean,
-        };
+        let context =
+            Context { module: document.id, allow_old: true, allow_relations: false, expected: Expected::Boolean };
         let place = path!["validations", index, "rule"];
-        let rule = (Checker {
-            draft,
-            document,
-            issues,
-        })
-        .check(&definition.rule, &context, place);
+        let rule = (Checker { draft, document, issues }).check(&definition.rule, &context, place);
         let fields = fields_at_fault(draft, document, index, &definition.fields, issues);
         if let Some(rule) = rule {
-            validations.push(Validation {
-                rule,
-                message: definition.message.clone(),
-                fields,
-            });
+            validations.push(Validation { rule, message: definition.message.clone(), fields });
         }
     }
     draft.module_mut(document.id).validations = validations;
@@ -201,7 +133,7 @@ fn fields_at_fault(
             Some(field) => fields.push(field.id),
             None => {
                 let known = module.fields.iter().map(|field| field.name.as_str());
-                let hint = super::suggest::did_you_mean(name, known);
+                let hint = crate::suggest::did_you_mean(name, known);
                 let message = format!("`{}` has no field `{name}`{hint}", module.name);
                 issues.add(
                     document.definition,
@@ -224,28 +156,16 @@ struct Checker<'r, 'd> {
 
 impl Checker<'_, '_> {
     /// The typed rule; `None` after telling its faults, or where they follow from a field's fault that was told already.
-    fn check(
-        &mut self,
-        source: &str,
-        context: &Context,
-        place: Vec<PathSegment>,
-    ) -> Option<TypedRule> {
-        let schema = Fields {
-            draft: self.draft,
-            met_faulty: Cell::new(false),
-        };
+    fn check(&mut self, source: &str, context: &Context, place: Vec<PathSegment>) -> Option<TypedRule> {
+        let schema = Fields { draft: self.draft, met_faulty: Cell::new(false) };
         match rule::check(source, context, &schema) {
             _ if schema.met_faulty.get() => None,
             Ok(rule) => Some(rule),
             Err(faults) => {
                 for fault in faults {
-                    let message = format!(
-                        "{} (at character {} of the rule)",
-                        fault.message,
-                        character(source, fault.position)
-                    );
-                    self.issues
-                        .add(self.document.definition, place.clone(), "rule", message);
+                    let message =
+                        format!("{} (at character {} of the rule)", fault.message, character(source, fault.position));
+                    self.issues.add(self.document.definition, place.clone(), "rule", message);
                 }
                 None
             }
@@ -255,11 +175,7 @@ impl Checker<'_, '_> {
 
 /// The character, from 1, at this byte of the rule's text.
 fn character(source: &str, byte: usize) -> usize {
-    source
-        .char_indices()
-        .take_while(|(position, _)| *position < byte)
-        .count()
-        + 1
+    source.char_indices().take_while(|(position, _)| *position < byte).count() + 1
 }
 
 /// The draft as rules see it.

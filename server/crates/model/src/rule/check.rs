@@ -9,10 +9,10 @@ use cel::parser::Expression;
 use uuid::Uuid;
 
 use super::parse::{Name, Parsed, parse};
-use super::suggest::hint;
 use super::{BinaryOp, Expr, NODES_MAX, RuleIssue, RuleType, TypedRule};
 use crate::Value;
 use crate::catalog::{FieldId, ModuleId};
+use crate::suggest::did_you_mean;
 
 /// What a rule may read: the modules' fields, by name.
 pub trait Schema {
@@ -248,7 +248,7 @@ impl Checker<'_> {
         if let Some(options) = &other.options
             && !options.contains(text)
         {
-            let hint = hint(text, options.iter().map(String::as_str));
+            let hint = did_you_mean(text, options.iter().map(String::as_str));
             let hint = if hint.is_empty() {
                 format!("; it has {}", shown(options))
             } else {

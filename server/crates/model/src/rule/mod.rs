@@ -11,7 +11,6 @@ mod eval;
 mod inputs;
 mod parse;
 mod scan;
-mod suggest;
 
 #[cfg(test)]
 mod tests;

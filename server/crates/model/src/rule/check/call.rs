@@ -7,8 +7,8 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
 use super::operator::unified;
 use super::{Checked, Checker, Typed};
 use crate::rule::parse::Name;
-use crate::rule::suggest::hint;
 use crate::rule::{Expr, Function, RuleType};
+use crate::suggest::did_you_mean;
 use crate::{Decimal, Value};
 
 /// Largest number of digits that `round` takes.
@@ -44,32 +44,18 @@ impl Checker<'_> {
             ("round", None, [number, digits]) => self.round(number, digits, position),
             ("abs", None, [number]) => {
                 let number = self.operand(number, RuleType::Number, "`abs`")?;
-                self.typed(
-                    Expr::Call(Function::Abs, vec![number.expr]),
-                    RuleType::Number,
-                    position,
-                )
+                self.typed(Expr::Call(Function::Abs, vec![number.expr]), RuleType::Number, position)
             }
             ("coalesce", None, [_, _, ..]) => self.coalesce(arguments, position),
             ("min", None, [_, _, ..]) => self.extreme(Function::Least, arguments, position),
             ("max", None, [_, _, ..]) => self.extreme(Function::Greatest, arguments, position),
             ("size", Some(text), []) | ("size", None, [text]) => {
                 let text = self.operand(text, RuleType::Text, "`size`")?;
-                self.typed(
-                    Expr::Call(Function::Size, vec![text.expr]),
-                    RuleType::Number,
-                    position,
-                )
+                self.typed(Expr::Call(Function::Size, vec![text.expr]), RuleType::Number, position)
             }
-            ("startsWith", Some(text), [part]) => {
-                self.text_test(Function::StartsWith, text, part, position)
-            }
-            ("endsWith", Some(text), [part]) => {
-                self.text_test(Function::EndsWith, text, part, position)
-            }
-            ("contains", Some(text), [part]) => {
-                self.text_test(Function::Contains, text, part, position)
-            }
+            ("startsWith", Some(text), [part]) => self.text_test(Function::StartsWith, text, part, position),
+            ("endsWith", Some(text), [part]) => self.text_test(Function::EndsWith, text, part, position),
+            ("contains", Some(text), [part]) => self.text_test(Function::Contains, text, part, position),
             ("has", Some(list), [element]) => {
                 let (list, element) = (self.expression(list), self.expression(element));
                 self.has(list?, element?, position)
@@ -91,7 +77,7 @@ impl Checker<'_> {
         match USAGES.iter().find(|(known, _)| known == name) {
             Some((_, usage)) => self.fail(position, format!("`{name}` is written `{usage}`")),
             None => {
-                let hint = hint(name, USAGES.iter().map(|(known, _)| *known));
+                let hint = did_you_mean(name, USAGES.iter().map(|(known, _)| *known));
                 self.fail(position, format!("there is no function `{name}`{hint}"))
             }
         }
@@ -101,26 +87,17 @@ impl Checker<'_> {
     fn instant(&mut self, name: &str, text: &Expression) -> Checked {
         let typed = self.expression(text)?;
         let Expr::Literal(Value::Text(text)) = &typed.expr else {
-            return self.fail(
-                typed.position,
-                format!("`{name}` takes a text in quotes, so that it can be checked now"),
-            );
+            return self
+                .fail(typed.position, format!("`{name}` takes a text in quotes, so that it can be checked now"));
         };
         let (value, ty, form) = match name {
             "date" => (date(text).map(Value::Date), RuleType::Date, "2026-01-31"),
             "time" => (time(text).map(Value::Time), RuleType::Time, "09:30:00"),
-            _ => (
-                datetime(text).map(Value::DateTime),
-                RuleType::DateTime,
-                "2026-01-31T09:30:00Z",
-            ),
+            _ => (datetime(text).map(Value::DateTime), RuleType::DateTime, "2026-01-31T09:30:00Z"),
         };
         match value {
             Some(value) => self.typed(Expr::Literal(value), ty, typed.position),
-            None => self.fail(
-                typed.position,
-                format!("\"{text}\" is not {ty}; it is written as in \"{form}\""),
-            ),
+            None => self.fail(typed.position, format!("\"{text}\" is not {ty}; it is written as in \"{form}\"")),
         }
     }
 
@@ -128,94 +105,49 @@ impl Checker<'_> {
         let number = self.operand(number, RuleType::Number, "`round`");
         let digits = self.expression(digits)?;
         let valid = match &digits.expr {
-            Expr::Literal(Value::Decimal(digits)) => digits
-                .to_i64()
-                .filter(|digits| (0..=ROUND_DIGITS_MAX).contains(digits)),
+            Expr::Literal(Value::Decimal(digits)) => {
+                digits.to_i64().filter(|digits| (0..=ROUND_DIGITS_MAX).contains(digits))
+            }
             _ => None,
         };
         let Some(valid) = valid else {
-            let message = format!(
-                "the digits of `round` are a whole number from 0 to {ROUND_DIGITS_MAX}, written out"
-            );
+            let message = format!("the digits of `round` are a whole number from 0 to {ROUND_DIGITS_MAX}, written out");
             return self.fail(digits.position, message);
         };
         let digits = Expr::Literal(Value::Decimal(Decimal::from_i64(valid)));
-        self.typed(
-            Expr::Call(Function::Round, vec![number?.expr, digits]),
-            RuleType::Number,
-            position,
-        )
+        self.typed(Expr::Call(Function::Round, vec![number?.expr, digits]), RuleType::Number, position)
     }
 
     fn coalesce(&mut self, arguments: &[Expression], position: usize) -> Checked {
         let arguments = self.one_type("coalesce", arguments)?;
-        let ty = arguments
-            .iter()
-            .map(|argument| argument.ty)
-            .find(|ty| *ty != RuleType::Null)
-            .unwrap_or(RuleType::Null);
+        let ty =
+            arguments.iter().map(|argument| argument.ty).find(|ty| *ty != RuleType::Null).unwrap_or(RuleType::Null);
         let options = arguments[0].options.clone();
-        let arguments = arguments
-            .into_iter()
-            .map(|argument| argument.expr)
-            .collect();
-        Some(Typed {
-            expr: Expr::Call(Function::Coalesce, arguments),
-            ty,
-            options,
-            position,
-        })
+        let arguments = arguments.into_iter().map(|argument| argument.expr).collect();
+        Some(Typed { expr: Expr::Call(Function::Coalesce, arguments), ty, options, position })
     }
 
-    fn extreme(
-        &mut self,
-        function: Function,
-        arguments: &[Expression],
-        position: usize,
-    ) -> Checked {
-        let name = if function == Function::Least {
-            "min"
-        } else {
-            "max"
-        };
+    fn extreme(&mut self, function: Function, arguments: &[Expression], position: usize) -> Checked {
+        let name = if function == Function::Least { "min" } else { "max" };
         let arguments = self.one_type(name, arguments)?;
         let ty = arguments[0].ty;
-        if !matches!(
-            ty,
-            RuleType::Number | RuleType::Date | RuleType::Time | RuleType::DateTime
-        ) {
-            return self.fail(
-                arguments[0].position,
-                format!("`{name}` takes numbers, dates or times, but this is {ty}"),
-            );
+        if !matches!(ty, RuleType::Number | RuleType::Date | RuleType::Time | RuleType::DateTime) {
+            return self
+                .fail(arguments[0].position, format!("`{name}` takes numbers, dates or times, but this is {ty}"));
         }
-        if let Some(null) = arguments
-            .iter()
-            .find(|argument| argument.ty == RuleType::Null)
-        {
-            let message =
-                format!("`{name}` with null is always null; leave it out, or use `coalesce`");
+        if let Some(null) = arguments.iter().find(|argument| argument.ty == RuleType::Null) {
+            let message = format!("`{name}` with null is always null; leave it out, or use `coalesce`");
             return self.fail(null.position, message);
         }
-        let arguments = arguments
-            .into_iter()
-            .map(|argument| argument.expr)
-            .collect();
+        let arguments = arguments.into_iter().map(|argument| argument.expr).collect();
         self.typed(Expr::Call(function, arguments), ty, position)
     }
 
     /// Arguments that are all of the first one's type, or null.
     fn one_type(&mut self, name: &str, arguments: &[Expression]) -> Option<Vec<Typed>> {
-        let checked: Vec<Checked> = arguments
-            .iter()
-            .map(|argument| self.expression(argument))
-            .collect();
+        let checked: Vec<Checked> = arguments.iter().map(|argument| self.expression(argument)).collect();
         let checked: Vec<Typed> = checked.into_iter().collect::<Option<_>>()?;
-        let first = checked
-            .iter()
-            .find(|argument| argument.ty != RuleType::Null)
-            .unwrap_or(&checked[0])
-            .clone();
+        let first = checked.iter().find(|argument| argument.ty != RuleType::Null).unwrap_or(&checked[0]).clone();
         let mut fitting = Vec::with_capacity(checked.len());
         for argument in checked {
             let argument = self.fit(argument, &first)?;
@@ -232,13 +164,7 @@ impl Checker<'_> {
         Some(fitting)
     }
 
-    fn text_test(
-        &mut self,
-        function: Function,
-        text: &Expression,
-        part: &Expression,
-        position: usize,
-    ) -> Checked {
+    fn text_test(&mut self, function: Function, text: &Expression, part: &Expression, position: usize) -> Checked {
         let user = match function {
             Function::StartsWith => "`startsWith`",
             Function::EndsWith => "`endsWith`",
@@ -246,11 +172,7 @@ impl Checker<'_> {
         };
         let text = self.operand(text, RuleType::Text, user);
         let part = self.operand(part, RuleType::Text, user);
-        self.typed(
-            Expr::Call(function, vec![text?.expr, part?.expr]),
-            RuleType::Boolean,
-            position,
-        )
+        self.typed(Expr::Call(function, vec![text?.expr, part?.expr]), RuleType::Boolean, position)
     }
 }
 

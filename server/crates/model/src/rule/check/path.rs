@@ -6,8 +6,8 @@ use cel::parser::Expression;
 use super::{Checked, Checker, Typed};
 use crate::catalog::{FieldPath, Hop, ModuleId};
 use crate::rule::parse::Name;
-use crate::rule::suggest::hint;
 use crate::rule::{Expr, Root, RuleType};
+use crate::suggest::did_you_mean;
 
 /// One name of a path, and where it stands.
 struct Segment {
@@ -23,20 +23,15 @@ impl Checker<'_> {
         match (first.name.as_str(), rest) {
             ("actor", [_, ..]) => self.actor(rest),
             ("old", [_, ..]) if self.context.allow_old => self.field(Root::Old, rest),
-            ("old", [_, ..]) => self.fail(
-                first.position,
-                "`old` is not known here: there is no record before a change",
-            ),
+            ("old", [_, ..]) => {
+                self.fail(first.position, "`old` is not known here: there is no record before a change")
+            }
             ("record", [_, ..]) if !self.has_field("record") => self.field(Root::Record, rest),
-            ("actor", []) if !self.has_field("actor") => self.fail(
-                first.position,
-                "`actor` is the user who acts; name its id, as in `ownerId == actor.id`",
-            ),
+            ("actor", []) if !self.has_field("actor") => {
+                self.fail(first.position, "`actor` is the user who acts; name its id, as in `ownerId == actor.id`")
+            }
             ("old" | "record", []) if !self.has_field(&first.name) => {
-                let message = format!(
-                    "`{0}` is a record; name one of its fields, as in `{0}.name`",
-                    first.name
-                );
+                let message = format!("`{0}` is a record; name one of its fields, as in `{0}.name`", first.name);
                 self.fail(first.position, message)
             }
             _ => self.field(Root::Record, &segments),
@@ -46,10 +41,7 @@ impl Checker<'_> {
     fn actor(&mut self, rest: &[Segment]) -> Checked {
         match rest {
             [id] if id.name == "id" => self.typed(Expr::ActorId, RuleType::Id, id.position),
-            _ => self.fail(
-                rest[0].position,
-                "only the id of the acting user is known: `actor.id`",
-            ),
+            _ => self.fail(rest[0].position, "only the id of the acting user is known: `actor.id`"),
         }
     }
 
@@ -61,41 +53,22 @@ impl Checker<'_> {
                 return self.unknown_field(module, segment);
             };
             if index + 1 == segments.len() {
-                let expr = Expr::Field(
-                    root,
-                    FieldPath {
-                        hops,
-                        field: field.id,
-                    },
-                );
-                return Some(Typed {
-                    expr,
-                    ty: field.ty,
-                    options: field.options,
-                    position: segments[0].position,
-                });
+                let expr = Expr::Field(root, FieldPath { hops, field: field.id });
+                return Some(Typed { expr, ty: field.ty, options: field.options, position: segments[0].position });
             }
             let next = &segments[index + 1];
             let name = &segment.name;
             match field.targets.as_slice() {
                 [] => {
-                    let message = format!(
-                        "`{name}` is {}, so it has no field `{}`",
-                        field.ty, next.name
-                    );
+                    let message = format!("`{name}` is {}, so it has no field `{}`", field.ty, next.name);
                     return self.fail(next.position, message);
                 }
                 _ if !self.context.allow_relations => {
-                    let message = format!(
-                        "this rule may read the record's own fields only, not those of its `{name}`"
-                    );
+                    let message = format!("this rule may read the record's own fields only, not those of its `{name}`");
                     return self.fail(next.position, message);
                 }
                 [target] => {
-                    hops.push(Hop {
-                        field: field.id,
-                        target: *target,
-                    });
+                    hops.push(Hop { field: field.id, target: *target });
                     module = *target;
                 }
                 _ => {
@@ -111,11 +84,8 @@ impl Checker<'_> {
 
     fn unknown_field(&mut self, module: ModuleId, segment: &Segment) -> Checked {
         let names = self.schema.field_names(module);
-        let hint = hint(&segment.name, names.iter().map(String::as_str));
-        self.fail(
-            segment.position,
-            format!("there is no field `{}`{hint}", segment.name),
-        )
+        let hint = did_you_mean(&segment.name, names.iter().map(String::as_str));
+        self.fail(segment.position, format!("there is no field `{}`{hint}", segment.name))
     }
 
     fn has_field(&self, name: &str) -> bool {
