@@ -1,0 +1,147 @@
+//! Whose records are seen: each way of sharing, lists and counts and rollups over what is not seen, and owners that change.
+
+use cardine_tests::{Client, Server, on_both_databases};
+use serde_json::{Value, json};
+
+/// A module for each way of sharing, and two clerks below one boss, who may do everything but see everything.
+async fn prepare(server: &Server) -> (Client, Client, Client) {
+    let admin = server.admin().await;
+    for (name, plural, sharing) in [
+        ("Secret", "Secrets", "PRIVATE"),
+        ("Notice", "Notices", "PUBLIC_READ"),
+        ("Board", "Boards", "PUBLIC_READ_WRITE"),
+    ] {
+        let definition = json!({"name": name, "plural": plural, "sharing": sharing, "fields": [{"name": "title", "type": "text"}, {"name": "worth", "type": "money"}]});
+        admin.create_module(definition).await.ok();
+    }
+    let part = json!({"name": "Detail", "plural": "Details", "sharing": "CONTROLLED_BY_PARENT", "parent": "secret", "fields": [
+        {"name": "title", "type": "text"}, {"name": "secret", "type": "reference", "to": "Secret", "inverse": "details", "required": true, "onDelete": "CASCADE"},
+    ]});
+    admin.create_module(part).await.ok();
+    let reference = json!({"name": "board", "type": "reference", "to": "Board", "inverse": "secrets"});
+    admin.add_field("Secret", reference).await.ok();
+    for (name, function, field, scope) in [
+        ("seenCount", "COUNT", None, "VISIBLE"),
+        ("allCount", "COUNT", None, "ALL"),
+        ("seenWorth", "SUM", Some("worth"), "VISIBLE"),
+        ("allWorth", "SUM", Some("worth"), "ALL"),
+    ] {
+        let mut rollup =
+            json!({"name": name, "type": "rollup", "relation": "secrets", "function": function, "scope": scope});
+        if let Some(field) = field {
+            rollup["field"] = json!(field);
+        }
+        admin.add_field("Board", rollup).await.ok();
+    }
+    admin.create_role("boss", None).await;
+    admin.create_role("clerk", Some("boss")).await;
+    for role in ["boss", "clerk"] {
+        for module in ["Secret", "Notice", "Board", "Detail"] {
+            let rights =
+                json!({"create": true, "read": true, "update": true, "delete": true, "fields": {"*": "WRITE"}});
+            admin.set_access(role, module, rights).await;
+        }
+    }
+    (
+        server.create_user_with_role("boss").await,
+        server.create_user_with_role("clerk").await,
+        server.create_user_with_role("clerk").await,
+    )
+}
+
+async fn total(caller: &Client, list: &str) -> i64 {
+    let answer = caller.query(&format!("{{ {list} {{ totalCount }} }}")).await;
+    let name = list.split('(').next().expect("a name");
+    answer.ok()[name]["totalCount"].as_i64().expect("a count")
+}
+
+async fn change(caller: &Client, module: &str, id: &str) -> bool {
+    let text = format!("mutation($id: ID!) {{ update{module}(id: $id, data: {{title: \"changed\"}}) {{ id }} }}");
+    let answer = caller.query_with(&text, json!({"id": id})).await;
+    if !answer.errors().is_empty() {
+        answer.refused("NOT_FOUND");
+    }
+    answer.errors().is_empty()
+}
+
+on_both_databases! {
+    async fn public_records_are_read_or_written_by_all_who_may(server: Server) {
+        let (_, clerk, peer) = prepare(&server).await;
+        let notice = clerk.create("Notice", json!({"title": "n"})).await;
+        let board = clerk.create("Board", json!({"title": "b"})).await;
+        assert_eq!((total(&peer, "notices").await, total(&peer, "boards").await), (1, 1));
+        assert!(!change(&peer, "Notice", &notice).await, "it may be read only");
+        assert!(change(&clerk, "Notice", &notice).await && change(&peer, "Board", &board).await);
+        assert_eq!(server.anonymous().query("{ notices { totalCount } }").await.codes(), ["BAD_USER_INPUT"], "public to those who may read the module");
+    }
+
+    async fn details_are_seen_and_written_as_their_parent(server: Server) {
+        let (boss, clerk, peer) = prepare(&server).await;
+        let secret = clerk.create("Secret", json!({"title": "s"})).await;
+        let detail = clerk.create("Detail", json!({"title": "d", "secretId": secret})).await;
+        let of_boss = boss.create("Secret", json!({"title": "of boss"})).await;
+        let hidden = boss.create("Detail", json!({"title": "hidden", "secretId": of_boss})).await;
+        assert_eq!((total(&clerk, "details").await, total(&peer, "details").await, total(&boss, "details").await), (1, 0, 2));
+        assert!(change(&clerk, "Detail", &detail).await && !change(&peer, "Detail", &detail).await && !change(&clerk, "Detail", &hidden).await);
+        let answer = peer.query_with("query($id: ID!) { detail(id: $id) { id } }", json!({"id": detail})).await;
+        assert_eq!(answer.ok()["detail"], Value::Null);
+        // Nobody puts a detail under a parent that they do not see.
+        let text = "mutation($id: ID) { createDetail(data: {title: \"x\", secretId: $id}) { id } }";
+        peer.query_with(text, json!({"id": secret})).await.refused("VALIDATION_FAILED");
+        assert_eq!(total(&clerk, "details").await, 1);
+    }
+
+    async fn counts_lists_and_filters_know_nothing_of_what_is_not_seen(server: Server) {
+        let (boss, clerk, peer) = prepare(&server).await;
+        let board = boss.create("Board", json!({"title": "b"})).await;
+        for (caller, worth) in [(&boss, "100"), (&clerk, "10"), (&clerk, "20"), (&peer, "3")] {
+            caller.create("Secret", json!({"title": "s", "worth": worth, "boardId": board})).await;
+        }
+        let text = "{ boards { nodes { seenCount allCount seenWorth allWorth secrets(orderBy: [{worth: ASC}]) { totalCount nodes { worth } } } } secrets { totalCount } }";
+        for (caller, count, worth, seen) in [
+            (&boss, 4, "133.00", vec!["3.00", "10.00", "20.00", "100.00"]), (&clerk, 2, "30.00", vec!["10.00", "20.00"]), (&peer, 1, "3.00", vec!["3.00"]),
+        ] {
+            let answer = caller.query(text).await;
+            let nodes: Vec<Value> = seen.iter().map(|worth| json!({"worth": worth})).collect();
+            assert_eq!(answer.ok(), &json!({
+                "boards": {"nodes": [{"seenCount": count, "allCount": 4, "seenWorth": worth, "allWorth": "133.00", "secrets": {"totalCount": count, "nodes": nodes}}]},
+                "secrets": {"totalCount": count},
+            }));
+        }
+        // By filter and order, nobody finds out more.
+        for (filter, found) in [
+            ("secrets: {some: {worth: {eq: \"100\"}}}", 0), ("secrets: {none: {worth: {gt: \"50\"}}}", 1), ("secrets: {every: {worth: {lt: \"15\"}}}", 1),
+            ("seenCount: {eq: 1}", 1), ("seenWorth: {gt: \"3\"}", 0),
+        ] {
+            assert_eq!(total(&peer, &format!("boards(filter: {{{filter}}})")).await, found, "{filter}");
+        }
+        assert_eq!(total(&peer, "secrets(filter: {board: {secrets: {some: {worth: {gt: \"50\"}}}}})").await, 0);
+    }
+
+    async fn a_new_owner_sees_the_record_and_the_old_one_no_more(server: Server) {
+        let (boss, clerk, peer) = prepare(&server).await;
+        let secret = clerk.create("Secret", json!({"title": "s"})).await;
+        let me = peer.query("{ me { user { id } } }").await;
+        let new_owner = me.ok()["me"]["user"]["id"].clone();
+        let give = "mutation($id: ID!, $owner: ID!) { updateSecret(id: $id, data: {ownerId: $owner}) { ownerId } }";
+        let answer = boss.query_with(give, json!({"id": secret, "owner": new_owner})).await;
+        assert!(answer.errors().is_empty(), "{answer}");
+        assert_eq!((total(&clerk, "secrets").await, total(&peer, "secrets").await, total(&boss, "secrets").await), (0, 1, 1));
+        assert!(!change(&clerk, "Secret", &secret).await);
+        let nobody = boss.query_with(give, json!({"id": secret, "owner": secret})).await;
+        nobody.refused("VALIDATION_FAILED");
+    }
+
+    async fn a_user_who_is_no_longer_active_is_nobody(server: Server) {
+        let (_, clerk, _) = prepare(&server).await;
+        clerk.create("Secret", json!({"title": "s"})).await;
+        let admin = server.admin().await;
+        let users = admin.admin_query("{ users { id email } }").await;
+        let off = "mutation($id: ID!) { setUserActive(user: $id, active: false) { email } }";
+        for user in users.ok()["users"].as_array().expect("users").iter().filter(|user| user["email"].as_str().is_some_and(|email| email.starts_with("clerk-"))) {
+            let _ = admin.admin_query_with(off, json!({"id": user["id"]})).await.ok();
+        }
+        let answer = clerk.query("{ me { role } }").await;
+        assert_eq!((answer.status, answer.codes()), (401, vec!["UNAUTHENTICATED"]), "{answer}");
+    }
+}
