@@ -1,12 +1,10 @@
 //! The rules of single values: normalised and checked before a write, every fault told at once.
 
-use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::LazyLock;
 
-use cardine_model::catalog::{DecimalUnit, Field, FieldKind, TextFormat};
+use cardine_model::catalog::{Catalog, Checks, DecimalUnit, Field, FieldKind, ModuleId, TextFormat};
+use cardine_model::resolve::INDEXED_TEXT_LENGTH_MAX;
 use cardine_model::{Decimal, Issue, PathSegment, Value};
-use quick_cache::sync::Cache;
 use regex::Regex;
 
 use crate::record::json_name;
@@ -14,14 +12,21 @@ use crate::record::json_name;
 /// Most digits of a decimal, before and after the point together.
 pub const DECIMAL_DIGITS_MAX: usize = 28;
 /// Most characters of a one-line text without a `maxLength` of its own.
-pub const TEXT_LENGTH_MAX: usize = 10_000;
+pub const TEXT_LENGTH_MAX: u32 = 10_000;
 /// Most characters of a text of several lines without a `maxLength` of its own.
-pub const LONG_TEXT_LENGTH_MAX: usize = 1_000_000;
+pub const LONG_TEXT_LENGTH_MAX: u32 = 1_000_000;
 
 /// Normalises and checks one value of `field`; what breaks a rule goes to `issues` under `path`.
 ///
 /// A text of spaces alone is no value: a form that was sent empty must not satisfy `required`.
-pub fn check_value(field: &Field, value: Value, path: &[PathSegment], issues: &mut Vec<Issue>) -> Value {
+pub fn check_value(
+    catalog: &Catalog,
+    module: ModuleId,
+    field: &Field,
+    value: Value,
+    path: &[PathSegment],
+    issues: &mut Vec<Issue>,
+) -> Value {
     let is_blank = matches!(&value, Value::Text(text) if text.trim().is_empty());
     if value.is_null() || (is_blank && field.required) {
         if field.required {
@@ -29,7 +34,7 @@ pub fn check_value(field: &Field, value: Value, path: &[PathSegment], issues: &m
         }
         return value;
     }
-    match normalise(field, value) {
+    match normalise(&catalog.checks, module, field, value) {
         Ok(value) => value,
         Err((rule, message)) => {
             issues.push(issue(field, path, rule, message));
@@ -40,26 +45,20 @@ pub fn check_value(field: &Field, value: Value, path: &[PathSegment], issues: &m
 
 /// An issue at a field's place in an input.
 pub fn issue(field: &Field, path: &[PathSegment], rule: &str, message: impl Into<String>) -> Issue {
-    let path = path
-        .iter()
-        .cloned()
-        .chain([PathSegment::Name(json_name(field))])
-        .collect();
+    let path = path.iter().cloned().chain([PathSegment::Name(json_name(field))]).collect();
     Issue::new(path, rule, message)
 }
 
 type Fault = (&'static str, String);
 
-fn normalise(field: &Field, value: Value) -> Result<Value, Fault> {
+fn normalise(checks: &Checks, module: ModuleId, field: &Field, value: Value) -> Result<Value, Fault> {
     match (&field.kind, value) {
-        (
-            FieldKind::Text {
-                format,
-                max_length,
-                pattern,
-            },
-            Value::Text(text),
-        ) => normalise_text(*format, *max_length, pattern.as_deref(), text).map(Value::Text),
+        (FieldKind::Text { format, max_length, pattern }, Value::Text(text)) => {
+            let searched = field.indexed || field.unique;
+            let max_length = max_length.unwrap_or(default_length_max(*format, searched));
+            let pattern = checks.patterns.get(&(module, field.id)).zip(pattern.as_deref());
+            normalise_text(*format, max_length, pattern, text).map(Value::Text)
+        }
         (FieldKind::Integer { big, min, max }, Value::Integer(number)) => {
             let least = min.unwrap_or(if *big { i64::MIN } else { i64::from(i32::MIN) });
             let most = max.unwrap_or(if *big { i64::MAX } else { i64::from(i32::MAX) });
@@ -77,10 +76,7 @@ fn normalise(field: &Field, value: Value) -> Result<Value, Fault> {
             let option = options.iter().find(|option| option.value == text);
             match option {
                 Some(option) if option.active => Ok(Value::Text(text)),
-                Some(_) => Err((
-                    "retired",
-                    "this choice is retired and can't be chosen any more".to_owned(),
-                )),
+                Some(_) => Err(("retired", "this choice is retired and can't be chosen any more".to_owned())),
                 None => Err(("choice", "is none of the choices".to_owned())),
             }
         }
@@ -97,14 +93,21 @@ fn normalise(field: &Field, value: Value) -> Result<Value, Fault> {
             }
             Ok(Value::List(chosen))
         }
+        (FieldKind::Json { .. }, Value::Json(json)) => match checks.json_schemas.get(&(module, field.id)) {
+            Some(schema) if !schema.is_valid(&json) => {
+                let faults = schema.iter_errors(&json).take(3).map(|fault| fault.to_string());
+                Err(("schema", format!("does not meet the field's JSON Schema: {}", faults.collect::<Vec<_>>().join("; "))))
+            }
+            _ => Ok(Value::Json(json)),
+        },
         (_, value) => Ok(value),
     }
 }
 
 fn normalise_text(
     format: TextFormat,
-    max_length: Option<u32>,
-    pattern: Option<&str>,
+    length_max: u32,
+    pattern: Option<(&Regex, &str)>,
     text: String,
 ) -> Result<String, Fault> {
     if text.contains('\0') {
@@ -116,36 +119,26 @@ fn normalise_text(
         TextFormat::Phone => phone(&text)?,
         TextFormat::Url => web_address(&text)?,
     };
-    if format == TextFormat::Plain && text.contains(['\n', '\r']) {
-        return Err(("characters", "must be a single line".to_owned()));
-    }
-    let most = match (max_length, format) {
-        (Some(most), _) => most as usize,
-        (None, TextFormat::Long | TextFormat::Rich) => LONG_TEXT_LENGTH_MAX,
-        (None, _) => TEXT_LENGTH_MAX,
-    };
     let length = text.chars().count();
-    if length > most {
-        return Err((
-            "maxLength",
-            format!("has {length} characters, at most {most} are allowed"),
-        ));
+    if length > length_max as usize {
+        return Err(("maxLength", format!("has {length} characters, at most {length_max} are allowed")));
     }
-    if let Some(pattern) = pattern {
-        if !matches_whole(pattern, &text) {
-            return Err(("pattern", format!("must match the pattern {pattern}")));
-        }
+    if let Some((compiled, pattern)) = pattern
+        && !compiled.is_match(&text)
+    {
+        return Err(("pattern", format!("must match the pattern {pattern}")));
     }
     Ok(text)
 }
 
-/// Whether all of `text` matches; patterns are compiled once. The resolver refuses a definition with a faulty one.
-fn matches_whole(pattern: &str, text: &str) -> bool {
-    static COMPILED: LazyLock<Cache<String, Option<Regex>>> = LazyLock::new(|| Cache::new(1_000));
-    let compiled = COMPILED.get_or_insert_with(pattern, || {
-        Ok::<_, Infallible>(Regex::new(&format!("^(?:{pattern})$")).ok())
-    });
-    compiled.is_ok_and(|compiled| compiled.is_some_and(|compiled| compiled.is_match(text)))
+/// Most characters of a text whose field has no `maxLength`. One that is `searched` stands in an index, whose entries
+/// PostgreSQL bounds to a third of a page.
+fn default_length_max(format: TextFormat, searched: bool) -> u32 {
+    match format {
+        _ if searched => INDEXED_TEXT_LENGTH_MAX,
+        TextFormat::Long | TextFormat::Rich => LONG_TEXT_LENGTH_MAX,
+        _ => TEXT_LENGTH_MAX,
+    }
 }
 
 fn check_decimal(
@@ -161,18 +154,12 @@ fn check_decimal(
         DecimalUnit::Money => "amount",
     };
     if number.fraction_digits() > u32::from(scale) {
-        return Err((
-            "scale",
-            format!("this {what} has more than {scale} digits after the point"),
-        ));
+        return Err(("scale", format!("this {what} has more than {scale} digits after the point")));
     }
     let digits = number.integer_digits() as usize + usize::from(scale);
     if digits > DECIMAL_DIGITS_MAX {
         let most = DECIMAL_DIGITS_MAX - usize::from(scale);
-        return Err((
-            "digits",
-            format!("this {what} has more than {most} digits before the point"),
-        ));
+        return Err(("digits", format!("this {what} has more than {most} digits before the point")));
     }
     if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
         let bounds = match (min, max) {
@@ -205,16 +192,8 @@ fn phone(text: &str) -> Result<String, Fault> {
     };
     let international = number.trim_start().starts_with('+') || number.trim_start().starts_with("00");
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
-    let others = number
-        .trim()
-        .trim_start_matches('+')
-        .chars()
-        .all(|c| c.is_ascii_digit() || " -./()".contains(c));
-    let digits = if number.trim_start().starts_with("00") {
-        digits[2..].to_owned()
-    } else {
-        digits
-    };
+    let others = number.trim().trim_start_matches('+').chars().all(|c| c.is_ascii_digit() || " -./()".contains(c));
+    let digits = if number.trim_start().starts_with("00") { digits[2..].to_owned() } else { digits };
     if !others || !(3..=15).contains(&digits.len()) {
         return Err(fault());
     }
@@ -234,16 +213,10 @@ fn phone(text: &str) -> Result<String, Fault> {
 fn web_address(text: &str) -> Result<String, Fault> {
     let fault = || ("url", "is no web address, such as https://example.com".to_owned());
     let text = text.trim();
-    let full = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("https://{text}")
-    };
+    let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let address = url::Url::parse(&full).map_err(|_| fault())?;
     if !matches!(address.scheme(), "http" | "https")
-        || !address
-            .host_str()
-            .is_some_and(|host| host.contains('.') || host == "localhost")
+        || !address.host_str().is_some_and(|host| host.contains('.') || host == "localhost")
     {
         return Err(fault());
     }
@@ -256,10 +229,7 @@ mod tests {
 
     #[test]
     fn addresses_and_numbers_are_normalised() {
-        assert_eq!(
-            email(" Mario.Rossi@Example.COM ").as_deref(),
-            Ok("Mario.Rossi@example.com")
-        );
+        assert_eq!(email(" Mario.Rossi@Example.COM ").as_deref(), Ok("Mario.Rossi@example.com"));
         assert!(email("mario").is_err());
         assert!(email("a@b").is_err());
         assert_eq!(phone("+39 (051) 12.34-56").as_deref(), Ok("+39051123456"));

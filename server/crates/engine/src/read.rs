@@ -66,11 +66,9 @@ impl ListResult {
     pub fn of_parent(&self, parent: &str) -> Group {
         match &self.groups {
             Groups::Root(_) => Group::default(),
-            Groups::ByParent(groups) => Uuid::try_parse(parent)
-                .ok()
-                .and_then(|id| groups.get(&id))
-                .cloned()
-                .unwrap_or_default(),
+            Groups::ByParent(groups) => {
+                Uuid::try_parse(parent).ok().and_then(|id| groups.get(&id)).cloned().unwrap_or_default()
+            }
         }
     }
 }
@@ -132,19 +130,10 @@ pub(crate) async fn fetch_list(
     let mut group = page(statements.take, 0..rows.len(), bindings.values, statements);
     if let Some(statement) = &statements.count {
         let counted = tx.query(statement, &bindings).await?;
-        group.total = if counted.is_empty() {
-            0
-        } else {
-            counted.cell(0, 0).integer().unwrap_or_default()
-        };
+        group.total = if counted.is_empty() { 0 } else { counted.cell(0, 0).integer().unwrap_or_default() };
     }
     let rows = forward(statements.take, rows, std::slice::from_ref(&group));
-    let mut result = ListResult {
-        rows,
-        skip: 0,
-        groups: Groups::Root(group),
-        children: Vec::new(),
-    };
+    let mut result = ListResult { rows, skip: 0, groups: Groups::Root(group), children: Vec::new() };
     fetch_children(tx, statements, bindings, &mut result).await?;
     Ok(result)
 }
@@ -158,15 +147,7 @@ fn fetch_children<'a>(
     async move {
         for child in &statements.children {
             let ids = parent_ids(parent, child.parent_output);
-            let mut result = fetch_nested(
-                tx,
-                child,
-                Bindings {
-                    parents: &ids,
-                    ..bindings
-                },
-            )
-            .await?;
+            let mut result = fetch_nested(tx, child, Bindings { parents: &ids, ..bindings }).await?;
             fetch_children(tx, child, bindings, &mut result).await?;
             parent.children.push(result);
         }
@@ -209,22 +190,14 @@ async fn fetch_nested(
             }
         }
     }
-    Ok(ListResult {
-        rows,
-        skip: 1,
-        groups: Groups::ByParent(groups),
-        children: Vec::new(),
-    })
+    Ok(ListResult { rows, skip: 1, groups: Groups::ByParent(groups), children: Vec::new() })
 }
 
 /// The page among the rows that were fetched: one more than asked for tells that there are more.
 fn page(take: Take, fetched: Range<usize>, values: &[Value], statements: &ListStatements) -> Group {
     let limit = match take {
         Take::One => {
-            return Group {
-                rows: fetched,
-                ..Group::default()
-            };
+            return Group { rows: fetched, ..Group::default() };
         }
         Take::First(slot) | Take::Last(slot) => match values.get(slot.0 as usize) {
             Some(Value::Integer(limit)) => usize::try_from(*limit).unwrap_or(0),
@@ -235,16 +208,8 @@ fn page(take: Take, fetched: Range<usize>, values: &[Value], statements: &ListSt
         },
     };
     let has_more = fetched.len() > limit;
-    let rows = if has_more {
-        fetched.start..fetched.start + limit
-    } else {
-        fetched
-    };
-    Group {
-        rows,
-        has_more,
-        total: 0,
-    }
+    let rows = if has_more { fetched.start..fetched.start + limit } else { fetched };
+    Group { rows, has_more, total: 0 }
 }
 
 fn has_limit(statements: &ListStatements) -> bool {
@@ -269,7 +234,14 @@ fn forward(take: Take, rows: RowSet, groups: &[Group]) -> RowSet {
 /// The ids that nested lists belong to, each once.
 fn parent_ids(parent: &ListResult, output: usize) -> Vec<Uuid> {
     let mut seen = FxHashSet::default();
-    (0..parent.rows.len())
+    // Without the rows that only tell that there are more.
+    let groups: Vec<&Group> = match &parent.groups {
+        Groups::Root(group) => vec![group],
+        Groups::ByParent(groups) => groups.values().collect(),
+    };
+    groups
+        .into_iter()
+        .flat_map(|group| group.rows.clone())
         .filter_map(|row| parent.cell(row, output).text().and_then(|id| Uuid::try_parse(id).ok()))
         .filter(|id| seen.insert(*id))
         .collect()

@@ -122,22 +122,13 @@ pub struct FailedStep {
 
 impl From<StoreError> for FailedStep {
     fn from(error: StoreError) -> Self {
-        Self {
-            position: 0,
-            error: error.into(),
-        }
+        Self { position: 0, error: error.into() }
     }
 }
 
 async fn run_step(tx: &mut WriteTx, ctx: &RequestContext, step: &MutationStep) -> Result<MutationResult, EngineError> {
     let id = apply(tx, ctx, &step.write).await?;
-    let statements = render_list(
-        tx.dialect(),
-        ctx.catalog(),
-        &ctx.actor.rights,
-        &step.then,
-        Found::Written,
-    );
+    let statements = render_list(tx.dialect(), ctx.catalog(), &ctx.actor.rights, &step.then, Found::Written);
     let mut values = vec![Value::Id(id)];
     values.extend(step.values.iter().cloned());
     let list = fetch_list(&mut Tx::Write(tx), &statements, ctx.bindings(&values)).await?;
@@ -154,9 +145,7 @@ pub async fn apply(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> Res
     let writer = Writing { ctx, module };
     match write {
         Write::Create { data, .. } => writer.create(tx, data).await,
-        Write::Update {
-            id, data, if_version, ..
-        } => writer.update(tx, *id, data, *if_version).await,
+        Write::Update { id, data, if_version, .. } => writer.update(tx, *id, data, *if_version).await,
         Write::Delete { id, if_version, .. } => writer.delete(tx, *id, *if_version).await,
     }
 }
@@ -169,16 +158,13 @@ struct Writing<'a> {
 impl Writing<'_> {
     async fn create(&self, tx: &mut WriteTx, data: &[(FieldId, Value)]) -> Result<Uuid, EngineError> {
         if !self.ctx.actor.rights.module(self.module.id).create {
-            return Err(EngineError::Forbidden(format!(
-                "you may not create records of {}",
-                self.module.name
-            )));
+            return Err(EngineError::Forbidden(format!("you may not create records of {}", self.module.name)));
         }
         self.check_writable(data)?;
         let mut issues = Vec::new();
         let mut record = Record::empty(self.module);
         self.fill_defaults(&mut record, data);
-        self.take_input(&mut record, data, &mut issues);
+        self.take_input(&mut record, None, data, &mut issues);
         self.require_others(&record, data, &mut issues);
         let id = Uuid::now_v7();
         self.stamp_new(&mut record, id, data);
@@ -218,12 +204,10 @@ impl Writing<'_> {
         let before = self.lock(tx, id, Purpose::Update, if_version).await?;
         let mut issues = Vec::new();
         let mut record = before.clone();
-        self.take_input(&mut record, data, &mut issues);
+        self.take_input(&mut record, Some(&before), data, &mut issues);
         let changed = record.changed(&before);
-        let changed_data: Vec<(FieldId, Value)> = changed
-            .iter()
-            .map(|field| (*field, record.get(*field).clone()))
-            .collect();
+        let changed_data: Vec<(FieldId, Value)> =
+            changed.iter().map(|field| (*field, record.get(*field).clone())).collect();
         let targets = self.find_targets(tx, &record, &changed_data, &mut issues).await?;
         refuse(issues)?;
         if changed.is_empty() {
@@ -237,8 +221,7 @@ impl Writing<'_> {
         self.push_targets(&targets, &mut assignments, &mut values);
         self.store_update(tx, id, &assignments, values).await?;
         self.check_validations(tx, id).await?;
-        self.record_change(tx, "UPDATED", id, Some(&before), Some(&record))
-            .await?;
+        self.record_change(tx, "UPDATED", id, Some(&before), Some(&record)).await?;
         Ok(id)
     }
 
@@ -258,11 +241,7 @@ impl Writing<'_> {
                 if on_delete == OnDelete::SetNull {
                     continue;
                 }
-                let limit = if on_delete == OnDelete::Restrict {
-                    1
-                } else {
-                    CASCADE_MAX + 1
-                };
+                let limit = if on_delete == OnDelete::Restrict { 1 } else { CASCADE_MAX + 1 };
                 let statement = referring_records(tx.dialect(), module, field.id, limit);
                 let values = [Value::Id(target_id)];
                 let rows = tx.query(&statement, &self.ctx.bindings(&values)).await?;
@@ -295,14 +274,11 @@ impl Writing<'_> {
         record.set(Module::DELETED_AT, Value::DateTime(self.ctx.now));
         self.stamp_changed(&mut record, &before);
         let changed = record.changed(&before);
-        let assignments: Vec<Assignment> = changed
-            .iter()
-            .map(|field| Assignment::field(self.module.field(*field)))
-            .collect();
+        let assignments: Vec<Assignment> =
+            changed.iter().map(|field| Assignment::field(self.module.field(*field))).collect();
         let values = changed.iter().map(|field| record.get(*field).clone()).collect();
         self.store_update(tx, id, &assignments, values).await?;
-        self.record_change(tx, "DELETED", id, Some(&before), Some(&record))
-            .await
+        self.record_change(tx, "DELETED", id, Some(&before), Some(&record)).await
     }
 
     /// The record as it is, locked, if it is in the caller's scope for `purpose` and has the expected version.
@@ -313,48 +289,33 @@ impl Writing<'_> {
         purpose: Purpose,
         if_version: Option<i64>,
     ) -> Result<Record, EngineError> {
-        let statement = select_row(
-            tx.dialect(),
-            self.ctx.catalog(),
-            &self.ctx.actor.rights,
-            self.module.id,
-            purpose,
-        );
+        let statement = select_row(tx.dialect(), self.ctx.catalog(), &self.ctx.actor.rights, self.module.id, purpose);
         let values = [Value::Id(id)];
         let rows = tx.query(&statement, &self.ctx.bindings(&values)).await?;
         if rows.is_empty() {
             return Err(EngineError::NotFound);
         }
         let record = Record::from_row(self.module, &rows, 0);
-        if let (Some(expected), Value::Integer(actual)) = (if_version, record.get(Module::VERSION)) {
-            if expected != *actual {
-                return Err(EngineError::Conflict {
-                    message: format!("the record has version {actual}, not {expected}: read it again"),
-                    issues: vec![Issue::new(
-                        path!["ifVersion"],
-                        "version",
-                        format!("expected {expected}, found {actual}"),
-                    )],
-                });
-            }
+        if let (Some(expected), Value::Integer(actual)) = (if_version, record.get(Module::VERSION))
+            && expected != *actual
+        {
+            return Err(EngineError::Conflict {
+                message: format!("the record has version {actual}, not {expected}: read it again"),
+                issues: vec![Issue::new(
+                    path!["ifVersion"],
+                    "version",
+                    format!("expected {expected}, found {actual}"),
+                )],
+            });
         }
         Ok(record)
     }
 
     /// The record whoever may see it: a cascade does not stop at what its cause may see.
     async fn read_any(&self, tx: &mut WriteTx, id: Uuid) -> Result<Option<Record>, EngineError> {
-        let everything = cardine_access::Grants {
-            administrator: true,
-            ..cardine_access::Grants::default()
-        };
+        let everything = cardine_access::Grants { administrator: true, ..cardine_access::Grants::default() };
         let rights = cardine_access::Rights::resolve(self.ctx.catalog(), &[&everything], true);
-        let statement = select_row(
-            tx.dialect(),
-            self.ctx.catalog(),
-            &rights,
-            self.module.id,
-            Purpose::Delete,
-        );
+        let statement = select_row(tx.dialect(), self.ctx.catalog(), &rights, self.module.id, Purpose::Delete);
         let values = [Value::Id(id)];
         let rows = tx.query(&statement, &self.ctx.bindings(&values)).await?;
         Ok((!rows.is_empty()).then(|| Record::from_row(self.module, &rows, 0)))
@@ -363,14 +324,8 @@ impl Writing<'_> {
     /// The front offers only what may be written; this holds even if one did not.
     fn check_writable(&self, data: &[(FieldId, Value)]) -> Result<(), EngineError> {
         let rights = &self.ctx.actor.rights;
-        let refused = data
-            .iter()
-            .any(|(field, _)| rights.module(self.module.id).access(*field) != FieldAccess::Write);
-        if refused {
-            Err(EngineError::Forbidden("you may not write this field".to_owned()))
-        } else {
-            Ok(())
-        }
+        let refused = data.iter().any(|(field, _)| rights.module(self.module.id).access(*field) != FieldAccess::Write);
+        if refused { Err(EngineError::Forbidden("you may not write this field".to_owned())) } else { Ok(()) }
     }
 
     fn fill_defaults(&self, record: &mut Record, data: &[(FieldId, Value)]) {
@@ -398,10 +353,22 @@ impl Writing<'_> {
         }
     }
 
-    fn take_input(&self, record: &mut Record, data: &[(FieldId, Value)], issues: &mut Vec<Issue>) {
+    fn take_input(
+        &self,
+        record: &mut Record,
+        before: Option<&Record>,
+        data: &[(FieldId, Value)],
+        issues: &mut Vec<Issue>,
+    ) {
         for (id, value) in data {
+            // What stays as it is need not meet rules that came later: a retired choice may be sent back.
+            if before.is_some_and(|before| before.get(*id) == value) {
+                continue;
+            }
             let field = self.module.field(*id);
-            record.set(*id, check_value(field, value.clone(), &data_path(), issues));
+            let checked =
+                check_value(self.ctx.catalog(), self.module.id, field, value.clone(), &data_path(), issues);
+            record.set(*id, checked);
         }
     }
 
@@ -489,10 +456,7 @@ impl Writing<'_> {
             };
             let period = crate::number::period(format, self.ctx.today);
             let next = events::next_number(tx, &self.module.name, &field.name, &period).await?;
-            record.set(
-                field.id,
-                Value::Text(crate::number::write(format, self.ctx.today, next)),
-            );
+            record.set(field.id, Value::Text(crate::number::write(format, self.ctx.today, next)));
         }
         Ok(())
     }
@@ -563,20 +527,14 @@ impl Writing<'_> {
     ) -> Result<(), EngineError> {
         let empty = Record::empty(self.module);
         let changed = after.unwrap_or(&empty).changed(before.unwrap_or(&empty));
-        let names: Vec<String> = changed
-            .iter()
-            .map(|field| json_name(self.module.field(*field)))
-            .collect();
+        let names: Vec<String> = changed.iter().map(|field| json_name(self.module.field(*field))).collect();
         let changes: serde_json::Map<String, Json> = changed
             .iter()
             .filter(|field| !self.module.field(**field).system || **field == Module::OWNER)
             .map(|field| {
                 let value =
                     |record: Option<&Record>| record.map_or(Json::Null, |record| json_of_value(record.get(*field)));
-                (
-                    json_name(self.module.field(*field)),
-                    serde_json::json!({"old": value(before), "new": value(after)}),
-                )
+                (json_name(self.module.field(*field)), serde_json::json!({"old": value(before), "new": value(after)}))
             })
             .collect();
         let audit = NewAudit {
@@ -619,21 +577,10 @@ impl Writing<'_> {
     ) -> Result<(), EngineError> {
         let Some(after) = after else { return Ok(()) };
         if self.ctx.depth >= CAUSE_DEPTH_MAX {
-            tracing::warn!(
-                depth = self.ctx.depth,
-                "a chain of causes is too long: this event queues nothing"
-            );
+            tracing::warn!(depth = self.ctx.depth, "a chain of causes is too long: this event queues nothing");
             return Ok(());
         }
-        let event = RecordEvent {
-            ctx: self.ctx,
-            module: self.module,
-            kind,
-            id,
-            before,
-            after,
-            changed,
-        };
+        let event = RecordEvent { ctx: self.ctx, module: self.module, kind, id, before, after, changed };
         let runs = self.ctx.snapshot.matcher.runs(&event);
         if !runs.is_empty() {
             workflows::queue_runs(tx, seq, id, &runs, self.ctx.now).await?;
@@ -649,26 +596,14 @@ impl Writing<'_> {
         let fields = cardine_sql::ddl::unique_index_fields(self.module, index).unwrap_or_default();
         let readable = |field: &&FieldId| self.ctx.actor.rights.can_read(self.module.id, **field);
         let issues = fields.iter().filter(readable).map(|field| {
-            issue(
-                self.module.field(*field),
-                &data_path(),
-                "unique",
-                "another record has this value already",
-            )
+            issue(self.module.field(*field), &data_path(), "unique", "another record has this value already")
         });
-        EngineError::Conflict {
-            message: "another record has this value already".to_owned(),
-            issues: issues.collect(),
-        }
+        EngineError::Conflict { message: "another record has this value already".to_owned(), issues: issues.collect() }
     }
 
     fn held_back(&self, module: &Module, field: &Field) -> EngineError {
         let visible = self.ctx.actor.rights.can_read(module.id, field.id);
-        let by = if visible {
-            format!("records of {}", module.plural)
-        } else {
-            "other records".to_owned()
-        };
+        let by = if visible { format!("records of {}", module.plural) } else { "other records".to_owned() };
         EngineError::Conflict {
             message: format!("{by} refer to this record, so it can't be deleted"),
             issues: Vec::new(),
@@ -692,27 +627,16 @@ fn references_to(
     catalog: &cardine_model::Catalog,
     target: ModuleId,
 ) -> impl Iterator<Item = (&Module, &Field, OnDelete)> {
-    catalog
-        .modules
-        .iter()
-        .filter(|module| !module.platform)
-        .flat_map(move |module| {
-            module.fields.iter().filter_map(move |field| {
-                let reference = field.reference()?;
-                reference
-                    .targets
-                    .contains(&target)
-                    .then_some((module, field, reference.on_delete))
-            })
+    catalog.modules.iter().filter(|module| !module.platform).flat_map(move |module| {
+        module.fields.iter().filter_map(move |field| {
+            let reference = field.reference()?;
+            reference.targets.contains(&target).then_some((module, field, reference.on_delete))
         })
+    })
 }
 
 fn refuse(issues: Vec<Issue>) -> Result<(), EngineError> {
-    if issues.is_empty() {
-        Ok(())
-    } else {
-        Err(EngineError::Validation(issues))
-    }
+    if issues.is_empty() { Ok(()) } else { Err(EngineError::Validation(issues)) }
 }
 
 fn data_path() -> Vec<PathSegment> {

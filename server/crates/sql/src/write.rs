@@ -1,7 +1,7 @@
 //! Statements that write records: the row locked for a write, insert, update, and the checks around them.
 
 use cardine_access::Rights;
-use cardine_model::catalog::{Catalog, Field, FieldId, Module, ModuleId};
+use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId};
 use cardine_query::Slot;
 
 use crate::expr::Shape;
@@ -23,21 +23,24 @@ pub enum Purpose {
 pub struct Assignment {
     column: String,
     ty: &'static str,
+    /// Of decimals: SQLite holds them as text, which gets exactly so many digits after the point, as PostgreSQL's column type does.
+    scale: Option<u8>,
 }
 
 impl Assignment {
     /// The column of a stored field.
     pub fn field(field: &Field) -> Self {
-        Self {
-            column: stored_column(field).to_owned(),
-            ty: Shape::of(field).postgres_type(),
-        }
+        let scale = match field.kind {
+            FieldKind::Decimal { scale, .. } => Some(scale),
+            _ => None,
+        };
+        Self { column: stored_column(field).to_owned(), ty: Shape::of(field).postgres_type(), scale }
     }
 
     /// The column with the name of the module that a reference to several modules leads to.
     pub fn target_module(field: &Field) -> Option<Self> {
         let column = field.reference()?.module_column.clone()?;
-        Some(Self { column, ty: "text" })
+        Some(Self { column, ty: "text", scale: None })
     }
 }
 
@@ -68,48 +71,24 @@ pub fn select_row(
     };
     conditions.extend(writer.visible(module.id, &source.alias, Visibility::Caller));
     conditions.extend(writer.scoped(module.id, &source.alias, 0, &scope));
-    let values: Vec<String> = stored_fields(module)
-        .map(|field| column(&source.alias, stored_column(field)))
-        .collect();
+    let values: Vec<String> = stored_fields(module).map(|field| column(&source.alias, stored_column(field))).collect();
     let lock = match dialect {
         Dialect::Sqlite => String::new(),
         Dialect::Postgres => format!(" FOR UPDATE OF {}", source.alias),
     };
-    let text = format!(
-        "SELECT {} FROM {} WHERE {}{lock}",
-        values.join(", "),
-        writer.from(&source),
-        conditions.join(" AND ")
-    );
-    let columns = stored_fields(module)
-        .map(|field| Shape::of(field).column_type())
-        .collect();
-    Statement {
-        text,
-        params: writer.into_params(),
-        columns,
-    }
+    let text =
+        format!("SELECT {} FROM {} WHERE {}{lock}", values.join(", "), writer.from(&source), conditions.join(" AND "));
+    let columns = stored_fields(module).map(|field| Shape::of(field).column_type()).collect();
+    Statement { text, params: writer.into_params(), columns }
 }
 
 /// Inserts a row; the value of the n-th assignment is slot n.
 pub fn insert(dialect: Dialect, module: &Module, assignments: &[Assignment]) -> Statement {
     let columns: Vec<String> = assignments.iter().map(|assignment| quote(&assignment.column)).collect();
-    let values: Vec<String> = assignments
-        .iter()
-        .enumerate()
-        .map(|(slot, assignment)| placeholder(dialect, slot, assignment.ty))
-        .collect();
-    let text = format!(
-        "INSERT INTO {} ({}) VALUES ({})",
-        quote(&module.table),
-        columns.join(", "),
-        values.join(", ")
-    );
-    Statement {
-        text,
-        params: slots(assignments.len()),
-        columns: Vec::new(),
-    }
+    let values: Vec<String> =
+        assignments.iter().enumerate().map(|(slot, assignment)| assigned(dialect, slot, assignment)).collect();
+    let text = format!("INSERT INTO {} ({}) VALUES ({})", quote(&module.table), columns.join(", "), values.join(", "));
+    Statement { text, params: slots(assignments.len()), columns: Vec::new() }
 }
 
 /// Updates the row whose id is the slot behind those of the assignments.
@@ -118,24 +97,12 @@ pub fn update(dialect: Dialect, module: &Module, assignments: &[Assignment]) -> 
         .iter()
         .enumerate()
         .map(|(slot, assignment)| {
-            format!(
-                "{} = {}",
-                quote(&assignment.column),
-                placeholder(dialect, slot, assignment.ty)
-            )
+            format!("{} = {}", quote(&assignment.column), assigned(dialect, slot, assignment))
         })
         .collect();
     let id = placeholder(dialect, assignments.len(), "uuid");
-    let text = format!(
-        "UPDATE {} SET {} WHERE \"id\" = {id}",
-        quote(&module.table),
-        values.join(", ")
-    );
-    Statement {
-        text,
-        params: slots(assignments.len() + 1),
-        columns: Vec::new(),
-    }
+    let text = format!("UPDATE {} SET {} WHERE \"id\" = {id}", quote(&module.table), values.join(", "));
+    Statement { text, params: slots(assignments.len() + 1), columns: Vec::new() }
 }
 
 /// Whether the record whose id is slot 0 exists, is not deleted and may be seen by the caller: its id, or no row.
@@ -145,15 +112,8 @@ pub fn visible_record(dialect: Dialect, catalog: &Catalog, rights: &Rights, modu
     let id = writer.typed_param(Param::Slot(Slot(0), Transform::None), "uuid");
     let own = column(&source.alias, "id");
     let live = writer.live_and_visible(module, &source.alias, Visibility::Caller);
-    let text = format!(
-        "SELECT {own} FROM {} WHERE {own} = {id} AND {live}",
-        writer.from(&source)
-    );
-    Statement {
-        text,
-        params: writer.into_params(),
-        columns: vec![ColumnType::Id],
-    }
+    let text = format!("SELECT {own} FROM {} WHERE {own} = {id} AND {live}", writer.from(&source));
+    Statement { text, params: writer.into_params(), columns: vec![ColumnType::Id] }
 }
 
 /// The ids of the records of `module` that are not deleted and refer by `field` to the record whose id is slot 0; at most `limit`.
@@ -164,11 +124,7 @@ pub fn referring_records(dialect: Dialect, module: &Module, field: FieldId, limi
         "SELECT \"id\" FROM {} WHERE {reference} = {id} AND \"deleted_at\" IS NULL ORDER BY \"id\" LIMIT {limit}",
         quote(&module.table)
     );
-    Statement {
-        text,
-        params: slots(1),
-        columns: vec![ColumnType::Id],
-    }
+    Statement { text, params: slots(1), columns: vec![ColumnType::Id] }
 }
 
 /// The module's validations over the record whose id is slot 0, one column each: true, false, or null.
@@ -180,11 +136,8 @@ pub fn validations(dialect: Dialect, catalog: &Catalog, rights: &Rights, module:
     // What a record must meet does not depend on who looks.
     let mut source = writer.source(module.id, Visibility::All);
     let id = writer.typed_param(Param::Slot(Slot(0), Transform::None), "uuid");
-    let rules: Vec<String> = module
-        .validations
-        .iter()
-        .map(|validation| writer.rule(&validation.rule.expr, &mut source, &[]))
-        .collect();
+    let rules: Vec<String> =
+        module.validations.iter().map(|validation| writer.rule(&validation.rule.expr, &mut source, &[])).collect();
     let text = format!(
         "SELECT {} FROM {} WHERE {} = {id}",
         rules.join(", "),
@@ -192,17 +145,19 @@ pub fn validations(dialect: Dialect, catalog: &Catalog, rights: &Rights, module:
         column(&source.alias, "id")
     );
     let columns = vec![ColumnType::Boolean; module.validations.len()];
-    Some(Statement {
-        text,
-        params: writer.into_params(),
-        columns,
-    })
+    Some(Statement { text, params: writer.into_params(), columns })
 }
 
 fn slots(count: usize) -> Vec<Param> {
-    (0..count)
-        .map(|slot| Param::Slot(Slot(slot as u32), Transform::None))
-        .collect()
+    (0..count).map(|slot| Param::Slot(Slot(slot as u32), Transform::None)).collect()
+}
+
+fn assigned(dialect: Dialect, slot: usize, assignment: &Assignment) -> String {
+    let value = placeholder(dialect, slot, assignment.ty);
+    match (dialect, assignment.scale) {
+        (Dialect::Sqlite, Some(scale)) => format!("cardine_round({value}, {scale})"),
+        _ => value,
+    }
 }
 
 fn placeholder(dialect: Dialect, slot: usize, ty: &str) -> String {

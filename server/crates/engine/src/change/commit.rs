@@ -64,7 +64,8 @@ pub(super) async fn inspect(store: &Store, planned: &Arc<Planned>, expected: u64
                     return Ok(Vec::new());
                 };
                 let rows = tx.query(&records::select_has_records(module), &Bindings::default()).await?;
-                Ok(warnings(module, field, has_records(&rows)))
+                refuse_missing_values(module, field, has_records(&rows))?;
+                Ok(Vec::new())
             }
             .boxed()
         })
@@ -132,7 +133,8 @@ async fn fill(tx: &mut WriteTx, planned: &Planned) -> Result<Vec<Issue>, CommitE
         }
         filled?;
     }
-    Ok(warnings(module, field, has_records))
+    refuse_missing_values(module, field, has_records)?;
+    Ok(Vec::new())
 }
 
 async fn execute(tx: &mut WriteTx, statement: &Statement, values: &[Value]) -> Result<(), StoreError> {
@@ -174,15 +176,16 @@ fn added_field(planned: &Planned) -> Option<(&Module, &Field)> {
     Some((module, module.field(*field)))
 }
 
-fn warnings(module: &Module, field: &Field, has_records: bool) -> Vec<Issue> {
-    let lacks_value = field.required && !field.is_derived() && has_records && constant_default(field).is_none();
-    let message = || {
-        format!(
-            "`{}` has records, which have no value in `{}` until one is set, although it is required; give it a constant `default` to fill them",
-            module.name, field.name
-        )
-    };
-    lacks_value.then(|| Issue::new(path!["field", "required"], "required", message())).into_iter().collect()
+/// A required field is never null in answers, so records that are there must get a value with the field.
+fn refuse_missing_values(module: &Module, field: &Field, has_records: bool) -> Result<(), EngineError> {
+    if !field.required || field.is_derived() || !has_records || constant_default(field).is_some() {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` has records, which would have no value in `{}` although it is required: give it a constant `default` that fills them, or leave out `required`",
+        module.name, field.name
+    );
+    Err(EngineError::Validation(vec![Issue::new(path!["field", "required"], "required", message)]))
 }
 
 /// The default that records get when the field is added: only where a value is required, as elsewhere none is true to what was.

@@ -18,6 +18,8 @@ use crate::name::{snake_case, upper_first};
 use crate::suggest::did_you_mean;
 use crate::{FieldId, ScalarType, path};
 
+/// Most characters of a text that stands in an index: PostgreSQL bounds an index's entries to a third of a page.
+pub const INDEXED_TEXT_LENGTH_MAX: u32 = 500;
 /// Most bytes of a compiled pattern: a few hundred characters can ask for gigabytes.
 const PATTERN_SIZE_MAX: usize = 1 << 20;
 
@@ -160,6 +162,12 @@ impl Resolver<'_, '_> {
         let definition = self.definition;
         if definition.max_length == Some(0) {
             self.fault("maxLength", "minimum", "must be at least 1");
+        }
+        if (definition.indexed || definition.unique)
+            && definition.max_length.is_some_and(|length| length > INDEXED_TEXT_LENGTH_MAX)
+        {
+            let message = format!("must be at most {INDEXED_TEXT_LENGTH_MAX} in a field that is `indexed` or `unique`");
+            self.fault("maxLength", "maximum", message);
         }
         if let Some(pattern) = &definition.pattern {
             // The whole value meets it, whatever alternatives it has.

@@ -28,6 +28,7 @@ use serde::Serialize;
 pub use builtin::{
     builtin_catalog, builtin_documents, demo_documents, module_documents, platform_documents,
 };
+pub use field_types::INDEXED_TEXT_LENGTH_MAX;
 pub use document::{MODULE_SCHEMA, parse_document};
 pub use graphql_names::{
     BUILT_IN_TYPES, FIELD_TYPE_SUFFIXES, FILTER_COMBINATORS, MODULE_TYPE_SUFFIXES, mutation_names,

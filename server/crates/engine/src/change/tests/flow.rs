@@ -176,10 +176,12 @@ async fn a_field_is_added_to_a_table_with_records() {
         assert_eq!(gadget_values(&engine, "weight").await, ["", ""]);
 
         let required = json!({"name": "colour", "type": "text", "required": true});
-        let dry = engine.add_field(&ctx, "Gadget", required.clone(), true).await.unwrap();
-        let change = engine.add_field(&ctx, "Gadget", required, false).await.unwrap();
-        assert_eq!(paths(&change.warnings), ["field.required"]);
-        assert_eq!(dry.warnings, change.warnings);
+        let before = everything(engine.store()).await;
+        for dry_run in [true, false] {
+            let refused = engine.add_field(&ctx, "Gadget", required.clone(), dry_run).await.unwrap_err();
+            assert_eq!(paths(&issues(refused)), ["field.required"]);
+        }
+        assert_eq!(everything(engine.store()).await, before);
 
         let filled = json!({"name": "state", "type": "choice", "required": true, "default": "NEW", "options": [{"value": "NEW"}, {"value": "OLD"}]});
         assert_eq!(engine.add_field(&ctx, "Gadget", filled, false).await.unwrap().warnings, []);
