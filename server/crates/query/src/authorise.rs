@@ -5,7 +5,24 @@ use cardine_model::catalog::{Catalog, FieldPath, Hop, Module, ModuleId, Relation
 
 use crate::list::{Child, Deleted, Filter, List};
 
-/// Something that passed the gate. Only [`authorise`] makes one.
+/// Something that passed the gate. Only [`authorise`] makes one:
+///
+/// ```compile_fail,E0423
+/// fn forge(list: cardine_query::List) -> cardine_query::Authorised<cardine_query::List> {
+///     cardine_query::Authorised(list)
+/// }
+/// ```
+///
+/// The same through the gate compiles:
+///
+/// ```
+/// # use cardine_query::{Authorised, Denied, List, authorise};
+/// # use cardine_access::Rights;
+/// # use cardine_model::Catalog;
+/// fn ask(list: List, catalog: &Catalog, rights: &Rights) -> Result<Authorised<List>, Denied> {
+///     authorise(list, catalog, rights)
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Authorised<T>(T);
 
@@ -41,21 +58,14 @@ impl Gate<'_> {
             return Err(Denied);
         }
         list.outputs.iter().try_for_each(|path| self.path(list.module, path))?;
-        list.order
-            .iter()
-            .try_for_each(|key| self.path(list.module, &key.path))?;
-        list.filter
-            .iter()
-            .try_for_each(|filter| self.filter(list.module, filter))?;
+        list.order.iter().try_for_each(|key| self.path(list.module, &key.path))?;
+        list.filter.iter().try_for_each(|filter| self.filter(list.module, filter))?;
         list.children.iter().try_for_each(|child| self.child(list, child))
     }
 
     fn child(&self, list: &List, child: &Child) -> Result<(), Denied> {
         let related = self.relation(list.module, &child.at, child.relation)?;
-        let id = FieldPath {
-            hops: child.at.clone(),
-            field: Module::ID,
-        };
+        let id = FieldPath { hops: child.at.clone(), field: Module::ID };
         if child.list.module != related || list.outputs.get(child.parent_output) != Some(&id) {
             return Err(Denied);
         }
@@ -67,9 +77,7 @@ impl Gate<'_> {
             Filter::All(parts) | Filter::Any(parts) => parts.iter().try_for_each(|part| self.filter(module, part)),
             Filter::Not(part) => self.filter(module, part),
             Filter::Compare { path, .. } | Filter::IsNull { path, .. } => self.path(module, path),
-            Filter::Related {
-                at, relation, filter, ..
-            } => {
+            Filter::Related { at, relation, filter, .. } => {
                 let related = self.relation(module, at, *relation)?;
                 self.filter(related, filter)
             }
@@ -78,12 +86,7 @@ impl Gate<'_> {
 
     fn relation(&self, module: ModuleId, at: &[Hop], relation: RelationId) -> Result<ModuleId, Denied> {
         let module = self.hops(module, at)?;
-        let relation = self
-            .catalog
-            .module(module)
-            .relations
-            .get(relation.0 as usize)
-            .ok_or(Denied)?;
+        let relation = self.catalog.module(module).relations.get(relation.0 as usize).ok_or(Denied)?;
         if !self.rights.can_read_relation(relation) {
             return Err(Denied);
         }
@@ -104,11 +107,7 @@ impl Gate<'_> {
     fn hops(&self, start: ModuleId, hops: &[Hop]) -> Result<ModuleId, Denied> {
         hops.iter().try_fold(start, |module, hop| {
             self.path(module, &FieldPath::own(hop.field))?;
-            let targets = self
-                .catalog
-                .field(module, hop.field)
-                .reference()
-                .map(|reference| &reference.targets);
+            let targets = self.catalog.field(module, hop.field).reference().map(|reference| &reference.targets);
             if targets.is_some_and(|targets| targets.contains(&hop.target)) {
                 self.module(hop.target).map(|()| hop.target)
             } else {
@@ -118,10 +117,6 @@ impl Gate<'_> {
     }
 
     fn module(&self, module: ModuleId) -> Result<(), Denied> {
-        if self.rights.can_read_module(module) {
-            Ok(())
-        } else {
-            Err(Denied)
-        }
+        if self.rights.can_read_module(module) { Ok(()) } else { Err(Denied) }
     }
 }

@@ -12,7 +12,6 @@ use crate::template::{Checker, Template};
 /// A workflow that can run.
 #[derive(Debug)]
 pub(crate) struct Workflow {
-    pub name: String,
     pub module: ModuleId,
     pub run_as: RunAs,
     /// Kinds of event that start it.
@@ -69,7 +68,6 @@ pub(crate) fn check(definition: &Definition, catalog: &Catalog, plugins: Option<
         return Err(checking.issues);
     }
     Ok(Workflow {
-        name: definition.name.clone(),
         module: module.id,
         run_as: definition.run_as.clone(),
         on: definition.trigger.on.clone().unwrap_or_default(),
