@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use cardine_model::Value;
+use cardine_model::catalog::ModuleId;
 use cardine_query::{Authorised, List, Take};
-use cardine_sql::{Found, ListStatements, Param, Statement, render_list};
+use cardine_sql::{Found, ListStatements, Param, Statement, locate_records, render_list};
 use cardine_store::{Bindings, Cell, ReadTx, RowSet, StoreError, WriteTx};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -95,6 +96,31 @@ impl Engine {
                         results.push(fetch_list(&mut Tx::Read(tx), statements, ctx.bindings(&values)).await?);
                     }
                     Ok(results)
+                }
+                .boxed()
+            })
+            .await
+    }
+}
+
+impl Engine {
+    /// The modules of those ids that are records which the caller may see; one statement, however many modules there are.
+    pub async fn locate(&self, ctx: &RequestContext, ids: Vec<Uuid>) -> Result<FxHashMap<Uuid, ModuleId>, EngineError> {
+        let Some(statement) = locate_records(self.store().dialect(), ctx.catalog(), &ctx.actor.rights) else {
+            return Ok(FxHashMap::default());
+        };
+        let ctx = ctx.clone();
+        self.store()
+            .read(move |tx: &mut ReadTx| {
+                async move {
+                    let bindings = Bindings { parents: &ids, ..ctx.bindings(&[]) };
+                    let rows = tx.query(&statement, &bindings).await?;
+                    let place = |row| {
+                        let module = u32::try_from(rows.cell(row, 0).integer()?).ok()?;
+                        let id = Uuid::try_parse(rows.cell(row, 1).text()?).ok()?;
+                        Some((id, ModuleId(module)))
+                    };
+                    Ok((0..rows.len()).filter_map(place).collect())
                 }
                 .boxed()
             })

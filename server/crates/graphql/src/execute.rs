@@ -3,10 +3,6 @@
 use std::sync::Arc;
 
 use cardine_engine::{Engine, EngineError, FailedStep, ListResult, MutationStep, RequestContext};
-use cardine_model::Value;
-use cardine_model::catalog::{FieldPath, Module, ModuleId};
-use cardine_query::{CompareOp, Deleted, Filter, List, Nulls, OrderKey, Page, Slot, Take, authorise};
-use uuid::Uuid;
 
 use crate::answer::{self, Cell, Rows, write_data};
 use crate::compile::{Located, Mutation, Operation, Setting, Viewer, Write};
@@ -56,7 +52,7 @@ pub async fn execute(
     }
     let located = match prepared.node_ids(setting) {
         Ok(ids) if ids.is_empty() => Located::default(),
-        Ok(ids) => match locate(engine, ctx, ids).await {
+        Ok(ids) => match engine.locate(ctx, ids).await {
             Ok(located) => located,
             Err(error) => return Response::failed(&[error_of(error)]),
         },
@@ -112,41 +108,6 @@ fn step_of(mutation: Mutation) -> MutationStep {
         Write::Delete { module, id, if_version } => cardine_engine::Write::Delete { module, id, if_version },
     };
     MutationStep { write, then: mutation.then, values: mutation.values }
-}
-
-/// Finds the modules of ids: a statement per readable module, in one read.
-async fn locate(engine: &Engine, ctx: &RequestContext, ids: Vec<Uuid>) -> Result<Located, EngineError> {
-    let rights = &ctx.actor.rights;
-    let modules: Vec<ModuleId> =
-        ctx.catalog().modules.iter().map(|module| module.id).filter(|module| rights.can_read_module(*module)).collect();
-    let values: Arc<[Value]> = Arc::from([
-        Value::List(ids.iter().copied().map(Value::Id).collect()),
-        Value::Integer(i64::try_from(ids.len()).unwrap_or(i64::MAX)),
-    ]);
-    let id = FieldPath::own(Module::ID);
-    let list = |module: &ModuleId| List {
-        module: *module,
-        filter: Some(Filter::Compare { path: id.clone(), op: CompareOp::In, operand: Slot(0) }),
-        order: vec![OrderKey { path: id.clone(), descending: false, nulls: Nulls::Last }],
-        page: Page { take: Take::First(Slot(1)), after: None, before: None, offset: None },
-        deleted: Deleted::Exclude,
-        outputs: vec![id.clone()],
-        rows: true,
-        count: false,
-        children: Vec::new(),
-    };
-    let lists: Result<Vec<_>, _> =
-        modules.iter().map(|module| authorise(list(module), ctx.catalog(), rights)).collect();
-    let results = engine.read(ctx, lists.map_err(|_| EngineError::Internal)?, values).await?;
-    let mut located = Located::default();
-    for (module, result) in modules.into_iter().zip(&results) {
-        for row in result.root().rows {
-            if let Some(id) = result.cell(row, 0).text().and_then(|id| Uuid::try_parse(id).ok()) {
-                located.insert(id, module);
-            }
-        }
-    }
-    Ok(located)
 }
 
 impl Rows for ListResult {

@@ -7,9 +7,11 @@ mod expr;
 mod filter;
 pub mod ident;
 mod list;
+mod locate;
 mod statement;
 pub mod write;
 mod writer;
 
+pub use locate::locate_records;
 pub use list::{Found, ListStatements, render_list};
 pub use statement::{ColumnType, Dialect, Param, Statement, Transform};
