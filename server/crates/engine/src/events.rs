@@ -1,5 +1,6 @@
 //! The port to what follows an event: higher crates say which runs a change of a record queues.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -34,8 +35,9 @@ pub struct RecordEvent<'a> {
     pub changed: &'a [FieldId],
 }
 
-/// Says which runs an event queues. It belongs to a snapshot, so it is over that snapshot's catalog.
-pub trait EventMatcher: Send + Sync + Debug {
+/// Says which runs an event queues. It belongs to a snapshot, so it is over that snapshot's catalog. Whoever made it gets it back
+/// from the snapshot as [`Any`].
+pub trait EventMatcher: Any + Send + Sync + Debug {
     /// The runs to queue in the event's own transaction.
     fn runs(&self, event: &RecordEvent<'_>) -> Vec<NewRun>;
 }

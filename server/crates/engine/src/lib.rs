@@ -10,9 +10,10 @@ mod number;
 mod read;
 mod record;
 mod snapshot;
+mod upkeep;
 mod write;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use cardine_access::Actor;
@@ -28,6 +29,7 @@ pub use error::EngineError;
 pub use read::{Group, ListResult};
 pub use record::{Record, RecordScope, json_name, json_of_value, value_of_json};
 pub use snapshot::Snapshot;
+pub use upkeep::{EVENT_RETENTION, UPKEEP_INTERVAL};
 pub use write::{CASCADE_MAX, FailedStep, MutationResult, MutationStep, Write, apply};
 
 /// The use cases over one database. Cheap to clone.
@@ -65,6 +67,7 @@ impl Engine {
         };
         let engine = Self(Arc::new(inner));
         engine.follow_changes();
+        engine.keep_up();
         Ok(engine)
     }
 
@@ -126,6 +129,11 @@ impl Engine {
         self.0.events.notified().await;
     }
 
+    /// A handle that does not keep the engine alive, for tasks of its own.
+    fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
+    }
+
     pub(crate) fn wake_event_readers(&self) {
         self.0.events.notify_one();
     }
@@ -133,7 +141,7 @@ impl Engine {
     /// Loads what another process changed, and swaps it in. What fails is tried again with the next change seen.
     fn follow_changes(&self) {
         let mut states = self.store().watch();
-        let weak = Arc::downgrade(&self.0);
+        let weak = self.downgrade();
         tokio::spawn(async move {
             while states.changed().await.is_ok() {
                 let Some(inner) = weak.upgrade() else { return };

@@ -157,8 +157,10 @@ impl<R: Rows> Writer<'_, R> {
                 self.integer(number);
                 self.out.push(b'"');
             }
+            // An `Int` has 32 bits; a computed number beyond that has no value that could be shown.
+            (Cell::Integer(number), _) if i32::try_from(number).is_err() => self.null(),
             (Cell::Integer(number), _) => self.integer(number),
-            // A 64-bit number of a formula may come as text.
+            (Cell::Text(text), Encoding::Number) if text.parse::<i32>().is_err() => self.null(),
             (Cell::Text(text), Encoding::Number | Encoding::Raw) => self.out.extend_from_slice(text.as_bytes()),
             (Cell::Text(text), Encoding::Plain | Encoding::NumberText) => {
                 self.out.push(b'"');

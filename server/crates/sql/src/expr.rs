@@ -30,7 +30,19 @@ impl Shape {
         match &field.kind {
             FieldKind::MultiChoice { .. } => Self::TextList,
             FieldKind::Reference(_) => Self::Scalar(ScalarType::Id),
+            FieldKind::Formula(formula) if formula.returns.is_number() => Self::number(formula.returns),
+            FieldKind::Rollup(rollup) if rollup.returns.is_number() && !counts(rollup.function) => {
+                Self::number(rollup.returns)
+            }
             _ => Self::Scalar(field.scalar().expect("all other kinds have a scalar type")),
+        }
+    }
+
+    /// A computed number is an exact decimal also where it is shown as an integer: no size of it can fail a statement.
+    fn number(returns: ScalarType) -> Self {
+        match returns {
+            ScalarType::Decimal { .. } => Self::Scalar(returns),
+            _ => Self::Scalar(ScalarType::Decimal { scale: 0 }),
         }
     }
 
@@ -66,7 +78,7 @@ impl Shape {
             ColumnType::Time => "time",
             ColumnType::DateTime => "timestamptz",
             ColumnType::TextList => "text[]",
-            ColumnType::Json => "jsonb",
+            ColumnType::Json => "json",
         }
     }
 }
@@ -85,32 +97,19 @@ impl Writer<'_> {
         let field = catalog.field(module, path.field);
         let raw = self.raw(source, path);
         match &field.kind {
-            FieldKind::Formula(formula) => self.rounded(&raw, formula.returns),
-            FieldKind::Rollup(rollup) if self.is_unrounded(module, rollup) => self.rounded(&raw, rollup.returns),
+            FieldKind::Formula(_) | FieldKind::Rollup(_) => match Shape::of(field) {
+                Shape::Scalar(ScalarType::Decimal { scale }) => self.rounded(&raw, scale),
+                _ => raw,
+            },
             _ => raw,
         }
     }
 
-    /// Whether a rollup's raw value may have more digits than its type.
-    fn is_unrounded(&self, module: ModuleId, rollup: &Rollup) -> bool {
-        let related = self.catalog.module(module).relation(rollup.relation).module;
-        let over_derived = rollup
-            .field
-            .is_some_and(|field| self.catalog.field(related, field).is_derived());
-        let counts = matches!(rollup.function, RollupFunction::Count | RollupFunction::CountDistinct);
-        matches!(rollup.returns, ScalarType::Decimal { .. }) || (over_derived && rollup.returns.is_number() && !counts)
-    }
-
-    /// A formula's result in its declared type.
-    fn rounded(&self, number: &str, ty: ScalarType) -> String {
-        match (ty, self.dialect) {
-            (ScalarType::Decimal { scale }, Dialect::Sqlite) => format!("cardine_round({number}, {scale})"),
-            (ScalarType::Decimal { scale }, Dialect::Postgres) => format!("round({number}, {scale})"),
-            (ScalarType::Integer | ScalarType::BigInteger, Dialect::Sqlite) => {
-                format!("CAST(cardine_round({number}, 0) AS INTEGER)")
-            }
-            (ScalarType::Integer | ScalarType::BigInteger, Dialect::Postgres) => format!("round({number}, 0)::bigint"),
-            _ => number.to_owned(),
+    /// A computed number with the digits that are shown.
+    fn rounded(&self, number: &str, scale: u8) -> String {
+        match self.dialect {
+            Dialect::Sqlite => format!("cardine_round({number}, {scale})"),
+            Dialect::Postgres => format!("round(({number})::numeric, {scale})"),
         }
     }
 
@@ -203,12 +202,7 @@ impl Writer<'_> {
         let sqlite = self.dialect == Dialect::Sqlite;
         // A formula over numbers is a decimal until it is shown, whatever it returns.
         let decimal = matches!(scalar, ScalarType::Decimal { .. }) || (field.is_derived() && scalar.is_number());
-        let sum = match (sqlite, decimal) {
-            (true, true) => format!("cardine_sum({value})"),
-            (true, false) => format!("sum({value})"),
-            (false, true) => format!("sum({value})"),
-            (false, false) => format!("sum({value})::bigint"),
-        };
+        let sum = if sqlite { format!("cardine_sum({value})") } else { format!("sum({value})::numeric") };
         let comparable = if sqlite && decimal {
             format!("{value} {DECIMAL_COLLATION}")
         } else {
@@ -219,7 +213,7 @@ impl Writer<'_> {
             RollupFunction::CountDistinct => format!("count(DISTINCT {comparable})"),
             RollupFunction::Sum => sum,
             RollupFunction::Avg if sqlite => format!("cardine_div({sum}, count({value}))"),
-            RollupFunction::Avg => postgres_division(&format!("sum({value})::numeric"), &format!("count({value})")),
+            RollupFunction::Avg => postgres_division(&sum, &format!("count({value})")),
             RollupFunction::Min | RollupFunction::Max if scalar.is_text() => {
                 let direction = if function == RollupFunction::Min { "ASC" } else { "DESC" };
                 let key = format!("cardine_sort_key({value})");
@@ -324,7 +318,7 @@ impl Writer<'_> {
             Value::DateTime(_) => "timestamptz",
             Value::Id(_) => "uuid",
             Value::List(_) => "text[]",
-            Value::Json(_) => "jsonb",
+            Value::Json(_) => "json",
         };
         let value = match value {
             Value::Integer(number) => Value::Decimal(cardine_model::Decimal::from_i64(*number)),
@@ -466,6 +460,10 @@ impl Writer<'_> {
 /// `div` cuts towards zero without rounding, so the dividend is widened by 20 digits before and narrowed after.
 fn postgres_division(left: &str, right: &str) -> String {
     format!("(div({left} * 100000000000000000000, nullif({right}, 0)) * 0.00000000000000000001)")
+}
+
+fn counts(function: RollupFunction) -> bool {
+    matches!(function, RollupFunction::Count | RollupFunction::CountDistinct)
 }
 
 /// Whether a stored field can never be null, so that an order by it needs no word on nulls.

@@ -60,9 +60,13 @@ impl Writer<'_> {
         let slot = Param::Slot(operand, Transform::None);
         if let CompareOp::In | CompareOp::NotIn = op {
             let list = self.typed_param(slot, &format!("{ty}[]"));
-            return self.membership(value, &list, op);
+            let among = match (self.dialect, ty) {
+                (Dialect::Sqlite, "numeric") => format!("{value} IN (SELECT CAST(value AS TEXT) FROM json_each({list}))"),
+                _ => self.among(value, &list),
+            };
+            return membership(&among, op);
         }
-        let operand = self.typed_param(slot, ty);
+        let operand = self.operand(slot, ty);
         format!("({value} {} {operand})", operator(op))
     }
 
@@ -73,7 +77,7 @@ impl Writer<'_> {
         match op {
             CompareOp::In | CompareOp::NotIn => {
                 let list = self.typed_param(Param::Slot(operand, Transform::Fold), "text[]");
-                self.membership(&folded, &list, op)
+                membership(&self.among(&folded, &list), op)
             }
             CompareOp::Contains | CompareOp::StartsWith | CompareOp::EndsWith => {
                 let transform = match op {
@@ -126,12 +130,12 @@ impl Writer<'_> {
         }
     }
 
-    fn membership(&self, value: &str, list: &str, op: CompareOp) -> String {
-        let among = self.among(value, list);
-        if op == CompareOp::NotIn {
-            format!("(NOT ({among}))")
-        } else {
-            format!("({among})")
+    /// A parameter beside a value of PostgreSQL's type `ty`. On SQLite decimals are text, and so must be an integer beside one.
+    pub fn operand(&mut self, param: Param, ty: &str) -> String {
+        let placeholder = self.typed_param(param, ty);
+        match (self.dialect, ty) {
+            (Dialect::Sqlite, "numeric") => format!("CAST({placeholder} AS TEXT)"),
+            _ => placeholder,
         }
     }
 
@@ -173,6 +177,10 @@ impl Writer<'_> {
             column(&record, "id")
         )
     }
+}
+
+fn membership(among: &str, op: CompareOp) -> String {
+    if op == CompareOp::NotIn { format!("(NOT ({among}))") } else { format!("({among})") }
 }
 
 fn operator(op: CompareOp) -> &'static str {

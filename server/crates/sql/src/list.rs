@@ -383,7 +383,7 @@ impl Writer<'_> {
         let (_, field) = self.end(source.module, &key.path);
         let shape = Shape::of(field);
         let ty = shape.postgres_type();
-        let own = self.typed_param(Param::Slot(value.slot, Transform::None), ty);
+        let own = self.operand(Param::Slot(value.slot, Transform::None), ty);
         match shape {
             Shape::Scalar(scalar) if scalar.is_text() => {
                 vec![self.typed_param(Param::Slot(value.slot, Transform::SortKey), ty), own]

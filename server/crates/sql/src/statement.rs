@@ -82,6 +82,6 @@ pub enum ColumnType {
     DateTime,
     /// `text[]` on PostgreSQL, a JSON list on SQLite; read as the text of a JSON list of strings.
     TextList,
-    /// `jsonb` on PostgreSQL, text on SQLite; read as JSON text.
+    /// `json` on PostgreSQL, which keeps the text as it was written, text on SQLite; read as JSON text.
     Json,
 }

@@ -107,7 +107,11 @@ fn key_value(field: &Field, json: &Json) -> Option<Value> {
         ScalarType::Text | ScalarType::Email | ScalarType::Phone | ScalarType::Url | ScalarType::Choice => {
             Value::Text(text?.to_owned())
         }
-        ScalarType::Integer | ScalarType::BigInteger => Value::Integer(json.as_i64()?),
+        // A computed number is a decimal to the database, whatever it is shown as.
+        ScalarType::Integer | ScalarType::BigInteger => match json.as_i64() {
+            Some(number) => Value::Integer(number),
+            None => Value::Decimal(Decimal::parse(text?)?),
+        },
         ScalarType::Decimal { .. } => Value::Decimal(Decimal::parse(text?)?),
         ScalarType::Boolean => Value::Boolean(json.as_bool()?),
         ScalarType::Date => Value::Date(coerce::date(text?)?),

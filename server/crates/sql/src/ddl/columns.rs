@@ -61,7 +61,7 @@ fn column_type(dialect: Dialect, kind: &FieldKind) -> Option<String> {
         FieldKind::Time => ("TEXT", "time(0) without time zone"),
         FieldKind::DateTime => ("TEXT", "timestamp(3) with time zone"),
         FieldKind::MultiChoice { .. } => ("TEXT", "text[]"),
-        FieldKind::Json { .. } => ("TEXT", "jsonb"),
+        FieldKind::Json { .. } => ("TEXT", "json"),
         FieldKind::Formula(_) | FieldKind::Rollup(_) => return None,
     };
     Some(match dialect {

@@ -102,3 +102,13 @@ pub async fn next_number(tx: &mut WriteTx, module: &str, field: &str, period: &s
     let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
     rows.first_integer().ok_or_else(|| StoreError::corrupt("a counter without a value"))
 }
+
+/// Deletes events written before `before`, at most `limit` of them; gives how many.
+pub async fn delete_events(tx: &mut WriteTx, before: DateTime<Utc>, limit: usize) -> Result<u64, StoreError> {
+    let text = format!(
+        r#"DELETE FROM "outbox" WHERE "seq" IN (SELECT "seq" FROM "outbox" WHERE "at" < $1::timestamptz ORDER BY "at" LIMIT {limit})"#
+    );
+    let values = [Value::DateTime(before)];
+    let statement = portable(tx.dialect(), &text, 1, &[]);
+    tx.execute(&statement, &Bindings { values: &values, ..Bindings::default() }).await
+}

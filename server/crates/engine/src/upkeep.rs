@@ -1,0 +1,50 @@
+//! Keeps tables that only grow from growing for ever.
+
+use std::time::Duration;
+
+use cardine_store::WriteTx;
+use cardine_store::platform::events::delete_events;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{Engine, EngineError};
+
+/// How long events are kept for those who read on after a pause. Runs of workflows are queued with the event and keep their own copy.
+pub const EVENT_RETENTION: TimeDelta = TimeDelta::days(7);
+/// How often old events are looked for.
+pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(3_600);
+/// Deleted in one transaction, so that no write waits long.
+const BATCH: usize = 5_000;
+
+impl Engine {
+    /// Deletes events older than [`EVENT_RETENTION`] at `now`; gives how many.
+    pub async fn delete_old_events(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
+        let before = now - EVENT_RETENTION;
+        let mut deleted = 0;
+        loop {
+            let batch = self
+                .store()
+                .write(move |tx: &mut WriteTx| {
+                    Box::pin(async move { Ok::<_, EngineError>(delete_events(tx, before, BATCH).await?) })
+                })
+                .await?;
+            deleted += batch;
+            if batch < BATCH as u64 {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    /// Looks for old events every [`UPKEEP_INTERVAL`], for as long as the engine lives.
+    pub(crate) fn keep_up(&self) {
+        let weak = self.downgrade();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP_INTERVAL).await;
+                let Some(engine) = weak.upgrade().map(Self) else { return };
+                if let Err(error) = engine.delete_old_events(Utc::now()).await {
+                    tracing::warn!(%error, "old events could not be deleted; they are tried again");
+                }
+            }
+        });
+    }
+}
