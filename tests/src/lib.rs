@@ -25,6 +25,7 @@ pub mod document;
 pub mod process;
 pub mod records;
 pub mod repository;
+pub mod rust_code;
 pub mod server;
 pub mod waiting;
 

@@ -1,10 +1,9 @@
 //! The server knows no built-in module by name, and the repository names nobody's machine.
 
 use std::collections::BTreeSet;
-use std::str::FromStr as _;
 
 use cardine_tests::repository;
-use proc_macro2::{TokenStream, TokenTree};
+use cardine_tests::rust_code::{is_server_code, tokens};
 use serde_json::Value;
 
 /// Words that are a module's name and stand in the server for something else: the word, where (the start of the
@@ -83,61 +82,15 @@ fn built_in_names() -> BTreeSet<String> {
     names
 }
 
-/// Tests and benches may use the modules that every reader knows; they are no part of the server.
-fn is_server_code(path: &str) -> bool {
-    let is_test = path.split('/').any(|part| matches!(part, "tests" | "benches" | "tests.rs" | "examples"));
-    (path.starts_with("server/") || path.starts_with("migrations/")) && path.ends_with(".rs") && !is_test
-}
-
+/// Identifiers and the words of literals.
 fn found_in(path: &str, text: &str, modules: &BTreeSet<String>) -> Vec<String> {
-    let tokens = TokenStream::from_str(text).unwrap_or_else(|error| panic!("{path} is not Rust: {error}"));
-    let mut found = Vec::new();
-    collect(tokens, modules, &mut found);
+    let words = tokens(path, text).into_iter().flat_map(|(line, token)| {
+        let text = token.to_string();
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| modules.contains(*word));
+        words.map(|word| (line, word.to_owned())).collect::<Vec<_>>()
+    });
     let excepted = |word: &str| EXCEPTIONS.iter().any(|(name, place, _)| *name == word && path.starts_with(place));
-    found.retain(|(_, word)| !excepted(word));
-    found.into_iter().map(|(line, word)| format!("{path}:{line}: {word}")).collect()
-}
-
-/// Identifiers and the words of literals. Comments are no tokens, except documentation, which is an attribute; so
-/// attributes are passed over, and with `#[cfg(test)]` and `#[test]` the item behind them.
-fn collect(tokens: TokenStream, modules: &BTreeSet<String>, found: &mut Vec<(usize, String)>) {
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        let line = token.span().start().line;
-        match token {
-            TokenTree::Punct(mark) if mark.as_char() == '#' => {
-                tokens.next_if(|next| matches!(next, TokenTree::Punct(mark) if mark.as_char() == '!'));
-                let attribute = tokens.next_if(|next| matches!(next, TokenTree::Group(_)));
-                if attribute.is_some_and(|attribute| is_for_tests(&attribute)) {
-                    let _ = tokens.by_ref().find(ends_item);
-                }
-            }
-            TokenTree::Group(group) => collect(group.stream(), modules, found),
-            TokenTree::Ident(word) if modules.contains(&word.to_string()) => found.push((line, word.to_string())),
-            TokenTree::Literal(literal) => {
-                let text = literal.to_string();
-                let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-                found.extend(words.filter(|word| modules.contains(*word)).map(|word| (line, word.to_owned())));
-            }
-            TokenTree::Ident(_) | TokenTree::Punct(_) => {}
-        }
-    }
-}
-
-fn is_for_tests(attribute: &TokenTree) -> bool {
-    let TokenTree::Group(group) = attribute else {
-        return false;
-    };
-    let text: String = group.stream().to_string().split_whitespace().collect();
-    text == "cfg(test)" || text == "test" || text.ends_with("::test")
-}
-
-fn ends_item(token: &TokenTree) -> bool {
-    match token {
-        TokenTree::Group(group) => group.delimiter() == proc_macro2::Delimiter::Brace,
-        TokenTree::Punct(mark) => mark.as_char() == ';',
-        _ => false,
-    }
+    words.filter(|(_, word)| !excepted(word)).map(|(line, word)| format!("{path}:{line}: {word}")).collect()
 }
 
 fn foreign_in(path: &str, text: &str) -> Vec<String> {
