@@ -61,6 +61,7 @@ pub async fn load(engine: &Engine) -> anyhow::Result<()> {
         let name = file.module.clone();
         loader.load_file(file).await.with_context(|| format!("the records of {name}"))?;
     }
+    engine.refresh_statistics().await?;
     write_progress(engine, LOADED).await
 }
 

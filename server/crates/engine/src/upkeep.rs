@@ -34,6 +34,13 @@ impl Engine {
         }
     }
 
+    /// Lets the database look at its tables anew, so that it plans well: after much was loaded at once.
+    pub async fn refresh_statistics(&self) -> Result<(), EngineError> {
+        self.store()
+            .write(|tx: &mut WriteTx| Box::pin(async move { Ok::<_, EngineError>(tx.run_ddl("ANALYZE").await?) }))
+            .await
+    }
+
     /// Looks for old events every [`UPKEEP_INTERVAL`], for as long as the engine lives.
     pub(crate) fn keep_up(&self) {
         let weak = self.downgrade();

@@ -377,8 +377,18 @@ impl Writing<'_> {
         for field in stored_fields(self.module).filter(|field| field.required && !field.system) {
             let given = data.iter().any(|(id, _)| *id == field.id);
             let numbered = matches!(field.kind, FieldKind::AutoNumber { .. });
-            if !given && !numbered && record.get(field.id).is_null() {
-                issues.push(issue(field, &data_path(), "required", "a value is required"));
+            if given || numbered || !record.get(field.id).is_null() {
+                continue;
+            }
+            let missing = if self.ctx.actor.rights.can_read(self.module.id, field.id) {
+                issue(field, &data_path(), "required", "a value is required")
+            } else {
+                // Its name is not the caller's to know.
+                let message = "a value is required that you may not set; ask an administrator";
+                Issue::new(data_path(), "required", message)
+            };
+            if !issues.contains(&missing) {
+                issues.push(missing);
             }
         }
     }
