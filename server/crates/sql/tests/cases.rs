@@ -34,9 +34,12 @@ fn questions_become_their_statements() {
     for file in &files {
         let case = read(file);
         let made = statements(&catalog, &case);
+        if case.statements == made {
+            continue;
+        }
         if std::env::var_os("CARDINE_UPDATE_CASES").is_some() {
             std::fs::write(file, format!("{}{made}", case.head)).unwrap();
-        } else if case.statements != made {
+        } else {
             wrong.push(format!("{}:\n{made}", file.display()));
         }
     }
