@@ -47,8 +47,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
         demo::load(&engine).await.context("the demo company's data could not be loaded")?;
     }
     let plugins = plugin::open_plugins(&config, &store).await?;
-    let workflows = Arc::new(WorkflowLoader::default());
-    let loader: Arc<dyn EventMatcherLoader> = Arc::<WorkflowLoader>::clone(&workflows);
+    let loader: Arc<dyn EventMatcherLoader> = Arc::new(WorkflowLoader);
     engine.set_matcher_loader(loader).await.context("the workflows could not be loaded")?;
     let (setup, setup_secret) = prepare_administrator(&engine, config.first_admin.as_ref()).await?;
     let secret = engine.shared_secret("cursor_key").await.context("the key of cursors could not be read")?;
@@ -61,7 +60,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     announce(&app, address, setup_secret.as_ref());
     let (stop, stopped) = watch::channel(false);
     let followed = tokio::spawn(follow_plugins(plugins.clone(), store.clone()));
-    let runner = tokio::spawn(run_workflows(engine, workflows, plugins, stopped));
+    let runner = tokio::spawn(run_workflows(engine, plugins, stopped));
 
     let draining = Arc::clone(&app);
     let until = async move {

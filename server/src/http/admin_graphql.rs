@@ -1,6 +1,7 @@
 //! `/admin/graphql`: lets administrators in only, and runs their operations on the static schema.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::http::{MultipartOptions, receive_body};
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
@@ -9,6 +10,7 @@ use cardine_graphql::guard;
 use cardine_graphql::limits::Limits;
 use poem::http::{Method, StatusCode, header};
 use poem::{Request, Response};
+use tokio::io::AsyncReadExt as _;
 
 use super::Caller;
 use super::error::ApiError;
@@ -20,6 +22,8 @@ use crate::app::App;
 
 /// Headers that a browser's page can send to another origin only after a preflight.
 const PREFLIGHT_HEADERS: [&str; 3] = ["graphql-preflight", "x-requested-with", "apollo-require-preflight"];
+/// How long a refused file is read before the answer goes out.
+const DISCARD_PATIENCE: Duration = Duration::from_secs(5);
 /// The most errors of an answer.
 const ERRORS_MAX: usize = 20;
 
@@ -35,12 +39,27 @@ pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, Api
     let caller = Caller::authenticate(&app, &request).await?;
     let content_type = media_type.content_type();
     match execute(app, caller, &mut request).await {
-        Err(error) => Ok(error.into_graphql_response(content_type)),
+        Err(error) => {
+            if is_multipart(&request) {
+                discard_body(&mut request).await;
+            }
+            Ok(error.into_graphql_response(content_type))
+        }
         Ok(answer) => {
             let status = status_of(&answer, media_type);
             let body = serde_json::to_vec(&answer).map_err(|_| ApiError::internal())?;
             Ok(Response::builder().status(status).content_type(content_type).body(body))
         }
+    }
+}
+
+/// A client that is still sending a file when the connection is closed does not see the answer.
+async fn discard_body(request: &mut Request) {
+    let mut body = request.take_body().into_async_read().take(PACKAGE_BYTES_MAX);
+    let mut nowhere = tokio::io::sink();
+    let discarded = tokio::io::copy(&mut body, &mut nowhere);
+    if tokio::time::timeout(DISCARD_PATIENCE, discarded).await.is_err() {
+        tracing::debug!("a refused file was still being sent when the answer went out");
     }
 }
 

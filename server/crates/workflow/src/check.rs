@@ -1,13 +1,15 @@
 //! A workflow's document against a catalog and the installed plugins: from what is written to what can run, all faults at once.
 
-use cardine_model::catalog::{Catalog, Field, FieldId, Module, ModuleId};
+use cardine_engine::identity::AccessState;
+use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId};
 use cardine_model::rule::{self, Context, Expected, TypedRule};
 use cardine_model::{Issue, PathSegment, path};
 use serde_json::Value as Json;
 
 use crate::definition::{Definition, OnError, RunAs, Step, Timing};
 use crate::plugins::Plugins;
-use crate::template::{Checker, Template};
+use crate::template::{COMPUTED_FIELDS, Checker, Hole, Template, reads_computed_fields};
+use crate::value::{fits_rule, typed_value};
 
 /// A workflow that can run.
 #[derive(Debug)]
@@ -44,13 +46,22 @@ pub(crate) enum Action {
 const LATER_STEPS: [&str; 10] =
     ["create", "find", "assignTask", "sendEmail", "sendSms", "webhook", "branch", "forEach", "wait", "approve"];
 
-/// Checks `definition`; `plugins` tells which functions there are, where that is to be checked.
-pub(crate) fn check(definition: &Definition, catalog: &Catalog, plugins: Option<&Plugins>) -> Result<Workflow, Vec<Issue>> {
+/// What a document is checked against beside the modules, when it is saved.
+pub(crate) struct Installed<'a> {
+    pub plugins: &'a Plugins,
+    pub access: &'a AccessState,
+}
+
+/// Checks `definition`; `installed` is left out where what is not there makes the run fail, not the document.
+pub(crate) fn check(
+    definition: &Definition,
+    catalog: &Catalog,
+    installed: Option<&Installed<'_>>,
+) -> Result<Workflow, Vec<Issue>> {
     let mut issues = Vec::new();
     let module = find_module(definition, catalog, &mut issues);
-    check_timing(definition, &mut issues);
-    let Some(module) = module else { return Err(issues) };
-    let mut checking = Checking { catalog, module, plugins, issues };
+    check_options(definition, installed, &mut issues);
+    let mut checking = Checking { catalog, module, plugins: installed.map(|installed| installed.plugins), issues };
     let changed = checking.changed(definition);
     let when_path = path!["definition", "trigger", "when"];
     let when = definition.trigger.when.as_deref().and_then(|source| checking.condition(source, when_path));
@@ -64,17 +75,17 @@ pub(crate) fn check(definition: &Definition, catalog: &Catalog, plugins: Option<
         steps.extend(checking.step(step, position, &before));
         before.push(step.id.clone());
     }
-    if !checking.issues.is_empty() {
-        return Err(checking.issues);
+    match module {
+        Some(module) if checking.issues.is_empty() => Ok(Workflow {
+            module: module.id,
+            run_as: definition.run_as.clone(),
+            on: definition.trigger.on.clone().unwrap_or_default(),
+            changed,
+            when,
+            steps,
+        }),
+        _ => Err(checking.issues),
     }
-    Ok(Workflow {
-        module: module.id,
-        run_as: definition.run_as.clone(),
-        on: definition.trigger.on.clone().unwrap_or_default(),
-        changed,
-        when,
-        steps,
-    })
 }
 
 fn find_module<'c>(definition: &Definition, catalog: &'c Catalog, issues: &mut Vec<Issue>) -> Option<&'c Module> {
@@ -89,7 +100,8 @@ fn find_module<'c>(definition: &Definition, catalog: &'c Catalog, issues: &mut V
     module
 }
 
-fn check_timing(definition: &Definition, issues: &mut Vec<Issue>) {
+/// What the document asks for and the server does not do yet is told: nothing is passed over in silence.
+fn check_options(definition: &Definition, installed: Option<&Installed<'_>>, issues: &mut Vec<Issue>) {
     if definition.timing == Timing::BeforeCommit {
         let message = "workflows before the commit are not available yet; leave `timing` out";
         issues.push(Issue::new(path!["definition", "timing"], "notAvailable", message));
@@ -98,16 +110,27 @@ fn check_timing(definition: &Definition, issues: &mut Vec<Issue>) {
         let message = "only triggers by `on` (created, updated, deleted) are available yet";
         issues.push(Issue::new(path!["definition", "trigger"], "notAvailable", message));
     }
+    if definition.retry.is_some() {
+        let message = "how steps are tried again can't be chosen yet; leave `retry` out";
+        issues.push(Issue::new(path!["definition", "retry"], "notAvailable", message));
+    }
+    if let (RunAs::Role { role }, Some(installed)) = (&definition.run_as, installed)
+        && installed.access.role_named(role).is_none()
+    {
+        let message = format!("there is no role `{role}`");
+        issues.push(Issue::new(path!["definition", "runAs", "role"], "unknownRole", message));
+    }
 }
 
 struct Checking<'a> {
     catalog: &'a Catalog,
-    module: &'a Module,
+    /// `None` if it is unknown: then what does not need it is checked.
+    module: Option<&'a Module>,
     plugins: Option<&'a Plugins>,
     issues: Vec<Issue>,
 }
 
-impl Checking<'_> {
+impl<'a> Checking<'a> {
     fn changed(&mut self, definition: &Definition) -> Vec<FieldId> {
         let mut fields = Vec::new();
         for (position, name) in definition.trigger.changed.iter().enumerate() {
@@ -123,15 +146,23 @@ impl Checking<'_> {
             let message = format!("`{name}` is not available yet; steps are `call` and `update`");
             self.issues.push(Issue::new(place(name), "notAvailable", message));
         }
-        let when = step.when.as_deref().and_then(|source| self.condition(source, place("when")));
-        let checker = Checker { catalog: self.catalog, module: self.module.id, steps: before };
-        let action = if let Some(call) = &step.call {
+        if let Some(call) = &step.call {
             self.check_function(&call.plugin, &call.function, position);
+            if call.timeout_ms.is_some() {
+                let message = "the plugin's own `timeoutMs` holds; leave it out here";
+                let call_place = [place("call"), path!["timeoutMs"]].concat();
+                self.issues.push(Issue::new(call_place, "notAvailable", message));
+            }
+        }
+        let module = self.module?;
+        let when = step.when.as_deref().and_then(|source| self.condition(source, place("when")));
+        let checker = Checker { catalog: self.catalog, module: module.id, steps: before };
+        let action = if let Some(call) = &step.call {
             let input_place = [place("call"), path!["input"]].concat();
             let input = self.template(&checker, &call.input, &input_place);
             Action::Call { plugin: call.plugin.clone(), function: call.function.clone(), input }
         } else if let Some(update) = &step.update {
-            let other = update.module.as_deref().is_some_and(|name| name != self.module.name);
+            let other = update.module.as_deref().is_some_and(|name| name != module.name);
             if other || update.record.is_some() {
                 let message = "only the record of the event can be updated yet; leave `module` and `record` out";
                 self.issues.push(Issue::new(place("update"), "notAvailable", message));
@@ -140,13 +171,30 @@ impl Checking<'_> {
             for (name, value) in &update.set {
                 let field_place = [place("update"), path!["set", name.as_str()]].concat();
                 let template = self.template(&checker, value, &field_place);
-                set.extend(self.writable_field(name, field_place).map(|field| (field, template)));
+                if let Some(field) = self.writable_field(name, field_place.clone()) {
+                    self.check_type(field, &template, field_place);
+                    set.push((field.id, template));
+                }
             }
             Action::Update { set }
         } else {
             return None;
         };
         Some(CheckedStep { id: step.id.clone(), when, on_error: step.on_error, action })
+    }
+
+    /// What is known of a value before it runs: its rule's type, or all of a constant.
+    fn check_type(&mut self, field: &Field, template: &Template, place: Vec<PathSegment>) {
+        let fits = match template {
+            Template::Constant(value) => fits_constant(field, value),
+            Template::Value(Hole::Rule(rule)) => fits_rule(field, rule.ty),
+            Template::Value(Hole::Output(..)) | Template::Text(_) => true,
+            Template::List(_) => matches!(field.kind, FieldKind::MultiChoice { .. } | FieldKind::Json { .. }),
+            Template::Object(_) => matches!(field.kind, FieldKind::Json { .. }),
+        };
+        if !fits {
+            self.issues.push(Issue::new(place, "type", format!("this is no value for the field `{}`", field.name)));
+        }
     }
 
     fn template(&mut self, checker: &Checker<'_>, value: &Json, place: &[PathSegment]) -> Template {
@@ -159,9 +207,13 @@ impl Checking<'_> {
     }
 
     fn condition(&mut self, source: &str, place: Vec<PathSegment>) -> Option<TypedRule> {
-        let context =
-            Context { module: self.module.id, allow_old: true, allow_relations: false, expected: Expected::Boolean };
+        let module = self.module?.id;
+        let context = Context { module, allow_old: true, allow_relations: false, expected: Expected::Boolean };
         match rule::check(source, &context, self.catalog) {
+            Ok(rule) if reads_computed_fields(&rule, self.catalog, module) => {
+                self.issues.push(Issue::new(place, "notAvailable", COMPUTED_FIELDS));
+                None
+            }
             Ok(rule) => Some(rule),
             Err(faults) => {
                 let issues = faults.into_iter().map(|fault| Issue::new(place.clone(), "rule", fault.message));
@@ -187,23 +239,32 @@ impl Checking<'_> {
         }
     }
 
-    fn writable_field(&mut self, name: &str, place: Vec<PathSegment>) -> Option<FieldId> {
+    fn writable_field(&mut self, name: &str, place: Vec<PathSegment>) -> Option<&'a Field> {
         let field = self.stored_field(name, place.clone())?;
         if field.read_only {
             self.issues.push(Issue::new(place, "readOnly", format!("`{name}` can't be written")));
             return None;
         }
-        Some(field.id)
+        Some(field)
     }
 
     /// A stored field by its name in the API: a reference by `accountId`.
-    fn stored_field(&mut self, name: &str, place: Vec<PathSegment>) -> Option<&'_ Field> {
-        let module = self.module;
-        let found = module.fields.iter().find(|field| field.column.is_some() && cardine_engine::json_name(field) == name);
+    fn stored_field(&mut self, name: &str, place: Vec<PathSegment>) -> Option<&'a Field> {
+        let module = self.module?;
+        let found =
+            module.fields.iter().find(|field| field.column.is_some() && cardine_engine::json_name(field) == name);
         if found.is_none() {
             let message = format!("{} has no stored field `{name}`", module.name);
             self.issues.push(Issue::new(place, "unknownField", message));
         }
         found
     }
+}
+
+fn fits_constant(field: &Field, value: &Json) -> bool {
+    let known = match (&field.kind, value) {
+        (FieldKind::Choice { options }, Json::String(text)) => options.iter().any(|option| option.value == *text),
+        _ => true,
+    };
+    known && typed_value(field, value).is_some()
 }

@@ -23,6 +23,8 @@ pub(crate) struct Definition {
     pub timing: Timing,
     pub trigger: Trigger,
     pub steps: Vec<Step>,
+    /// Not carried out yet.
+    pub retry: Option<Json>,
 }
 
 /// Whose rights the steps have.
@@ -87,11 +89,14 @@ pub(crate) enum OnError {
 
 /// Calls a function of a plugin.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Call {
     pub plugin: String,
     pub function: String,
-    #[serde(default)]
+    #[serde(default = "no_input")]
     pub input: Json,
+    /// Not carried out yet.
+    pub timeout_ms: Option<u64>,
 }
 
 /// Changes the record of the event.
@@ -104,6 +109,10 @@ pub(crate) struct Update {
 
 fn yes() -> bool {
     true
+}
+
+fn no_input() -> Json {
+    Json::Object(serde_json::Map::new())
 }
 
 /// Checks a document against the JSON Schema and reads it; all faults at once.

@@ -11,9 +11,10 @@ mod plugins;
 mod runner;
 mod save;
 mod template;
+mod value;
 
 pub use definition::WORKFLOW_SCHEMA;
-pub use matcher::{WorkflowLoader, Workflows};
+pub use matcher::WorkflowLoader;
 pub use plugins::{InstallError, InstalledPlugin, Plugins};
 pub use runner::{ATTEMPTS_MAX, LEASE, run_workflows};
 pub use save::save_workflow;

@@ -1,9 +1,10 @@
 //! Which workflows an event starts, decided inside the event's own transaction.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use cardine_engine::events::{EventMatcher, EventMatcherLoader, RecordEvent};
-use cardine_engine::{EngineError, RecordScope};
+use cardine_engine::{EngineError, RecordScope, Snapshot};
 use cardine_model::Catalog;
 use cardine_store::platform::workflows::{NewRun, WorkflowRow, load_workflows};
 use cardine_store::{BoxFuture, ReadTx, Store};
@@ -15,8 +16,8 @@ use crate::check::{Workflow, check};
 use crate::definition::parse;
 
 /// The active workflows over one catalog.
-#[derive(Debug, Default)]
-pub struct Workflows {
+#[derive(Debug)]
+pub(crate) struct Workflows {
     by_id: FxHashMap<Uuid, ActiveWorkflow>,
 }
 
@@ -38,15 +39,21 @@ impl Workflows {
                 }
                 Err(issues) => {
                     let first = issues.first().map(ToString::to_string).unwrap_or_default();
-                    tracing::error!(workflow = row.name, issue = first, "this workflow does not fit the modules and starts no runs");
+                    tracing::error!(
+                        workflow = row.name,
+                        issue = first,
+                        "this workflow does not fit the modules and starts no runs"
+                    );
                 }
             }
         }
         Self { by_id }
     }
 
-    pub(crate) fn get(&self, id: Uuid) -> Option<&ActiveWorkflow> {
-        self.by_id.get(&id)
+    /// The workflow with this id in a snapshot, whose catalog it fits; `None` if it is not active there.
+    pub(crate) fn of(snapshot: &Snapshot, id: Uuid) -> Option<&ActiveWorkflow> {
+        let matcher: &dyn Any = &*snapshot.matcher;
+        matcher.downcast_ref::<Self>().and_then(|workflows| workflows.by_id.get(&id))
     }
 }
 
@@ -96,18 +103,9 @@ fn initial_state(event: &RecordEvent<'_>) -> serde_json::Value {
     })
 }
 
-/// Loads the workflows for the engine's snapshots, and keeps the newest for the runner.
+/// Loads the workflows for the engine's snapshots.
 #[derive(Debug, Default)]
-pub struct WorkflowLoader {
-    newest: arc_swap::ArcSwapOption<Workflows>,
-}
-
-impl WorkflowLoader {
-    /// The newest that were loaded.
-    pub fn newest(&self) -> Arc<Workflows> {
-        self.newest.load_full().unwrap_or_default()
-    }
-}
+pub struct WorkflowLoader;
 
 impl EventMatcherLoader for WorkflowLoader {
     fn load<'a>(
@@ -119,9 +117,7 @@ impl EventMatcherLoader for WorkflowLoader {
             let rows = store
                 .read(|tx: &mut ReadTx| Box::pin(async move { Ok::<_, EngineError>(load_workflows(tx).await?) }))
                 .await?;
-            let workflows = Arc::new(Workflows::from_rows(&rows, catalog));
-            self.newest.store(Some(Arc::clone(&workflows)));
-            Ok(workflows as Arc<dyn EventMatcher>)
+            Ok(Arc::new(Workflows::from_rows(&rows, catalog)) as Arc<dyn EventMatcher>)
         })
     }
 }

@@ -16,6 +16,8 @@ use serde_json::{Value as Json, json};
 pub struct Plugins {
     host: PluginHost,
     loaded: Arc<RwLock<BTreeMap<String, LoadedPlugin>>>,
+    /// One at a time: what was read before an installation must not undo it.
+    changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// An installed plugin for people.
@@ -60,7 +62,9 @@ impl From<InstallError> for EngineError {
             InstallError::Package(error) => {
                 Self::Validation(vec![Issue::new(path!["file"], "package", error.to_string())])
             }
-            InstallError::Load(error) => Self::Validation(vec![Issue::new(path!["file"], "component", error.to_string())]),
+            InstallError::Load(error) => {
+                Self::Validation(vec![Issue::new(path!["file"], "component", error.to_string())])
+            }
         }
     }
 }
@@ -68,7 +72,7 @@ impl From<InstallError> for EngineError {
 impl Plugins {
     /// No plugin yet.
     pub fn new(host: PluginHost) -> Self {
-        Self { host, loaded: Arc::default() }
+        Self { host, loaded: Arc::default(), changing: Arc::default() }
     }
 
     /// The plugin of this name.
@@ -89,11 +93,13 @@ impl Plugins {
     /// Loads what is installed in the database and not here, and forgets what is not installed any more. Calls in flight finish on
     /// the version that they began with. One that cannot be loaded is left out, and the log says so.
     pub async fn reload(&self, store: &Store) -> Result<(), EngineError> {
+        let _one_at_a_time = self.changing.lock().await;
         let rows = store
             .read(|tx: &mut ReadTx| Box::pin(async move { Ok::<_, EngineError>(load_plugins(tx).await?) }))
             .await?;
         for row in rows.iter().filter(|row| row.active) {
-            let same = |plugin: &LoadedPlugin| plugin.digest() == row.digest && plugin.manifest().version() == row.version;
+            let same =
+                |plugin: &LoadedPlugin| plugin.digest() == row.digest && plugin.manifest().version() == row.version;
             if self.get(&row.name).is_some_and(|plugin| same(&plugin)) {
                 continue;
             }
@@ -111,9 +117,7 @@ impl Plugins {
     async fn load(&self, store: &Store, row: &PluginRow) -> Result<LoadedPlugin, InstallError> {
         let name = row.name.clone();
         let package = store
-            .read(move |tx: &mut ReadTx| {
-                Box::pin(async move { Ok::<_, InstallError>(load_package(tx, &name).await?) })
-            })
+            .read(move |tx: &mut ReadTx| Box::pin(async move { Ok::<_, InstallError>(load_package(tx, &name).await?) }))
             .await?;
         let package = Package::read(&package.ok_or(EngineError::NotFound)?)?;
         Ok(self.host.load(&package).await?)
@@ -130,6 +134,12 @@ impl Plugins {
         if !ctx.actor.rights.administrator {
             return Err(EngineError::Forbidden("only administrators may install plugins".to_owned()).into());
         }
+        if grants.as_object().is_none_or(|grants| !grants.is_empty()) {
+            // Better none than one that looks as if it were in force.
+            let message = "plugins get no capabilities yet, so there is nothing to grant: leave `grant` out";
+            let issue = Issue::new(path!["grant"], "notAvailable", message);
+            return Err(EngineError::Validation(vec![issue]).into());
+        }
         let package = Package::read(&bytes)?;
         let plugin = self.host.load(&package).await?;
         let row = PluginRow {
@@ -141,6 +151,7 @@ impl Plugins {
         };
         let manifest = plugin.manifest().raw().clone();
         let (actor, now, via, request) = (ctx.actor.user, ctx.now, ctx.via, ctx.request_id);
+        let one_at_a_time = self.changing.lock().await;
         let shared = Arc::new((row, manifest, bytes));
         let stored = Arc::clone(&shared);
         engine
@@ -168,6 +179,7 @@ impl Plugins {
             .await?;
         let installed = describe(&plugin);
         self.write().insert(shared.0.name.clone(), plugin);
+        drop(one_at_a_time);
         engine.reload().await?;
         Ok(installed)
     }

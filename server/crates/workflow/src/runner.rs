@@ -4,72 +4,79 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cardine_access::Actor;
-use cardine_engine::{Engine, EngineError, Record, RecordScope, RequestContext, Write, apply, value_of_json};
+use cardine_engine::{Engine, EngineError, Record, RecordScope, RequestContext, Snapshot, Write, apply};
 use cardine_model::Value;
 use cardine_model::catalog::{FieldId, Module};
 use cardine_plugin_host::{CallContext, DeniedServices};
 use cardine_store::platform::workflows::{
-    LeasedRun, StepLog, advance_run, finish_run, lease_runs, log_step, postpone_run,
+    LeasedRun, StepLog, advance_run, end_leases, finish_run, lease_runs, log_step, postpone_run, renew_lease,
 };
-use cardine_store::{StoreError, WriteTx};
+use cardine_store::{Dialect, StoreError, WriteTx};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value as Json};
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 
 use crate::check::{Action, CheckedStep};
 use crate::definition::{OnError, RunAs};
-use crate::matcher::{ActiveWorkflow, WorkflowLoader};
+use crate::matcher::{ActiveWorkflow, Workflows};
 use crate::plugins::Plugins;
+use crate::template::Template;
+use crate::value::typed_value;
 
-/// How long a run belongs to the process that leased it.
-pub const LEASE: Duration = Duration::from_secs(60);
+/// How long a run belongs to the process that leased it without a sign of life; as long does a run wait whose process died.
+pub const LEASE: Duration = Duration::from_secs(15);
+/// How often a run shows that its process lives.
+const RENEWAL: Duration = Duration::from_secs(5);
 /// How often a step is begun before its run fails.
 pub const ATTEMPTS_MAX: i64 = 8;
-/// Runs leased at once.
-const BATCH: usize = 16;
+/// Runs at the same time.
+const RUNS_MAX: usize = 16;
 /// How often the queue is looked at without being told: for other processes' events, postponed runs and ended leases.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Runs workflows until `stop` says so; runs that have begun a step finish it.
-pub async fn run_workflows(
-    engine: Engine,
-    workflows: Arc<WorkflowLoader>,
-    plugins: Plugins,
-    mut stop: watch::Receiver<bool>,
-) {
-    let runner = Arc::new(Runner { engine, workflows, plugins });
+/// Runs workflows until `stop` says so; runs that have begun finish.
+pub async fn run_workflows(engine: Engine, plugins: Plugins, mut stop: watch::Receiver<bool>) {
+    let runner = Arc::new(Runner { engine, plugins });
+    if let Err(error) = runner.take_over().await {
+        tracing::warn!(%error, "leases of the process before can't be ended; they end by themselves");
+    }
+    let mut running = JoinSet::new();
     while !*stop.borrow() {
-        let leased = match runner.lease().await {
-            Ok(runs) => runs,
-            Err(error) => {
-                tracing::warn!(%error, "the queue of workflows can't be read");
-                Vec::new()
-            }
-        };
-        if leased.is_empty() {
-            tokio::select! {
-                () = runner.engine.events_written() => {}
-                () = tokio::time::sleep(POLL) => {}
-                changed = stop.changed() => if changed.is_err() { return },
+        let free = RUNS_MAX - running.len();
+        let leased = if free == 0 { Ok(Vec::new()) } else { runner.lease(free).await };
+        let leased = leased.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the queue of workflows can't be read");
+            Vec::new()
+        });
+        if !leased.is_empty() {
+            for run in leased {
+                let runner = Arc::clone(&runner);
+                running.spawn(async move { runner.run(run).await });
             }
             continue;
         }
-        let runs = leased.into_iter().map(|run| {
-            let runner = Arc::clone(&runner);
-            tokio::spawn(async move { runner.run(run).await })
-        });
-        for ended in futures_util::future::join_all(runs).await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a workflow's run ended unexpectedly; it is tried again when its lease ends");
-            }
+        tokio::select! {
+            Some(ended) = running.join_next() => note_end(ended),
+            () = runner.engine.events_written(), if free > 0 => {}
+            () = tokio::time::sleep(POLL), if free > 0 => {}
+            changed = stop.changed() => if changed.is_err() { break },
         }
+    }
+    while let Some(ended) = running.join_next().await {
+        note_end(ended);
+    }
+}
+
+fn note_end(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a workflow's run ended unexpectedly; it is tried again when its lease ends");
     }
 }
 
 struct Runner {
     engine: Engine,
-    workflows: Arc<WorkflowLoader>,
     plugins: Plugins,
 }
 
@@ -122,30 +129,43 @@ impl State {
 }
 
 impl Runner {
-    async fn lease(&self) -> Result<Vec<LeasedRun>, EngineError> {
+    /// SQLite serves one process, so what is leased at the start was leased by one that ended.
+    async fn take_over(&self) -> Result<(), EngineError> {
+        self.engine
+            .store()
+            .write(|tx: &mut WriteTx| {
+                Box::pin(async move {
+                    if tx.dialect() == Dialect::Sqlite {
+                        end_leases(tx).await?;
+                    }
+                    Ok::<_, EngineError>(())
+                })
+            })
+            .await
+    }
+
+    async fn lease(&self, count: usize) -> Result<Vec<LeasedRun>, EngineError> {
         let now = Utc::now();
         let until = now + LEASE;
         self.engine
             .store()
             .write(move |tx: &mut WriteTx| {
-                Box::pin(async move { Ok::<_, EngineError>(lease_runs(tx, BATCH, now, until).await?) })
+                Box::pin(async move { Ok::<_, EngineError>(lease_runs(tx, count, now, until).await?) })
             })
             .await
     }
 
     async fn run(&self, mut run: LeasedRun) {
-        let workflows = self.workflows.newest();
-        let ended = match workflows.get(run.workflow) {
-            Some(active) => self.run_steps(active, &mut run).await,
-            None => Err(StepError::Final("the workflow is not active, or does not fit the modules any more".to_owned())),
+        let leased = run.clone();
+        let ended = tokio::select! {
+            ended = self.run_steps(&mut run) => ended,
+            () = self.keep(leased) => Err(StepError::LeaseLost),
         };
         let result = match ended {
             Ok(()) => self.finish(&run, "DONE", None).await,
             Err(StepError::LeaseLost) => Ok(()),
-            Err(StepError::Temporary(error, after)) if run.attempts < ATTEMPTS_MAX => {
-                self.postpone(&run, error, after).await
-            }
-            Err(StepError::Temporary(error, _) | StepError::Final(error)) => {
+            Err(StepError::Temporary(error, after)) => self.postpone(&run, error, after).await,
+            Err(StepError::Final(error)) => {
                 tracing::warn!(run = %run.id, error, "a workflow's run failed");
                 self.finish(&run, "FAILED", Some(error)).await
             }
@@ -155,15 +175,56 @@ impl Runner {
         }
     }
 
-    async fn run_steps(&self, active: &ActiveWorkflow, run: &mut LeasedRun) -> Result<(), StepError> {
+    /// Renews the lease; returns when it is lost.
+    async fn keep(&self, run: LeasedRun) {
+        let run = Arc::new(run);
+        loop {
+            tokio::time::sleep(RENEWAL).await;
+            let (until, kept) = (Utc::now() + LEASE, Arc::clone(&run));
+            let renewed = self
+                .engine
+                .store()
+                .write(move |tx: &mut WriteTx| {
+                    let run = Arc::clone(&kept);
+                    Box::pin(async move { renew_lease(tx, &run, until).await })
+                })
+                .await;
+            match renewed {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(run = %run.id, %error, "a lease can't be renewed"),
+            }
+        }
+    }
+
+    async fn run_steps(&self, run: &mut LeasedRun) -> Result<(), StepError> {
         let mut state = State { json: run.state.clone() };
-        while let Some(step) = active.workflow.steps.get(run.step) {
+        loop {
+            // The modules, rights and workflows of the moment, from one snapshot: the checked steps fit its catalog.
+            let snapshot = self.snapshot_with(run.workflow).await?;
+            let active = Workflows::of(&snapshot, run.workflow).ok_or_else(|| {
+                StepError::Final("the workflow is not active, or does not fit the modules any more".to_owned())
+            })?;
+            let Some(step) = active.workflow.steps.get(run.step) else { return Ok(()) };
             let started_at = Utc::now();
-            match self.run_step(active, step, run, &mut state, started_at).await {
+            let ended = if run.attempts > ATTEMPTS_MAX {
+                let message = format!("the step was begun {ATTEMPTS_MAX} times, and the server ended before it did");
+                Err(StepError::Final(message))
+            } else {
+                self.run_step(&snapshot, active, step, run, &mut state, started_at).await
+            };
+            match ended {
                 Ok(()) => {}
                 Err(StepError::Final(error)) if step.on_error == OnError::Continue => {
-                    state.set_output(&step.id, Json::Null);
-                    self.advance(run, &state, step, "FAILED", None, Some(error), started_at).await?;
+                    self.go_on(run, &mut state, step, error, started_at).await?;
+                }
+                Err(StepError::Temporary(error, _)) if run.attempts >= ATTEMPTS_MAX => {
+                    if step.on_error == OnError::Fail {
+                        let error = StepError::Final(error);
+                        self.log_failure(run, step, &error, started_at).await?;
+                        return Err(error);
+                    }
+                    self.go_on(run, &mut state, step, error, started_at).await?;
                 }
                 Err(error) => {
                     self.log_failure(run, step, &error, started_at).await?;
@@ -173,19 +234,43 @@ impl Runner {
             run.step += 1;
             run.attempts = 1;
         }
-        Ok(())
+    }
+
+    /// The next step comes although this one failed; its output is null.
+    async fn go_on(
+        &self,
+        run: &LeasedRun,
+        state: &mut State,
+        step: &CheckedStep,
+        error: String,
+        started_at: DateTime<Utc>,
+    ) -> Result<(), StepError> {
+        state.set_output(&step.id, Json::Null);
+        self.advance(run, state, step, "FAILED", None, Some(error), started_at).await
+    }
+
+    /// The newest snapshot; if it lacks the workflow, which another process may have saved a moment ago, the database's.
+    async fn snapshot_with(&self, workflow: Uuid) -> Result<Arc<Snapshot>, StepError> {
+        let snapshot = self.engine.snapshot();
+        if Workflows::of(&snapshot, workflow).is_some() {
+            return Ok(snapshot);
+        }
+        self.engine.reload().await?;
+        Ok(self.engine.snapshot())
     }
 
     async fn run_step(
         &self,
+        snapshot: &Arc<Snapshot>,
         active: &ActiveWorkflow,
         step: &CheckedStep,
         run: &LeasedRun,
         state: &mut State,
         started_at: DateTime<Utc>,
     ) -> Result<(), StepError> {
-        let ctx = self.context(active, state)?;
+        let ctx = self.context(snapshot, active, state)?;
         let module = ctx.catalog().module(active.workflow.module);
+        check_readable(&ctx, module, step)?;
         let record = record_of(module, state.event("record"));
         let old = state.event("old").is_object().then(|| record_of(module, state.event("old")));
         let outputs = outputs_of(state);
@@ -421,8 +506,12 @@ impl Runner {
     }
 
     /// The rights of the moment, one step deeper in the chain of causes.
-    fn context(&self, active: &ActiveWorkflow, state: &State) -> Result<RequestContext, StepError> {
-        let snapshot = self.engine.snapshot();
+    fn context(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        active: &ActiveWorkflow,
+        state: &State,
+    ) -> Result<RequestContext, StepError> {
         let now = Utc::now();
         let user = match &active.workflow.run_as {
             RunAs::Author => active.author,
@@ -431,13 +520,17 @@ impl Runner {
         };
         let actor = match &active.workflow.run_as {
             RunAs::Role { role } => snapshot.access.role_actor(&snapshot.catalog, role),
-            RunAs::Author | RunAs::Actor => user.and_then(|user| snapshot.access.actor(&snapshot.catalog, user, None, None)),
+            RunAs::Author | RunAs::Actor => {
+                user.and_then(|user| snapshot.access.actor(&snapshot.catalog, user, None, None))
+            }
         };
         let actor: Actor = actor.ok_or_else(|| {
-            StepError::Final("the user or role with whose rights the workflow runs is not there or not active".to_owned())
+            StepError::Final(
+                "the user or role with whose rights the workflow runs is not there or not active".to_owned(),
+            )
         })?;
         let today = today_in(&actor.time_zone, now);
-        let mut ctx = self.engine.request(snapshot, actor, now, today);
+        let mut ctx = self.engine.request(Arc::clone(snapshot), actor, now, today);
         ctx.depth = state.event("depth").as_u64().and_then(|depth| u32::try_from(depth).ok()).unwrap_or(0) + 1;
         ctx.via = "workflow";
         Ok(ctx)
@@ -473,15 +566,19 @@ fn id_of(json: &Json) -> Option<Uuid> {
     json.as_str().and_then(|text| Uuid::try_parse(text).ok())
 }
 
-/// A step's JSON in a field's type; `None` if it does not fit. Numbers may come as JSON numbers from plugins.
-fn typed_value(field: &cardine_model::Field, json: &Json) -> Option<Value> {
-    if json.is_null() {
-        return Some(Value::Null);
-    }
-    let as_text = match (json, field.scalar()) {
-        (Json::Number(number), Some(cardine_model::ScalarType::Decimal { .. })) => Json::String(number.to_string()),
-        (Json::Number(number), Some(scalar)) if scalar.is_text() => Json::String(number.to_string()),
-        _ => json.clone(),
+/// Every field that the step's rules read must be one that the run may read: an event holds all of them.
+fn check_readable(ctx: &RequestContext, module: &Module, step: &CheckedStep) -> Result<(), StepError> {
+    let templates = match &step.action {
+        Action::Call { input, .. } => vec![input],
+        Action::Update { set } => set.iter().map(|(_, template)| template).collect(),
     };
-    Some(value_of_json(field, &as_text)).filter(|value| !value.is_null())
+    let rules = step.when.iter().chain(templates.into_iter().flat_map(Template::rules));
+    let mut fields = rules.flat_map(|rule| rule.inputs()).map(|(_, path)| path.field);
+    match fields.find(|field| !ctx.actor.rights.can_read(module.id, *field)) {
+        None => Ok(()),
+        Some(hidden) => {
+            let name = &module.field(hidden).name;
+            Err(StepError::Final(format!("FORBIDDEN: whoever the workflow runs as may not read `{name}`")))
+        }
+    }
 }

@@ -7,7 +7,7 @@ use cardine_store::platform::workflows::save_workflow as store_workflow;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use crate::check::check;
+use crate::check::{Installed, check};
 use crate::definition::parse;
 use crate::plugins::Plugins;
 
@@ -26,7 +26,8 @@ pub async fn save_workflow(
         return Err(EngineError::Forbidden("only administrators may save workflows".to_owned()));
     }
     let definition = parse(&document).map_err(EngineError::Validation)?;
-    check(&definition, ctx.catalog(), Some(plugins)).map_err(EngineError::Validation)?;
+    let installed = Installed { plugins, access: &ctx.snapshot.access };
+    check(&definition, ctx.catalog(), Some(&installed)).map_err(EngineError::Validation)?;
     let (actor, now, via, request) = (ctx.actor.user, ctx.now, ctx.via, ctx.request_id);
     let id = engine
         .store()

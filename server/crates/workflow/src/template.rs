@@ -66,7 +66,8 @@ impl Checker<'_> {
             }
             Json::Object(entries) => {
                 let entries = entries.iter();
-                let below = |(name, item): (&String, &Json)| (name.clone(), self.below(name.as_str().into(), item, faults));
+                let below =
+                    |(name, item): (&String, &Json)| (name.clone(), self.below(name.as_str().into(), item, faults));
                 Template::Object(entries.map(below).collect())
             }
             other => Template::Constant(other.clone()),
@@ -115,7 +116,8 @@ impl Checker<'_> {
             let step = names.next().unwrap_or_default();
             let output = names.next();
             let way: Vec<String> = names.collect();
-            let is_name = |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let is_name =
+                |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             if output.as_deref() != Some("output") || !way.iter().all(is_name) {
                 faults.push(fault(format!("`{inside}` must be `steps.<id>.output`, with names behind it")));
                 return None;
@@ -128,6 +130,10 @@ impl Checker<'_> {
         }
         let context = Context { module: self.module, allow_old: true, allow_relations: false, expected: Expected::Any };
         match rule::check(inside, &context, self.catalog) {
+            Ok(rule) if reads_computed_fields(&rule, self.catalog, self.module) => {
+                faults.push(fault(COMPUTED_FIELDS.to_owned()));
+                None
+            }
             Ok(rule) => Some(Hole::Rule(Box::new(rule))),
             Err(issues) => {
                 faults.extend(issues.into_iter().map(|issue| fault(issue.message)));
@@ -135,6 +141,15 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// Why a rule over a formula is refused.
+pub(crate) const COMPUTED_FIELDS: &str = "formulas and rollups can't be read in workflows yet; stored fields can";
+
+/// Whether a rule reads what is not stored: an event does not hold it, so it would silently be null.
+pub(crate) fn reads_computed_fields(rule: &TypedRule, catalog: &Catalog, module: ModuleId) -> bool {
+    let module = catalog.module(module);
+    rule.inputs().iter().any(|(_, path)| module.field(path.field).column.is_none())
 }
 
 fn fault(message: String) -> Fault {
@@ -161,6 +176,23 @@ fn split_hole(text: &str) -> Option<(&str, &str)> {
 }
 
 impl Template {
+    /// Every rule that stands in it.
+    pub fn rules(&self) -> Vec<&TypedRule> {
+        match self {
+            Self::Constant(_) => Vec::new(),
+            Self::Value(hole) => hole.rule().into_iter().collect(),
+            Self::Text(parts) => {
+                let holes = parts.iter().filter_map(|part| match part {
+                    Part::Hole(hole) => Some(hole),
+                    Part::Constant(_) => None,
+                });
+                holes.filter_map(Hole::rule).collect()
+            }
+            Self::List(items) => items.iter().flat_map(Self::rules).collect(),
+            Self::Object(entries) => entries.iter().flat_map(|(_, item)| item.rules()).collect(),
+        }
+    }
+
     /// The value, with every hole filled.
     pub fn fill(&self, scope: &dyn Scope, outputs: &serde_json::Map<String, Json>) -> Json {
         match self {
@@ -189,12 +221,22 @@ impl Template {
 }
 
 impl Hole {
+    fn rule(&self) -> Option<&TypedRule> {
+        match self {
+            Self::Rule(rule) => Some(rule),
+            Self::Output(..) => None,
+        }
+    }
+
     fn value(&self, scope: &dyn Scope, outputs: &serde_json::Map<String, Json>) -> Json {
         match self {
             Self::Rule(rule) => cardine_engine::json_of_value(&rule.eval(scope)),
             Self::Output(step, way) => {
                 let output = outputs.get(step);
-                way.iter().fold(output, |place, name| place.and_then(|place| place.get(name))).cloned().unwrap_or(Json::Null)
+                way.iter()
+                    .fold(output, |place, name| place.and_then(|place| place.get(name)))
+                    .cloned()
+                    .unwrap_or(Json::Null)
             }
         }
     }

@@ -100,14 +100,8 @@ pub struct StepLog<'a> {
 
 /// All workflows, by name.
 pub async fn load_workflows(tx: &mut ReadTx) -> Result<Vec<WorkflowRow>, StoreError> {
-    let columns = [
-        ColumnType::Id,
-        ColumnType::Text,
-        ColumnType::Text,
-        ColumnType::Boolean,
-        ColumnType::Integer,
-        ColumnType::Id,
-    ];
+    let columns =
+        [ColumnType::Id, ColumnType::Text, ColumnType::Text, ColumnType::Boolean, ColumnType::Integer, ColumnType::Id];
     let text = r#"SELECT "id", "name", "definition", "active", "version", "author_id" FROM "workflow" ORDER BY "name""#;
     let rows = tx.query(&portable(tx.dialect(), text, 0, &columns), &Bindings::default()).await?;
     (0..rows.len())
@@ -198,14 +192,8 @@ pub async fn lease_runs(
     );
     let token = Uuid::new_v4();
     let values = [Value::DateTime(now), Value::DateTime(until), Value::Id(token)];
-    let columns = [
-        ColumnType::Id,
-        ColumnType::Id,
-        ColumnType::Id,
-        ColumnType::Integer,
-        ColumnType::Text,
-        ColumnType::Integer,
-    ];
+    let columns =
+        [ColumnType::Id, ColumnType::Id, ColumnType::Id, ColumnType::Integer, ColumnType::Text, ColumnType::Integer];
     let rows = tx.query(&portable(tx.dialect(), &text, values.len(), &columns), &bound(&values)).await?;
     (0..rows.len())
         .map(|row| {
@@ -220,6 +208,20 @@ pub async fn lease_runs(
             })
         })
         .collect()
+}
+
+/// Keeps a run until `until`. False if the lease is not ours any more.
+pub async fn renew_lease(tx: &mut WriteTx, run: &LeasedRun, until: DateTime<Utc>) -> Result<bool, StoreError> {
+    let text = r#"UPDATE "workflow_run" SET "lease_until" = $3::timestamptz
+        WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL"#;
+    changed_one(tx, text, &[Value::Id(run.id), Value::Id(run.token), Value::DateTime(until)]).await
+}
+
+/// Ends all leases: for a process that has the database to itself, whose predecessor can't go on.
+pub async fn end_leases(tx: &mut WriteTx) -> Result<(), StoreError> {
+    let text = r#"UPDATE "workflow_run" SET "lease_until" = NULL, "lease_token" = NULL
+        WHERE "lease_token" IS NOT NULL AND "finished_at" IS NULL"#;
+    tx.execute(&portable(tx.dialect(), text, 0, &[]), &bound(&[])).await.map(|_| ())
 }
 
 /// Records what a step gave and goes on to the next. False if the lease is not ours any more: then nothing may be committed.
@@ -264,8 +266,7 @@ pub async fn postpone_run(
 ) -> Result<bool, StoreError> {
     let text = r#"UPDATE "workflow_run" SET "status" = 'QUEUED', "error" = $3::text, "run_at" = $4::timestamptz,
         "lease_until" = NULL, "lease_token" = NULL WHERE "id" = $1::uuid AND "lease_token" = $2::uuid"#;
-    let values =
-        [Value::Id(run.id), Value::Id(run.token), Value::Text(error.to_owned()), Value::DateTime(run_at)];
+    let values = [Value::Id(run.id), Value::Id(run.token), Value::Text(error.to_owned()), Value::DateTime(run_at)];
     changed_one(tx, text, &values).await
 }
 
