@@ -146,6 +146,53 @@ on_both_databases! {
         assert_same_as_unknown(&clerk, "{ people { totalCount } }", "people").await;
     }
 
+    async fn a_required_field_that_is_hidden_is_not_named_where_it_is_missing(server: Server) {
+        let admin = prepare(&server).await;
+        let definition = json!({"name": "Form", "plural": "Forms", "fields": [
+            {"name": "title", "type": "text"}, {"name": "clearance", "type": "text", "required": true},
+            {"name": "cause", "type": "reference", "to": "Person", "inverse": "forms", "required": true, "onDelete": "CASCADE"},
+        ]});
+        admin.create_module(definition).await.ok();
+        let rights = json!({"create": true, "read": true, "update": true, "fields": {"*": "WRITE", "clearance": "NONE", "cause": "NONE"}});
+        admin.set_access("clerk", "Form", rights).await;
+        let clerk = server.create_user_with_role("clerk").await;
+        let answer = clerk.query("mutation { createForm(data: {title: \"t\"}) { title } }").await;
+        assert!(!answer.errors().is_empty() && answer.data().is_null(), "{answer}");
+        answer.never_says("clearance");
+        answer.never_says("cause");
+        assert_eq!(admin.query("{ forms { totalCount } }").await.ok()["forms"]["totalCount"], 0);
+        // An administrator is told both.
+        let answer = admin.query("mutation { createForm(data: {title: \"t\", clearance: \"x\"}) { title } }").await;
+        assert!(answer.refused("VALIDATION_FAILED").text.contains("cause"), "{answer}");
+    }
+
+    async fn a_hidden_unique_value_and_a_hidden_check_are_not_told(server: Server) {
+        let admin = prepare(&server).await;
+        let definition = json!({"name": "Badge", "plural": "Badges", "sharing": "PUBLIC_READ_WRITE", "fields": [
+            {"name": "title", "type": "text"}, {"name": "pin", "type": "text", "default": "0000", "unique": true},
+        ]});
+        admin.create_module(definition).await.ok();
+        admin.set_access("clerk", "Badge", json!({"create": true, "read": true, "fields": {"*": "WRITE", "pin": "NONE"}})).await;
+        let clerk = server.create_user_with_role("clerk").await;
+        clerk.create("Badge", json!({"title": "one"})).await;
+        let answer = clerk.query("mutation { createBadge(data: {title: \"two\"}) { title } }").await;
+        answer.refused("CONFLICT").never_says("pin");
+        answer.never_says("0000");
+    }
+
+    async fn deleted_records_are_for_those_who_may_delete(server: Server) {
+        let admin = prepare(&server).await;
+        let clerk = server.create_user_with_role("clerk").await;
+        let own = clerk.create("Person", json!({"title": "Own"})).await;
+        clerk.query_with("mutation($id: ID!) { deletePerson(id: $id) { id } }", json!({"id": own})).await.ok();
+        let text = "{ people(deleted: ONLY) { nodes { title deletedAt } } }";
+        assert!(clerk.query(text).await.ok()["people"]["nodes"][0]["deletedAt"].is_string());
+        admin.set_access("clerk", "Person", json!({"delete": false})).await;
+        assert_same_as_unknown(&clerk, "{ people(deleted: ONLY) { totalCount } }", "deleted").await;
+        assert_same_as_unknown(&clerk, &format!("mutation {{ deletePerson(id: \"{own}\") {{ id }} }}"), "deletePerson").await;
+        assert_eq!(clerk.query("{ people { totalCount } }").await.ok()["people"]["totalCount"], 0);
+    }
+
     async fn private_records_are_seen_by_owner_and_superior_and_by_no_peer(server: Server) {
         prepare(&server).await;
         let boss = server.create_user_with_role("boss").await;

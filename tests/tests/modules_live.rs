@@ -99,6 +99,42 @@ on_both_databases! {
         admin.create("Vehicle", json!({"plate": "BB 222 BB", "doors": 2})).await;
     }
 
+    async fn a_crash_during_a_change_leaves_the_old_version_or_the_new_one_whole(mut server: Server) {
+        let admin = server.admin().await;
+        for round in 0..4 {
+            let before = version(&admin).await;
+            let fields: Vec<Value> = (0..20).map(|n| json!({"name": format!("f{n}"), "type": "money", "indexed": true})).collect();
+            let module = json!({"name": format!("Crash{round}"), "plural": format!("Crashes{round}"), "fields": fields});
+            let text = "mutation($definition: JSON!) { createModule(definition: $definition) { version } }";
+            let request = admin.request(reqwest::Method::POST, "/admin/graphql").json(&json!({"query": text, "variables": {"definition": module}}));
+            let change = tokio::spawn(request.send());
+            // Other requests meanwhile: how many is what makes the crash come earlier or later.
+            for _ in 0..round {
+                admin.query("{ me { role } }").await.ok();
+            }
+            server.kill_hard();
+            let _ = change.await;
+            server.restart().await;
+            let answer = admin.query(&format!("mutation {{ createCrash{round}(data: {{f19: \"1\"}}) {{ f0 f19 }} }}")).await;
+            if answer.errors().is_empty() {
+                assert_eq!(answer.ok()[format!("createCrash{round}")], json!({"f0": null, "f19": "1.00"}));
+                assert_eq!(version(&admin).await, before + 1);
+            } else {
+                answer.refused("BAD_USER_INPUT");
+                assert_eq!(version(&admin).await, before);
+                admin.create_module(module).await.ok();
+            }
+        }
+        assert!(server.stop().success());
+        let mut doctor = cardine_tests::binary::command(&server.data_directory());
+        doctor.args(["doctor", "--data"]).arg(server.data_directory());
+        if let Some(database) = server.postgres() {
+            doctor.args(["--database", database.url()]);
+        }
+        let output = doctor.output().expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+
     async fn no_request_fails_while_modules_change(server: Server) {
         let admin = server.admin().await;
         admin.create("Organization", json!({"name": "Steady"})).await;
