@@ -58,6 +58,7 @@ async fn prepare(server: &Server) -> Client {
         formula("bigger", "decimal", Some(2), "big + 0.01"),
         formula("negated", "decimal", Some(2), "-a"),
         formula("atLeast", "decimal", Some(2), "coalesce(a, 0) + 1"),
+        formula("rounded", "decimal", Some(2), "round(a, 2) * 2"),
     ] {
         admin.add_field("Invoice", field).await.ok();
     }
@@ -184,8 +185,10 @@ on_both_databases! {
         let two = invoice(&admin, "two", "total quotient isLarge word negated bigger product atLeast shopKind").await;
         assert_eq!(two, json!({"total": "0.9950", "quotient": "-0.01", "isLarge": false, "word": "open", "negated": "0.01",
             "bigger": "-99999999999999999999999999.98", "product": "-0.00500000", "atLeast": "1.00", "shopKind": "other"}));
-        let five = invoice(&admin, "five", "quotient negated product").await;
-        assert_eq!(five, json!({"quotient": "1250.00", "negated": "-0.13", "product": "0.00001250"}));
+        let five = invoice(&admin, "five", "quotient negated product rounded").await;
+        // 0.125 is rounded before it is doubled.
+        assert_eq!(five, json!({"quotient": "1250.00", "negated": "-0.13", "product": "0.00001250", "rounded": "0.26"}));
+        assert_eq!(codes(&admin, "filter: {rounded: {eq: \"0.26\"}}, orderBy: [{rounded: DESC}]").await, ["five"]);
     }
 
     async fn what_is_divided_by_zero_or_has_no_value_is_null(server: Server) {

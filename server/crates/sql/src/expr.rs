@@ -277,8 +277,11 @@ impl Writer<'_> {
                     Some(Expr::Literal(Value::Integer(digits))) => *digits,
                     _ => 0,
                 };
+                // The digits of `round` stand in the text: PostgreSQL refuses a parameter that no text uses.
+                let rendered = if *function == Function::Round { 1 } else { arguments.len() };
                 let arguments: Vec<String> = arguments
                     .iter()
+                    .take(rendered)
                     .map(|argument| self.rule(argument, source, hops))
                     .collect();
                 self.call(*function, &arguments, number, digits)
