@@ -45,8 +45,10 @@ fn on_lead(name: &str, function: &str) -> Value {
         "steps": [{"id": "call", "call": {"plugin": "test-hostile", "function": function, "input": {"id": "{{ record.id }}"}}}]})
 }
 
-fn upload(client: &Client, bytes: Vec<u8>) -> reqwest::RequestBuilder {
-    let query = "mutation($file: Upload!) { installPlugin(file: $file) { name version functions digest } }";
+fn upload(client: &Client, bytes: Vec<u8>, others: &str) -> reqwest::RequestBuilder {
+    let query = format!(
+        "mutation($file: Upload!) {{ installPlugin(file: $file{others}) {{ name version functions digest }} }}"
+    );
     let operations = json!({"query": query, "variables": {"file": null}});
     let form = Form::new()
         .text("operations", operations.to_string())
@@ -56,7 +58,7 @@ fn upload(client: &Client, bytes: Vec<u8>) -> reqwest::RequestBuilder {
 }
 
 async fn install(client: &Client, bytes: Vec<u8>) -> Answer {
-    Answer::of(upload(client, bytes).header("graphql-preflight", "1")).await
+    Answer::of(upload(client, bytes, "").header("graphql-preflight", "1")).await
 }
 
 async fn plugins(admin: &Client) -> Vec<Value> {
@@ -358,7 +360,7 @@ on_both_databases! {
             assert_eq!(caller.admin_query("{ runs { id } plugins { name } workflows { name } }").await.codes(), [code]);
         }
         // A page of another origin could send a form in the administrator's name.
-        let answer = Answer::of(upload(&admin, package_bytes("deal-score"))).await;
+        let answer = Answer::of(upload(&admin, package_bytes("deal-score"), "")).await;
         assert!(answer.status == 400 && !answer.codes().is_empty(), "{answer}");
         assert_eq!(plugins(&admin).await, Vec::<Value>::new());
         // Without the plugin the workflow can't be saved, by nobody.
@@ -440,6 +442,10 @@ on_both_databases! {
             answer.refused("VALIDATION_FAILED");
             assert!(answer.issues().iter().all(|issue| issue["path"][0] == "file"), "{answer}");
         }
+        // A dry run checks, and what would not be in force is not taken.
+        let with = |others: &str| Answer::of(upload(&admin, package_bytes("deal-score"), others).header("x-requested-with", "test"));
+        assert_eq!(with(", dryRun: true").await.ok()["installPlugin"]["functions"], json!(["score"]));
+        assert_eq!(faults(with(", grant: {http: [\"*\"]}").await.refused("VALIDATION_FAILED")), ["grant: notAvailable"]);
         let missing = run_command(&server, &["plugin", "check", Path::new("/nowhere/x.cardine").to_str().expect("UTF-8")]);
         assert_eq!(missing.status.code(), Some(1), "{}", said(&missing));
         assert_eq!(plugins(&admin).await, Vec::<Value>::new());

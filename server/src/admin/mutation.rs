@@ -128,12 +128,23 @@ impl Mutation {
         saved.ok_or_else(|| graphql_error(EngineError::NotFound))
     }
 
-    /// Installs a plugin's package, in place of one of the same name. `grant` is what of its wishes it gets.
-    async fn install_plugin(&self, ctx: &Context<'_>, file: Upload, grant: Option<Json>) -> Result<Plugin> {
+    /// Installs a plugin's package, in place of one of the same name; with `dryRun` it is only checked. `grant` must be empty:
+    /// plugins get no capabilities yet.
+    async fn install_plugin(
+        &self,
+        ctx: &Context<'_>,
+        file: Upload,
+        grant: Option<Json>,
+        dry_run: Option<bool>,
+    ) -> Result<Plugin> {
         let AdminContext { app, request } = ctx.data_unchecked();
         let package = read_package(ctx, file).await?;
         let grant = grant.filter(|grant| !grant.is_null()).unwrap_or_else(|| Json::Object(serde_json::Map::new()));
-        let installed = app.plugins.install(&app.engine, request, package, grant).await;
+        let installed = if dry_run.unwrap_or(false) {
+            app.plugins.check(&package, &grant).await
+        } else {
+            app.plugins.install(&app.engine, request, package, grant).await
+        };
         installed.map(Plugin::from).map_err(|error| graphql_error(error.into()))
     }
 

@@ -123,6 +123,22 @@ impl Plugins {
         Ok(self.host.load(&package).await?)
     }
 
+    /// Does all of an installation but storing it.
+    pub async fn check(&self, bytes: &[u8], grants: &Json) -> Result<InstalledPlugin, InstallError> {
+        self.load_granted(bytes, grants).await.map(|plugin| describe(&plugin))
+    }
+
+    async fn load_granted(&self, bytes: &[u8], grants: &Json) -> Result<LoadedPlugin, InstallError> {
+        if grants.as_object().is_none_or(|grants| !grants.is_empty()) {
+            // Better none than one that looks as if it were in force.
+            let message = "plugins get no capabilities yet, so there is nothing to grant: leave `grant` out";
+            let issue = Issue::new(path!["grant"], "notAvailable", message);
+            return Err(EngineError::Validation(vec![issue]).into());
+        }
+        let package = Package::read(bytes)?;
+        Ok(self.host.load(&package).await?)
+    }
+
     /// Installs a package, in place of one of the same name: checked, compiled, stored, and callable when this returns.
     pub async fn install(
         &self,
@@ -134,14 +150,7 @@ impl Plugins {
         if !ctx.actor.rights.administrator {
             return Err(EngineError::Forbidden("only administrators may install plugins".to_owned()).into());
         }
-        if grants.as_object().is_none_or(|grants| !grants.is_empty()) {
-            // Better none than one that looks as if it were in force.
-            let message = "plugins get no capabilities yet, so there is nothing to grant: leave `grant` out";
-            let issue = Issue::new(path!["grant"], "notAvailable", message);
-            return Err(EngineError::Validation(vec![issue]).into());
-        }
-        let package = Package::read(&bytes)?;
-        let plugin = self.host.load(&package).await?;
+        let plugin = self.load_granted(&bytes, &grants).await?;
         let row = PluginRow {
             name: plugin.manifest().name().to_owned(),
             version: plugin.manifest().version().to_owned(),

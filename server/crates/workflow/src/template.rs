@@ -244,11 +244,88 @@ impl Hole {
 
 #[cfg(test)]
 mod tests {
+    use cardine_model::catalog::FieldPath;
+    use cardine_model::resolve::builtin_catalog;
+    use cardine_model::rule::Root;
+    use cardine_model::{Decimal, Value};
+    use chrono::{DateTime, NaiveDate, Utc};
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn holes_end_outside_of_text_literals() {
         assert_eq!(split_hole(r#" "}}" + name }} rest"#), Some((r#" "}}" + name "#, " rest")));
         assert_eq!(split_hole("no end }"), None);
+    }
+
+    struct Deal(Decimal);
+
+    impl Scope for Deal {
+        fn field(&self, _root: Root, _path: &FieldPath) -> Value {
+            Value::Decimal(self.0.clone())
+        }
+
+        fn actor_id(&self) -> Value {
+            Value::Null
+        }
+
+        fn now(&self) -> DateTime<Utc> {
+            DateTime::UNIX_EPOCH
+        }
+
+        fn today(&self) -> NaiveDate {
+            NaiveDate::default()
+        }
+    }
+
+    /// The value filled over a deal worth 12.50 and the output `{"n": 3, "none": null}` of a step `a`; or the faults.
+    fn filled(value: &Json) -> Result<Json, Vec<Fault>> {
+        let catalog = builtin_catalog(1).unwrap();
+        let module = catalog.module_by_name("Opportunity").unwrap().id;
+        let mut faults = Vec::new();
+        let steps = ["a".to_owned()];
+        let template = Checker { catalog: &catalog, module, steps: &steps }.check(value, &mut faults);
+        let outputs = json!({"a": {"n": 3, "none": null}});
+        let filled = template.fill(&Deal(Decimal::parse("12.50").unwrap()), outputs.as_object().unwrap());
+        if faults.is_empty() { Ok(filled) } else { Err(faults) }
+    }
+
+    #[test]
+    fn a_hole_alone_keeps_its_type_and_others_become_text() {
+        for (value, expected) in [
+            (json!("{{ steps.a.output.n }}"), json!(3)),
+            (json!("{{steps.a.output}}"), json!({"n": 3, "none": null})),
+            (json!("n = {{ steps.a.output.n }}!"), json!("n = 3!")),
+            (json!("[{{ steps.a.output.none }}][{{ steps.a.output.x.y }}]"), json!("[][]")),
+            (json!("{{ record.amount }}"), json!("12.5")),
+            (json!("{{ amount > 12 }}"), json!(true)),
+            (json!("{{ \"}}\" }}"), json!("}}")),
+            (json!(["{{ steps.a.output.n }}", {"b": "x"}, 1, null]), json!([3, {"b": "x"}, 1, null])),
+            (json!(""), json!("")),
+        ] {
+            assert_eq!(filled(&value), Ok(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn faults_are_told_with_the_way_to_them() {
+        let faulty = json!({"a": ["{{ steps.b.output }}", "{{ amount", "{{ steps.a.result }}", "{{ }}", "fine"]});
+        let faults = filled(&faulty).unwrap_err();
+        let ways: Vec<Json> = faults.iter().map(|fault| serde_json::to_value(&fault.path).unwrap()).collect();
+        assert_eq!(ways, [json!(["a", 0]), json!(["a", 1]), json!(["a", 2]), json!(["a", 3])]);
+    }
+
+    #[test]
+    fn every_rule_of_a_template_is_found() {
+        let catalog = builtin_catalog(1).unwrap();
+        let module = catalog.module_by_name("Opportunity").unwrap().id;
+        let value =
+            json!({"a": ["{{ amount }}", "x {{ name }} {{ steps.a.output }}"], "b": {"c": "{{ stage }}"}, "d": 1});
+        let steps = ["a".to_owned()];
+        let template = Checker { catalog: &catalog, module, steps: &steps }.check(&value, &mut Vec::new());
+        let mut found: Vec<&str> = template.rules().into_iter().map(|rule| rule.source.as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(found, ["amount", "name", "stage"]);
     }
 }

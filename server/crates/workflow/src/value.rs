@@ -52,3 +52,63 @@ pub(crate) fn fits_rule(field: &Field, given: RuleType) -> bool {
     };
     given == expected || given == RuleType::Null
 }
+
+#[cfg(test)]
+mod tests {
+    use cardine_model::Catalog;
+    use cardine_model::resolve::builtin_catalog;
+    use serde_json::json;
+
+    use super::*;
+
+    fn field<'c>(catalog: &'c Catalog, name: &str) -> &'c Field {
+        let module = catalog.module_by_name("Opportunity").unwrap();
+        module.fields.iter().find(|field| field.name == name).unwrap()
+    }
+
+    #[test]
+    fn json_becomes_the_fields_type_or_is_refused() {
+        let catalog = builtin_catalog(1).unwrap();
+        let value = |name: &str, json: Json| typed_value(field(&catalog, name), &json);
+        let decimal = |text: &str| Some(Value::Decimal(Decimal::parse(text).unwrap()));
+        assert_eq!(value("amount", json!("12.345")), decimal("12.35"));
+        assert_eq!(value("amount", json!(7)), decimal("7"));
+        assert_eq!(value("amount", json!(0.125)), decimal("0.13"));
+        assert_eq!(value("amount", Json::Null), Some(Value::Null));
+        assert_eq!(value("version", json!("2.5")), Some(Value::Integer(3)));
+        assert_eq!(value("version", json!(-4)), Some(Value::Integer(-4)));
+        assert_eq!(value("name", json!(12)), Some(Value::Text("12".to_owned())));
+        assert_eq!(value("convertedFromLead", json!(true)), Some(Value::Boolean(true)));
+        for (name, misfit) in [
+            ("amount", json!("much")),
+            ("amount", json!(true)),
+            ("amount", json!({"value": 1})),
+            ("version", json!("")),
+            ("version", json!("99999999999999999999")),
+            ("name", json!(["a"])),
+            ("name", json!(false)),
+            ("convertedFromLead", json!("true")),
+            ("closeDate", json!("soon")),
+            ("closeDate", json!(20_260_630)),
+            ("organization", json!("no-id")),
+        ] {
+            assert_eq!(value(name, misfit.clone()), None, "{name}: {misfit}");
+        }
+    }
+
+    #[test]
+    fn rules_fit_fields_of_their_type() {
+        let catalog = builtin_catalog(1).unwrap();
+        let fits = |name: &str, ty| fits_rule(field(&catalog, name), ty);
+        assert!(fits("amount", RuleType::Number) && fits("name", RuleType::Number) && fits("amount", RuleType::Null));
+        assert!(
+            fits("stage", RuleType::Text) && fits("organization", RuleType::Id) && fits("closeDate", RuleType::Date)
+        );
+        assert!(
+            !fits("amount", RuleType::Text)
+                && !fits("name", RuleType::Boolean)
+                && !fits("closeDate", RuleType::DateTime)
+        );
+        assert!(!fits("weightedAmount", RuleType::Number), "formulas are not written");
+    }
+}
