@@ -23,6 +23,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+pub use cardine_store::Cell;
 pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX};
 pub use context::RequestContext;
 pub use error::EngineError;

@@ -1,5 +1,7 @@
 //! From rows to JSON bytes along the form of the answer: no tree of values in between.
 
+use cardine_engine::{Cell, Group};
+
 use crate::cursor::CursorKey;
 use crate::error::{Code, Error};
 use crate::shape::{
@@ -11,36 +13,12 @@ use crate::shape::{
 pub trait Rows {
     /// The value of output `output` in row `row`.
     fn cell(&self, row: usize, output: usize) -> Cell<'_>;
-    /// The page of a list that is not nested.
-    fn root(&self) -> Page;
-    /// The page of the parent with this id; an empty one if it has none.
-    fn of_parent(&self, parent: &str) -> Page;
+    /// The whole of a list that is not nested.
+    fn root(&self) -> Group;
+    /// The part of the parent with this id; empty if it has none.
+    fn of_parent(&self, parent: &str) -> Group;
     /// The answer to the nested list at this position.
     fn child(&self, position: usize) -> &Self;
-}
-
-/// One value of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cell<'a> {
-    /// No value.
-    Null,
-    /// True or false.
-    Boolean(bool),
-    /// An integer.
-    Integer(i64),
-    /// Text; lists and JSON as JSON text.
-    Text(&'a str),
-}
-
-/// A page of a list.
-#[derive(Debug, Clone, Default)]
-pub struct Page {
-    /// Which rows.
-    pub rows: std::ops::Range<usize>,
-    /// Whether there are more, in the direction in which the page was taken.
-    pub has_more: bool,
-    /// The number of all records of the filter.
-    pub total: i64,
 }
 
 /// Appends `{…}`, the value of `data`.
@@ -132,7 +110,7 @@ impl<R: Rows> Writer<'_, R> {
                     let related = rows.child(*child);
                     let page = match rows.cell(row, *parent) {
                         Cell::Text(id) => related.of_parent(id),
-                        _ => Page::default(),
+                        _ => Group::default(),
                     };
                     self.connection(related, &page, shape);
                 }
@@ -172,7 +150,7 @@ impl<R: Rows> Writer<'_, R> {
         }
     }
 
-    fn connection(&mut self, rows: &R, page: &Page, shape: &ConnectionShape) {
+    fn connection(&mut self, rows: &R, page: &Group, shape: &ConnectionShape) {
         self.out.push(b'{');
         for (position, (key, field)) in shape.fields.iter().enumerate() {
             self.key(position, key);
@@ -189,7 +167,7 @@ impl<R: Rows> Writer<'_, R> {
         self.out.push(b'}');
     }
 
-    fn list(&mut self, page: &Page, mut item: impl FnMut(&mut Self, usize)) {
+    fn list(&mut self, page: &Group, mut item: impl FnMut(&mut Self, usize)) {
         self.out.push(b'[');
         for row in page.rows.clone() {
             if row > page.rows.start {
@@ -213,7 +191,7 @@ impl<R: Rows> Writer<'_, R> {
         self.out.push(b'}');
     }
 
-    fn page_info(&mut self, rows: &R, page: &Page, fields: &Fields<PageInfoField>, shape: &ConnectionShape) {
+    fn page_info(&mut self, rows: &R, page: &Group, fields: &Fields<PageInfoField>, shape: &ConnectionShape) {
         let (next, previous) = if shape.from_end { (shape.cut, page.has_more) } else { (page.has_more, shape.cut) };
         self.out.push(b'{');
         for (position, (key, field)) in fields.iter().enumerate() {

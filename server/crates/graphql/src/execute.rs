@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cardine_engine::{Engine, EngineError, FailedStep, ListResult, MutationStep, RequestContext};
+use cardine_engine::{Cell, Engine, EngineError, FailedStep, Group, ListResult, MutationStep, RequestContext};
 
-use crate::answer::{self, Cell, Rows, write_data};
+use crate::answer::{Rows, write_data};
 use crate::compile::{Located, Mutation, Operation, Setting, Viewer, Write};
 use crate::cursor::CursorKey;
 use crate::error::{Code, Error};
@@ -112,31 +112,20 @@ fn step_of(mutation: Mutation) -> MutationStep {
 
 impl Rows for ListResult {
     fn cell(&self, row: usize, output: usize) -> Cell<'_> {
-        let cell = self.cell(row, output);
-        if let Some(text) = cell.text() {
-            Cell::Text(text)
-        } else if let Some(number) = cell.integer() {
-            Cell::Integer(number)
-        } else {
-            cell.boolean().map_or(Cell::Null, Cell::Boolean)
-        }
+        self.cell(row, output)
     }
 
-    fn root(&self) -> answer::Page {
-        page(self.root())
+    fn root(&self) -> Group {
+        self.root()
     }
 
-    fn of_parent(&self, parent: &str) -> answer::Page {
-        page(self.of_parent(parent))
+    fn of_parent(&self, parent: &str) -> Group {
+        self.of_parent(parent)
     }
 
     fn child(&self, position: usize) -> &Self {
         &self.children[position]
     }
-}
-
-fn page(group: cardine_engine::Group) -> answer::Page {
-    answer::Page { rows: group.rows, has_more: group.has_more, total: group.total }
 }
 
 /// The engine's failures as GraphQL shows them; their texts are for users already.

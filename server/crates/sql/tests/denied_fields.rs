@@ -122,7 +122,7 @@ fn leak(catalog: &Catalog, rights: &Rights, text: &str) -> Option<String> {
 
 fn texts(list: &ListStatements) -> Vec<String> {
     let own = [&list.rows, &list.count].into_iter().flatten().map(|statement| statement.text.clone());
-    own.chain(list.children.iter().flat_map(|child| texts(child))).collect()
+    own.chain(list.children.iter().flat_map(texts)).collect()
 }
 
 /// Every field that a list names, with the module that it is a field of: the second opinion on what the gate looks at.

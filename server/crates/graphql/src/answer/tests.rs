@@ -2,24 +2,25 @@
 
 use std::collections::HashMap;
 
+use cardine_engine::{Cell, Group};
 use serde_json::{Value as Json, json};
 
-use super::{Cell, Page, Rows, write_data, write_text};
+use super::{Rows, write_data, write_text};
 use crate::fixture::{World, sales};
 
 /// Rows as JSON arrays, and the pages of parents.
 #[derive(Default)]
 struct Table {
     rows: Vec<Vec<Json>>,
-    root: Page,
-    pages: HashMap<String, Page>,
+    root: Group,
+    pages: HashMap<String, Group>,
     children: Vec<Table>,
 }
 
 impl Table {
     fn new(rows: Json) -> Self {
         let rows: Vec<Vec<Json>> = serde_json::from_value(rows).unwrap();
-        let root = Page { rows: 0..rows.len(), has_more: false, total: rows.len() as i64 };
+        let root = Group { rows: 0..rows.len(), has_more: false, total: rows.len() as i64 };
         Self { rows, root, ..Self::default() }
     }
 }
@@ -35,11 +36,11 @@ impl Rows for Table {
         }
     }
 
-    fn root(&self) -> Page {
+    fn root(&self) -> Group {
         self.root.clone()
     }
 
-    fn of_parent(&self, parent: &str) -> Page {
+    fn of_parent(&self, parent: &str) -> Group {
         self.pages.get(parent).cloned().unwrap_or_default()
     }
 
@@ -84,7 +85,7 @@ fn each_parent_has_its_own_page() {
     let world = World::new(sales);
     let query = "{ accounts { nodes { one: deals(first: 1) { totalCount nodes { title } pageInfo { hasNextPage hasPreviousPage } } } } }";
     let mut deals = Table::new(json!([["x"], ["y"]]));
-    deals.pages.insert("a".to_owned(), Page { rows: 1..2, has_more: true, total: 7 });
+    deals.pages.insert("a".to_owned(), Group { rows: 1..2, has_more: true, total: 7 });
     let accounts = Table { children: vec![deals], ..Table::new(json!([["a"], ["b"]])) };
     let expected = r#"{"accounts":{"nodes":[{"one":{"totalCount":7,"nodes":[{"title":"y"}],"pageInfo":{"hasNextPage":true,"hasPreviousPage":false}}},{"one":{"totalCount":0,"nodes":[],"pageInfo":{"hasNextPage":false,"hasPreviousPage":false}}}]}}"#;
     assert_eq!(answer(&world, query, &[accounts]), expected);
@@ -95,7 +96,7 @@ fn pages_tell_what_lies_before_and_after() {
     let world = World::new(sales);
     let more = |has_more| {
         let table = Table::new(json!([["a"]]));
-        Table { root: Page { has_more, ..table.root.clone() }, ..table }
+        Table { root: Group { has_more, ..table.root.clone() }, ..table }
     };
     for (arguments, has_more, next, previous) in [
         ("first: 1", true, true, false),
