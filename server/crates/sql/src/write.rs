@@ -72,9 +72,11 @@ pub fn select_row(
     conditions.extend(writer.visible(module.id, &source.alias, Visibility::Caller));
     conditions.extend(writer.scoped(module.id, &source.alias, 0, &scope));
     let values: Vec<String> = stored_fields(module).map(|field| column(&source.alias, stored_column(field))).collect();
-    let lock = match dialect {
-        Dialect::Sqlite => String::new(),
-        Dialect::Postgres => format!(" FOR UPDATE OF {}", source.alias),
+    // A child's write holds `KEY SHARE` on its parent: it waits for a delete, and a delete for it, but no update does.
+    let lock = match (dialect, purpose) {
+        (Dialect::Sqlite, _) => String::new(),
+        (Dialect::Postgres, Purpose::Update) => format!(" FOR NO KEY UPDATE OF {}", source.alias),
+        (Dialect::Postgres, Purpose::Delete) => format!(" FOR UPDATE OF {}", source.alias),
     };
     let text =
         format!("SELECT {} FROM {} WHERE {}{lock}", values.join(", "), writer.from(&source), conditions.join(" AND "));
@@ -96,13 +98,26 @@ pub fn update(dialect: Dialect, module: &Module, assignments: &[Assignment]) -> 
     let values: Vec<String> = assignments
         .iter()
         .enumerate()
-        .map(|(slot, assignment)| {
-            format!("{} = {}", quote(&assignment.column), assigned(dialect, slot, assignment))
-        })
+        .map(|(slot, assignment)| format!("{} = {}", quote(&assignment.column), assigned(dialect, slot, assignment)))
         .collect();
     let id = placeholder(dialect, assignments.len(), "uuid");
     let text = format!("UPDATE {} SET {} WHERE \"id\" = {id}", quote(&module.table), values.join(", "));
     Statement { text, params: slots(assignments.len() + 1), columns: Vec::new() }
+}
+
+/// Locks the records of a module with the parents' ids, in the order of their ids; a record that is not there is passed over.
+///
+/// Operations that write several records take their locks in this one order, so that none waits for another in a circle. SQLite
+/// has one writer and needs none.
+pub fn lock_rows(dialect: Dialect, module: &Module, purpose: Purpose) -> Option<Statement> {
+    let strength = match (dialect, purpose) {
+        (Dialect::Sqlite, _) => return None,
+        (Dialect::Postgres, Purpose::Update) => "FOR NO KEY UPDATE",
+        (Dialect::Postgres, Purpose::Delete) => "FOR UPDATE",
+    };
+    let table = quote(&module.table);
+    let text = format!("SELECT \"id\" FROM {table} WHERE \"id\" = ANY($1::uuid[]) ORDER BY \"id\" {strength}");
+    Some(Statement { text, params: vec![Param::Parents], columns: vec![ColumnType::Id] })
 }
 
 /// Whether the record whose id is slot 0 exists, is not deleted and may be seen by the caller: its id, or no row.
@@ -112,7 +127,13 @@ pub fn visible_record(dialect: Dialect, catalog: &Catalog, rights: &Rights, modu
     let id = writer.typed_param(Param::Slot(Slot(0), Transform::None), "uuid");
     let own = column(&source.alias, "id");
     let live = writer.live_and_visible(module, &source.alias, Visibility::Caller);
-    let text = format!("SELECT {own} FROM {} WHERE {own} = {id} AND {live}", writer.from(&source));
+    // Whoever deletes the record waits, and then finds what refers to it. Records of the platform, such as users, are
+    // never deleted, and every write refers to one.
+    let lock = match dialect {
+        Dialect::Postgres if !catalog.module(module).platform => format!(" FOR KEY SHARE OF {}", source.alias),
+        Dialect::Postgres | Dialect::Sqlite => String::new(),
+    };
+    let text = format!("SELECT {own} FROM {} WHERE {own} = {id} AND {live}{lock}", writer.from(&source));
     Statement { text, params: writer.into_params(), columns: vec![ColumnType::Id] }
 }
 
