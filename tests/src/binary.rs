@@ -9,7 +9,7 @@ use crate::repository;
 /// Names another binary to test, such as a release build.
 pub const BINARY_VARIABLE: &str = "CARDINE_TEST_BINARY";
 
-/// The binary that Cargo built beside the tests: `target/<profile>/cardine`, or the one in `CARDINE_TEST_BINARY`.
+/// The binary that Cargo built beside the tests or the bench: `target/<profile>/cardine`, or the one in `CARDINE_TEST_BINARY`.
 ///
 /// # Panics
 /// If there is none.
@@ -18,9 +18,11 @@ pub fn path() -> PathBuf {
     if let Some(path) = std::env::var_os(BINARY_VARIABLE) {
         return PathBuf::from(path);
     }
-    let test = std::env::current_exe().expect("the path of the test executable is known");
-    let profile = test.parent().and_then(Path::parent).expect("tests are built into target/<profile>/deps");
-    let path = profile.join("cardine");
+    let own = std::env::current_exe().expect("the path of the executable is known");
+    let folder = own.parent().expect("an executable is in a folder");
+    // Tests are built into target/<profile>/deps, other binaries beside the server.
+    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    let path = profile.expect("it is below target/<profile>").join("cardine");
     assert!(
         path.is_file(),
         "{} is not there. `cargo test --workspace` builds it; for the whole-system tests alone run \

@@ -152,6 +152,15 @@ impl Server {
         self.address.lock().expect("nobody panics while holding it").clone()
     }
 
+    /// The operating system's number of its process.
+    ///
+    /// # Panics
+    /// If it does not run.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("the server runs").id()
+    }
+
     /// The directory given as `--data`.
     #[must_use]
     pub fn data_directory(&self) -> std::path::PathBuf {

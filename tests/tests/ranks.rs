@@ -10,7 +10,7 @@ use serde_json::Value;
 ///
 /// A crate may use every crate of a lower rank. `None` stands apart from the ranks: it may use, and be used by, only
 /// what an entry names.
-const RANKS: [Rank; 13] = [
+const RANKS: [Rank; 14] = [
     Rank { name: "cardine-model", rank: Some(0), also: &[] },
     Rank { name: "cardine-access", rank: Some(1), also: &[] },
     Rank { name: "cardine-query", rank: Some(2), also: &[] },
@@ -25,6 +25,12 @@ const RANKS: [Rank; 13] = [
     Rank { name: "cardine-test-postgres", rank: None, also: &[] },
     // The whole-system tests know the server as its users do, so they use nothing of it.
     Rank { name: "cardine-tests", rank: None, also: &["cardine-test-postgres"] },
+    // The bench asks the server as its users do, and runs the statements that the server would make without it.
+    Rank {
+        name: "cardine-bench",
+        rank: None,
+        also: &["cardine-tests", "cardine-model", "cardine-sql", "cardine-store", "cardine-engine", "cardine-graphql"],
+    },
 ];
 
 /// The harness that every crate's tests may use, whatever its rank.
@@ -33,8 +39,8 @@ const HARNESS: &str = "cardine-test-postgres";
 /// Crates of others that only some of ours may use outside their tests: the ones that reach a database, the network
 /// or the WebAssembly runtime.
 const GUARDED: [(&str, &[&str]); 9] = [
-    ("rusqlite", &["cardine-store"]),
-    ("tokio-postgres", &["cardine-store", "cardine-tests", "cardine-test-postgres"]),
+    ("rusqlite", &["cardine-store", "cardine-bench"]),
+    ("tokio-postgres", &["cardine-store", "cardine-tests", "cardine-test-postgres", "cardine-bench"]),
     ("deadpool-postgres", &["cardine-store"]),
     ("sea-orm", &["cardine-store", "cardine-migrations"]),
     ("sea-orm-migration", &["cardine-store", "cardine-migrations"]),
@@ -53,6 +59,7 @@ const GUARDED: [(&str, &[&str]); 9] = [
             "cardine-plugin-host",
             "cardine-tests",
             "cardine-test-postgres",
+            "cardine-bench",
         ],
     ),
 ];

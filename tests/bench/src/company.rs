@@ -30,8 +30,22 @@ pub const STAGES: [&str; 8] = [
 ];
 const CITIES: [&str; 8] = ["Milano", "Torino", "Forlì", "Roma", "Genova", "Zürich", "Lyon", "München"];
 const WORDS: [&str; 16] = [
-    "Officine", "Nord", "Acciai", "Meridiana", "Vetro", "Aurora", "Fratelli", "Tessile", "Porto", "Alba", "Sistemi",
-    "Legno", "Campo", "Stella", "Ponte", "Mare",
+    "Officine",
+    "Nord",
+    "Acciai",
+    "Meridiana",
+    "Vetro",
+    "Aurora",
+    "Fratelli",
+    "Tessile",
+    "Porto",
+    "Alba",
+    "Sistemi",
+    "Legno",
+    "Campo",
+    "Stella",
+    "Ponte",
+    "Mare",
 ];
 const FIRST_NAMES: [&str; 8] = ["Anna", "Bruno", "Chiara", "Dario", "Elena", "Fabio", "Giulia", "Ivo"];
 const LAST_NAMES: [&str; 16] = [
@@ -48,20 +62,70 @@ pub struct Company {
 
 /// The fields of an organization.
 pub const ORGANIZATION: Fields = &[
-    "id", "version", "createdAt", "updatedAt", "number", "name", "website", "phone", "email", "employees", "rating",
-    "industry", "type", "annualRevenue", "emailOptOut", "notifyOwner", "convertedFromLead", "billingStreet",
-    "billingCity", "billingPostalCode", "billingCountry", "description",
+    "id",
+    "version",
+    "createdAt",
+    "updatedAt",
+    "number",
+    "name",
+    "website",
+    "phone",
+    "email",
+    "employees",
+    "rating",
+    "industry",
+    "type",
+    "annualRevenue",
+    "emailOptOut",
+    "notifyOwner",
+    "convertedFromLead",
+    "billingStreet",
+    "billingCity",
+    "billingPostalCode",
+    "billingCountry",
+    "description",
 ];
 /// The fields of a contact.
 pub const CONTACT: Fields = &[
-    "id", "version", "createdAt", "updatedAt", "number", "firstName", "lastName", "organization", "title", "birthday",
-    "leadSource", "email", "phone", "doNotCall", "emailOptOut", "mailingCity", "mailingCountry",
+    "id",
+    "version",
+    "createdAt",
+    "updatedAt",
+    "number",
+    "firstName",
+    "lastName",
+    "organization",
+    "title",
+    "birthday",
+    "leadSource",
+    "email",
+    "phone",
+    "doNotCall",
+    "emailOptOut",
+    "mailingCity",
+    "mailingCountry",
 ];
 /// The fields of an opportunity.
 pub const OPPORTUNITY: Fields = &[
-    "id", "version", "createdAt", "updatedAt", "number", "name", "organization", "contact", "amount", "closeDate",
-    "stage", "probability", "type", "leadSource", "productLine", "nextStep", "convertedFromLead",
-    "convertedToProject", "description",
+    "id",
+    "version",
+    "createdAt",
+    "updatedAt",
+    "number",
+    "name",
+    "organization",
+    "contact",
+    "amount",
+    "closeDate",
+    "stage",
+    "probability",
+    "type",
+    "leadSource",
+    "productLine",
+    "nextStep",
+    "convertedFromLead",
+    "convertedToProject",
+    "description",
 ];
 
 impl Company {
@@ -164,12 +228,8 @@ impl Company {
         id(1, n)
     }
 
-    /// The industry that customers are listed by, one of several.
-    pub fn industry(n: u64) -> &'static str {
-        INDUSTRIES[(n % INDUSTRIES.len() as u64) as usize]
-    }
-
-    fn customers(&self) -> u32 {
+    /// How many of the organizations are customers with whom much goes on.
+    pub fn customers(&self) -> u32 {
         self.organizations.div_ceil(CUSTOMER_EVERY)
     }
 

@@ -11,6 +11,7 @@ mod report;
 mod statements;
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -81,17 +82,19 @@ async fn run(options: &Options, backend: Backend, company: &Company) -> anyhow::
     if options.explain {
         load::explain(&url, &compiled).await?;
     }
-    let effort = Effort {
-        duration: Duration::from_secs(options.seconds),
-        concurrency: usize::from(options.concurrency),
-    };
+    let effort =
+        Effort { duration: Duration::from_secs(options.seconds), concurrency: usize::from(options.concurrency) };
     let starting = Instant::now();
     server.restart().await;
     println!("{backend:?}: started on them in {:.2} s", starting.elapsed().as_secs_f64());
     measure_all(&server, &compiled, effort).await
 }
 
-async fn measure_all(server: &Server, compiled: &[Compiled], effort: Effort) -> anyhow::Result<Vec<measure::Comparison>> {
+async fn measure_all(
+    server: &Server,
+    compiled: &[Arc<Compiled>],
+    effort: Effort,
+) -> anyhow::Result<Vec<measure::Comparison>> {
     let mut results = Vec::new();
     for question in compiled {
         println!("{:?}: {}", server.backend(), question.name);

@@ -32,7 +32,7 @@ pub struct Compiled {
 }
 
 /// A statement, and those that take the ids in its rows.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Level {
     /// The rows' statement.
     pub statement: Statement,
@@ -60,8 +60,7 @@ fn compile_one(engine: &Engine, company: &Company, question: &Question) -> anyho
     let snapshot = engine.snapshot();
     let actor = snapshot.access.system(&snapshot.catalog);
     let (limits, cursors) = (Limits::default(), CursorKey::new(b"no cursor is made here"));
-    let viewer =
-        Viewer { user: None, role: &actor.role, locale: &actor.locale, time_zone: &actor.time_zone };
+    let viewer = Viewer { user: None, role: &actor.role, locale: &actor.locale, time_zone: &actor.time_zone };
     let schema = Schema { catalog: &snapshot.catalog, rights: &actor.rights };
     let setting = Setting { schema, limits: &limits, cursors: &cursors, viewer };
     let operation = |variables: &Json| -> anyhow::Result<Operation> {
@@ -77,42 +76,43 @@ fn compile_one(engine: &Engine, company: &Company, question: &Question) -> anyho
         let operation = operation(&variables)?;
         let [list] = operation.lists.as_slice() else { bail!("a question has one list at its root") };
         let statements = render_list(dialect, &snapshot.catalog, &actor.rights, list, Found::Asked);
-        let root = level(statements, 0)?;
+        let root = level(statements, 0, 0)?;
         let compiled = compiled.get_or_insert_with(|| Compiled {
             name: question.name,
             records: question.records,
             bodies: Vec::new(),
-            root,
+            root: root.clone(),
             values: Vec::new(),
         });
+        ensure!(root == compiled.root, "the requests of one question differ in more than their values");
         compiled.bodies.push(json!({"query": question.text, "variables": variables}).to_string());
         compiled.values.push(operation.values);
     }
     compiled.context("there are requests")
 }
 
-fn level(statements: ListStatements, skip: usize) -> anyhow::Result<Level> {
+/// `parent_shift` and `shift` are 1 where the rows begin with their own parent's id: in a nested level.
+fn level(statements: ListStatements, parent_shift: usize, shift: usize) -> anyhow::Result<Level> {
     ensure!(statements.count.is_none(), "no question counts");
-    let children = statements.children.into_iter().map(|child| level(child, 1));
+    let children = statements.children.into_iter().map(|child| level(child, shift, 1));
     Ok(Level {
         statement: statements.rows.context("every list of a question has rows")?,
-        // A nested level's rows begin with their own parent's id.
-        parent_column: statements.parent_output + skip.saturating_sub(1),
+        parent_column: statements.parent_output + parent_shift,
         children: children.collect::<Result<_, _>>()?,
     })
 }
 
 /// What each parameter of `statement` takes, with the values of one request.
 pub fn bind(statement: &Statement, values: &[Value]) -> anyhow::Result<Vec<Bound>> {
-    let slot = |slot: &cardine_sql_slot::Slot| values.get(slot.0 as usize).context("a slot has a value");
+    let slot = |place: u32| values.get(place as usize).context("a slot has a value");
     let bound = statement.params.iter().map(|param| {
         Ok(match param {
             Param::Parents => Bound::Parents,
-            Param::SlotPlus(place, more) => match slot(place)? {
+            Param::SlotPlus(place, more) => match slot(place.0)? {
                 Value::Integer(number) => Bound::Value(Value::Integer(number + more)),
                 _ => bail!("a page's size is an integer"),
             },
-            Param::Slot(place, transform) => Bound::Value(transformed(slot(place)?, *transform)?),
+            Param::Slot(place, transform) => Bound::Value(transformed(slot(place.0)?, *transform)?),
             Param::Value(value, transform) => Bound::Value(transformed(value, *transform)?),
             other => bail!("a raw run has no {other:?}"),
         })
