@@ -7,7 +7,8 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// Tests with their fixtures, and benches, may use what every reader knows; they are no part of the server.
 #[must_use]
 pub fn is_server_code(path: &str) -> bool {
-    let is_test = path.split('/').any(|part| matches!(part, "tests" | "benches" | "tests.rs" | "fixture.rs" | "examples"));
+    let is_test =
+        path.split('/').any(|part| matches!(part, "tests" | "benches" | "tests.rs" | "fixture.rs" | "examples"));
     (path.starts_with("server/") || path.starts_with("migrations/")) && path.ends_with(".rs") && !is_test
 }
 

@@ -1,5 +1,6 @@
 //! Writing: one transaction for all mutations of an operation; row, audit entry and outbox event commit together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cardine_access::FieldAccess;
@@ -8,12 +9,13 @@ use cardine_model::definition::OnDelete;
 use cardine_model::{Issue, PathSegment, Value, path};
 use cardine_query::{Authorised, List};
 use cardine_sql::write::{
-    Assignment, Purpose, insert, referring_records, select_row, stored_fields, update, validations, visible_record,
+    Assignment, Purpose, insert, lock_rows, referring_records, select_row, stored_fields, update, validations,
+    visible_record,
 };
 use cardine_sql::{Found, render_list};
 use cardine_store::platform::events::{self, NewAudit, NewEvent};
 use cardine_store::platform::workflows;
-use cardine_store::{StoreError, WriteTx};
+use cardine_store::{Bindings, StoreError, WriteTx};
 use futures_util::FutureExt as _;
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -95,6 +97,7 @@ impl Engine {
                 let shared = Arc::clone(&shared);
                 async move {
                     let (ctx, steps) = &*shared;
+                    lock_in_order(tx, ctx, steps).await?;
                     let mut results = Vec::with_capacity(steps.len());
                     for (position, step) in steps.iter().enumerate() {
                         let result = run_step(tx, ctx, step).await;
@@ -124,6 +127,32 @@ impl From<StoreError> for FailedStep {
     fn from(error: StoreError) -> Self {
         Self { position: 0, error: error.into() }
     }
+}
+
+/// Locks what several steps will write, before the first of them does.
+async fn lock_in_order(tx: &mut WriteTx, ctx: &RequestContext, steps: &[MutationStep]) -> Result<(), StoreError> {
+    let mut written: BTreeMap<ModuleId, (Vec<Uuid>, Purpose)> = BTreeMap::new();
+    for step in steps {
+        let (module, id, purpose) = match &step.write {
+            Write::Create { .. } => continue,
+            Write::Update { module, id, .. } => (*module, *id, Purpose::Update),
+            Write::Delete { module, id, .. } => (*module, *id, Purpose::Delete),
+        };
+        let (ids, strongest) = written.entry(module).or_insert_with(|| (Vec::new(), purpose));
+        ids.push(id);
+        if purpose == Purpose::Delete {
+            *strongest = purpose;
+        }
+    }
+    if steps.len() < 2 {
+        return Ok(());
+    }
+    for (module, (ids, purpose)) in &written {
+        if let Some(statement) = lock_rows(tx.dialect(), ctx.catalog().module(*module), *purpose) {
+            tx.query(&statement, &Bindings { parents: ids, ..ctx.bindings(&[]) }).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn run_step(tx: &mut WriteTx, ctx: &RequestContext, step: &MutationStep) -> Result<MutationResult, EngineError> {
@@ -163,7 +192,7 @@ impl Writing<'_> {
         self.check_writable(data)?;
         let mut issues = Vec::new();
         let mut record = Record::empty(self.module);
-        self.fill_defaults(&mut record, data);
+        self.fill_defaults(&mut record, data, &mut issues);
         self.take_input(&mut record, None, data, &mut issues);
         self.require_others(&record, data, &mut issues);
         let id = Uuid::now_v7();
@@ -301,11 +330,7 @@ impl Writing<'_> {
         {
             return Err(EngineError::Conflict {
                 message: format!("the record has version {actual}, not {expected}: read it again"),
-                issues: vec![Issue::new(
-                    path!["ifVersion"],
-                    "version",
-                    format!("expected {expected}, found {actual}"),
-                )],
+                issues: vec![Issue::new(path!["ifVersion"], "version", format!("expected {expected}, found {actual}"))],
             });
         }
         Ok(record)
@@ -328,7 +353,7 @@ impl Writing<'_> {
         if refused { Err(EngineError::Forbidden("you may not write this field".to_owned())) } else { Ok(()) }
     }
 
-    fn fill_defaults(&self, record: &mut Record, data: &[(FieldId, Value)]) {
+    fn fill_defaults(&self, record: &mut Record, data: &[(FieldId, Value)], issues: &mut Vec<Issue>) {
         let given = |field: &Field| data.iter().any(|(id, _)| *id == field.id);
         for field in stored_fields(self.module).filter(|field| !given(field)) {
             if let Some(FieldDefault::Value(value)) = &field.default {
@@ -348,9 +373,33 @@ impl Writing<'_> {
                     now: self.ctx.now,
                     today: self.ctx.today,
                 });
-                record.set(field.id, fit(field, value));
+                let checked = self.check_default(field, value, issues);
+                record.set(field.id, checked);
             }
         }
+    }
+
+    /// What a rule gave must meet the field's rules like what a caller gives. A field that the caller may not read is not named.
+    fn check_default(&self, field: &Field, value: Value, issues: &mut Vec<Issue>) -> Value {
+        let Some(value) = fit(field, value) else {
+            issues.push(self.default_fault(field, issue(field, &data_path(), "range", "its default is out of range")));
+            return Value::Null;
+        };
+        // Whether a value is missing is told with the other required fields.
+        if value.is_null() {
+            return value;
+        }
+        let mut faults = Vec::new();
+        let checked = check_value(self.ctx.catalog(), self.module.id, field, value, &data_path(), &mut faults);
+        issues.extend(faults.into_iter().map(|fault| self.default_fault(field, fault)));
+        checked
+    }
+
+    fn default_fault(&self, field: &Field, fault: Issue) -> Issue {
+        if self.ctx.actor.rights.can_read(self.module.id, field.id) {
+            return fault;
+        }
+        Issue::new(data_path(), "default", "a default breaks a rule of its field; ask an administrator")
     }
 
     fn take_input(
@@ -366,8 +415,7 @@ impl Writing<'_> {
                 continue;
             }
             let field = self.module.field(*id);
-            let checked =
-                check_value(self.ctx.catalog(), self.module.id, field, value.clone(), &data_path(), issues);
+            let checked = check_value(self.ctx.catalog(), self.module.id, field, value.clone(), &data_path(), issues);
             record.set(*id, checked);
         }
     }
@@ -621,15 +669,13 @@ impl Writing<'_> {
     }
 }
 
-/// A rule's value in the type of the field that it is the default of.
-fn fit(field: &Field, value: Value) -> Value {
-    match (&field.kind, value) {
-        (FieldKind::Integer { .. }, Value::Decimal(number)) => {
-            number.round(0).to_i64().map_or(Value::Null, Value::Integer)
-        }
+/// A rule's value in the type of the field that it is the default of; `None` where the type has no such value.
+fn fit(field: &Field, value: Value) -> Option<Value> {
+    Some(match (&field.kind, value) {
+        (FieldKind::Integer { .. }, Value::Decimal(number)) => Value::Integer(number.round(0).to_i64()?),
         (FieldKind::Decimal { scale, .. }, Value::Decimal(number)) => Value::Decimal(number.round(u32::from(*scale))),
         (_, value) => value,
-    }
+    })
 }
 
 /// The references of all modules that may lead to `target`, with what a delete does to them.

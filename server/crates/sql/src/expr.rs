@@ -361,7 +361,8 @@ impl Writer<'_> {
         }
     }
 
-    fn call(&self, function: Function, arguments: &[String], number: bool, digits: i64) -> String {
+    /// A built-in function over rendered arguments.
+    pub fn call(&self, function: Function, arguments: &[String], number: bool, digits: i64) -> String {
         let sqlite = self.dialect == Dialect::Sqlite;
         let first = arguments.first().map_or("NULL", String::as_str);
         let second = arguments.get(1).map_or("NULL", String::as_str);

@@ -2,6 +2,7 @@
 
 use cardine_model::ScalarType;
 use cardine_model::catalog::{Field, FieldPath, Hop, RelationId};
+use cardine_model::rule::Function;
 use cardine_query::{CompareOp, Filter, Quantifier, Slot};
 
 use crate::expr::{DECIMAL_COLLATION, Shape};
@@ -23,12 +24,9 @@ impl Writer<'_> {
                 format!("({value} IS {}NULL)", if *negated { "NOT " } else { "" })
             }
             Filter::Compare { path, op, operand } => self.compare(source, path, *op, *operand),
-            Filter::Related {
-                at,
-                relation,
-                quantifier,
-                filter,
-            } => self.related(source, at, *relation, *quantifier, filter),
+            Filter::Related { at, relation, quantifier, filter } => {
+                self.related(source, at, *relation, *quantifier, filter)
+            }
         }
     }
 
@@ -61,7 +59,9 @@ impl Writer<'_> {
         if let CompareOp::In | CompareOp::NotIn = op {
             let list = self.typed_param(slot, &format!("{ty}[]"));
             let among = match (self.dialect, ty) {
-                (Dialect::Sqlite, "numeric") => format!("{value} IN (SELECT CAST(value AS TEXT) FROM json_each({list}))"),
+                (Dialect::Sqlite, "numeric") => {
+                    format!("{value} IN (SELECT CAST(value AS TEXT) FROM json_each({list}))")
+                }
                 _ => self.among(value, &list),
             };
             return membership(&among, op);
@@ -79,22 +79,20 @@ impl Writer<'_> {
                 let list = self.typed_param(Param::Slot(operand, Transform::Fold), "text[]");
                 membership(&self.among(&folded, &list), op)
             }
+            // Not by LIKE, whose patterns SQLite bounds.
             CompareOp::Contains | CompareOp::StartsWith | CompareOp::EndsWith => {
-                let transform = match op {
-                    CompareOp::Contains => Transform::LikeContains,
-                    CompareOp::StartsWith => Transform::LikePrefix,
-                    _ => Transform::LikeSuffix,
+                let test = match op {
+                    CompareOp::Contains => Function::Contains,
+                    CompareOp::StartsWith => Function::StartsWith,
+                    _ => Function::EndsWith,
                 };
-                let pattern = param(self, transform);
-                format!("({folded} LIKE {pattern} ESCAPE '\\')")
+                let text = param(self, Transform::Fold);
+                self.call(test, &[folded, text], false, 0)
             }
             CompareOp::Lt | CompareOp::Lte | CompareOp::Gt | CompareOp::Gte => {
                 let key = param(self, Transform::SortKey);
                 let text = param(self, Transform::None);
-                format!(
-                    "((cardine_sort_key({value}), {value}) {} ({key}, {text}))",
-                    operator(op)
-                )
+                format!("((cardine_sort_key({value}), {value}) {} ({key}, {text}))", operator(op))
             }
             CompareOp::Eq if field.indexed || field.unique => {
                 let key = param(self, Transform::SortKey);
@@ -153,11 +151,7 @@ impl Writer<'_> {
         let record = self.join(source, at);
         let mut related = self.source(relation.module, source.visibility);
         let reference = catalog.field(relation.module, relation.field);
-        let linked = format!(
-            "{} = {}",
-            column(&related.alias, stored_column(reference)),
-            column(&record, "id")
-        );
+        let linked = format!("{} = {}", column(&related.alias, stored_column(reference)), column(&record, "id"));
         let alias = related.alias.clone();
         let live = self.live_and_visible(relation.module, &alias, source.visibility);
         let condition = self.condition(&mut related, filter);
@@ -172,10 +166,7 @@ impl Writer<'_> {
             return format!("({exists})");
         }
         // Of a record that is not there nothing is known.
-        format!(
-            "(CASE WHEN {} IS NULL THEN NULL ELSE {exists} END)",
-            column(&record, "id")
-        )
+        format!("(CASE WHEN {} IS NULL THEN NULL ELSE {exists} END)", column(&record, "id"))
     }
 }
 

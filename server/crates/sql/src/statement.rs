@@ -53,12 +53,6 @@ pub enum Transform {
     Fold,
     /// The text's sort key (`model::text::sort_key`); of a list, each element.
     SortKey,
-    /// Folded, with `\`, `%` and `_` escaped by `\`, between two `%`.
-    LikeContains,
-    /// Folded and escaped, `%` behind.
-    LikePrefix,
-    /// Folded and escaped, `%` before.
-    LikeSuffix,
 }
 
 /// How a result column is read. What comes out is uniform over the databases: null, boolean, integer, or the text that the API shows.

@@ -84,24 +84,7 @@ fn transform_text(text: &str, transform: Transform) -> Cow<'_, str> {
         Transform::None => Cow::Borrowed(text),
         Transform::Fold => text::fold(text),
         Transform::SortKey => text::sort_key(text),
-        Transform::LikeContains => Cow::Owned(like_pattern("%", text, "%")),
-        Transform::LikePrefix => Cow::Owned(like_pattern("", text, "%")),
-        Transform::LikeSuffix => Cow::Owned(like_pattern("%", text, "")),
     }
-}
-
-fn like_pattern(before: &str, text: &str, after: &str) -> String {
-    let folded = text::fold(text);
-    let mut pattern = String::with_capacity(folded.len() + 2);
-    pattern.push_str(before);
-    for character in folded.chars() {
-        if matches!(character, '\\' | '%' | '_') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern.push_str(after);
-    pattern
 }
 
 #[cfg(test)]
@@ -118,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_transformed_and_wildcards_in_it_are_not() {
+    fn text_is_transformed() {
         let slot = |transform| Param::Slot(Slot(0), transform);
         let values = [Value::Text("50%_\\ÈÀ".to_owned())];
         let text = |transform| match bound(slot(transform), &values) {
@@ -128,9 +111,6 @@ mod tests {
         assert_eq!(text(Transform::None), "50%_\\ÈÀ");
         assert_eq!(text(Transform::Fold), "50%_\\èà");
         assert_eq!(text(Transform::SortKey), "50%_\\ea");
-        assert_eq!(text(Transform::LikeContains), "%50\\%\\_\\\\èà%");
-        assert_eq!(text(Transform::LikePrefix), "50\\%\\_\\\\èà%");
-        assert_eq!(text(Transform::LikeSuffix), "%50\\%\\_\\\\èà");
     }
 
     #[test]
@@ -138,7 +118,7 @@ mod tests {
         let list = Value::List(vec![Value::Text("A".to_owned()), Value::Null, Value::Integer(1)]);
         let folded = Value::List(vec![Value::Text("a".to_owned()), Value::Null, Value::Integer(1)]);
         assert_eq!(bound(Param::Value(list, Transform::Fold), &[]), folded);
-        assert_eq!(bound(Param::Slot(Slot(0), Transform::LikeContains), &[Value::Null]), Value::Null);
+        assert_eq!(bound(Param::Slot(Slot(0), Transform::Fold), &[Value::Null]), Value::Null);
         assert_eq!(bound(Param::SlotPlus(Slot(0), 1), &[Value::Integer(50)]), Value::Integer(51));
     }
 

@@ -183,7 +183,7 @@ fn resolve_document(
 ) -> Result<(ModuleDefinition, Catalog), Faults> {
     let (definition, mut own) = match parse_document(document) {
         Ok(definition) => (definition, Vec::new()),
-        Err(issues) => match serde_json::from_value::<ModuleDefinition>(document.clone()) {
+        Err(issues) => match serde_json::from_value::<ModuleDefinition>(without_unknown_keys(document, &issues)) {
             Ok(definition) => (definition, issues),
             Err(_) => {
                 return Err(Faults { module: String::new(), own: issues, others: Vec::new() });
@@ -211,6 +211,22 @@ fn resolve_document(
         }
     }
     Err(Faults { module: definition.name, own, others })
+}
+
+/// `document` without the keys that it may not have, so that the rest of it can be read and looked at.
+fn without_unknown_keys(document: &Json, issues: &[Issue]) -> Json {
+    let mut document = document.clone();
+    for issue in issues.iter().filter(|issue| issue.rule == "unknownKey") {
+        let Some((PathSegment::Name(key), above)) = issue.path.split_last() else { continue };
+        let place = above.iter().try_fold(&mut document, |place, segment| match segment {
+            PathSegment::Name(name) => place.get_mut(name),
+            PathSegment::Index(index) => place.get_mut(index),
+        });
+        if let Some(Json::Object(entries)) = place {
+            entries.remove(key);
+        }
+    }
+    document
 }
 
 fn definitions_except(base: &Catalog, name: Option<&str>) -> Vec<ModuleDefinition> {
