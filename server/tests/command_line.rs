@@ -33,7 +33,8 @@ fn help_lists_the_sub_commands_and_the_options() {
     let output = cardine(folder.path(), &["--help"], &[]);
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for word in ["serve", "migrate", "doctor", "plugin", "user", "--listen", "--database", "--cors-origin", "CARDINE_"] {
+    for word in ["serve", "migrate", "doctor", "plugin", "user", "--listen", "--database", "--cors-origin", "CARDINE_"]
+    {
         assert!(help.contains(word), "{word} is not in the help:\n{help}");
     }
     assert!(!help.contains("backup"), "what is not there is not listed:\n{help}");

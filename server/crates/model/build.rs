@@ -5,11 +5,7 @@ use std::path::Path;
 use std::{env, fs, io};
 
 /// Folders of `schema/` and the constants that they become.
-const FOLDERS: [(&str, &str); 3] = [
-    ("platform", "PLATFORM"),
-    ("modules", "MODULES"),
-    ("demo", "DEMO"),
-];
+const FOLDERS: [(&str, &str); 3] = [("platform", "PLATFORM"), ("modules", "MODULES"), ("demo", "DEMO")];
 
 fn main() -> io::Result<()> {
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../schema");
@@ -20,8 +16,7 @@ fn main() -> io::Result<()> {
         writeln!(source, "const {constant}: &[(&str, &str)] = &[").expect("text can be written to");
         for file in documents_in(&folder)? {
             let address = folder.join(&file);
-            writeln!(source, "    ({file:?}, include_str!({address:?})),")
-                .expect("text can be written to");
+            writeln!(source, "    ({file:?}, include_str!({address:?})),").expect("text can be written to");
         }
         source.push_str("];\n");
     }

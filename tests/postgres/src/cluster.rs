@@ -39,20 +39,13 @@ impl Cluster {
         let mut failures = String::new();
         for attempt in 0..START_ATTEMPTS {
             // A build without ICU refuses the first choice; then any collation will do.
-            let collation: &[&str] = if binaries.major >= 15 && attempt < 2 {
-                &LINGUISTIC_COLLATION
-            } else {
-                &[]
-            };
+            let collation: &[&str] = if binaries.major >= 15 && attempt < 2 { &LINGUISTIC_COLLATION } else { &[] };
             match start_keeper(binaries, collation) {
                 Ok(cluster) => return cluster,
                 Err(failure) => failures.push_str(&failure),
             }
         }
-        panic!(
-            "could not start PostgreSQL from {}:\n{failures}",
-            binaries.directory.display()
-        );
+        panic!("could not start PostgreSQL from {}:\n{failures}", binaries.directory.display());
     }
 
     /// Of the database to connect to for creating others.
@@ -88,9 +81,7 @@ fn start_keeper(binaries: &Binaries, initdb_options: &[&str]) -> Result<Cluster,
 
     let mut output = BufReader::new(keeper.stdout.take().expect("the keeper's output was piped"));
     let mut first_line = String::new();
-    output
-        .read_line(&mut first_line)
-        .map_err(|error| error.to_string())?;
+    output.read_line(&mut first_line).map_err(|error| error.to_string())?;
     if first_line.trim() != "ready" {
         let mut log = String::new();
         let _ = output.read_to_string(&mut log);
@@ -98,10 +89,7 @@ fn start_keeper(binaries: &Binaries, initdb_options: &[&str]) -> Result<Cluster,
         return Err(format!("{first_line}{log}\n"));
     }
     let url = format!("postgres://cardine:{password}@127.0.0.1:{port}/postgres");
-    Ok(Cluster {
-        url: Url::parse(&url).expect("made of a password and a port"),
-        _keeper: Some(keeper),
-    })
+    Ok(Cluster { url: Url::parse(&url).expect("made of a password and a port"), _keeper: Some(keeper) })
 }
 
 fn free_port() -> std::io::Result<u16> {
@@ -111,16 +99,8 @@ fn free_port() -> std::io::Result<u16> {
 /// The first usual place for temporary files that every user may enter: a caller who is root hands the directory to
 /// another user.
 fn searchable_temp_dir() -> PathBuf {
-    let places = [
-        std::env::temp_dir(),
-        PathBuf::from("/tmp"),
-        PathBuf::from("/var/tmp"),
-    ];
-    let searchable = |place: &&PathBuf| {
-        place
-            .ancestors()
-            .all(|part| others_may_enter(part) || !part.has_root())
-    };
+    let places = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
+    let searchable = |place: &&PathBuf| place.ancestors().all(|part| others_may_enter(part) || !part.has_root());
     places.iter().find(searchable).unwrap_or(&places[0]).clone()
 }
 

@@ -20,13 +20,8 @@ impl PostgresDatabase {
         let mut url = server.clone();
         url.set_path(&name);
         let statement = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'");
-        execute(server, &statement)
-            .unwrap_or_else(|error| panic!("could not create a database for a test: {error}"));
-        PostgresDatabase {
-            name,
-            url,
-            server: server.clone(),
-        }
+        execute(server, &statement).unwrap_or_else(|error| panic!("could not create a database for a test: {error}"));
+        PostgresDatabase { name, url, server: server.clone() }
     }
 
     /// What `--database` takes: `postgres://user:password@host:port/name`.
@@ -46,9 +41,7 @@ impl PostgresDatabase {
     /// # Panics
     /// If the server does not let it connect.
     pub async fn connect(&self) -> Client {
-        connect(&self.url)
-            .await
-            .unwrap_or_else(|error| panic!("could not connect to {}: {error}", self.name))
+        connect(&self.url).await.unwrap_or_else(|error| panic!("could not connect to {}: {error}", self.name))
     }
 }
 

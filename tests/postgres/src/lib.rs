@@ -55,9 +55,7 @@ fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     CLUSTER
         .get_or_init(|| {
-            if let Some(url) =
-                std::env::var_os("CARDINE_TEST_POSTGRES").filter(|url| !url.is_empty())
-            {
+            if let Some(url) = std::env::var_os("CARDINE_TEST_POSTGRES").filter(|url| !url.is_empty()) {
                 let url = url.to_str().expect("CARDINE_TEST_POSTGRES is UTF-8");
                 return Some(Cluster::given(url));
             }
@@ -75,8 +73,7 @@ const MISSING: &str = "no PostgreSQL for the tests: neither CARDINE_TEST_POSTGRE
      (on Debian: apt-get install postgresql)";
 
 fn runs_in_ci() -> bool {
-    std::env::var_os("CI")
-        .is_some_and(|value| !value.is_empty() && value != "false" && value != "0")
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0")
 }
 
 /// Written past the test runner's capture of `eprintln!`, which hides the output of tests that pass.

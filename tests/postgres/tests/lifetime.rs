@@ -1,8 +1,5 @@
 //! The throw-away PostgreSQL holds what it promises: databases of their own, and nothing left behind.
-#![allow(
-    clippy::unwrap_used,
-    reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]"
-)]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -16,21 +13,12 @@ async fn each_database_is_empty_and_of_its_own() {
     let (Some(one), Some(other)) = (database(), database()) else {
         return;
     };
-    one.connect()
-        .await
-        .batch_execute("CREATE TABLE only_here (id int)")
-        .await
-        .unwrap();
+    one.connect().await.batch_execute("CREATE TABLE only_here (id int)").await.unwrap();
 
     assert_ne!(one.name(), other.name());
     assert_eq!(count_of_tables(&one).await, 1);
     assert_eq!(count_of_tables(&other).await, 0);
-    let encoding = other
-        .connect()
-        .await
-        .query_one("SHOW server_encoding", &[])
-        .await
-        .unwrap();
+    let encoding = other.connect().await.query_one("SHOW server_encoding", &[]).await.unwrap();
     assert_eq!(encoding.get::<_, &str>(0), "UTF8");
 }
 
@@ -57,16 +45,11 @@ fn server_and_files_go_when_the_process_is_killed() {
         print_data_directory_and_wait();
         return;
     }
-    if !cardine_test_postgres::is_available() || std::env::var_os("CARDINE_TEST_POSTGRES").is_some()
-    {
+    if !cardine_test_postgres::is_available() || std::env::var_os("CARDINE_TEST_POSTGRES").is_some() {
         return; // A given server is not ours to stop.
     }
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "server_and_files_go_when_the_process_is_killed",
-            "--nocapture",
-        ])
+        .args(["--exact", "server_and_files_go_when_the_process_is_killed", "--nocapture"])
         .env(CHILD, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -74,11 +57,7 @@ fn server_and_files_go_when_the_process_is_killed() {
         .unwrap();
     let directory = BufReader::new(child.stdout.take().unwrap())
         .lines()
-        .find_map(|line| {
-            line.unwrap()
-                .strip_prefix("data directory: ")
-                .map(str::to_owned)
-        })
+        .find_map(|line| line.unwrap().strip_prefix("data directory: ").map(str::to_owned))
         .expect("the child prints its server's directory");
     assert!(Path::new(&directory).parent().unwrap().exists());
 
@@ -94,18 +73,8 @@ fn server_and_files_go_when_the_process_is_killed() {
 
 fn print_data_directory_and_wait() {
     let database = database().expect("the parent process found a server");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let row = runtime.block_on(async {
-        database
-            .connect()
-            .await
-            .query_one("SHOW data_directory", &[])
-            .await
-            .unwrap()
-    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let row = runtime.block_on(async { database.connect().await.query_one("SHOW data_directory", &[]).await.unwrap() });
     println!("\ndata directory: {}", row.get::<_, &str>(0));
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).unwrap();
@@ -113,23 +82,10 @@ fn print_data_directory_and_wait() {
 
 async fn count_of_tables(database: &PostgresDatabase) -> i64 {
     let query = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
-    database
-        .connect()
-        .await
-        .query_one(query, &[])
-        .await
-        .unwrap()
-        .get(0)
+    database.connect().await.query_one(query, &[]).await.unwrap().get(0)
 }
 
 async fn exists(connected: &PostgresDatabase, name: &str) -> bool {
     let query = "SELECT count(*) FROM pg_database WHERE datname = $1";
-    connected
-        .connect()
-        .await
-        .query_one(query, &[&name])
-        .await
-        .unwrap()
-        .get::<_, i64>(0)
-        == 1
+    connected.connect().await.query_one(query, &[&name]).await.unwrap().get::<_, i64>(0) == 1
 }

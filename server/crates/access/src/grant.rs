@@ -41,11 +41,7 @@ pub struct ModuleGrant {
 impl ModuleGrant {
     /// The access to the field of this name: its own entry, else that of `*`, else none.
     pub fn field(&self, name: &str) -> FieldAccess {
-        self.fields
-            .get(name)
-            .or_else(|| self.fields.get("*"))
-            .copied()
-            .unwrap_or_default()
+        self.fields.get(name).or_else(|| self.fields.get("*")).copied().unwrap_or_default()
     }
 }
 

@@ -144,60 +144,30 @@ impl ModuleRights {
 
 fn everything(module: &Module) -> ModuleRights {
     let write = !module.platform;
-    let fields = module.fields.iter().map(|field| {
-        if write && !field.read_only {
-            FieldAccess::Write
-        } else {
-            FieldAccess::Read
-        }
-    });
-    ModuleRights {
-        create: write,
-        read: true,
-        update: write,
-        delete: write,
-        fields: fields.collect(),
-    }
+    let fields = module
+        .fields
+        .iter()
+        .map(|field| if write && !field.read_only { FieldAccess::Write } else { FieldAccess::Read });
+    ModuleRights { create: write, read: true, update: write, delete: write, fields: fields.collect() }
 }
 
 /// Users, groups and roles show their own fields and the id to everyone who is signed in, and are written by the admin API only.
 fn public_fields(module: &Module, signed_in: bool) -> ModuleRights {
     let visible = |field: &Field| signed_in && (!field.system || field.id == Module::ID);
-    let fields = module.fields.iter().map(|field| {
-        if visible(field) {
-            FieldAccess::Read
-        } else {
-            FieldAccess::None
-        }
-    });
-    ModuleRights {
-        read: signed_in,
-        fields: fields.collect(),
-        ..ModuleRights::default()
-    }
+    let fields = module.fields.iter().map(|field| if visible(field) { FieldAccess::Read } else { FieldAccess::None });
+    ModuleRights { read: signed_in, fields: fields.collect(), ..ModuleRights::default() }
 }
 
 fn granted(module: &Module, sources: &[&Grants]) -> ModuleRights {
-    let mut rights = ModuleRights {
-        fields: vec![FieldAccess::None; module.fields.len()],
-        ..ModuleRights::default()
-    };
+    let mut rights = ModuleRights { fields: vec![FieldAccess::None; module.fields.len()], ..ModuleRights::default() };
     for grant in sources.iter().filter_map(|grants| grants.modules.get(&module.name)) {
         rights.create |= grant.create;
         rights.read |= grant.read;
         rights.update |= grant.update;
         rights.delete |= grant.delete;
         for field in &module.fields {
-            let access = if comes_with_read(field.id) {
-                FieldAccess::Read
-            } else {
-                grant.field(&field.name)
-            };
-            let access = if field.read_only {
-                access.min(FieldAccess::Read)
-            } else {
-                access
-            };
+            let access = if comes_with_read(field.id) { FieldAccess::Read } else { grant.field(&field.name) };
+            let access = if field.read_only { access.min(FieldAccess::Read) } else { access };
             let slot = &mut rights.fields[field.id.0 as usize];
             *slot = (*slot).max(access);
         }
@@ -206,22 +176,12 @@ fn granted(module: &Module, sources: &[&Grants]) -> ModuleRights {
     if rights.read {
         rights
     } else {
-        ModuleRights {
-            fields: vec![FieldAccess::None; module.fields.len()],
-            ..ModuleRights::default()
-        }
+        ModuleRights { fields: vec![FieldAccess::None; module.fields.len()], ..ModuleRights::default() }
     }
 }
 
 fn comes_with_read(field: FieldId) -> bool {
-    [
-        Module::ID,
-        Module::VERSION,
-        Module::CREATED_AT,
-        Module::UPDATED_AT,
-        Module::DELETED_AT,
-    ]
-    .contains(&field)
+    [Module::ID, Module::VERSION, Module::CREATED_AT, Module::UPDATED_AT, Module::DELETED_AT].contains(&field)
 }
 
 /// A reference that leads nowhere the caller may see does not exist.
@@ -241,11 +201,7 @@ fn close_references(catalog: &Catalog, modules: &mut [ModuleRights]) {
 fn close_derived(catalog: &Catalog, modules: &mut [ModuleRights]) {
     let mut closed = Vec::new();
     for module in &catalog.modules {
-        for field in module
-            .fields
-            .iter()
-            .filter(|field| field.is_derived() && !is_published(field))
-        {
+        for field in module.fields.iter().filter(|field| field.is_derived() && !is_published(field)) {
             let readable = |(module, field): &(ModuleId, FieldId)| {
                 let rights = &modules[module.0 as usize];
                 rights.read && rights.access(*field) >= FieldAccess::Read

@@ -96,7 +96,10 @@ fn normalise(checks: &Checks, module: ModuleId, field: &Field, value: Value) -> 
         (FieldKind::Json { .. }, Value::Json(json)) => match checks.json_schemas.get(&(module, field.id)) {
             Some(schema) if !schema.is_valid(&json) => {
                 let faults = schema.iter_errors(&json).take(3).map(|fault| fault.to_string());
-                Err(("schema", format!("does not meet the field's JSON Schema: {}", faults.collect::<Vec<_>>().join("; "))))
+                Err((
+                    "schema",
+                    format!("does not meet the field's JSON Schema: {}", faults.collect::<Vec<_>>().join("; ")),
+                ))
             }
             _ => Ok(Value::Json(json)),
         },

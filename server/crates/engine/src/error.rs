@@ -57,15 +57,11 @@ impl From<StoreError> for EngineError {
                 Self::Unavailable
             }
             StoreError::Cancelled => Self::Unavailable,
-            StoreError::UniqueViolation { .. } => Self::Conflict {
-                message: "a record with this value exists already".to_owned(),
-                issues: Vec::new(),
-            },
+            StoreError::UniqueViolation { .. } => {
+                Self::Conflict { message: "a record with this value exists already".to_owned(), issues: Vec::new() }
+            }
             _ => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the database refused a statement"
-                );
+                tracing::error!(error = &error as &dyn std::error::Error, "the database refused a statement");
                 Self::Internal
             }
         }

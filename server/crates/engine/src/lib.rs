@@ -54,11 +54,7 @@ impl Engine {
     pub async fn open(store: Store) -> Result<Self, EngineError> {
         let catalog = Arc::new(change::bootstrap(&store).await?);
         let access = Arc::new(identity::bootstrap(&store).await?);
-        let snapshot = ArcSwap::from_pointee(Snapshot {
-            catalog,
-            access,
-            matcher: Arc::new(events::NoRuns),
-        });
+        let snapshot = ArcSwap::from_pointee(Snapshot { catalog, access, matcher: Arc::new(events::NoRuns) });
         let inner = Inner {
             store,
             snapshot,
@@ -91,11 +87,7 @@ impl Engine {
         let current = self.snapshot();
         let matcher = self.load_matcher(&current.catalog).await?;
         let (catalog, access) = (Arc::clone(&current.catalog), Arc::clone(&current.access));
-        self.0.snapshot.store(Arc::new(Snapshot {
-            catalog,
-            access,
-            matcher,
-        }));
+        self.0.snapshot.store(Arc::new(Snapshot { catalog, access, matcher }));
         Ok(())
     }
 
@@ -114,15 +106,7 @@ impl Engine {
         now: DateTime<Utc>,
         today: NaiveDate,
     ) -> RequestContext {
-        RequestContext {
-            snapshot,
-            actor,
-            now,
-            today,
-            request_id: Uuid::now_v7(),
-            depth: 0,
-            via: "api",
-        }
+        RequestContext { snapshot, actor, now, today, request_id: Uuid::now_v7(), depth: 0, via: "api" }
     }
 
     /// Waits until this process has written events since the last call; readers also poll, for other processes' events.
@@ -174,11 +158,7 @@ impl Engine {
             Arc::new(identity::load(self.store()).await?)
         };
         let matcher = self.load_matcher(&catalog).await?;
-        self.0.snapshot.store(Arc::new(Snapshot {
-            catalog,
-            access,
-            matcher,
-        }));
+        self.0.snapshot.store(Arc::new(Snapshot { catalog, access, matcher }));
         Ok(())
     }
 }

@@ -18,9 +18,7 @@ pub struct Record {
 impl Record {
     /// A record without any value.
     pub fn empty(module: &Module) -> Self {
-        Self {
-            values: vec![Value::Null; module.fields.len()],
-        }
+        Self { values: vec![Value::Null; module.fields.len()] }
     }
 
     /// From a row that holds the module's stored fields in their order.
@@ -63,10 +61,7 @@ impl Record {
 
     /// The fields whose values differ from those of `other`.
     pub fn changed(&self, other: &Self) -> Vec<FieldId> {
-        (0..self.values.len() as u32)
-            .map(FieldId)
-            .filter(|field| self.get(*field) != other.get(*field))
-            .collect()
+        (0..self.values.len() as u32).map(FieldId).filter(|field| self.get(*field) != other.get(*field)).collect()
     }
 }
 
@@ -146,10 +141,7 @@ pub fn value_of_json(field: &Field, json: &Json) -> Value {
         },
         Json::String(text) => value_of_text(field, text),
         Json::Array(values) if matches!(field.kind, FieldKind::MultiChoice { .. }) => {
-            let texts = values
-                .iter()
-                .filter_map(Json::as_str)
-                .map(|text| Value::Text(text.to_owned()));
+            let texts = values.iter().filter_map(Json::as_str).map(|text| Value::Text(text.to_owned()));
             Value::List(texts.collect())
         }
         other => Value::Json(other.clone()),
@@ -181,9 +173,9 @@ fn value_of_text(field: &Field, text: &str) -> Value {
         ScalarType::Decimal { .. } => Decimal::parse(text).map(Value::Decimal),
         ScalarType::Date => text.parse().ok().map(Value::Date),
         ScalarType::Time => NaiveTime::parse_from_str(text, "%H:%M:%S").ok().map(Value::Time),
-        ScalarType::DateTime => DateTime::parse_from_rfc3339(text)
-            .ok()
-            .map(|instant| Value::DateTime(instant.with_timezone(&Utc))),
+        ScalarType::DateTime => {
+            DateTime::parse_from_rfc3339(text).ok().map(|instant| Value::DateTime(instant.with_timezone(&Utc)))
+        }
         ScalarType::Json => Some(Value::Json(Json::String(text.to_owned()))),
         _ => Some(Value::Text(text.to_owned())),
     };

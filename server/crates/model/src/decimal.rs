@@ -31,17 +31,11 @@ enum Repr {
 
 impl Decimal {
     /// Zero.
-    pub const ZERO: Self = Self(Repr::Small {
-        digits: 0,
-        scale: 0,
-    });
+    pub const ZERO: Self = Self(Repr::Small { digits: 0, scale: 0 });
 
     /// A whole number.
     pub fn from_i64(number: i64) -> Self {
-        Self(Repr::Small {
-            digits: i128::from(number),
-            scale: 0,
-        })
+        Self(Repr::Small { digits: i128::from(number), scale: 0 })
     }
 
     /// `mantissa` / 10^`scale`.
@@ -62,11 +56,7 @@ impl Decimal {
 
     /// The number without its sign.
     pub fn abs(&self) -> Self {
-        if self.is_negative() {
-            -self
-        } else {
-            self.clone()
-        }
+        if self.is_negative() { -self } else { self.clone() }
     }
 
     /// Whether it is zero.
@@ -88,20 +78,14 @@ impl Decimal {
             return None;
         }
         // self / divisor · 10^20 = (a · 10^(20 + scale of b)) / (b · 10^(scale of a))
-        let raise =
-            i64::from(QUOTIENT_SCALE) + i64::from(divisor.scale()) - i64::from(self.scale());
+        let raise = i64::from(QUOTIENT_SCALE) + i64::from(divisor.scale()) - i64::from(self.scale());
         let raise_dividend = u32::try_from(raise).unwrap_or(0);
         let raise_divisor = u32::try_from(-raise).unwrap_or(0);
-        if let (Repr::Small { digits: a, .. }, Repr::Small { digits: b, .. }) =
-            (&self.0, &divisor.0)
-        {
+        if let (Repr::Small { digits: a, .. }, Repr::Small { digits: b, .. }) = (&self.0, &divisor.0) {
             let raised = power_of_ten(raise_dividend).and_then(|power| a.checked_mul(power));
             let divided = power_of_ten(raise_divisor).and_then(|power| b.checked_mul(power));
             if let (Some(raised), Some(divided)) = (raised, divided) {
-                return Some(Self::from_parts(
-                    raised.checked_div(divided)?,
-                    QUOTIENT_SCALE,
-                ));
+                return Some(Self::from_parts(raised.checked_div(divided)?, QUOTIENT_SCALE));
             }
         }
         let dividend = self.big_digits().into_owned() * big_power_of_ten(raise_dividend);
@@ -130,21 +114,13 @@ impl Decimal {
         if let (Repr::Small { digits, .. }, Some(unit)) = (&self.0, power_of_ten(own - scale)) {
             let (quotient, rest) = (digits / unit, digits % unit);
             // `unit` is even, and half of it is compared so that doubling `rest` cannot overflow.
-            let away = if rest.abs() >= unit / 2 {
-                digits.signum()
-            } else {
-                0
-            };
+            let away = if rest.abs() >= unit / 2 { digits.signum() } else { 0 };
             return Self::from_parts(quotient + away, scale);
         }
         let digits = self.big_digits();
         let unit = big_power_of_ten(own - scale);
         let (quotient, rest) = (digits.as_ref() / &unit, digits.as_ref() % &unit);
-        let away = if rest.abs() * 2 >= unit {
-            digits.signum()
-        } else {
-            BigInt::zero()
-        };
+        let away = if rest.abs() * 2 >= unit { digits.signum() } else { BigInt::zero() };
         Self::from_big(quotient + away, scale)
     }
 
@@ -165,9 +141,7 @@ impl Decimal {
         let all = match &self.0 {
             Repr::Small { digits: 0, .. } => 0,
             Repr::Small { digits, .. } => digits.unsigned_abs().ilog10() + 1,
-            Repr::Big { digits, .. } => {
-                u32::try_from(digits.magnitude().to_str_radix(10).len()).unwrap_or(u32::MAX)
-            }
+            Repr::Big { digits, .. } => u32::try_from(digits.magnitude().to_str_radix(10).len()).unwrap_or(u32::MAX),
         };
         all.saturating_sub(self.scale())
     }
@@ -196,10 +170,7 @@ impl Decimal {
         }
         match digits.to_i128() {
             Some(small) if small != i128::MIN => Self::from_parts(small, scale),
-            _ => Self(Repr::Big {
-                digits: Box::new(digits),
-                scale,
-            }),
+            _ => Self(Repr::Big { digits: Box::new(digits), scale }),
         }
     }
 
@@ -249,10 +220,7 @@ impl Mul for &Decimal {
         {
             return Decimal::from_parts(product, scale);
         }
-        Decimal::from_big(
-            self.big_digits().as_ref() * other.big_digits().as_ref(),
-            scale,
-        )
+        Decimal::from_big(self.big_digits().as_ref() * other.big_digits().as_ref(), scale)
     }
 }
 
@@ -261,10 +229,7 @@ impl Neg for &Decimal {
 
     fn neg(self) -> Decimal {
         match &self.0 {
-            Repr::Small { digits, scale } => Decimal(Repr::Small {
-                digits: -digits,
-                scale: *scale,
-            }),
+            Repr::Small { digits, scale } => Decimal(Repr::Small { digits: -digits, scale: *scale }),
             Repr::Big { digits, scale } => Decimal::from_big(-digits.as_ref(), *scale),
         }
     }
@@ -288,39 +253,19 @@ impl Ord for Decimal {
 
 /// Both numbers' digits at one scale, if they fit.
 fn aligned(a: &Decimal, b: &Decimal) -> Option<(i128, i128, u32)> {
-    let (
-        Repr::Small {
-            digits: a,
-            scale: a_scale,
-        },
-        Repr::Small {
-            digits: b,
-            scale: b_scale,
-        },
-    ) = (&a.0, &b.0)
-    else {
+    let (Repr::Small { digits: a, scale: a_scale }, Repr::Small { digits: b, scale: b_scale }) = (&a.0, &b.0) else {
         return None;
     };
     Some(match a_scale.cmp(b_scale) {
         Ordering::Equal => (*a, *b, *a_scale),
-        Ordering::Less => (
-            a.checked_mul(power_of_ten(b_scale - a_scale)?)?,
-            *b,
-            *b_scale,
-        ),
-        Ordering::Greater => (
-            *a,
-            b.checked_mul(power_of_ten(a_scale - b_scale)?)?,
-            *a_scale,
-        ),
+        Ordering::Less => (a.checked_mul(power_of_ten(b_scale - a_scale)?)?, *b, *b_scale),
+        Ordering::Greater => (*a, b.checked_mul(power_of_ten(a_scale - b_scale)?)?, *a_scale),
     })
 }
 
 fn aligned_big(a: &Decimal, b: &Decimal) -> (BigInt, BigInt, u32) {
     let scale = a.scale().max(b.scale());
-    let raise = |number: &Decimal| {
-        number.big_digits().into_owned() * big_power_of_ten(scale - number.scale())
-    };
+    let raise = |number: &Decimal| number.big_digits().into_owned() * big_power_of_ten(scale - number.scale());
     (raise(a), raise(b), scale)
 }
 
@@ -329,10 +274,7 @@ fn power_of_ten(exponent: u32) -> Option<i128> {
 }
 
 fn big_power_of_ten(exponent: u32) -> BigInt {
-    BigInt::from_biguint(
-        Sign::Plus,
-        bigdecimal::num_bigint::BigUint::from(10_u8).pow(exponent),
-    )
+    BigInt::from_biguint(Sign::Plus, bigdecimal::num_bigint::BigUint::from(10_u8).pow(exponent))
 }
 
 #[cfg(test)]

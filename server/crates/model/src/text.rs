@@ -26,12 +26,7 @@ pub fn sort_key(text: &str) -> Cow<'_, str> {
     if folded.is_ascii() {
         return folded;
     }
-    Cow::Owned(
-        folded
-            .nfd()
-            .filter(|character| !is_mark(*character))
-            .collect(),
-    )
+    Cow::Owned(folded.nfd().filter(|character| !is_mark(*character)).collect())
 }
 
 /// How single code points beyond ASCII fold, for databases to do exactly the same.
@@ -47,11 +42,7 @@ pub struct FoldTables {
 
 /// The tables of [`fold`], in the order of code points.
 pub fn fold_tables() -> FoldTables {
-    let mut tables = FoldTables {
-        from: String::new(),
-        to: String::new(),
-        expansions: Vec::new(),
-    };
+    let mut tables = FoldTables { from: String::new(), to: String::new(), expansions: Vec::new() };
     for character in '\u{80}'..=char::MAX {
         let mut buffer = [0_u8; 4];
         let text: &str = character.encode_utf8(&mut buffer);
@@ -81,14 +72,9 @@ mod tests {
 
     #[test]
     fn case_does_not_matter_when_folded() {
-        for (a, b) in [
-            ("Straße", "STRASSE"),
-            ("ΣΊΣΥΦΟΣ", "σίσυφος"),
-            ("ŀOAD", "ĿOad"),
-            ("ﬃ", "FFI"),
-            ("K", "k"),
-            ("Ǆ", "ǆ"),
-        ] {
+        for (a, b) in
+            [("Straße", "STRASSE"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("ŀOAD", "ĿOad"), ("ﬃ", "FFI"), ("K", "k"), ("Ǆ", "ǆ")]
+        {
             assert_eq!(fold(a), fold(b), "{a} {b}");
         }
         // Not the Turkic mapping, and marks matter.
@@ -122,19 +108,10 @@ mod tests {
     fn the_tables_hold_pairs() {
         let tables = fold_tables();
         assert_eq!(tables.from.chars().count(), tables.to.chars().count());
-        assert!(
-            tables.from.chars().count() > 1300 && tables.expansions.len() > 100,
-            "{}",
-            tables.from.chars().count()
-        );
+        assert!(tables.from.chars().count() > 1300 && tables.expansions.len() > 100, "{}", tables.from.chars().count());
         assert!(tables.expansions.contains(&('ß', "ss".to_owned())));
         // Nothing that comes out folds again, so that the order of replacing cannot matter.
-        for text in tables
-            .expansions
-            .iter()
-            .map(|(_, to)| to.as_str())
-            .chain([tables.to.as_str()])
-        {
+        for text in tables.expansions.iter().map(|(_, to)| to.as_str()).chain([tables.to.as_str()]) {
             assert_eq!(fold(text), text);
         }
     }

@@ -129,10 +129,7 @@ impl Writer<'_> {
                     .into_iter()
                     .map(|target| {
                         let mut hops = path.hops.clone();
-                        hops.push(Hop {
-                            field: field.id,
-                            target,
-                        });
+                        hops.push(Hop { field: field.id, target });
                         let alias = self.join(source, &hops);
                         column(&alias, "id")
                     })
@@ -169,11 +166,7 @@ impl Writer<'_> {
         let mut related = self.source(relation.module, visibility);
         let reference = catalog.field(relation.module, relation.field);
         let mut conditions = vec![
-            format!(
-                "{} = {}",
-                column(&related.alias, stored_column(reference)),
-                column(&record, "id")
-            ),
+            format!("{} = {}", column(&related.alias, stored_column(reference)), column(&record, "id")),
             self.live_and_visible(relation.module, &related.alias.clone(), visibility),
         ];
         if let Some(filter) = &rollup.filter {
@@ -185,11 +178,7 @@ impl Writer<'_> {
         if !tail.is_empty() {
             conditions.push(format!("{result} IS NOT NULL"));
         }
-        format!(
-            "(SELECT {result} FROM {} WHERE {}{tail})",
-            self.from(&related),
-            conditions.join(" AND ")
-        )
+        format!("(SELECT {result} FROM {} WHERE {}{tail})", self.from(&related), conditions.join(" AND "))
     }
 
     /// The select item of an aggregate, and what must stand behind the conditions for it.
@@ -203,11 +192,7 @@ impl Writer<'_> {
         // A formula over numbers is a decimal until it is shown, whatever it returns.
         let decimal = matches!(scalar, ScalarType::Decimal { .. }) || (field.is_derived() && scalar.is_number());
         let sum = if sqlite { format!("cardine_sum({value})") } else { format!("sum({value})::numeric") };
-        let comparable = if sqlite && decimal {
-            format!("{value} {DECIMAL_COLLATION}")
-        } else {
-            value.clone()
-        };
+        let comparable = if sqlite && decimal { format!("{value} {DECIMAL_COLLATION}") } else { value.clone() };
         let result = match function {
             RollupFunction::Count => format!("count({value})"),
             RollupFunction::CountDistinct => format!("count(DISTINCT {comparable})"),
@@ -217,10 +202,7 @@ impl Writer<'_> {
             RollupFunction::Min | RollupFunction::Max if scalar.is_text() => {
                 let direction = if function == RollupFunction::Min { "ASC" } else { "DESC" };
                 let key = format!("cardine_sort_key({value})");
-                return (
-                    value.clone(),
-                    format!(" ORDER BY {key} {direction}, {value} {direction} LIMIT 1"),
-                );
+                return (value.clone(), format!(" ORDER BY {key} {direction}, {value} {direction} LIMIT 1"));
             }
             RollupFunction::Min => format!("min({comparable})"),
             RollupFunction::Max => format!("max({comparable})"),
@@ -257,10 +239,7 @@ impl Writer<'_> {
                 self.rule(otherwise, source, hops)
             ),
             Expr::In(x, list) if list.is_empty() => {
-                format!(
-                    "(CASE WHEN {} IS NULL THEN NULL ELSE 1 = 0 END)",
-                    self.rule(x, source, hops)
-                )
+                format!("(CASE WHEN {} IS NULL THEN NULL ELSE 1 = 0 END)", self.rule(x, source, hops))
             }
             Expr::In(x, list) => {
                 let collation = self.number_collation(self.is_number(x, source.module, hops));
@@ -269,9 +248,7 @@ impl Writer<'_> {
                 format!("({x}{collation} IN ({}))", list.join(", "))
             }
             Expr::Call(function, arguments) => {
-                let number = arguments
-                    .first()
-                    .is_some_and(|first| self.is_number(first, source.module, hops));
+                let number = arguments.first().is_some_and(|first| self.is_number(first, source.module, hops));
                 let digits = match arguments.get(1) {
                     Some(Expr::Literal(Value::Decimal(digits))) => digits.to_i64().unwrap_or_default(),
                     Some(Expr::Literal(Value::Integer(digits))) => *digits,
@@ -279,21 +256,15 @@ impl Writer<'_> {
                 };
                 // The digits of `round` stand in the text: PostgreSQL refuses a parameter that no text uses.
                 let rendered = if *function == Function::Round { 1 } else { arguments.len() };
-                let arguments: Vec<String> = arguments
-                    .iter()
-                    .take(rendered)
-                    .map(|argument| self.rule(argument, source, hops))
-                    .collect();
+                let arguments: Vec<String> =
+                    arguments.iter().take(rendered).map(|argument| self.rule(argument, source, hops)).collect();
                 self.call(*function, &arguments, number, digits)
             }
         }
     }
 
     fn rule_field(&mut self, source: &mut Source, hops: &[Hop], path: &FieldPath) -> String {
-        let path = FieldPath {
-            hops: [hops, &path.hops].concat(),
-            field: path.field,
-        };
+        let path = FieldPath { hops: [hops, &path.hops].concat(), field: path.field };
         let catalog = self.catalog;
         let module = path.hops.last().map_or(source.module, |hop| hop.target);
         let field = catalog.field(module, path.field);
@@ -373,27 +344,17 @@ impl Writer<'_> {
             Function::Abs => self.number_function("abs", "cardine_abs", first),
             Function::Coalesce => format!("coalesce({all})"),
             Function::Least | Function::Greatest => {
-                let (sqlite_name, postgres_name) = if function == Function::Least {
-                    ("min", "least")
-                } else {
-                    ("max", "greatest")
-                };
+                let (sqlite_name, postgres_name) =
+                    if function == Function::Least { ("min", "least") } else { ("max", "greatest") };
                 if sqlite {
                     // With several arguments SQLite's min and max are null if one is, and compare by the first one's collation.
-                    let rest: String = arguments
-                        .iter()
-                        .skip(1)
-                        .map(|argument| format!(", {argument}"))
-                        .collect();
+                    let rest: String = arguments.iter().skip(1).map(|argument| format!(", {argument}")).collect();
                     let rest = if rest.is_empty() { format!(", {first}") } else { rest };
                     format!("{sqlite_name}({first}{}{rest})", self.number_collation(number))
                 } else {
                     // PostgreSQL's ignore nulls.
                     let nulls: Vec<String> = arguments.iter().map(|argument| format!("{argument} IS NULL")).collect();
-                    format!(
-                        "(CASE WHEN {} THEN NULL ELSE {postgres_name}({all}) END)",
-                        nulls.join(" OR ")
-                    )
+                    format!("(CASE WHEN {} THEN NULL ELSE {postgres_name}({all}) END)", nulls.join(" OR "))
                 }
             }
             Function::Size if sqlite => format!("CAST(length({first}) AS TEXT)"),
@@ -423,11 +384,7 @@ impl Writer<'_> {
     }
 
     fn number_collation(&self, number: bool) -> String {
-        if number && self.dialect == Dialect::Sqlite {
-            format!(" {DECIMAL_COLLATION}")
-        } else {
-            String::new()
-        }
+        if number && self.dialect == Dialect::Sqlite { format!(" {DECIMAL_COLLATION}") } else { String::new() }
     }
 
     /// Whether an expression's type is a number; null literals take the other operand's type.

@@ -12,6 +12,6 @@ mod statement;
 pub mod write;
 mod writer;
 
-pub use locate::locate_records;
 pub use list::{Found, ListStatements, render_list};
+pub use locate::locate_records;
 pub use statement::{ColumnType, Dialect, Param, Statement, Transform};

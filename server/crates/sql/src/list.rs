@@ -48,12 +48,7 @@ pub fn render_list(
     found: Found,
 ) -> ListStatements {
     let list = list.get();
-    let making = Making {
-        dialect,
-        catalog,
-        rights,
-        found,
-    };
+    let making = Making { dialect, catalog, rights, found };
     ListStatements {
         rows: list.rows.then(|| making.root_rows(list)),
         count: list.count.then(|| making.root_count(list)),
@@ -104,16 +99,9 @@ impl Making<'_> {
         let order = writer.order(&mut source, list);
         let limit = writer.limit(&list.page);
         let from = writer.from(&source);
-        let text = format!(
-            "SELECT {} FROM {from} WHERE {}{order}{limit}",
-            outputs.join(", "),
-            conditions.join(" AND ")
-        );
-        Statement {
-            text,
-            params: writer.into_params(),
-            columns,
-        }
+        let text =
+            format!("SELECT {} FROM {from} WHERE {}{order}{limit}", outputs.join(", "), conditions.join(" AND "));
+        Statement { text, params: writer.into_params(), columns }
     }
 
     fn root_count(&self, list: &List) -> Statement {
@@ -122,11 +110,7 @@ impl Making<'_> {
         let conditions = writer.conditions(&mut source, &unpaged(list), None, self.found);
         let from = writer.from(&source);
         let text = format!("SELECT count(*) FROM {from} WHERE {}", conditions.join(" AND "));
-        Statement {
-            text,
-            params: writer.into_params(),
-            columns: vec![ColumnType::Integer],
-        }
+        Statement { text, params: writer.into_params(), columns: vec![ColumnType::Integer] }
     }
 
     fn nested_rows(&self, list: &List, link: &str) -> Statement {
@@ -136,11 +120,8 @@ impl Making<'_> {
             Dialect::Postgres => {
                 let mut source = writer.source(list.module, Visibility::Caller);
                 let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
-                let outputs: Vec<String> = outputs
-                    .iter()
-                    .enumerate()
-                    .map(|(position, value)| format!("{value} AS c{position}"))
-                    .collect();
+                let outputs: Vec<String> =
+                    outputs.iter().enumerate().map(|(position, value)| format!("{value} AS c{position}")).collect();
                 let linked = format!("{} = p.id", column(&source.alias, link));
                 let conditions = writer.conditions(&mut source, list, Some(linked), Found::Asked);
                 let order = writer.order(&mut source, list);
@@ -151,10 +132,7 @@ impl Making<'_> {
                     outputs.join(", "),
                     conditions.join(" AND ")
                 );
-                (
-                    format!("SELECT p.id, c.* FROM unnest({parents}) AS p(id) CROSS JOIN LATERAL ({inner}) c"),
-                    columns,
-                )
+                (format!("SELECT p.id, c.* FROM unnest({parents}) AS p(id) CROSS JOIN LATERAL ({inner}) c"), columns)
             }
             Dialect::Sqlite => {
                 let mut picked = writer.source(list.module, Visibility::Caller);
@@ -170,9 +148,7 @@ impl Making<'_> {
                 );
                 let mut source = writer.source(list.module, Visibility::Caller);
                 let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
-                let order = writer
-                    .order(&mut source, list)
-                    .replacen(" ORDER BY ", " ORDER BY p.key, ", 1);
+                let order = writer.order(&mut source, list).replacen(" ORDER BY ", " ORDER BY p.key, ", 1);
                 let table = writer.from(&source);
                 let text = format!(
                     "SELECT p.value, {} FROM json_each({parents}) p CROSS JOIN {table} WHERE {}.rowid IN ({inner}){order}",
@@ -183,11 +159,7 @@ impl Making<'_> {
             }
         };
         let columns = [vec![ColumnType::Id], columns].concat();
-        Statement {
-            text,
-            params: writer.into_params(),
-            columns,
-        }
+        Statement { text, params: writer.into_params(), columns }
     }
 
     fn nested_count(&self, list: &List, link: &str) -> Statement {
@@ -198,31 +170,16 @@ impl Making<'_> {
         let linked = writer.among(&parent, &parents);
         let conditions = writer.conditions(&mut source, &unpaged(list), Some(linked), Found::Asked);
         let from = writer.from(&source);
-        let text = format!(
-            "SELECT {parent}, count(*) FROM {from} WHERE {} GROUP BY {parent}",
-            conditions.join(" AND ")
-        );
-        Statement {
-            text,
-            params: writer.into_params(),
-            columns: vec![ColumnType::Id, ColumnType::Integer],
-        }
+        let text =
+            format!("SELECT {parent}, count(*) FROM {from} WHERE {} GROUP BY {parent}", conditions.join(" AND "));
+        Statement { text, params: writer.into_params(), columns: vec![ColumnType::Id, ColumnType::Integer] }
     }
 }
 
 /// The same list without its page, for counting.
 fn unpaged(list: &List) -> List {
-    let page = Page {
-        after: None,
-        before: None,
-        ..list.page.clone()
-    };
-    List {
-        page,
-        outputs: Vec::new(),
-        children: Vec::new(),
-        ..list.clone()
-    }
+    let page = Page { after: None, before: None, ..list.page.clone() };
+    List { page, outputs: Vec::new(), children: Vec::new(), ..list.clone() }
 }
 
 impl Writer<'_> {
@@ -283,11 +240,7 @@ impl Writer<'_> {
                 false => "NULLS LAST",
             };
             let (_, field) = self.end(source.module, &key.path);
-            let nulls = if key.path.hops.is_empty() && never_null(field) {
-                String::new()
-            } else {
-                format!(" {nulls}")
-            };
+            let nulls = if key.path.hops.is_empty() && never_null(field) { String::new() } else { format!(" {nulls}") };
             let mut values = self.order_values(source, key).into_iter();
             keys.extend(values.next().map(|value| format!("{value} {direction}{nulls}")));
             // A text is null where its sort key is, so nulls are in their place already; and a second word on nulls keeps
@@ -319,10 +272,7 @@ impl Writer<'_> {
             }
         };
         if let Some(offset) = page.offset {
-            text.push_str(&format!(
-                " OFFSET {}",
-                self.typed_param(Param::Slot(offset, Transform::None), "bigint")
-            ));
+            text.push_str(&format!(" OFFSET {}", self.typed_param(Param::Slot(offset, Transform::None), "bigint")));
         }
         text
     }
@@ -346,11 +296,7 @@ impl Writer<'_> {
         let own = self.order_values(source, key);
         let plain = self.shown(source, &key.path);
         if value.is_null {
-            return if nulls_ahead {
-                "1 = 0".to_owned()
-            } else {
-                format!("{plain} IS NOT NULL")
-            };
+            return if nulls_ahead { "1 = 0".to_owned() } else { format!("{plain} IS NOT NULL") };
         }
         let operator = if key.descending == before { ">" } else { "<" };
         let theirs = self.keyset_params(source, key, value);
@@ -358,11 +304,7 @@ impl Writer<'_> {
             ([own], [theirs]) => format!("{own} {operator} {theirs}"),
             (own, theirs) => format!("({}) {operator} ({})", own.join(", "), theirs.join(", ")),
         };
-        if nulls_ahead {
-            format!("({compared} OR {plain} IS NULL)")
-        } else {
-            compared
-        }
+        if nulls_ahead { format!("({compared} OR {plain} IS NULL)") } else { compared }
     }
 
     fn level(&mut self, source: &mut Source, key: &OrderKey, value: KeysetValue) -> String {
@@ -371,11 +313,7 @@ impl Writer<'_> {
             return format!("{} IS NULL", self.shown(source, &key.path));
         }
         let theirs = self.keyset_params(source, key, value);
-        let equal: Vec<String> = own
-            .iter()
-            .zip(&theirs)
-            .map(|(own, theirs)| format!("{own} = {theirs}"))
-            .collect();
+        let equal: Vec<String> = own.iter().zip(&theirs).map(|(own, theirs)| format!("{own} = {theirs}")).collect();
         equal.join(" AND ")
     }
 

@@ -29,8 +29,11 @@ pub fn locate_records(dialect: Dialect, catalog: &Catalog, rights: &Rights) -> O
         [] => return None,
         [all] => all.clone(),
         several => {
-            let several: Vec<String> =
-                several.iter().enumerate().map(|(number, group)| format!("SELECT * FROM ({group}) g{number}")).collect();
+            let several: Vec<String> = several
+                .iter()
+                .enumerate()
+                .map(|(number, group)| format!("SELECT * FROM ({group}) g{number}"))
+                .collect();
             several.join(" UNION ALL ")
         }
     };

@@ -45,13 +45,7 @@ struct Join {
 
 impl<'a> Writer<'a> {
     pub fn new(dialect: Dialect, catalog: &'a Catalog, rights: &'a Rights) -> Self {
-        Self {
-            dialect,
-            catalog,
-            rights,
-            params: Vec::new(),
-            aliases: 0,
-        }
+        Self { dialect, catalog, rights, params: Vec::new(), aliases: 0 }
     }
 
     /// The placeholder of `param`; equal parameters share one.
@@ -81,12 +75,7 @@ impl<'a> Writer<'a> {
     }
 
     pub fn source(&mut self, module: ModuleId, visibility: Visibility) -> Source {
-        Source {
-            module,
-            alias: self.alias(),
-            visibility,
-            joins: Vec::new(),
-        }
+        Source { module, alias: self.alias(), visibility, joins: Vec::new() }
     }
 
     fn alias(&mut self) -> String {
@@ -111,11 +100,7 @@ impl<'a> Writer<'a> {
         let mut condition = format!("{} = {}", column(&alias, "id"), column(&from, stored_column(reference)));
         condition.push_str(" AND ");
         condition.push_str(&self.live_and_visible(last.target, &alias, source.visibility));
-        source.joins.push(Join {
-            hops: hops.to_vec(),
-            alias: alias.clone(),
-            condition,
-        });
+        source.joins.push(Join { hops: hops.to_vec(), alias: alias.clone(), condition });
         alias
     }
 
@@ -188,11 +173,7 @@ impl<'a> Writer<'a> {
                         format!("EXISTS (SELECT 1 FROM {table} {parent} WHERE {condition})")
                     })
                     .collect();
-                Some(if parents.is_empty() {
-                    "1 = 0".to_owned()
-                } else {
-                    format!("({})", parents.join(" OR "))
-                })
+                Some(if parents.is_empty() { "1 = 0".to_owned() } else { format!("({})", parents.join(" OR ")) })
             }
         }
     }

@@ -29,10 +29,7 @@ fn decimal_of(number: &BigDecimal) -> Decimal {
     if scale >= 0 {
         Decimal::from_big(digits, u32::try_from(scale).expect("small"))
     } else {
-        Decimal::from_big(
-            digits * big_power_of_ten(u32::try_from(-scale).expect("small")),
-            0,
-        )
+        Decimal::from_big(digits * big_power_of_ten(u32::try_from(-scale).expect("small")), 0)
     }
 }
 
@@ -127,15 +124,7 @@ proptest! {
 
 #[test]
 fn only_plain_notation_is_read() {
-    for text in [
-        "0",
-        "-0",
-        "007",
-        "12.50",
-        "-0.001",
-        "12345678901234567890.123",
-        &"9".repeat(100),
-    ] {
+    for text in ["0", "-0", "007", "12.50", "-0.001", "12345678901234567890.123", &"9".repeat(100)] {
         assert!(Decimal::parse(text).is_some(), "{text}");
     }
     for text in [
@@ -162,10 +151,7 @@ fn only_plain_notation_is_read() {
 
 #[test]
 fn equal_numbers_are_one_key() {
-    let set: HashSet<Decimal> = ["1", "1.0", "1.00", "01"]
-        .into_iter()
-        .map(decimal)
-        .collect();
+    let set: HashSet<Decimal> = ["1", "1.0", "1.00", "01"].into_iter().map(decimal).collect();
     assert_eq!(set.len(), 1);
     assert_ne!(decimal("1"), decimal("1.01"));
     assert_eq!(decimal("-0.0"), Decimal::ZERO);
@@ -186,17 +172,9 @@ fn fixed_text_has_exactly_its_digits() {
         ("100", 3, "100.000"),
         ("0.05", 4, "0.0500"),
         ("999.995", 2, "1000.00"),
-        (
-            "12345678901234567890123456789012345678901.5",
-            0,
-            "12345678901234567890123456789012345678902",
-        ),
+        ("12345678901234567890123456789012345678901.5", 0, "12345678901234567890123456789012345678902"),
     ] {
-        assert_eq!(
-            decimal(number).to_fixed(scale),
-            fixed,
-            "{number} to {scale}"
-        );
+        assert_eq!(decimal(number).to_fixed(scale), fixed, "{number} to {scale}");
     }
     let mut out = b"amount: ".to_vec();
     decimal("1.2").write_fixed(2, &mut out);
@@ -205,39 +183,18 @@ fn fixed_text_has_exactly_its_digits() {
 
 #[test]
 fn quotients_are_cut_and_not_rounded() {
-    let third = decimal("2")
-        .checked_div_20(&decimal("3"))
-        .expect("not zero");
+    let third = decimal("2").checked_div_20(&decimal("3")).expect("not zero");
     assert_eq!(third.to_string(), "0.66666666666666666666");
-    assert_eq!(
-        decimal("-2")
-            .checked_div_20(&decimal("3"))
-            .expect("not zero")
-            .to_string(),
-        "-0.66666666666666666666"
-    );
-    assert_eq!(
-        decimal("1").checked_div_20(&decimal("8")),
-        Some(decimal("0.125"))
-    );
+    assert_eq!(decimal("-2").checked_div_20(&decimal("3")).expect("not zero").to_string(), "-0.66666666666666666666");
+    assert_eq!(decimal("1").checked_div_20(&decimal("8")), Some(decimal("0.125")));
     assert_eq!(decimal("1").checked_div_20(&decimal("0.00")), None);
 }
 
 #[test]
 fn digits_are_counted_without_meaningless_zeros() {
-    for (number, integer, fraction) in [
-        ("0", 0, 0),
-        ("0.5", 0, 1),
-        ("0.05", 0, 2),
-        ("10", 2, 0),
-        ("0012.340", 2, 2),
-    ] {
+    for (number, integer, fraction) in [("0", 0, 0), ("0.5", 0, 1), ("0.05", 0, 2), ("10", 2, 0), ("0012.340", 2, 2)] {
         let number = decimal(number);
-        assert_eq!(
-            (number.integer_digits(), number.fraction_digits()),
-            (integer, fraction),
-            "{number}"
-        );
+        assert_eq!((number.integer_digits(), number.fraction_digits()), (integer, fraction), "{number}");
     }
     assert_eq!(decimal(&"9".repeat(60)).total_digits(), 60);
 }

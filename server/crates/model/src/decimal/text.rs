@@ -18,34 +18,14 @@ impl Decimal {
         }
         let plain = Plain::parse(text)?;
         let scale = u32::try_from(plain.fraction.len()).ok()?;
-        let digits = || {
-            plain
-                .integer
-                .bytes()
-                .chain(plain.fraction.bytes())
-                .map(|byte| byte - b'0')
-        };
+        let digits = || plain.integer.bytes().chain(plain.fraction.bytes()).map(|byte| byte - b'0');
         if plain.integer.len() + plain.fraction.len() <= 38 {
             let magnitude = digits().fold(0_i128, |number, digit| number * 10 + i128::from(digit));
-            return Some(Self::from_parts(
-                if plain.negative {
-                    -magnitude
-                } else {
-                    magnitude
-                },
-                scale,
-            ));
+            return Some(Self::from_parts(if plain.negative { -magnitude } else { magnitude }, scale));
         }
-        let sign = if plain.negative {
-            Sign::Minus
-        } else {
-            Sign::Plus
-        };
+        let sign = if plain.negative { Sign::Minus } else { Sign::Plus };
         let digits: Vec<u8> = digits().collect();
-        Some(Self::from_big(
-            BigInt::from_radix_be(sign, &digits, 10)?,
-            scale,
-        ))
+        Some(Self::from_big(BigInt::from_radix_be(sign, &digits, 10)?, scale))
     }
 
     /// The number rounded half away from zero, with exactly `scale` digits after the point; zero has no sign.
@@ -94,10 +74,7 @@ impl Decimal {
         out.extend_from_slice(&digits[..integer]);
         if scale > 0 {
             out.push(b'.');
-            out.extend(std::iter::repeat_n(
-                b'0',
-                scale.saturating_sub(digits.len()),
-            ));
+            out.extend(std::iter::repeat_n(b'0', scale.saturating_sub(digits.len())));
             out.extend_from_slice(&digits[integer..]);
         }
     }
@@ -144,28 +121,19 @@ impl<'a> Plain<'a> {
             None => (false, text),
         };
         let (integer, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
-        let is_digits =
-            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !is_digits(integer) || !is_digits(fraction) {
             return None;
         }
         let integer = integer.trim_start_matches('0');
         let fraction = fraction.trim_end_matches('0');
         let is_zero = integer.is_empty() && fraction.is_empty();
-        Some(Self {
-            negative: negative && !is_zero,
-            integer,
-            fraction,
-        })
+        Some(Self { negative: negative && !is_zero, integer, fraction })
     }
 
     fn cmp(&self, other: &Self) -> Ordering {
         let magnitude = || {
-            let by_integer = self
-                .integer
-                .len()
-                .cmp(&other.integer.len())
-                .then_with(|| self.integer.cmp(other.integer));
+            let by_integer = self.integer.len().cmp(&other.integer.len()).then_with(|| self.integer.cmp(other.integer));
             // Without trailing zeros, the order of fractions is that of their texts: "5" is above "25", and "2" below it.
             by_integer.then_with(|| self.fraction.cmp(other.fraction))
         };

@@ -38,27 +38,16 @@ fn parse_all(documents: &[(&str, &str)]) -> Result<Vec<ModuleDefinition>, Vec<Mo
         let module = || file.trim_end_matches(".json").to_owned();
         match serde_json::from_str(text) {
             Err(error) => {
-                let issue =
-                    crate::Issue::new(Vec::new(), "json", format!("not a JSON document: {error}"));
-                issues.push(ModuleIssue {
-                    module: module(),
-                    issue,
-                });
+                let issue = crate::Issue::new(Vec::new(), "json", format!("not a JSON document: {error}"));
+                issues.push(ModuleIssue { module: module(), issue });
             }
             Ok(document) => match parse_document(&document) {
                 Ok(definition) => definitions.push(definition),
                 Err(faults) => {
-                    issues.extend(faults.into_iter().map(|issue| ModuleIssue {
-                        module: module(),
-                        issue,
-                    }));
+                    issues.extend(faults.into_iter().map(|issue| ModuleIssue { module: module(), issue }));
                 }
             },
         }
     }
-    if issues.is_empty() {
-        Ok(definitions)
-    } else {
-        Err(issues)
-    }
+    if issues.is_empty() { Ok(definitions) } else { Err(issues) }
 }

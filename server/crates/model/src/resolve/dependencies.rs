@@ -28,16 +28,10 @@ pub(super) fn trace(draft: &Draft<'_>, issues: &mut Issues) -> FxHashMap<Node, V
 fn direct_inputs(draft: &Draft<'_>) -> FxHashMap<Node, Vec<Node>> {
     let mut direct = FxHashMap::default();
     for module in &draft.modules {
-        for field in module
-            .fields
-            .iter()
-            .filter(|field| field.is_derived() && !draft.is_faulty(module.id, field.id))
-        {
+        for field in module.fields.iter().filter(|field| field.is_derived() && !draft.is_faulty(module.id, field.id)) {
             let mut inputs = Vec::new();
             match &field.kind {
-                FieldKind::Formula(formula) => {
-                    add_rule(draft, module.id, &formula.rule, &mut inputs)
-                }
+                FieldKind::Formula(formula) => add_rule(draft, module.id, &formula.rule, &mut inputs),
                 FieldKind::Rollup(rollup) if rollup.relation != UNKNOWN_RELATION => {
                     let relation = module.relation(rollup.relation);
                     inputs.push((relation.module, relation.field));
@@ -63,10 +57,7 @@ fn add_rule(draft: &Draft<'_>, module: ModuleId, rule: &TypedRule, inputs: &mut 
             inputs.push((reached, hop.field));
             reached = hop.target;
         }
-        debug_assert!(
-            (field.0 as usize) < draft.module_at(reached).fields.len(),
-            "a checked rule reads known fields"
-        );
+        debug_assert!((field.0 as usize) < draft.module_at(reached).fields.len(), "a checked rule reads known fields");
         inputs.push((reached, field));
     }
 }
@@ -77,10 +68,7 @@ fn sort(direct: &FxHashMap<Node, Vec<Node>>) -> Vec<Node> {
     let mut waiting: FxHashMap<Node, usize> = FxHashMap::default();
     let mut ready: Vec<Node> = Vec::new();
     for (node, inputs) in direct {
-        let derived: Vec<&Node> = inputs
-            .iter()
-            .filter(|input| direct.contains_key(*input))
-            .collect();
+        let derived: Vec<&Node> = inputs.iter().filter(|input| direct.contains_key(*input)).collect();
         for input in &derived {
             readers.entry(**input).or_default().push(*node);
         }
@@ -108,11 +96,7 @@ fn sort(direct: &FxHashMap<Node, Vec<Node>>) -> Vec<Node> {
 /// The cycles that keep fields from being sorted: one for each knot, as a list of fields that read one another in turn.
 fn cycles(direct: &FxHashMap<Node, Vec<Node>>, sorted: &[Node]) -> Vec<Vec<Node>> {
     let sorted: FxHashSet<Node> = sorted.iter().copied().collect();
-    let mut knotted: Vec<Node> = direct
-        .keys()
-        .filter(|node| !sorted.contains(*node))
-        .copied()
-        .collect();
+    let mut knotted: Vec<Node> = direct.keys().filter(|node| !sorted.contains(*node)).copied().collect();
     knotted.sort();
 
     let mut cycles = Vec::new();
@@ -125,9 +109,7 @@ fn cycles(direct: &FxHashMap<Node, Vec<Node>>, sorted: &[Node]) -> Vec<Vec<Node>
         while walked.insert(node) {
             positions.insert(node, walk.len());
             walk.push(node);
-            let next = direct[&node]
-                .iter()
-                .find(|input| direct.contains_key(*input) && !sorted.contains(*input));
+            let next = direct[&node].iter().find(|input| direct.contains_key(*input) && !sorted.contains(*input));
             node = *next.expect("a field without a knotted input would have been sorted");
         }
         if let Some(position) = positions.get(&node) {
@@ -139,15 +121,8 @@ fn cycles(direct: &FxHashMap<Node, Vec<Node>>, sorted: &[Node]) -> Vec<Vec<Node>
 
 /// Tells a cycle at its field in the latest document, where it was probably closed, with the whole way round.
 fn report_cycle(draft: &Draft<'_>, cycle: &[Node], issues: &mut Issues) {
-    let place_of = |node: &Node| {
-        draft
-            .documents
-            .iter()
-            .position(|document| document.id == node.0)
-    };
-    let start = (0..cycle.len())
-        .max_by_key(|position| (place_of(&cycle[*position]), cycle[*position].1))
-        .unwrap_or(0);
+    let place_of = |node: &Node| draft.documents.iter().position(|document| document.id == node.0);
+    let start = (0..cycle.len()).max_by_key(|position| (place_of(&cycle[*position]), cycle[*position].1)).unwrap_or(0);
     let (module, field) = cycle[start];
     let mut way: Vec<String> = Vec::with_capacity(cycle.len() + 1);
     for (module, field) in cycle[start..].iter().chain(&cycle[..=start]) {
@@ -159,12 +134,7 @@ fn report_cycle(draft: &Draft<'_>, cycle: &[Node], issues: &mut Issues) {
         FieldKind::Formula(_) => "rule",
         _ => "relation",
     };
-    issues.add(
-        &draft.module_at(module).definition,
-        path!["fields", position_of(field), key],
-        "cycle",
-        message,
-    );
+    issues.add(&draft.module_at(module).definition, path!["fields", position_of(field), key], "cycle", message);
 }
 
 /// The way with arrows; the middle of a very long one is left out.
@@ -177,20 +147,10 @@ fn shortened(way: &[String]) -> String {
     format!("{} → … → {}", start.join(" → "), end.join(" → "))
 }
 
-fn check_levels(
-    draft: &Draft<'_>,
-    direct: &FxHashMap<Node, Vec<Node>>,
-    sorted: &[Node],
-    issues: &mut Issues,
-) {
+fn check_levels(draft: &Draft<'_>, direct: &FxHashMap<Node, Vec<Node>>, sorted: &[Node], issues: &mut Issues) {
     let mut levels: FxHashMap<Node, usize> = FxHashMap::default();
     for node in sorted {
-        let below = direct[node]
-            .iter()
-            .filter_map(|input| levels.get(input))
-            .max()
-            .copied()
-            .unwrap_or(0);
+        let below = direct[node].iter().filter_map(|input| levels.get(input)).max().copied().unwrap_or(0);
         levels.insert(*node, below + 1);
         // Only the first one over the limit: those above it follow.
         if below == LEVELS_MAX {
@@ -200,22 +160,13 @@ fn check_levels(
                 module.name,
                 module.field(node.1).name
             );
-            issues.add(
-                &module.definition,
-                path!["fields", position_of(node.1)],
-                "limit",
-                message,
-            );
+            issues.add(&module.definition, path!["fields", position_of(node.1)], "limit", message);
         }
     }
 }
 
 /// All inputs of every sorted field. A published field stands for itself: who may not read its inputs may read it.
-fn collect(
-    draft: &Draft<'_>,
-    direct: FxHashMap<Node, Vec<Node>>,
-    sorted: &[Node],
-) -> FxHashMap<Node, Vec<Node>> {
+fn collect(draft: &Draft<'_>, direct: FxHashMap<Node, Vec<Node>>, sorted: &[Node]) -> FxHashMap<Node, Vec<Node>> {
     let mut all: FxHashMap<Node, Vec<Node>> = FxHashMap::default();
     for node in sorted {
         let mut inputs = direct[node].clone();

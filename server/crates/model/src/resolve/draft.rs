@@ -36,14 +36,9 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Gives every module its id: platform modules first, then the others, both by name.
-    pub fn open(
-        platform: &'a [ModuleDefinition],
-        modules: &'a [ModuleDefinition],
-        issues: &mut Issues,
-    ) -> Self {
+    pub fn open(platform: &'a [ModuleDefinition], modules: &'a [ModuleDefinition], issues: &mut Issues) -> Self {
         let mut by_name = FxHashMap::default();
-        let mut sorted: Vec<(bool, &ModuleDefinition, usize)> =
-            Vec::with_capacity(platform.len() + modules.len());
+        let mut sorted: Vec<(bool, &ModuleDefinition, usize)> = Vec::with_capacity(platform.len() + modules.len());
         for (position, (is_platform, definition)) in platform
             .iter()
             .map(|definition| (true, definition))
@@ -53,9 +48,7 @@ impl<'a> Draft<'a> {
             sorted.push((is_platform, definition, position));
         }
         sorted.sort_by(|(is_platform, definition, _), (other_platform, other, _)| {
-            other_platform
-                .cmp(is_platform)
-                .then_with(|| definition.name.cmp(&other.name))
+            other_platform.cmp(is_platform).then_with(|| definition.name.cmp(&other.name))
         });
 
         let mut documents = Vec::with_capacity(sorted.len());
@@ -69,10 +62,7 @@ impl<'a> Draft<'a> {
         documents.sort_by_key(|(position, _)| *position);
 
         let mut draft = Self {
-            documents: documents
-                .into_iter()
-                .map(|(_, document)| document)
-                .collect(),
+            documents: documents.into_iter().map(|(_, document)| document).collect(),
             modules: drafted,
             by_name,
             faulty: FxHashSet::default(),
@@ -89,14 +79,8 @@ impl<'a> Draft<'a> {
             id,
             name: definition.name.clone(),
             plural: definition.plural.clone(),
-            label: definition
-                .label
-                .clone()
-                .unwrap_or_else(|| label_from_name(&definition.name)),
-            plural_label: definition
-                .plural_label
-                .clone()
-                .unwrap_or_else(|| label_from_name(&definition.plural)),
+            label: definition.label.clone().unwrap_or_else(|| label_from_name(&definition.name)),
+            plural_label: definition.plural_label.clone().unwrap_or_else(|| label_from_name(&definition.plural)),
             description: definition.description.clone(),
             platform,
             table: snake_case(&definition.name),
@@ -134,11 +118,7 @@ impl<'a> Draft<'a> {
 impl<'a> Document<'a> {
     /// Its own fields with their positions in the document and their ids.
     pub fn fields(&self) -> impl Iterator<Item = (usize, FieldId, &'a FieldDefinition)> + use<'a> {
-        self.definition
-            .fields
-            .iter()
-            .enumerate()
-            .map(|(position, field)| (position, own_field_id(position), field))
+        self.definition.fields.iter().enumerate().map(|(position, field)| (position, own_field_id(position), field))
     }
 }
 
@@ -155,11 +135,7 @@ pub(super) fn position_of(field: FieldId) -> usize {
 
 /// Stands where a rule is not checked yet.
 pub(super) fn unchecked_rule(source: &str) -> TypedRule {
-    TypedRule {
-        source: source.to_owned(),
-        expr: Expr::Literal(Value::Null),
-        ty: RuleType::Null,
-    }
+    TypedRule { source: source.to_owned(), expr: Expr::Literal(Value::Null), ty: RuleType::Null }
 }
 
 /// Stands where a relation is not known yet.
@@ -177,17 +153,8 @@ pub(super) struct Issues(Vec<ModuleIssue>);
 
 impl Issues {
     /// Notes a fault in the document of `module`.
-    pub fn add(
-        &mut self,
-        module: &ModuleDefinition,
-        path: Vec<PathSegment>,
-        rule: &str,
-        message: impl Into<String>,
-    ) {
-        self.0.push(ModuleIssue {
-            module: module.name.clone(),
-            issue: Issue::new(path, rule, message),
-        });
+    pub fn add(&mut self, module: &ModuleDefinition, path: Vec<PathSegment>, rule: &str, message: impl Into<String>) {
+        self.0.push(ModuleIssue { module: module.name.clone(), issue: Issue::new(path, rule, message) });
     }
 
     /// Notes a fault at `key` of the field at `position`.
@@ -209,10 +176,6 @@ impl Issues {
 
     /// All faults, unless there are none.
     pub fn into_result(self) -> Result<(), Vec<ModuleIssue>> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(self.0)
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
 }

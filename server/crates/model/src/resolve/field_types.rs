@@ -10,9 +10,7 @@ use super::draft::{Document, Draft, Issues, UNKNOWN_RELATION, label_from_name, u
 use super::numbers::{DIGITS_MAX, SCALE_DEFAULT, SCALE_MAX, parse_decimal, parse_integer};
 use super::option_table::{self, FIELD_TYPES, PLANNED_FIELD_TYPES};
 use super::sql_names::column_names_of_reference;
-use crate::catalog::{
-    ChoiceOption, DecimalUnit, Field, FieldKind, Formula, Reference, Rollup, TextFormat,
-};
+use crate::catalog::{ChoiceOption, DecimalUnit, Field, FieldKind, Formula, Reference, Rollup, TextFormat};
 use crate::definition::{FieldDefinition, Label, OnDelete, RollupFunction, RollupScope};
 use crate::name::{snake_case, upper_first};
 use crate::suggest::did_you_mean;
@@ -29,15 +27,7 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
         for (position, id, definition) in document.fields() {
             let before = issues.len();
             option_table::check(&document, position, definition, issues);
-            let kind = Resolver {
-                draft,
-                document,
-                position,
-                id,
-                definition,
-                issues,
-            }
-            .kind();
+            let kind = Resolver { draft, document, position, id, definition, issues }.kind();
             if issues.len() > before {
                 draft.faulty.insert((document.id, id));
             }
@@ -63,10 +53,7 @@ fn declare(id: FieldId, definition: &FieldDefinition, kind: FieldKind) -> Field 
         name: definition.name.clone(),
         kind,
         column,
-        label: definition
-            .label
-            .clone()
-            .unwrap_or_else(|| label_from_name(&definition.name)),
+        label: definition.label.clone().unwrap_or_else(|| label_from_name(&definition.name)),
         help: definition.help.clone(),
         system: false,
         required: definition.required,
@@ -120,12 +107,8 @@ impl Resolver<'_, '_> {
             "date" => FieldKind::Date,
             "time" => FieldKind::Time,
             "dateTime" => FieldKind::DateTime,
-            "choice" => FieldKind::Choice {
-                options: self.options(),
-            },
-            "multiChoice" => FieldKind::MultiChoice {
-                options: self.options(),
-            },
+            "choice" => FieldKind::Choice { options: self.options() },
+            "multiChoice" => FieldKind::MultiChoice { options: self.options() },
             "json" => self.json(),
             "reference" => self.reference(),
             "autoNumber" => self.auto_number(),
@@ -136,24 +119,17 @@ impl Resolver<'_, '_> {
     }
 
     fn fault(&mut self, key: &str, rule: &str, message: impl Into<String>) {
-        self.issues
-            .add_at_field(self.document.definition, self.position, key, rule, message);
+        self.issues.add_at_field(self.document.definition, self.position, key, rule, message);
     }
 
     fn unknown_type(&mut self, name: &str) -> FieldKind {
         if PLANNED_FIELD_TYPES.contains(&name) {
-            let message = format!(
-                "fields of type `{name}` are not available yet; choose one of {}",
-                FIELD_TYPES.join(", ")
-            );
+            let message =
+                format!("fields of type `{name}` are not available yet; choose one of {}", FIELD_TYPES.join(", "));
             self.fault("type", "unavailable", message);
         } else {
             let hint = did_you_mean(name, FIELD_TYPES);
-            self.fault(
-                "type",
-                "enum",
-                format!("{name:?} is not one of {}{hint}", FIELD_TYPES.join(", ")),
-            );
+            self.fault("type", "enum", format!("{name:?} is not one of {}{hint}", FIELD_TYPES.join(", ")));
         }
         stand_in()
     }
@@ -171,21 +147,12 @@ impl Resolver<'_, '_> {
         }
         if let Some(pattern) = &definition.pattern {
             // The whole value meets it, whatever alternatives it has.
-            match RegexBuilder::new(&format!("^(?:{pattern})$"))
-                .size_limit(PATTERN_SIZE_MAX)
-                .build()
-            {
+            match RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(PATTERN_SIZE_MAX).build() {
                 Ok(compiled) => {
-                    self.draft
-                        .patterns
-                        .insert((self.document.id, self.id), compiled);
+                    self.draft.patterns.insert((self.document.id, self.id), compiled);
                 }
                 Err(regex::Error::CompiledTooBig(_)) => {
-                    self.fault(
-                        "pattern",
-                        "regex",
-                        "the regular expression is too large; use smaller repetitions",
-                    );
+                    self.fault("pattern", "regex", "the regular expression is too large; use smaller repetitions");
                 }
                 Err(_) => {
                     let message = "is no regular expression of the supported kind (no look-around, no back-references): check brackets and escapes";
@@ -193,38 +160,22 @@ impl Resolver<'_, '_> {
                 }
             }
         }
-        FieldKind::Text {
-            format,
-            max_length: definition.max_length,
-            pattern: definition.pattern.clone(),
-        }
+        FieldKind::Text { format, max_length: definition.max_length, pattern: definition.pattern.clone() }
     }
 
     fn integer(&mut self) -> FieldKind {
         let FieldDefinition { big, min, max, .. } = self.definition;
         let mut bound = |key: &str, value: &Option<Json>| {
             let parsed = value.as_ref().map(|value| parse_integer(value, *big));
-            parsed.and_then(|parsed| {
-                parsed
-                    .map_err(|message| self.fault(key, "type", message))
-                    .ok()
-            })
+            parsed.and_then(|parsed| parsed.map_err(|message| self.fault(key, "type", message)).ok())
         };
         let (min, max) = (bound("min", min), bound("max", max));
         if let (Some(min), Some(max)) = (min, max)
             && min > max
         {
-            self.fault(
-                "min",
-                "maximum",
-                format!("must be at most `max`, which is {max}"),
-            );
+            self.fault("min", "maximum", format!("must be at most `max`, which is {max}"));
         }
-        FieldKind::Integer {
-            big: *big,
-            min,
-            max,
-        }
+        FieldKind::Integer { big: *big, min, max }
     }
 
     fn decimal(&mut self, unit: DecimalUnit) -> FieldKind {
@@ -232,34 +183,26 @@ impl Resolver<'_, '_> {
         let scale = self.scale();
         let mut bound = |key: &str, value: &Option<Json>| {
             let parsed = value.as_ref().map(|value| parse_decimal(value, scale));
-            parsed.and_then(|parsed| {
-                parsed
-                    .map_err(|message| self.fault(key, "type", message))
-                    .ok()
-            })
+            parsed.and_then(|parsed| parsed.map_err(|message| self.fault(key, "type", message)).ok())
         };
         let (min, max) = (bound("min", min), bound("max", max));
         if let (Some(min), Some(max)) = (&min, &max)
             && min > max
         {
-            let message = format!(
-                "must be at most `max`, which is {}",
-                max.to_fixed(u32::from(scale))
-            );
+            let message = format!("must be at most `max`, which is {}", max.to_fixed(u32::from(scale)));
             self.fault("min", "maximum", message);
         }
-        FieldKind::Decimal {
-            unit,
-            scale,
-            min,
-            max,
-        }
+        FieldKind::Decimal { unit, scale, min, max }
     }
 
     fn scale(&mut self) -> u8 {
         let scale = self.definition.scale.unwrap_or(SCALE_DEFAULT);
         if scale > SCALE_MAX {
-            self.fault("scale", "maximum", format!("must be at most {SCALE_MAX}, so that {DIGITS_MAX} digits leave room before the point"));
+            self.fault(
+                "scale",
+                "maximum",
+                format!("must be at most {SCALE_MAX}, so that {DIGITS_MAX} digits leave room before the point"),
+            );
             return SCALE_MAX;
         }
         scale
@@ -277,34 +220,25 @@ impl Resolver<'_, '_> {
                     "{value:?} is no option: it must begin with a letter (A to Z) and have only letters, digits and _, at most 64; \
                      `true`, `false` and `null` mean something else"
                 );
-                self.issues
-                    .add(self.document.definition, place, "pattern", message);
+                self.issues.add(self.document.definition, place, "pattern", message);
             } else if let Some(first) = seen.insert(value.to_ascii_lowercase(), index) {
                 let message = format!(
                     "the option `{value}` is taken by `{}` before it; each stands once, ignoring case",
                     definitions[first].value
                 );
-                self.issues
-                    .add(self.document.definition, place, "nameTaken", message);
+                self.issues.add(self.document.definition, place, "nameTaken", message);
             }
         }
         if !definitions.is_empty() && definitions.iter().all(|option| !option.active) {
             self.fault("options", "active", "at least one option must be active");
         }
         let mut ordered: Vec<_> = definitions.iter().enumerate().collect();
-        ordered.sort_by_key(|(index, option)| {
-            option
-                .order
-                .unwrap_or(i64::try_from(*index).unwrap_or(i64::MAX))
-        });
+        ordered.sort_by_key(|(index, option)| option.order.unwrap_or(i64::try_from(*index).unwrap_or(i64::MAX)));
         ordered
             .into_iter()
             .map(|(_, option)| ChoiceOption {
                 value: option.value.clone(),
-                label: option
-                    .label
-                    .clone()
-                    .unwrap_or_else(|| label_from_option(&option.value)),
+                label: option.label.clone().unwrap_or_else(|| label_from_option(&option.value)),
                 active: option.active,
             })
             .collect()
@@ -316,15 +250,10 @@ impl Resolver<'_, '_> {
             // No retriever is compiled in, so that a `$ref` to another address fails here and nothing is fetched.
             match jsonschema::draft202012::new(schema) {
                 Ok(validator) => {
-                    self.draft
-                        .json_schemas
-                        .insert((self.document.id, self.id), Arc::new(validator));
+                    self.draft.json_schemas.insert((self.document.id, self.id), Arc::new(validator));
                 }
                 Err(error) => {
-                    let message = format!(
-                        "is no JSON Schema that can be used: {}",
-                        error.masked_with("a value")
-                    );
+                    let message = format!("is no JSON Schema that can be used: {}", error.masked_with("a value"));
                     self.fault("schema", "jsonSchema", message);
                 }
             }
@@ -353,25 +282,18 @@ impl Resolver<'_, '_> {
     fn formula(&mut self) -> FieldKind {
         let returns = match self.definition.returns.as_deref() {
             Some("integer") => Some(ScalarType::Integer),
-            Some("decimal" | "percent" | "money") => Some(ScalarType::Decimal {
-                scale: self.scale(),
-            }),
+            Some("decimal" | "percent" | "money") => Some(ScalarType::Decimal { scale: self.scale() }),
             Some("boolean") => Some(ScalarType::Boolean),
             Some("text") => Some(ScalarType::Text),
             Some("date") => Some(ScalarType::Date),
             Some("dateTime") => Some(ScalarType::DateTime),
             Some(other) => {
-                const TYPES: [&str; 8] = [
-                    "integer", "decimal", "percent", "money", "boolean", "text", "date", "dateTime",
-                ];
+                const TYPES: [&str; 8] =
+                    ["integer", "decimal", "percent", "money", "boolean", "text", "date", "dateTime"];
                 self.fault(
                     "returns",
                     "enum",
-                    format!(
-                        "{other:?} is not one of {}{}",
-                        TYPES.join(", "),
-                        did_you_mean(other, TYPES)
-                    ),
+                    format!("{other:?} is not one of {}{}", TYPES.join(", "), did_you_mean(other, TYPES)),
                 );
                 None
             }
@@ -389,11 +311,7 @@ impl Resolver<'_, '_> {
             );
         }
         let rule = unchecked_rule(self.definition.rule.as_deref().unwrap_or_default());
-        FieldKind::Formula(Formula {
-            returns,
-            rule,
-            published: self.definition.published,
-        })
+        FieldKind::Formula(Formula { returns, rule, published: self.definition.published })
     }
 
     fn rollup(&mut self) -> FieldKind {
@@ -439,9 +357,7 @@ fn is_enum_value(value: &str) -> bool {
     let bytes = value.as_bytes();
     bytes.len() <= 64
         && bytes.first().is_some_and(u8::is_ascii_alphabetic)
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
         && !["true", "false", "null"].contains(&value)
 }
 
@@ -472,19 +388,7 @@ mod tests {
         for good in ["TT-{YYYY}-{0000}", "{0}", "A{YY}{MM}{DD}/{000000000000}"] {
             assert!(is_number_format(good), "{good}");
         }
-        for bad in [
-            "",
-            "TT",
-            "{YYYY}",
-            "{0}{0}",
-            "{0",
-            "0}",
-            "{X}{0}",
-            "{}",
-            "{0000000000000}",
-            "}{0}",
-            "{{0}}",
-        ] {
+        for bad in ["", "TT", "{YYYY}", "{0}{0}", "{0", "0}", "{X}{0}", "{}", "{0000000000000}", "}{0}", "{{0}}"] {
             assert!(!is_number_format(bad), "{bad}");
         }
     }
@@ -494,18 +398,7 @@ mod tests {
         for good in ["A", "CLOSED_WON", "a1", "True"] {
             assert!(is_enum_value(good), "{good}");
         }
-        for bad in [
-            "",
-            "_A",
-            "__A",
-            "1A",
-            "A-B",
-            "é",
-            "true",
-            "false",
-            "null",
-            &"A".repeat(65),
-        ] {
+        for bad in ["", "_A", "__A", "1A", "A-B", "é", "true", "false", "null", &"A".repeat(65)] {
             assert!(!is_enum_value(bad), "{bad}");
         }
     }

@@ -137,20 +137,13 @@ const BUILT_IN_ROOT_FIELDS: [&str; 5] = ["search", "node", "nodes", "me", "dupli
 
 /// Names of the types of a module: the record's first.
 pub fn type_names(name: &str) -> impl Iterator<Item = String> {
-    MODULE_TYPE_SUFFIXES
-        .iter()
-        .map(move |suffix| format!("{name}{suffix}"))
+    MODULE_TYPE_SUFFIXES.iter().map(move |suffix| format!("{name}{suffix}"))
 }
 
 /// Query fields of a module: one record, list, groups, duplicates.
 pub fn query_names(name: &str, plural: &str) -> [String; 4] {
     let one = lower_first(name);
-    [
-        one.clone(),
-        lower_first(plural),
-        format!("{one}Groups"),
-        format!("duplicatesOf{name}"),
-    ]
+    [one.clone(), lower_first(plural), format!("{one}Groups"), format!("duplicatesOf{name}")]
 }
 
 /// Mutation fields of a module.
@@ -179,12 +172,8 @@ pub fn subscription_names(name: &str) -> [String; 1] {
 /// Checks the form of all names, and that each is free where it would stand.
 pub(super) fn check(draft: &Draft<'_>, issues: &mut Issues) {
     let mut names = Names::new();
-    names
-        .types
-        .reserve(draft.documents.len() * MODULE_TYPE_SUFFIXES.len());
-    names
-        .mutations
-        .reserve(draft.documents.len() * mutation_names("", "").len());
+    names.types.reserve(draft.documents.len() * MODULE_TYPE_SUFFIXES.len());
+    names.mutations.reserve(draft.documents.len() * mutation_names("", "").len());
     for document in &draft.documents {
         if check_form(document.definition, issues) {
             names.claim_module(document, issues);
@@ -213,18 +202,12 @@ fn check_form(module: &ModuleDefinition, issues: &mut Issues) -> bool {
         }
     }
     if module.name.eq_ignore_ascii_case(&module.plural) {
-        let message = format!(
-            "the plural must differ from the name `{}` by more than case",
-            module.name
-        );
+        let message = format!("the plural must differ from the name `{}` by more than case", module.name);
         issues.add(module, path!["plural"], "nameTaken", message);
     }
     let sound = issues.len() == before;
     for (position, field) in module.fields.iter().enumerate() {
-        for (key, name) in [
-            ("name", Some(&field.name)),
-            ("inverse", field.inverse.as_ref()),
-        ] {
+        for (key, name) in [("name", Some(&field.name)), ("inverse", field.inverse.as_ref())] {
             if let Some(name) = name.filter(|name| FieldName::parse(name).is_none()) {
                 let message = format!(
                     "{name:?} is no field name: it must begin with a small letter (a to z) and have only letters and digits, at most 48"
@@ -267,12 +250,7 @@ struct Names<'a> {
 
 impl<'a> Names<'a> {
     fn new() -> Self {
-        let taken = |names: &[&str]| {
-            names
-                .iter()
-                .map(|name| (name.to_ascii_lowercase(), Party::BuiltIn))
-                .collect()
-        };
+        let taken = |names: &[&str]| names.iter().map(|name| (name.to_ascii_lowercase(), Party::BuiltIn)).collect();
         Self {
             types: taken(&BUILT_IN_TYPES),
             queries: taken(&BUILT_IN_ROOT_FIELDS),
@@ -289,46 +267,26 @@ impl<'a> Names<'a> {
             refused.note("type", "name", claim(&mut self.types, type_name, owner));
         }
         let [one, list, groups, duplicates] = query_names(name, plural);
-        for (key, query) in [
-            ("name", one),
-            ("plural", list),
-            ("name", groups),
-            ("name", duplicates),
-        ] {
+        for (key, query) in [("name", one), ("plural", list), ("name", groups), ("name", duplicates)] {
             refused.note("query", key, claim(&mut self.queries, query, owner));
         }
         for mutation in mutation_names(name, plural) {
-            let key = if mutation.ends_with(plural.as_str()) {
-                "plural"
-            } else {
-                "name"
-            };
+            let key = if mutation.ends_with(plural.as_str()) { "plural" } else { "name" };
             refused.note("mutation", key, claim(&mut self.mutations, mutation, owner));
         }
         for subscription in subscription_names(name) {
-            refused.note(
-                "subscription",
-                "name",
-                claim(&mut self.subscriptions, subscription, owner),
-            );
+            refused.note("subscription", "name", claim(&mut self.subscriptions, subscription, owner));
         }
         refused.report(document.definition, issues);
     }
 
     fn claim_field_types(&mut self, document: &Document<'a>, issues: &mut Issues) {
         let module = document.definition;
-        for (position, field) in module
-            .fields
-            .iter()
-            .enumerate()
-            .filter(|(_, field)| has_own_type(field))
-        {
+        for (position, field) in module.fields.iter().enumerate().filter(|(_, field)| has_own_type(field)) {
             let stem = format!("{}{}", module.name, upper_first(&field.name));
             for suffix in FIELD_TYPE_SUFFIXES {
                 let owner = Party::Field(&module.name, &field.name);
-                if let Err((wanted, party)) =
-                    claim(&mut self.types, format!("{stem}{suffix}"), owner)
-                {
+                if let Err((wanted, party)) = claim(&mut self.types, format!("{stem}{suffix}"), owner) {
                     // Two fields of one name are told of as members.
                     if matches!(party, Party::Field(other, name) if other == module.name && name.eq_ignore_ascii_case(&field.name))
                     {
@@ -377,12 +335,7 @@ struct Refusals<'a> {
 }
 
 impl<'a> Refusals<'a> {
-    fn note(
-        &mut self,
-        what: &'static str,
-        key: &'static str,
-        claimed: Result<(), (String, Party<'a>)>,
-    ) {
+    fn note(&mut self, what: &'static str, key: &'static str, claimed: Result<(), (String, Party<'a>)>) {
         if let Err((name, party)) = claimed
             && self.known.insert((key, party.to_string()))
         {
@@ -392,11 +345,7 @@ impl<'a> Refusals<'a> {
 
     fn report(self, module: &ModuleDefinition, issues: &mut Issues) {
         for (what, key, name, party) in self.first {
-            let own = if key == "name" {
-                &module.name
-            } else {
-                &module.plural
-            };
+            let own = if key == "name" { &module.name } else { &module.plural };
             let message = match party {
                 // A name of its own type or field: the plural collides with what the name derives.
                 Party::Module(other) if *other == module.name && key == "plural" => {
@@ -451,18 +400,13 @@ impl<'a> Members<'a> {
             system.insert(name.to_ascii_lowercase(), Member::System(name));
         }
         for name in ["createdBy", "updatedBy", "owner"] {
-            system.insert(
-                format!("{}id", name.to_ascii_lowercase()),
-                Member::SystemReferenceId(name),
-            );
+            system.insert(format!("{}id", name.to_ascii_lowercase()), Member::SystemReferenceId(name));
         }
         system.insert("history".to_owned(), Member::History);
         for name in FILTER_COMBINATORS {
             system.insert(name.to_owned(), Member::Combinator);
         }
-        Self {
-            by_module: vec![system; modules],
-        }
+        Self { by_module: vec![system; modules] }
     }
 
     fn claim_fields(&mut self, document: &Document<'a>, issues: &mut Issues) {
@@ -495,15 +439,9 @@ impl<'a> Members<'a> {
                 let member = Member::Inverse(&module.name, &field.name);
                 if let Some(other) = take(&mut self.by_module[target.0 as usize], inverse, member) {
                     let target = &draft.module_at(target).name;
-                    let message = format!(
-                        "on `{target}` the name `{inverse}` belongs to {other}; choose another inverse"
-                    );
-                    issues.add(
-                        module,
-                        field_path(position, "inverse"),
-                        "nameTaken",
-                        message,
-                    );
+                    let message =
+                        format!("on `{target}` the name `{inverse}` belongs to {other}; choose another inverse");
+                    issues.add(module, field_path(position, "inverse"), "nameTaken", message);
                 }
             }
         }
@@ -522,18 +460,12 @@ fn field_path(position: usize, key: &str) -> Vec<PathSegment> {
 /// The modules that a reference names, as far as they exist; those that don't are told where references are resolved.
 fn targets(field: &FieldDefinition, draft: &Draft<'_>) -> Vec<ModuleId> {
     match &field.to {
-        Some(ReferenceTarget::One(name)) if name == "*" => draft
-            .modules
-            .iter()
-            .filter(|module| !module.platform)
-            .map(|module| module.id)
-            .collect(),
+        Some(ReferenceTarget::One(name)) if name == "*" => {
+            draft.modules.iter().filter(|module| !module.platform).map(|module| module.id).collect()
+        }
         Some(ReferenceTarget::One(name)) => draft.by_name.get(name).copied().into_iter().collect(),
         Some(ReferenceTarget::Several(names)) => {
-            let mut targets: Vec<ModuleId> = names
-                .iter()
-                .filter_map(|name| draft.by_name.get(name).copied())
-                .collect();
+            let mut targets: Vec<ModuleId> = names.iter().filter_map(|name| draft.by_name.get(name).copied()).collect();
             targets.sort();
             targets.dedup();
             targets
@@ -543,11 +475,7 @@ fn targets(field: &FieldDefinition, draft: &Draft<'_>) -> Vec<ModuleId> {
 }
 
 /// Takes `name` for `member`, or tells who has it.
-fn take<'a>(
-    members: &mut FxHashMap<String, Member<'a>>,
-    name: &str,
-    member: Member<'a>,
-) -> Option<Member<'a>> {
+fn take<'a>(members: &mut FxHashMap<String, Member<'a>>, name: &str, member: Member<'a>) -> Option<Member<'a>> {
     match members.entry(name.to_ascii_lowercase()) {
         std::collections::hash_map::Entry::Occupied(entry) => Some(*entry.get()),
         std::collections::hash_map::Entry::Vacant(entry) => {

@@ -16,16 +16,9 @@ const LABEL_LENGTH_MAX: usize = 200;
 const TEXT_LENGTH_MAX: usize = 2_000;
 
 /// Checks every document against the bounds.
-pub(super) fn check(
-    platform: &[ModuleDefinition],
-    modules: &[ModuleDefinition],
-    issues: &mut Issues,
-) {
+pub(super) fn check(platform: &[ModuleDefinition], modules: &[ModuleDefinition], issues: &mut Issues) {
     if let Some(first_over) = modules.get(MODULES_MAX) {
-        let message = format!(
-            "there may be at most {MODULES_MAX} modules; these are {}",
-            modules.len()
-        );
+        let message = format!("there may be at most {MODULES_MAX} modules; these are {}", modules.len());
         issues.add(first_over, path![], "limit", message);
     }
     for module in platform.iter().chain(modules) {
@@ -35,84 +28,31 @@ pub(super) fn check(
 
 fn check_module(module: &ModuleDefinition, issues: &mut Issues) {
     if module.fields.len() > FIELDS_MAX {
-        let message = format!(
-            "a module may have at most {FIELDS_MAX} fields; this one has {}",
-            module.fields.len()
-        );
+        let message = format!("a module may have at most {FIELDS_MAX} fields; this one has {}", module.fields.len());
         issues.add(module, path!["fields"], "limit", message);
     }
-    check_text(
-        module,
-        module.label.as_ref(),
-        || path!["label"],
-        LABEL_LENGTH_MAX,
-        issues,
-    );
-    check_text(
-        module,
-        module.plural_label.as_ref(),
-        || path!["pluralLabel"],
-        LABEL_LENGTH_MAX,
-        issues,
-    );
-    check_text(
-        module,
-        module.description.as_ref(),
-        || path!["description"],
-        TEXT_LENGTH_MAX,
-        issues,
-    );
+    check_text(module, module.label.as_ref(), || path!["label"], LABEL_LENGTH_MAX, issues);
+    check_text(module, module.plural_label.as_ref(), || path!["pluralLabel"], LABEL_LENGTH_MAX, issues);
+    check_text(module, module.description.as_ref(), || path!["description"], TEXT_LENGTH_MAX, issues);
     for (position, validation) in module.validations.iter().enumerate() {
         let place = || path!["validations", position, "message"];
-        check_text(
-            module,
-            Some(&validation.message),
-            place,
-            TEXT_LENGTH_MAX,
-            issues,
-        );
+        check_text(module, Some(&validation.message), place, TEXT_LENGTH_MAX, issues);
     }
     for (position, field) in module.fields.iter().enumerate() {
         check_field(module, position, field, issues);
     }
 }
 
-fn check_field(
-    module: &ModuleDefinition,
-    position: usize,
-    field: &FieldDefinition,
-    issues: &mut Issues,
-) {
-    check_text(
-        module,
-        field.label.as_ref(),
-        || path!["fields", position, "label"],
-        LABEL_LENGTH_MAX,
-        issues,
-    );
-    check_text(
-        module,
-        field.help.as_ref(),
-        || path!["fields", position, "help"],
-        TEXT_LENGTH_MAX,
-        issues,
-    );
+fn check_field(module: &ModuleDefinition, position: usize, field: &FieldDefinition, issues: &mut Issues) {
+    check_text(module, field.label.as_ref(), || path!["fields", position, "label"], LABEL_LENGTH_MAX, issues);
+    check_text(module, field.help.as_ref(), || path!["fields", position, "help"], TEXT_LENGTH_MAX, issues);
     if field.options.len() > OPTIONS_MAX {
-        let message = format!(
-            "a choice may have at most {OPTIONS_MAX} options; this one has {}",
-            field.options.len()
-        );
+        let message = format!("a choice may have at most {OPTIONS_MAX} options; this one has {}", field.options.len());
         issues.add_at_field(module, position, "options", "limit", message);
     }
     for (index, option) in field.options.iter().enumerate() {
         let place = || path!["fields", position, "options", index, "label"];
-        check_text(
-            module,
-            option.label.as_ref(),
-            place,
-            LABEL_LENGTH_MAX,
-            issues,
-        );
+        check_text(module, option.label.as_ref(), place, LABEL_LENGTH_MAX, issues);
     }
 }
 

@@ -25,14 +25,12 @@ mod tests;
 
 use serde::Serialize;
 
-pub use builtin::{
-    builtin_catalog, builtin_documents, demo_documents, module_documents, platform_documents,
-};
-pub use field_types::INDEXED_TEXT_LENGTH_MAX;
+pub use builtin::{builtin_catalog, builtin_documents, demo_documents, module_documents, platform_documents};
 pub use document::{MODULE_SCHEMA, parse_document};
+pub use field_types::INDEXED_TEXT_LENGTH_MAX;
 pub use graphql_names::{
-    BUILT_IN_TYPES, FIELD_TYPE_SUFFIXES, FILTER_COMBINATORS, MODULE_TYPE_SUFFIXES, mutation_names,
-    query_names, subscription_names, type_names,
+    BUILT_IN_TYPES, FIELD_TYPE_SUFFIXES, FILTER_COMBINATORS, MODULE_TYPE_SUFFIXES, mutation_names, query_names,
+    subscription_names, type_names,
 };
 pub use sql_names::{PLATFORM_TABLES, SQL_NAME_LENGTH_MAX};
 
@@ -74,21 +72,6 @@ pub fn resolve(
     let inputs = dependencies::trace(&draft, &mut issues);
 
     issues.into_result()?;
-    let Draft {
-        modules,
-        by_name,
-        patterns,
-        json_schemas,
-        ..
-    } = draft;
-    Ok(Catalog {
-        version,
-        modules,
-        by_name,
-        inputs,
-        checks: Checks {
-            patterns,
-            json_schemas,
-        },
-    })
+    let Draft { modules, by_name, patterns, json_schemas, .. } = draft;
+    Ok(Catalog { version, modules, by_name, inputs, checks: Checks { patterns, json_schemas } })
 }

@@ -20,14 +20,8 @@ pub(super) fn parse_integer(value: &Json, big: bool) -> Result<i64, String> {
     };
     match integer {
         Some(integer) if big || i32::try_from(integer).is_ok() => Ok(integer),
-        _ if big => Err(
-            "must be an integer of 64 bits (-9223372036854775808 to 9223372036854775807)"
-                .to_owned(),
-        ),
-        Some(_) => Err(
-            "must be an integer of 32 bits (-2147483648 to 2147483647); `big: true` allows more"
-                .to_owned(),
-        ),
+        _ if big => Err("must be an integer of 64 bits (-9223372036854775808 to 9223372036854775807)".to_owned()),
+        Some(_) => Err("must be an integer of 32 bits (-2147483648 to 2147483647); `big: true` allows more".to_owned()),
         None => Err("must be an integer such as 5".to_owned()),
     }
 }
@@ -36,13 +30,9 @@ pub(super) fn parse_integer(value: &Json, big: bool) -> Result<i64, String> {
 pub(super) fn parse_decimal(value: &Json, scale: u8) -> Result<Decimal, String> {
     let decimal = match value {
         // By its text: an integer beyond 64 bits must not become a binary fraction on the way.
-        Json::Number(number) if number.is_i64() || number.is_u64() => {
-            Decimal::parse(&number.to_string())
-        }
+        Json::Number(number) if number.is_i64() || number.is_u64() => Decimal::parse(&number.to_string()),
         Json::Number(_) => {
-            return Err(
-                "a number with a fraction is written as a string, such as \"12.50\"".to_owned(),
-            );
+            return Err("a number with a fraction is written as a string, such as \"12.50\"".to_owned());
         }
         Json::String(text) => Decimal::parse(text),
         _ => None,
@@ -74,15 +64,9 @@ mod tests {
 
     #[test]
     fn integers_are_whole_and_fit_their_bits() {
-        assert_eq!(
-            parse_integer(&json!(2_147_483_647), false),
-            Ok(2_147_483_647)
-        );
+        assert_eq!(parse_integer(&json!(2_147_483_647), false), Ok(2_147_483_647));
         assert_eq!(parse_integer(&json!("-5"), false), Ok(-5));
-        assert_eq!(
-            parse_integer(&json!("9223372036854775807"), true),
-            Ok(i64::MAX)
-        );
+        assert_eq!(parse_integer(&json!("9223372036854775807"), true), Ok(i64::MAX));
         for (value, big) in [
             (json!(2_147_483_648_i64), false),
             (json!(1.5), true),
@@ -101,10 +85,7 @@ mod tests {
         let decimal = |text: &str| Decimal::parse(text).expect("a number");
         assert_eq!(parse_decimal(&json!("12.50"), 2), Ok(decimal("12.5")));
         assert_eq!(parse_decimal(&json!(12), 2), Ok(decimal("12")));
-        assert_eq!(
-            parse_decimal(&json!("0.0000000001"), 10),
-            Ok(decimal("0.0000000001"))
-        );
+        assert_eq!(parse_decimal(&json!("0.0000000001"), 10), Ok(decimal("0.0000000001")));
         let longest = "9".repeat(26);
         assert_eq!(parse_decimal(&json!(longest), 2), Ok(decimal(&longest)));
         for (value, scale) in [

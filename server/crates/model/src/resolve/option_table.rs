@@ -29,22 +29,10 @@ pub(super) const FIELD_TYPES: [&str; 21] = [
 ];
 
 /// Types that the published JSON Schema knows but this version doesn't make yet.
-pub(super) const PLANNED_FIELD_TYPES: [&str; 6] = [
-    "duration",
-    "address",
-    "geoPoint",
-    "references",
-    "file",
-    "image",
-];
+pub(super) const PLANNED_FIELD_TYPES: [&str; 6] = ["duration", "address", "geoPoint", "references", "file", "image"];
 
 /// Tells every option that the field's type doesn't have, and every one that it needs.
-pub(super) fn check(
-    document: &Document<'_>,
-    position: usize,
-    field: &FieldDefinition,
-    issues: &mut Issues,
-) {
+pub(super) fn check(document: &Document<'_>, position: usize, field: &FieldDefinition, issues: &mut Issues) {
     let field_type = field.kind.as_str();
     let (allowed, needed) = options_of(field_type);
     for (option, present) in options_present(field) {
@@ -63,48 +51,20 @@ pub(super) fn check(
 /// Options that a type may have, and those that it must have.
 fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static str]) {
     match field_type {
-        "text" => (
-            &[
-                "required",
-                "unique",
-                "indexed",
-                "default",
-                "maxLength",
-                "pattern",
-            ],
-            &[],
-        ),
+        "text" => (&["required", "unique", "indexed", "default", "maxLength", "pattern"], &[]),
         "longText" | "richText" => (&["required", "default", "maxLength", "pattern"], &[]),
         "email" | "phone" | "url" | "boolean" | "date" | "time" | "dateTime" => {
             (&["required", "unique", "indexed", "default"], &[])
         }
-        "integer" => (
-            &[
-                "required", "unique", "indexed", "default", "big", "min", "max",
-            ],
-            &[],
-        ),
-        "decimal" | "percent" | "money" => (
-            &[
-                "required", "unique", "indexed", "default", "scale", "min", "max",
-            ],
-            &[],
-        ),
+        "integer" => (&["required", "unique", "indexed", "default", "big", "min", "max"], &[]),
+        "decimal" | "percent" | "money" => (&["required", "unique", "indexed", "default", "scale", "min", "max"], &[]),
         "choice" => (&["required", "unique", "indexed", "default"], &["options"]),
         "multiChoice" => (&["required", "default"], &["options"]),
         "json" => (&["required", "default", "schema"], &[]),
-        "reference" => (
-            &[
-                "required", "unique", "indexed", "default", "inverse", "onDelete",
-            ],
-            &["to"],
-        ),
+        "reference" => (&["required", "unique", "indexed", "default", "inverse", "onDelete"], &["to"]),
         "autoNumber" => (&["required", "unique", "indexed"], &["format"]),
         "formula" => (&["scale", "published"], &["returns", "rule"]),
-        "rollup" => (
-            &["field", "filter", "scope", "scale", "published"],
-            &["relation", "function"],
-        ),
+        "rollup" => (&["field", "filter", "scope", "scale", "published"], &["relation", "function"]),
         _ => (&[], &[]),
     }
 }

@@ -64,12 +64,8 @@ fn check_table(document: &Document<'_>, issues: &mut Issues) {
     let taken = if PLATFORM_TABLES.contains(&table.as_str()) {
         Some("the platform's own table of that name".to_owned())
     } else {
-        let prefix = RESERVED_TABLE_PREFIXES
-            .iter()
-            .find(|prefix| table.starts_with(**prefix));
-        prefix.map(|prefix| {
-            format!("the database or the platform, as do all that begin with `{prefix}`")
-        })
+        let prefix = RESERVED_TABLE_PREFIXES.iter().find(|prefix| table.starts_with(**prefix));
+        prefix.map(|prefix| format!("the database or the platform, as do all that begin with `{prefix}`"))
     };
     if let Some(party) = taken {
         let message = format!(
@@ -83,12 +79,7 @@ fn check_table(document: &Document<'_>, issues: &mut Issues) {
     }
 }
 
-fn check_column(
-    document: &Document<'_>,
-    position: usize,
-    field: &FieldDefinition,
-    issues: &mut Issues,
-) {
+fn check_column(document: &Document<'_>, position: usize, field: &FieldDefinition, issues: &mut Issues) {
     let columns = match field.kind.as_str() {
         "formula" | "rollup" | "references" => return,
         "reference" => column_names_of_reference(field),
@@ -96,20 +87,13 @@ fn check_column(
     };
     let (column, module_column) = columns;
     if let Some((_, database)) = RESERVED_COLUMNS.iter().find(|(name, _)| *name == column) {
-        let message = format!(
-            "the SQL name `{column}` belongs to {database}, whose every table has it; choose another name"
-        );
+        let message =
+            format!("the SQL name `{column}` belongs to {database}, whose every table has it; choose another name");
         issues.add_at_field(document.definition, position, "name", "nameTaken", message);
     }
     let longest = module_column.unwrap_or(column);
     if longest.len() > SQL_NAME_LENGTH_MAX {
-        issues.add_at_field(
-            document.definition,
-            position,
-            "name",
-            "limit",
-            too_long(&longest),
-        );
+        issues.add_at_field(document.definition, position, "name", "limit", too_long(&longest));
     }
 }
 

@@ -15,13 +15,7 @@ const GROUP: &str = "Group";
 
 /// Adds the system fields to every module; their references need the platform modules of users and groups.
 pub(super) fn add(draft: &mut Draft<'_>, issues: &mut Issues) {
-    let target = |name: &str| {
-        draft
-            .by_name
-            .get(name)
-            .copied()
-            .filter(|id| draft.module_at(*id).platform)
-    };
+    let target = |name: &str| draft.by_name.get(name).copied().filter(|id| draft.module_at(*id).platform);
     let (user, group) = (target(USER), target(GROUP));
     for (name, id) in [(USER, user), (GROUP, group)] {
         if let (None, Some(document)) = (id, draft.documents.first()) {
@@ -48,11 +42,7 @@ pub(super) fn add(draft: &mut Draft<'_>, issues: &mut Issues) {
 fn system_field(id: FieldId, name: &str, users: &[ModuleId], owners: &[ModuleId]) -> Field {
     let kind = match id {
         Module::ID => FieldKind::Id,
-        Module::VERSION => FieldKind::Integer {
-            big: false,
-            min: None,
-            max: None,
-        },
+        Module::VERSION => FieldKind::Integer { big: false, min: None, max: None },
         Module::CREATED_BY | Module::UPDATED_BY => reference(users, None),
         Module::OWNER => reference(owners, Some("_owner_module".to_owned())),
         _ => FieldKind::DateTime,
@@ -73,10 +63,7 @@ fn system_field(id: FieldId, name: &str, users: &[ModuleId], owners: &[ModuleId]
         ])),
         help: None,
         system: true,
-        required: matches!(
-            id,
-            Module::ID | Module::VERSION | Module::CREATED_AT | Module::UPDATED_AT
-        ),
+        required: matches!(id, Module::ID | Module::VERSION | Module::CREATED_AT | Module::UPDATED_AT),
         unique: id == Module::ID,
         default: None,
         read_only: id != Module::OWNER,

@@ -45,7 +45,9 @@ pub(crate) fn rule_type(field: &Field) -> Option<RuleType> {
 pub(crate) fn scalar_rule_type(scalar: ScalarType) -> Option<RuleType> {
     Some(match scalar {
         ScalarType::Id => RuleType::Id,
-        ScalarType::Text | ScalarType::Email | ScalarType::Phone | ScalarType::Url | ScalarType::Choice => RuleType::Text,
+        ScalarType::Text | ScalarType::Email | ScalarType::Phone | ScalarType::Url | ScalarType::Choice => {
+            RuleType::Text
+        }
         ScalarType::Integer | ScalarType::BigInteger | ScalarType::Decimal { .. } => RuleType::Number,
         ScalarType::Boolean => RuleType::Boolean,
         ScalarType::Date => RuleType::Date,

@@ -73,29 +73,16 @@ pub enum Expected {
 const ISSUES_MAX: usize = 20;
 
 /// Parses `source` and checks it against `schema`; all faults at once.
-pub fn check(
-    source: &str,
-    context: &Context,
-    schema: &dyn Schema,
-) -> Result<TypedRule, Vec<RuleIssue>> {
+pub fn check(source: &str, context: &Context, schema: &dyn Schema) -> Result<TypedRule, Vec<RuleIssue>> {
     let parsed = parse(source).map_err(in_order)?;
-    let mut checker = Checker {
-        parsed: &parsed,
-        context,
-        schema,
-        issues: Vec::new(),
-    };
+    let mut checker = Checker { parsed: &parsed, context, schema, issues: Vec::new() };
     let typed = checker.expression(&parsed.root);
     if let Some(typed) = &typed {
         checker.result(typed);
     }
     let issues = checker.issues;
     match typed {
-        Some(typed) if issues.is_empty() => Ok(TypedRule {
-            source: source.to_owned(),
-            expr: typed.expr,
-            ty: typed.ty,
-        }),
+        Some(typed) if issues.is_empty() => Ok(TypedRule { source: source.to_owned(), expr: typed.expr, ty: typed.ty }),
         _ => Err(in_order(issues)),
     }
 }
@@ -134,10 +121,13 @@ impl Checker<'_> {
             Syntax::Ident(_) | Syntax::Select(_) => self.name_or_path(node),
             Syntax::Literal(literal) => self.literal(literal, position),
             Syntax::Call(call) => self.operation(call, position),
-            Syntax::List(_) => self.fail(position, "a list may only stand on the right of `in`, as in `x in [\"A\", \"B\"]`"),
-            Syntax::Comprehension(_) => {
-                self.fail(self.parsed.name_before(position), "`all`, `exists`, `exists_one`, `map` and `filter` are not part of the rule language")
+            Syntax::List(_) => {
+                self.fail(position, "a list may only stand on the right of `in`, as in `x in [\"A\", \"B\"]`")
             }
+            Syntax::Comprehension(_) => self.fail(
+                self.parsed.name_before(position),
+                "`all`, `exists`, `exists_one`, `map` and `filter` are not part of the rule language",
+            ),
             Syntax::Map(_) | Syntax::Struct(_) | Syntax::Unspecified => {
                 self.fail(position, "the rule language has no maps or messages")
             }
@@ -158,11 +148,7 @@ impl Checker<'_> {
     fn name_or_path(&mut self, node: &Expression) -> Checked {
         match (&node.expr, self.parsed.atom(node)) {
             (Syntax::Ident(_), Some(Name::Literal(value))) => {
-                let ty = if matches!(value, Value::Text(_)) {
-                    RuleType::Text
-                } else {
-                    RuleType::Number
-                };
+                let ty = if matches!(value, Value::Text(_)) { RuleType::Text } else { RuleType::Number };
                 let literal = Expr::Literal(value.clone());
                 self.typed(literal, ty, self.parsed.position(node))
             }
@@ -180,10 +166,7 @@ impl Checker<'_> {
             symbol::EQUALS => return self.equality(BinaryOp::Equal, operands, position),
             symbol::NOT_EQUALS => return self.equality(BinaryOp::NotEqual, operands, position),
             symbol::INDEX => {
-                return self.fail(
-                    position,
-                    "values cannot be taken out of a list by position; use `list.has(x)`",
-                );
+                return self.fail(position, "values cannot be taken out of a list by position; use `list.has(x)`");
             }
             symbol::ADD => BinaryOp::Add,
             symbol::SUBSTRACT => BinaryOp::Subtract,
@@ -215,10 +198,7 @@ impl Checker<'_> {
             Expected::Any => typed.ty,
         };
         if typed.ty != expected && typed.ty != RuleType::Null {
-            let message = format!(
-                "the rule gives {}, but {} is expected here",
-                typed.ty, expected
-            );
+            let message = format!("the rule gives {}, but {} is expected here", typed.ty, expected);
             self.issue(0, message);
         }
         let mut nodes = 0;
@@ -249,33 +229,18 @@ impl Checker<'_> {
             && !options.contains(text)
         {
             let hint = did_you_mean(text, options.iter().map(String::as_str));
-            let hint = if hint.is_empty() {
-                format!("; it has {}", shown(options))
-            } else {
-                hint
-            };
-            return self.fail(
-                operand.position,
-                format!("this choice has no option \"{text}\"{hint}"),
-            );
+            let hint = if hint.is_empty() { format!("; it has {}", shown(options)) } else { hint };
+            return self.fail(operand.position, format!("this choice has no option \"{text}\"{hint}"));
         }
         Some(operand)
     }
 
     fn typed(&self, expr: Expr, ty: RuleType, position: usize) -> Checked {
-        Some(Typed {
-            expr,
-            ty,
-            options: None,
-            position,
-        })
+        Some(Typed { expr, ty, options: None, position })
     }
 
     fn issue(&mut self, position: usize, message: impl Into<String>) {
-        self.issues.push(RuleIssue {
-            position,
-            message: message.into(),
-        });
+        self.issues.push(RuleIssue { position, message: message.into() });
     }
 
     fn fail(&mut self, position: usize, message: impl Into<String>) -> Checked {
@@ -286,12 +251,7 @@ impl Checker<'_> {
 
 /// The first options, for a message.
 fn shown(options: &[String]) -> String {
-    let mut text = options
-        .iter()
-        .take(8)
-        .map(|option| format!("\"{option}\""))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut text = options.iter().take(8).map(|option| format!("\"{option}\"")).collect::<Vec<_>>().join(", ");
     if options.len() > 8 {
         text.push_str(", …");
     }

@@ -84,23 +84,14 @@ fn binary(op: BinaryOp, left: &Expr, right: &Expr, scope: &dyn Scope) -> Value {
         BinaryOp::And => from_truth(and(left.truth(scope), || right.truth(scope))),
         BinaryOp::Or => from_truth(or(left.truth(scope), || right.truth(scope))),
         BinaryOp::Concat => {
-            let joined = left
-                .text(scope)
-                .zip(right.text(scope))
-                .map(|(left, right)| left + &right);
+            let joined = left.text(scope).zip(right.text(scope)).map(|(left, right)| left + &right);
             joined.map_or(Value::Null, Value::Text)
         }
-        BinaryOp::Add
-        | BinaryOp::Subtract
-        | BinaryOp::Multiply
-        | BinaryOp::Divide
-        | BinaryOp::Remainder => {
+        BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Remainder => {
             let numbers = left.number(scope).zip(right.number(scope));
             from_number(numbers.and_then(|(left, right)| arithmetic(op, &left, &right)))
         }
-        _ => {
-            from_truth(compare(&left.eval(scope), &right.eval(scope)).map(|order| holds(op, order)))
-        }
+        _ => from_truth(compare(&left.eval(scope), &right.eval(scope)).map(|order| holds(op, order))),
     }
 }
 
@@ -177,42 +168,24 @@ fn is_in(operand: &Expr, values: &[Expr], scope: &dyn Scope) -> Option<bool> {
 
 fn call(function: Function, arguments: &[Expr], scope: &dyn Scope) -> Value {
     match (function, arguments) {
-        (Function::Coalesce, _) => arguments
-            .iter()
-            .map(|argument| argument.eval(scope))
-            .find(|value| !value.is_null())
-            .unwrap_or(Value::Null),
+        (Function::Coalesce, _) => {
+            arguments.iter().map(|argument| argument.eval(scope)).find(|value| !value.is_null()).unwrap_or(Value::Null)
+        }
         (Function::Least, _) => extreme(Ordering::Less, arguments, scope),
         (Function::Greatest, _) => extreme(Ordering::Greater, arguments, scope),
         (Function::Abs, [number]) => from_number(number.number(scope).map(|number| number.abs())),
         (Function::Round, [number, digits]) => {
-            let digits = digits
-                .number(scope)
-                .and_then(|digits| u32::try_from(digits.to_i64()?).ok());
-            from_number(
-                number
-                    .number(scope)
-                    .zip(digits)
-                    .map(|(number, digits)| number.round(digits)),
-            )
+            let digits = digits.number(scope).and_then(|digits| u32::try_from(digits.to_i64()?).ok());
+            from_number(number.number(scope).zip(digits).map(|(number, digits)| number.round(digits)))
         }
-        (Function::Size, [text]) => from_number(
-            text.text(scope)
-                .map(|text| Decimal::from_parts(text.chars().count() as i128, 0)),
-        ),
-        (Function::StartsWith, [text, part]) => {
-            text_test(text, part, scope, |text, part| text.starts_with(part))
+        (Function::Size, [text]) => {
+            from_number(text.text(scope).map(|text| Decimal::from_parts(text.chars().count() as i128, 0)))
         }
-        (Function::EndsWith, [text, part]) => {
-            text_test(text, part, scope, |text, part| text.ends_with(part))
-        }
-        (Function::Contains, [text, part]) => {
-            text_test(text, part, scope, |text, part| text.contains(part))
-        }
+        (Function::StartsWith, [text, part]) => text_test(text, part, scope, |text, part| text.starts_with(part)),
+        (Function::EndsWith, [text, part]) => text_test(text, part, scope, |text, part| text.ends_with(part)),
+        (Function::Contains, [text, part]) => text_test(text, part, scope, |text, part| text.contains(part)),
         (Function::Has, [list, element]) => match (list.eval(scope), element.eval(scope)) {
-            (Value::List(values), element @ Value::Text(_)) => {
-                Value::Boolean(values.contains(&element))
-            }
+            (Value::List(values), element @ Value::Text(_)) => Value::Boolean(values.contains(&element)),
             _ => Value::Null,
         },
         _ => Value::Null,
@@ -235,17 +208,8 @@ fn extreme(wanted: Ordering, arguments: &[Expr], scope: &dyn Scope) -> Value {
     best
 }
 
-fn text_test(
-    text: &Expr,
-    part: &Expr,
-    scope: &dyn Scope,
-    test: impl FnOnce(&str, &str) -> bool,
-) -> Value {
-    from_truth(
-        text.text(scope)
-            .zip(part.text(scope))
-            .map(|(text, part)| test(&text, &part)),
-    )
+fn text_test(text: &Expr, part: &Expr, scope: &dyn Scope, test: impl FnOnce(&str, &str) -> bool) -> Value {
+    from_truth(text.text(scope).zip(part.text(scope)).map(|(text, part)| test(&text, &part)))
 }
 
 fn widened(value: Value) -> Value {

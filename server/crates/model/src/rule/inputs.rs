@@ -25,9 +25,7 @@ impl Expr {
         visit(self);
         match self {
             Self::Literal(_) | Self::Field(..) | Self::ActorId | Self::Now | Self::Today => {}
-            Self::Negate(operand) | Self::Not(operand) | Self::IsNull(operand) => {
-                operand.walk(visit)
-            }
+            Self::Negate(operand) | Self::Not(operand) | Self::IsNull(operand) => operand.walk(visit),
             Self::Binary(_, left, right) => {
                 left.walk(visit);
                 right.walk(visit);

@@ -31,19 +31,12 @@ pub(super) enum Name {
 pub(super) fn parse(source: &str) -> Result<Parsed, Vec<RuleIssue>> {
     let length = source.chars().count();
     if length > SOURCE_LENGTH_MAX {
-        let message =
-            format!("the rule has {length} characters; at most {SOURCE_LENGTH_MAX} are allowed");
-        return Err(vec![RuleIssue {
-            position: 0,
-            message,
-        }]);
+        let message = format!("the rule has {length} characters; at most {SOURCE_LENGTH_MAX} are allowed");
+        return Err(vec![RuleIssue { position: 0, message }]);
     }
     let scan = scan(source)?;
     if scan.masked.trim().is_empty() {
-        return Err(vec![RuleIssue {
-            position: 0,
-            message: "the rule is empty".to_owned(),
-        }]);
+        return Err(vec![RuleIssue { position: 0, message: "the rule is empty".to_owned() }]);
     }
     let mut issues = Vec::new();
     let mut atoms = BTreeMap::new();
@@ -57,16 +50,9 @@ pub(super) fn parse(source: &str) -> Result<Parsed, Vec<RuleIssue>> {
         return Err(issues);
     }
     // The scan has bounded the depth; the parser's own limit also counts what brackets nothing.
-    let parser = Parser::new()
-        .max_recursion_depth(2 * DEPTH_MAX as u16)
-        .error_recovery_limit(3);
+    let parser = Parser::new().max_recursion_depth(2 * DEPTH_MAX as u16).error_recovery_limit(3);
     match parser.parse_with_source_info(&scan.masked) {
-        Ok((root, positions)) => Ok(Parsed {
-            root,
-            positions,
-            masked: scan.masked,
-            atoms,
-        }),
+        Ok((root, positions)) => Ok(Parsed { root, positions, masked: scan.masked, atoms }),
         Err(errors) => Err(syntax_issues(source, &scan.masked, &errors.errors)),
     }
 }
@@ -74,9 +60,7 @@ pub(super) fn parse(source: &str) -> Result<Parsed, Vec<RuleIssue>> {
 impl Parsed {
     /// Where `node` is, in bytes from the start of the rule.
     pub fn position(&self, node: &Expression) -> usize {
-        self.positions
-            .offset_for(node.id)
-            .map_or(0, |(start, _)| start as usize)
+        self.positions.offset_for(node.id).map_or(0, |(start, _)| start as usize)
     }
 
     /// What the name `node` stands for, if it is not itself.
@@ -95,12 +79,7 @@ impl Parsed {
     pub fn name_before(&self, position: usize) -> usize {
         let is_part = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
         let before = self.masked[..position].trim_end();
-        before.len()
-            - before
-                .bytes()
-                .rev()
-                .take_while(|byte| is_part(*byte))
-                .count()
+        before.len() - before.bytes().rev().take_while(|byte| is_part(*byte)).count()
     }
 
     /// What stands behind the name at `position`, where the tree has only its mask.
@@ -122,9 +101,7 @@ fn text(literal: &str) -> Result<String, String> {
     let text = match Parser::new().parse(literal).map(|node| node.expr) {
         Ok(Expr::Literal(LiteralValue::String(text))) => text.inner().to_owned(),
         _ => {
-            return Err(
-                "this text has an escape that is none; a backslash is written `\\\\`".to_owned(),
-            );
+            return Err("this text has an escape that is none; a backslash is written `\\\\`".to_owned());
         }
     };
     if text.contains('\0') {
@@ -166,15 +143,8 @@ fn offset(masked: &str, (line, column): (isize, isize)) -> usize {
 
 /// The first word or sign of `rest`, to show.
 fn token(rest: &str) -> &str {
-    let is_part =
-        |character: char| character == '_' || character == '.' || character.is_alphanumeric();
-    let word = rest
-        .find(|character| !is_part(character))
-        .unwrap_or(rest.len());
-    let length = if word > 0 {
-        word
-    } else {
-        rest.chars().next().map_or(0, char::len_utf8)
-    };
+    let is_part = |character: char| character == '_' || character == '.' || character.is_alphanumeric();
+    let word = rest.find(|character| !is_part(character)).unwrap_or(rest.len());
+    let length = if word > 0 { word } else { rest.chars().next().map_or(0, char::len_utf8) };
     &rest[..length]
 }

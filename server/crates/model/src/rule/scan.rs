@@ -77,16 +77,11 @@ pub(super) fn scan(source: &str) -> Result<Scan, Vec<RuleIssue>> {
         return Err(scanner.issues);
     }
     let masked = String::from_utf8(scanner.masked).expect("the masked text is ASCII");
-    Ok(Scan {
-        masked,
-        atoms: scanner.atoms,
-    })
+    Ok(Scan { masked, atoms: scanner.atoms })
 }
 
 pub(super) fn too_deep() -> String {
-    format!(
-        "the rule is nested more than {DEPTH_MAX} levels deep; split it into several fields or rules"
-    )
+    format!("the rule is nested more than {DEPTH_MAX} levels deep; split it into several fields or rules")
 }
 
 struct Scanner<'a> {
@@ -114,10 +109,7 @@ impl<'a> Scanner<'a> {
             b'"' | b'\'' => self.text(0, false),
             b'0'..=b'9' => self.number(),
             b'.' if self.byte(1).is_ascii_digit() => {
-                self.issue(
-                    start,
-                    "a number needs a digit before its point, as in `0.5`".to_owned(),
-                );
+                self.issue(start, "a number needs a digit before its point, as in `0.5`".to_owned());
                 self.blank(1);
             }
             first if first == b'_' || first.is_ascii_alphabetic() => self.word(),
@@ -126,18 +118,13 @@ impl<'a> Scanner<'a> {
     }
 
     fn word(&mut self) {
-        let length = self
-            .rest()
-            .bytes()
-            .take_while(|byte| *byte == b'_' || byte.is_ascii_alphanumeric())
-            .count();
+        let length = self.rest().bytes().take_while(|byte| *byte == b'_' || byte.is_ascii_alphanumeric()).count();
         let word = &self.rest()[..length];
         if matches!(self.byte(length), b'"' | b'\'') {
             if matches!(word, "r" | "R") {
                 return self.text(1, true);
             }
-            let problem =
-                format!("`{word}` before a text is not part of the rule language; leave it out");
+            let problem = format!("`{word}` before a text is not part of the rule language; leave it out");
             self.issue(self.position, problem);
             return self.text(length, false);
         }
@@ -158,17 +145,12 @@ impl<'a> Scanner<'a> {
         if self.byte(length) == b'.' && self.byte(length + 1).is_ascii_digit() {
             length += 1 + digits(&self.rest()[length + 1..]);
         }
-        let tail = self.rest()[length..]
-            .bytes()
-            .take_while(|byte| *byte == b'_' || byte.is_ascii_alphanumeric())
-            .count();
+        let tail =
+            self.rest()[length..].bytes().take_while(|byte| *byte == b'_' || byte.is_ascii_alphanumeric()).count();
         let number = Decimal::parse(&self.rest()[..length]);
         match number {
             _ if tail > 0 => {
-                self.issue(
-                    start,
-                    "a number is written with digits and a point only, as in `12.5`".to_owned(),
-                );
+                self.issue(start, "a number is written with digits and a point only, as in `12.5`".to_owned());
                 self.blank(length + tail);
             }
             None => {
@@ -177,15 +159,8 @@ impl<'a> Scanner<'a> {
             }
             Some(number) => {
                 self.atom(length, Atom::Number(number));
-                if self.bytes[self.position..]
-                    .iter()
-                    .find(|byte| !byte.is_ascii_whitespace())
-                    == Some(&b'(')
-                {
-                    self.issue(
-                        start,
-                        "a number cannot be called like a function".to_owned(),
-                    );
+                if self.bytes[self.position..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'(') {
+                    self.issue(start, "a number cannot be called like a function".to_owned());
                 }
             }
         }
@@ -201,27 +176,15 @@ impl<'a> Scanner<'a> {
         loop {
             match self.byte(end) {
                 0 if start + end >= self.bytes.len() => {
-                    self.issue(
-                        start,
-                        format!(
-                            "this text is not closed; a `{}` is missing",
-                            char::from(quote)
-                        ),
-                    );
+                    self.issue(start, format!("this text is not closed; a `{}` is missing", char::from(quote)));
                     return self.blank(self.rest().len());
                 }
                 b'\n' if !triple => {
-                    self.issue(
-                        start,
-                        "a text must end on its own line; write a line break as `\\n`".to_owned(),
-                    );
+                    self.issue(start, "a text must end on its own line; write a line break as `\\n`".to_owned());
                     return self.blank(self.rest().len());
                 }
                 b'\\' if !raw => end += 2,
-                byte if byte == quote
-                    && (!triple
-                        || (self.byte(end + 1) == quote && self.byte(end + 2) == quote)) =>
-                {
+                byte if byte == quote && (!triple || (self.byte(end + 1) == quote && self.byte(end + 2) == quote)) => {
                     end += width;
                     break;
                 }
@@ -241,10 +204,7 @@ impl<'a> Scanner<'a> {
             b"&&" => self.operator(2),
             b"||" => self.operator(1),
             b".?" | b"[?" => {
-                return self.refuse(
-                    2,
-                    "is not part of the rule language; a missing value is null",
-                );
+                return self.refuse(2, "is not part of the rule language; a missing value is null");
             }
             _ => {
                 match two[0] {
@@ -284,15 +244,15 @@ impl<'a> Scanner<'a> {
                     b'&' => return self.refuse(1, "is not an operator; use `&&`"),
                     b'|' => return self.refuse(1, "is not an operator; use `||`"),
                     b'{' | b'}' => {
-                        self.issue(start, "the rule language has no maps or messages, so `{` and `}` mean nothing".to_owned());
+                        self.issue(
+                            start,
+                            "the rule language has no maps or messages, so `{` and `}` mean nothing".to_owned(),
+                        );
                         return self.blank(1);
                     }
                     _ => {
                         let length = self.rest().chars().next().map_or(1, char::len_utf8);
-                        return self.refuse(
-                            length,
-                            "does not belong in a rule outside of a text in quotes",
-                        );
+                        return self.refuse(length, "does not belong in a rule outside of a text in quotes");
                     }
                 }
                 return self.keep(1);
@@ -361,8 +321,7 @@ impl<'a> Scanner<'a> {
 
     fn keep(&mut self, length: usize) {
         let end = self.position + length;
-        self.masked
-            .extend_from_slice(&self.bytes[self.position..end]);
+        self.masked.extend_from_slice(&self.bytes[self.position..end]);
         self.position = end;
     }
 
@@ -389,8 +348,6 @@ impl<'a> Scanner<'a> {
     }
 
     fn top(&mut self) -> &mut Nesting {
-        self.nesting
-            .last_mut()
-            .expect("the whole rule is never popped")
+        self.nesting.last_mut().expect("the whole rule is never popped")
     }
 }

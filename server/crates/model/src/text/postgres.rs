@@ -51,9 +51,7 @@ fn folding_steps(tables: &FoldTables) -> String {
     let pairs: Vec<(char, char)> = tables.from.chars().zip(tables.to.chars()).collect();
     for part in pairs.chunks(PAIRS_MAX) {
         let (from, to): (String, String) = part.iter().copied().unzip();
-        steps += &format!(
-            "IF folded ~ '[{from}]' THEN folded := translate(folded, '{from}', '{to}'); END IF;\n"
-        );
+        steps += &format!("IF folded ~ '[{from}]' THEN folded := translate(folded, '{from}', '{to}'); END IF;\n");
     }
     let (mut class, mut expression) = (String::new(), "folded".to_owned());
     for (from, to) in &tables.expansions {
@@ -70,16 +68,9 @@ mod tests {
     #[test]
     fn texts_in_the_statements_need_no_escape() {
         let tables = fold_tables();
-        let from = tables
-            .from
-            .chars()
-            .chain(tables.expansions.iter().map(|(from, _)| *from));
+        let from = tables.from.chars().chain(tables.expansions.iter().map(|(from, _)| *from));
         assert!(from.into_iter().all(|character| !character.is_ascii()));
-        let to = tables
-            .expansions
-            .iter()
-            .map(|(_, to)| to.as_str())
-            .chain([tables.to.as_str()]);
+        let to = tables.expansions.iter().map(|(_, to)| to.as_str()).chain([tables.to.as_str()]);
         for text in to {
             assert!(!text.contains(['\'', '\\', '$']), "{text}");
         }

@@ -27,18 +27,9 @@ fn a_taken_name_is_refused_with_its_owner() {
             vec![module("Query", "Queries", json!([]))],
             "Query name: `Query` would need the type name `Query`, which belongs to Cardine's own API",
         ),
-        (
-            vec![module("Int", "Ints", json!([]))],
-            "which belongs to Cardine's own API",
-        ),
-        (
-            vec![module("String", "Strings", json!([]))],
-            "the type name `String`, which belongs to Cardine's own API",
-        ),
-        (
-            vec![module("PAGEINFO", "Pages", json!([]))],
-            "PAGEINFO name: `PAGEINFO` would need the type name `PAGEINFO`",
-        ),
+        (vec![module("Int", "Ints", json!([]))], "which belongs to Cardine's own API"),
+        (vec![module("String", "Strings", json!([]))], "the type name `String`, which belongs to Cardine's own API"),
+        (vec![module("PAGEINFO", "Pages", json!([]))], "PAGEINFO name: `PAGEINFO` would need the type name `PAGEINFO`"),
         (
             vec![module("User", "People", json!([]))],
             "User name: `User` would need the type name `User`, which belongs to the module `User`",
@@ -55,19 +46,10 @@ fn a_taken_name_is_refused_with_its_owner() {
             vec![deals(), module("DEAL", "Others", json!([]))],
             "DEAL name: `DEAL` would need the type name `DEAL`, which belongs to the module `Deal`",
         ),
-        (
-            vec![deals(), module("DealGroup", "Bundles", json!([]))],
-            "`DealGroup`, which belongs to the module `Deal`",
-        ),
+        (vec![deals(), module("DealGroup", "Bundles", json!([]))], "`DealGroup`, which belongs to the module `Deal`"),
         // Root fields.
-        (
-            vec![module("Me", "Mes", json!([]))],
-            "the query name `me`, which belongs to Cardine's own API",
-        ),
-        (
-            vec![module("Knot", "Nodes", json!([]))],
-            "Knot plural: `Nodes` would need the query name `nodes`",
-        ),
+        (vec![module("Me", "Mes", json!([]))], "the query name `me`, which belongs to Cardine's own API"),
+        (vec![module("Knot", "Nodes", json!([]))], "Knot plural: `Nodes` would need the query name `nodes`"),
         (
             vec![deals(), module("Bargain", "Deals", json!([]))],
             "Bargain plural: `Deals` would need the query name `deals`, which belongs to the module `Deal`",
@@ -80,10 +62,7 @@ fn a_taken_name_is_refused_with_its_owner() {
             vec![deals(), module("Bundle", "DealGroups", json!([]))],
             "Bundle plural: `DealGroups` would need the query name `dealGroups`",
         ),
-        (
-            vec![deals(), module("DuplicatesOfDeal", "Others", json!([]))],
-            "the query name `duplicatesOfDeal`",
-        ),
+        (vec![deals(), module("DuplicatesOfDeal", "Others", json!([]))], "the query name `duplicatesOfDeal`"),
         // Types of fields.
         (
             vec![deal(json!([choice("filter")]))],
@@ -94,56 +73,32 @@ fn a_taken_name_is_refused_with_its_owner() {
             "Deal fields[1].name: the field would need the type name `DealStageFilter`, which belongs to the field `Deal.stage`",
         ),
         (
-            vec![
-                deal(json!([choice("stage")])),
-                module("DealStage", "DealStages", json!([])),
-            ],
+            vec![deal(json!([choice("stage")])), module("DealStage", "DealStages", json!([]))],
             "Deal fields[0].name: the field would need the type name `DealStage`, which belongs to the module `DealStage`",
         ),
         (
-            vec![deal(
-                json!([{"name": "edge", "type": "reference", "to": ["Deal", "User"]}]),
-            )],
+            vec![deal(json!([{"name": "edge", "type": "reference", "to": ["Deal", "User"]}]))],
             "the type name `DealEdge`",
         ),
         // Fields of one module.
         (
-            vec![deal(json!([
-                text("title"),
-                text("TITLE".to_lowercase().as_str())
-            ]))],
+            vec![deal(json!([text("title"), text("TITLE".to_lowercase().as_str())]))],
             "Deal fields[1].name: the name `title` belongs to the field `title`",
         ),
         (
             vec![deal(json!([text("taxId2"), text("taxID2")]))],
             "Deal fields[1].name: the name `taxID2` belongs to the field `taxId2`",
         ),
+        (vec![deal(json!([text("createdat")]))], "the name `createdat` belongs to the system field `createdAt`"),
+        (vec![deal(json!([text("ownerID")]))], "the name `ownerID` belongs to the id of the system field `owner`"),
+        (vec![deal(json!([text("hisTory")]))], "the name `hisTory` belongs to the system field `history`"),
+        (vec![deal(json!([text("and")]))], "the name `and` belongs to the combinators of every filter"),
         (
-            vec![deal(json!([text("createdat")]))],
-            "the name `createdat` belongs to the system field `createdAt`",
-        ),
-        (
-            vec![deal(json!([text("ownerID")]))],
-            "the name `ownerID` belongs to the id of the system field `owner`",
-        ),
-        (
-            vec![deal(json!([text("hisTory")]))],
-            "the name `hisTory` belongs to the system field `history`",
-        ),
-        (
-            vec![deal(json!([text("and")]))],
-            "the name `and` belongs to the combinators of every filter",
-        ),
-        (
-            vec![deal(
-                json!([{"name": "buyer", "type": "reference", "to": "User"}, text("buyerId")]),
-            )],
+            vec![deal(json!([{"name": "buyer", "type": "reference", "to": "User"}, text("buyerId")]))],
             "Deal fields[1].name: the name `buyerId` belongs to the id of the reference `buyer`",
         ),
         (
-            vec![deal(
-                json!([text("buyerId"), {"name": "buyer", "type": "reference", "to": "User"}]),
-            )],
+            vec![deal(json!([text("buyerId"), {"name": "buyer", "type": "reference", "to": "User"}]))],
             "Deal fields[1].name: `buyer` would also need the name `buyerId`, which belongs to the field `buyerId`",
         ),
         // Inverses.
@@ -166,9 +121,7 @@ fn a_taken_name_is_refused_with_its_owner() {
             "Deal fields[0].inverse: on `User` the name `email` belongs to the field `email`",
         ),
         (
-            vec![deal(
-                json!([{"name": "buyer", "type": "reference", "to": ["User", "Group"], "inverse": "name"}]),
-            )],
+            vec![deal(json!([{"name": "buyer", "type": "reference", "to": ["User", "Group"], "inverse": "name"}]))],
             "on `Group` the name `name`",
         ),
         (
@@ -185,11 +138,7 @@ fn a_taken_name_is_refused_with_its_owner() {
         (
             vec![
                 deal(json!([])),
-                module(
-                    "Note",
-                    "Notes",
-                    json!([{"name": "about", "type": "reference", "to": "*", "inverse": "about"}]),
-                ),
+                module("Note", "Notes", json!([{"name": "about", "type": "reference", "to": "*", "inverse": "about"}])),
             ],
             "on `Note` the name `about` belongs to the field `about`",
         ),
@@ -199,49 +148,24 @@ fn a_taken_name_is_refused_with_its_owner() {
             "the SQL name `sqlite_sequence`, which belongs to the database",
         ),
         (
-            vec![
-                module("AuditEntry2", "A2", json!([])),
-                module("RoleGrant", "RoleGrants", json!([])),
-            ],
+            vec![module("AuditEntry2", "A2", json!([])), module("RoleGrant", "RoleGrants", json!([]))],
             "the SQL name `role_grant`, which belongs to the platform's own table",
         ),
-        (
-            vec![deal(json!([text("xmin")]))],
-            "Deal fields[0].name: the SQL name `xmin` belongs to PostgreSQL",
-        ),
-        (
-            vec![deal(json!([text(&"aB".repeat(24))]))],
-            "databases take at most 63",
-        ),
-        (
-            vec![module(&"Ab".repeat(24), "Abs", json!([]))],
-            "databases take at most 63",
-        ),
+        (vec![deal(json!([text("xmin")]))], "Deal fields[0].name: the SQL name `xmin` belongs to PostgreSQL"),
+        (vec![deal(json!([text(&"aB".repeat(24))]))], "databases take at most 63"),
+        (vec![module(&"Ab".repeat(24), "Abs", json!([]))], "databases take at most 63"),
     ] {
         let issues = refused(&documents);
-        assert!(
-            issues.iter().any(|found| found.contains(issue)),
-            "{issue}\n  got {issues:#?}"
-        );
+        assert!(issues.iter().any(|found| found.contains(issue)), "{issue}\n  got {issues:#?}");
     }
 }
 
 #[test]
 fn one_clash_is_one_issue() {
     let deals = deal(json!([text("title")]));
-    assert_eq!(
-        refused(&[deals.clone(), module("Deal", "Others", json!([]))]).len(),
-        1
-    );
-    assert_eq!(
-        refused(&[deals.clone(), deals]).len(),
-        2,
-        "one for the name, one for the plural"
-    );
-    assert_eq!(
-        refused(&[deal(json!([choice("stage"), choice("stage")]))]).len(),
-        1
-    );
+    assert_eq!(refused(&[deals.clone(), module("Deal", "Others", json!([]))]).len(), 1);
+    assert_eq!(refused(&[deals.clone(), deals]).len(), 2, "one for the name, one for the plural");
+    assert_eq!(refused(&[deal(json!([choice("stage"), choice("stage")]))]).len(), 1);
 }
 
 #[test]
@@ -261,22 +185,11 @@ fn free_names_are_free() {
                 text("query")
             ]),
         ),
-        module(
-            "Select",
-            "Selects",
-            json!([text("where"), text("user"), text("group"), choice("stage")]),
-        ),
+        module("Select", "Selects", json!([text("where"), text("user"), text("group"), choice("stage")])),
         module(
             "Table",
             "Tables",
-            json!([
-                text("null"),
-                text("true"),
-                text("on"),
-                text("count"),
-                text("key"),
-                text("oid")
-            ]),
+            json!([text("null"), text("true"), text("on"), text("count"), text("key"), text("oid")]),
         ),
         // The same field names and option types in several modules.
         module(
@@ -290,21 +203,11 @@ fn free_names_are_free() {
             json!([{"name": "buyer", "type": "reference", "to": "User", "inverse": "views"}, text("buyers")]),
         ),
         // As long as names may be.
-        module(
-            &format!("A{}", "b".repeat(47)),
-            "LongOnes",
-            json!([text(&"c".repeat(48))]),
-        ),
+        module(&format!("A{}", "b".repeat(47)), "LongOnes", json!([text(&"c".repeat(48))])),
     ]);
     assert_eq!(catalog.module_by_name("Order").unwrap().table, "order");
     assert_eq!(
-        catalog
-            .module_by_name("Order")
-            .unwrap()
-            .field_named("select")
-            .unwrap()
-            .column
-            .as_deref(),
+        catalog.module_by_name("Order").unwrap().field_named("select").unwrap().column.as_deref(),
         Some("select")
     );
 }
@@ -330,16 +233,10 @@ fn every_table_of_the_platform_is_known() {
         }
     }
     assert!(!tables.is_empty());
-    let modules: Vec<String> = resolve(1, &platform(), &[])
-        .unwrap()
-        .modules
-        .into_iter()
-        .map(|module| module.table)
-        .collect();
+    let modules: Vec<String> =
+        resolve(1, &platform(), &[]).unwrap().modules.into_iter().map(|module| module.table).collect();
     for table in tables {
-        let known = modules.contains(&table)
-            || PLATFORM_TABLES.contains(&table.as_str())
-            || table.starts_with('_');
+        let known = modules.contains(&table) || PLATFORM_TABLES.contains(&table.as_str()) || table.starts_with('_');
         assert!(known, "{table} is missing in PLATFORM_TABLES");
     }
 }
@@ -348,14 +245,8 @@ fn every_table_of_the_platform_is_known() {
 fn the_earlier_document_keeps_a_contested_name() {
     let first = definition(&deal(json!([])));
     let second = definition(&module("Bargain", "Deals", json!([])));
-    for (documents, at_fault) in [
-        ([first.clone(), second.clone()], "Bargain"),
-        ([second, first], "Deal"),
-    ] {
+    for (documents, at_fault) in [([first.clone(), second.clone()], "Bargain"), ([second, first], "Deal")] {
         let issues = resolve(1, &platform(), &documents).unwrap_err();
-        assert!(
-            issues.iter().all(|issue| issue.module == at_fault),
-            "{issues:?}"
-        );
+        assert!(issues.iter().all(|issue| issue.module == at_fault), "{issues:?}");
     }
 }

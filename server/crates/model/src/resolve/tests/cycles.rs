@@ -18,15 +18,10 @@ fn campaign_and_deal(campaign_fields: Vec<Json>, deal_fields: Vec<Json>) -> [Jso
     let mut deal_fields = deal_fields;
     deal_fields.push(json!({"name": "amount", "type": "money"}));
     deal_fields.push(json!({"name": "stage", "type": "choice", "options": [{"value": "WON"}, {"value": "LOST"}]}));
-    deal_fields.push(
-        json!({"name": "campaign", "type": "reference", "to": "Campaign", "inverse": "deals"}),
-    );
+    deal_fields.push(json!({"name": "campaign", "type": "reference", "to": "Campaign", "inverse": "deals"}));
     let mut campaign_fields = campaign_fields;
     campaign_fields.push(json!({"name": "budget", "type": "money"}));
-    [
-        json!({"name": "Campaign", "plural": "Campaigns", "fields": campaign_fields}),
-        deal(json!(deal_fields)),
-    ]
+    [json!({"name": "Campaign", "plural": "Campaigns", "fields": campaign_fields}), deal(json!(deal_fields))]
 }
 
 /// The inputs of a field as `Module.field`, sorted.
@@ -35,13 +30,7 @@ fn inputs(catalog: &Catalog, module: &str, field: &str) -> Vec<String> {
     let inputs = catalog.inputs_of(module.id, module.field_named(field).unwrap().id);
     let mut names: Vec<String> = inputs
         .iter()
-        .map(|(module, field)| {
-            format!(
-                "{}.{}",
-                catalog.module(*module).name,
-                catalog.field(*module, *field).name
-            )
-        })
+        .map(|(module, field)| format!("{}.{}", catalog.module(*module).name, catalog.field(*module, *field).name))
         .collect();
     names.sort();
     names
@@ -50,20 +39,14 @@ fn inputs(catalog: &Catalog, module: &str, field: &str) -> Vec<String> {
 #[test]
 fn a_cycle_is_refused_with_its_path() {
     for (documents, issue) in [
-        (
-            vec![deal(json!([formula("a", "a + 1")]))],
-            "Deal fields[0].rule: the field reads itself: Deal.a → Deal.a",
-        ),
+        (vec![deal(json!([formula("a", "a + 1")]))], "Deal fields[0].rule: the field reads itself: Deal.a → Deal.a"),
         (
             vec![deal(json!([formula("a", "b"), formula("b", "a")]))],
             "Deal fields[1].rule: the field reads itself: Deal.b → Deal.a → Deal.b",
         ),
         (
-            campaign_and_deal(
-                vec![sum("total", "deals", "share")],
-                vec![formula("share", "amount / campaign.total")],
-            )
-            .to_vec(),
+            campaign_and_deal(vec![sum("total", "deals", "share")], vec![formula("share", "amount / campaign.total")])
+                .to_vec(),
             "Deal fields[0].rule: the field reads itself: Deal.share → Campaign.total → Deal.share",
         ),
         (
@@ -72,10 +55,7 @@ fn a_cycle_is_refused_with_its_path() {
                 .map(|mut document| {
                     document["fields"][0]["filter"] = json!("campaign.total > 5");
                     if document["name"] == "Deal" {
-                        document["fields"][0]
-                            .as_object_mut()
-                            .unwrap()
-                            .remove("filter");
+                        document["fields"][0].as_object_mut().unwrap().remove("filter");
                     }
                     document
                 })
@@ -90,11 +70,7 @@ fn a_cycle_is_refused_with_its_path() {
             "Deal fields[1].relation: the field reads itself: Deal.cost → Deal.cost",
         ),
     ] {
-        assert!(
-            refused(&documents).iter().any(|found| found == issue),
-            "{issue}\n  got {:#?}",
-            refused(&documents)
-        );
+        assert!(refused(&documents).iter().any(|found| found == issue), "{issue}\n  got {:#?}", refused(&documents));
     }
 }
 
@@ -116,10 +92,7 @@ fn two_cycles_are_two_issues() {
 fn what_is_no_cycle_is_accepted() {
     // A diamond, a way through a relation and back to another field, and a self reference to another field.
     let [campaign, deals] = campaign_and_deal(
-        vec![
-            sum("total", "deals", "amount"),
-            formula("rate", "total / budget"),
-        ],
+        vec![sum("total", "deals", "amount"), formula("rate", "total / budget")],
         vec![
             formula("double", "amount * 2"),
             formula("triple", "double + amount"),
@@ -145,25 +118,13 @@ fn what_is_no_cycle_is_accepted() {
 fn inputs_are_hops_fields_and_filters_through_all_levels() {
     let mut won = sum("won", "deals", "amount");
     won["filter"] = json!("stage == \"WON\" && owner != null");
-    let [campaign, deals] = campaign_and_deal(
-        vec![won, formula("left", "budget - won")],
-        vec![formula("rest", "campaign.left - amount")],
-    );
+    let [campaign, deals] =
+        campaign_and_deal(vec![won, formula("left", "budget - won")], vec![formula("rest", "campaign.left - amount")]);
     let catalog = catalog(&[campaign, deals]);
-    assert_eq!(
-        inputs(&catalog, "Campaign", "won"),
-        ["Deal.amount", "Deal.campaign", "Deal.owner", "Deal.stage"]
-    );
+    assert_eq!(inputs(&catalog, "Campaign", "won"), ["Deal.amount", "Deal.campaign", "Deal.owner", "Deal.stage"]);
     assert_eq!(
         inputs(&catalog, "Campaign", "left"),
-        [
-            "Campaign.budget",
-            "Campaign.won",
-            "Deal.amount",
-            "Deal.campaign",
-            "Deal.owner",
-            "Deal.stage"
-        ]
+        ["Campaign.budget", "Campaign.won", "Deal.amount", "Deal.campaign", "Deal.owner", "Deal.stage"]
     );
     assert_eq!(
         inputs(&catalog, "Deal", "rest"),
@@ -188,12 +149,7 @@ fn a_published_field_stands_for_its_inputs() {
         campaign_and_deal(vec![rate], vec![formula("share", "amount * campaign.rate")])
     };
     let shown = ["Campaign.rate", "Deal.amount", "Deal.campaign"];
-    let all = [
-        "Campaign.budget",
-        "Campaign.rate",
-        "Deal.amount",
-        "Deal.campaign",
-    ];
+    let all = ["Campaign.budget", "Campaign.rate", "Deal.amount", "Deal.campaign"];
     assert_eq!(inputs(&catalog(&fields(true)), "Deal", "share"), shown);
     assert_eq!(inputs(&catalog(&fields(false)), "Deal", "share"), all);
 }
@@ -202,33 +158,25 @@ fn a_published_field_stands_for_its_inputs() {
 fn a_chain_may_have_32_levels_and_no_more() {
     let chain = |levels: usize| {
         let mut fields = vec![json!({"name": "f0", "type": "decimal"})];
-        fields.extend(
-            (1..=levels).map(|level| formula(&format!("f{level}"), &format!("f{} + 1", level - 1))),
-        );
+        fields.extend((1..=levels).map(|level| formula(&format!("f{level}"), &format!("f{} + 1", level - 1))));
         deal(json!(fields))
     };
     assert_eq!(inputs(&catalog(&[chain(32)]), "Deal", "f32").len(), 32);
     for levels in [33, 400] {
         let issues = refused(&[chain(levels)]);
         assert_eq!(issues.len(), 1, "{issues:#?}");
-        assert!(
-            issues[0].starts_with("Deal fields[33]: `Deal.f33` stands on more than 32"),
-            "{issues:#?}"
-        );
+        assert!(issues[0].starts_with("Deal fields[33]: `Deal.f33` stands on more than 32"), "{issues:#?}");
     }
 }
 
 #[test]
 fn a_long_cycle_is_told_in_short() {
-    let fields: Vec<Json> = (0..300)
-        .map(|number| formula(&format!("f{number}"), &format!("f{}", (number + 1) % 300)))
-        .collect();
+    let fields: Vec<Json> =
+        (0..300).map(|number| formula(&format!("f{number}"), &format!("f{}", (number + 1) % 300))).collect();
     let issues = refused(&[deal(json!(fields))]);
     assert_eq!(issues.len(), 1);
     assert!(
-        issues[0].contains("Deal.f299 → Deal.f0 → ")
-            && issues[0].contains(" → … → ")
-            && issues[0].len() < 500,
+        issues[0].contains("Deal.f299 → Deal.f0 → ") && issues[0].contains(" → … → ") && issues[0].len() < 500,
         "{issues:?}"
     );
 }

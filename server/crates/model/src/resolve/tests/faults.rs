@@ -2,10 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{
-    catalog, deal, definition, faults_of_field, parse_document, path_of, platform, refused,
-    resolved,
-};
+use super::{catalog, deal, definition, faults_of_field, parse_document, path_of, platform, refused, resolved};
 use crate::resolve::resolve;
 
 #[test]
@@ -101,11 +98,7 @@ fn each_option_is_checked_by_the_fields_type() {
             json!({"name": "a", "type": "formula", "returns": "integer", "scale": 4, "rule": "1"}),
             "scale",
         ),
-        (
-            json!({"name": "a", "type": "date"}),
-            json!({"name": "a", "type": "dat"}),
-            "type",
-        ),
+        (json!({"name": "a", "type": "date"}), json!({"name": "a", "type": "dat"}), "type"),
         (
             json!({"name": "a", "type": "text", "unique": true}),
             json!({"name": "a", "type": "longText", "unique": true}),
@@ -125,11 +118,7 @@ fn each_option_is_checked_by_the_fields_type() {
         assert_eq!(faults_of_field(&right), [], "{right}");
         let issues = faults_of_field(&wrong);
         assert_eq!(issues.len(), 1, "{wrong}: {issues:?}");
-        assert_eq!(
-            path_of(&issues[0].path),
-            json!(["fields", 0, key]),
-            "{wrong}"
-        );
+        assert_eq!(path_of(&issues[0].path), json!(["fields", 0, key]), "{wrong}");
     }
 }
 
@@ -142,36 +131,17 @@ fn a_default_is_of_the_fields_type() {
             vec![json!("abc"), json!("èèè"), json!({"rule": "\"x\""})],
             vec![json!("abcd"), json!(5), json!({"rule": "1"})],
         ),
-        (
-            json!({"type": "text", "pattern": "a|bc"}),
-            vec![json!("a"), json!("bc")],
-            vec![json!("abc"), json!("xa")],
-        ),
+        (json!({"type": "text", "pattern": "a|bc"}), vec![json!("a"), json!("bc")], vec![json!("abc"), json!("xa")]),
         (
             json!({"type": "integer", "min": 1}),
             vec![json!(1), json!("2")],
-            vec![
-                json!(0),
-                json!(1.5),
-                json!("x"),
-                json!(3_000_000_000_u64),
-                json!({"rule": "true"}),
-            ],
+            vec![json!(0), json!(1.5), json!("x"), json!(3_000_000_000_u64), json!({"rule": "true"})],
         ),
-        (
-            json!({"type": "integer", "big": true}),
-            vec![json!(3_000_000_000_u64)],
-            vec![json!("9223372036854775808")],
-        ),
+        (json!({"type": "integer", "big": true}), vec![json!(3_000_000_000_u64)], vec![json!("9223372036854775808")]),
         (
             json!({"type": "decimal", "scale": 3, "max": "10"}),
             vec![json!("1.125"), json!(10)],
-            vec![
-                json!(1.5),
-                json!("1.1255"),
-                json!("10.001"),
-                json!("1".repeat(26)),
-            ],
+            vec![json!(1.5), json!("1.1255"), json!("10.001"), json!("1".repeat(26))],
         ),
         (
             json!({"type": "boolean"}),
@@ -181,34 +151,18 @@ fn a_default_is_of_the_fields_type() {
         (
             json!({"type": "date"}),
             vec![json!("2028-02-29"), json!({"rule": "today()"})],
-            vec![
-                json!("2027-02-29"),
-                json!("2026-1-5"),
-                json!({"rule": "now()"}),
-            ],
+            vec![json!("2027-02-29"), json!("2026-1-5"), json!({"rule": "now()"})],
         ),
-        (
-            json!({"type": "time"}),
-            vec![json!("23:59:59")],
-            vec![json!("24:00:00"), json!("12:00"), json!("12:00:60")],
-        ),
+        (json!({"type": "time"}), vec![json!("23:59:59")], vec![json!("24:00:00"), json!("12:00"), json!("12:00:60")]),
         (
             json!({"type": "dateTime"}),
-            vec![
-                json!("2026-01-31T09:30:00.5+02:00"),
-                json!({"rule": "now()"}),
-            ],
+            vec![json!("2026-01-31T09:30:00.5+02:00"), json!({"rule": "now()"})],
             vec![json!("2026-01-31"), json!("2026-02-31T09:30:00Z")],
         ),
         (
             json!({"type": "choice", "options": options}),
             vec![json!("A"), json!({"rule": "\"B\""})],
-            vec![
-                json!("C"),
-                json!("OLD"),
-                json!("a"),
-                json!({"rule": "\"C\""}),
-            ],
+            vec![json!("C"), json!("OLD"), json!("a"), json!({"rule": "\"C\""})],
         ),
         (
             json!({"type": "multiChoice", "options": options}),
@@ -222,10 +176,7 @@ fn a_default_is_of_the_fields_type() {
         ),
         (
             json!({"type": "reference", "to": "User"}),
-            vec![
-                json!("0190a8f0-0000-7000-8000-000000000000"),
-                json!({"rule": "actor.id"}),
-            ],
+            vec![json!("0190a8f0-0000-7000-8000-000000000000"), json!({"rule": "actor.id"})],
             vec![json!("me"), json!(5), json!({"rule": "\"x\""})],
         ),
         (
@@ -247,15 +198,9 @@ fn a_default_is_of_the_fields_type() {
             let issues = faults_of_field(&with(default));
             let expected = json!(["fields", 0, "default"]);
             let near = |issue: &crate::Issue| {
-                path_of(&issue.path)
-                    .as_array()
-                    .unwrap()
-                    .starts_with(expected.as_array().unwrap())
+                path_of(&issue.path).as_array().unwrap().starts_with(expected.as_array().unwrap())
             };
-            assert!(
-                !issues.is_empty() && issues.iter().all(near),
-                "{field} {default}: {issues:?}"
-            );
+            assert!(!issues.is_empty() && issues.iter().all(near), "{field} {default}: {issues:?}");
         }
     }
 }
@@ -291,10 +236,7 @@ fn rollups_fit_their_relation_and_field() {
             json!({"relation": "part", "function": "COUNT"}),
             "fields[0].relation: `Deal` has no to-many relation `part`, made by an `inverse` that points here; did you mean `parts`?",
         ),
-        (
-            json!({"relation": "a", "function": "COUNT"}),
-            "fields[0].relation: `Deal` has no to-many relation `a`",
-        ),
+        (json!({"relation": "a", "function": "COUNT"}), "fields[0].relation: `Deal` has no to-many relation `a`"),
         (
             json!({"relation": "parts", "function": "SUM", "field": "prise"}),
             "fields[0].field: `Part` has no field `prise`; did you mean `price`?",
@@ -303,33 +245,18 @@ fn rollups_fit_their_relation_and_field() {
             json!({"relation": "parts", "function": "SUM", "field": "note"}),
             "fields[0].function: SUM needs a number; `note` is none",
         ),
-        (
-            json!({"relation": "parts", "function": "AVG", "field": "day"}),
-            "fields[0].function: AVG needs a number",
-        ),
-        (
-            json!({"relation": "parts", "function": "MIN", "field": "note"}),
-            "fields[0].function: MIN and MAX need",
-        ),
+        (json!({"relation": "parts", "function": "AVG", "field": "day"}), "fields[0].function: AVG needs a number"),
+        (json!({"relation": "parts", "function": "MIN", "field": "note"}), "fields[0].function: MIN and MAX need"),
         (
             json!({"relation": "parts", "function": "COUNT_DISTINCT", "field": "data"}),
             "fields[0].function: COUNT_DISTINCT needs",
         ),
-        (
-            json!({"relation": "parts", "function": "COUNT", "filter": "pieces"}),
-            "fields[0].filter: ",
-        ),
-        (
-            json!({"relation": "parts", "function": "COUNT", "filter": "old.pieces > 1"}),
-            "fields[0].filter: ",
-        ),
+        (json!({"relation": "parts", "function": "COUNT", "filter": "pieces"}), "fields[0].filter: "),
+        (json!({"relation": "parts", "function": "COUNT", "filter": "old.pieces > 1"}), "fields[0].filter: "),
     ] {
         let issues = refused(&documents(wrong));
         assert_eq!(issues.len(), 1, "{issues:?}");
-        assert!(
-            issues[0].starts_with(&format!("Deal {issue}")),
-            "{issue}: {issues:?}"
-        );
+        assert!(issues[0].starts_with(&format!("Deal {issue}")), "{issue}: {issues:?}");
     }
 }
 
@@ -349,48 +276,15 @@ fn what_a_module_says_of_its_fields_is_checked() {
         let mut document = deal(fields.clone());
         document[key] = value.clone();
         document["sharing"] = json!(sharing);
-        [
-            document,
-            json!({"name": "Folder", "plural": "Folders", "fields": []}),
-        ]
+        [document, json!({"name": "Folder", "plural": "Folders", "fields": []})]
     };
     for (key, right, wrong, place) in [
-        (
-            "nameField",
-            json!("title"),
-            json!("day"),
-            json!(["nameField"]),
-        ),
-        (
-            "nameField",
-            json!("number"),
-            json!("story"),
-            json!(["nameField"]),
-        ),
-        (
-            "nameField",
-            json!("title"),
-            json!("id"),
-            json!(["nameField"]),
-        ),
-        (
-            "nameField",
-            json!("title"),
-            json!("titel"),
-            json!(["nameField"]),
-        ),
-        (
-            "search",
-            json!(["title", "story"]),
-            json!(["title", "day"]),
-            json!(["search", 1]),
-        ),
-        (
-            "search",
-            json!(["number"]),
-            json!(["createdAt"]),
-            json!(["search", 0]),
-        ),
+        ("nameField", json!("title"), json!("day"), json!(["nameField"])),
+        ("nameField", json!("number"), json!("story"), json!(["nameField"])),
+        ("nameField", json!("title"), json!("id"), json!(["nameField"])),
+        ("nameField", json!("title"), json!("titel"), json!(["nameField"])),
+        ("search", json!(["title", "story"]), json!(["title", "day"]), json!(["search", 1])),
+        ("search", json!(["number"]), json!(["createdAt"]), json!(["search", 0])),
         (
             "uniques",
             json!([{"fields": ["title", "day"]}]),
@@ -437,26 +331,14 @@ fn what_a_module_says_of_its_fields_is_checked() {
         catalog(&documents(key, &right, "PRIVATE"));
         let issues = resolved(&documents(key, &wrong, "PRIVATE")).unwrap_err();
         assert_eq!(issues.len(), 1, "{key} {wrong}: {issues:?}");
-        assert_eq!(
-            path_of(&issues[0].issue.path),
-            place,
-            "{key} {wrong}: {issues:?}"
-        );
+        assert_eq!(path_of(&issues[0].issue.path), place, "{key} {wrong}: {issues:?}");
     }
-    let controlled = catalog(&documents(
-        "parent",
-        &json!("folder"),
-        "CONTROLLED_BY_PARENT",
-    ));
+    let controlled = catalog(&documents("parent", &json!("folder"), "CONTROLLED_BY_PARENT"));
     let deal = controlled.module_by_name("Deal").unwrap();
-    assert_eq!(
-        deal.parent,
-        deal.field_named("folder").map(|field| field.id)
-    );
+    assert_eq!(deal.parent, deal.field_named("folder").map(|field| field.id));
     for wrong in ["loose", "title", "nothing"] {
         assert!(
-            refused(&documents("parent", &json!(wrong), "CONTROLLED_BY_PARENT"))[0]
-                .starts_with("Deal parent: "),
+            refused(&documents("parent", &json!(wrong), "CONTROLLED_BY_PARENT"))[0].starts_with("Deal parent: "),
             "{wrong}"
         );
     }
@@ -468,18 +350,10 @@ fn parents_lead_to_an_end() {
         json!({"name": name, "plural": plural, "sharing": "CONTROLLED_BY_PARENT", "parent": "above",
             "fields": [{"name": "above", "type": "reference", "to": to, "required": true}]})
     };
-    catalog(&[
-        deal(json!([])),
-        module("Part", "Parts", "Deal"),
-        module("Screw", "Screws", "Part"),
-    ]);
+    catalog(&[deal(json!([])), module("Part", "Parts", "Deal"), module("Screw", "Screws", "Part")]);
     assert_eq!(
-        refused(&[
-            module("Part", "Parts", "Screw"),
-            module("Screw", "Screws", "Part"),
-            module("Bit", "Bits", "Part")
-        ])
-        .len(),
+        refused(&[module("Part", "Parts", "Screw"), module("Screw", "Screws", "Part"), module("Bit", "Bits", "Part")])
+            .len(),
         2
     );
     assert_eq!(refused(&[module("Part", "Parts", "Part")]).len(), 1);
@@ -492,10 +366,7 @@ fn all_faults_of_all_documents_are_told_at_once() {
         "fields": [{"name": "a b", "type": "txt"}, {"name": "b", "type": "integer", "maxLength": 3, "requierd": true}, 7, {"type": "choice"}],
     }))
     .unwrap_err();
-    let mut places: Vec<String> = by_schema
-        .iter()
-        .map(|issue| path_of(&issue.path).to_string())
-        .collect();
+    let mut places: Vec<String> = by_schema.iter().map(|issue| path_of(&issue.path).to_string()).collect();
     places.sort();
     assert_eq!(
         places,
@@ -512,17 +383,8 @@ fn all_faults_of_all_documents_are_told_at_once() {
             r#"["plural"]"#,
         ]
     );
-    let message = |place: Json| {
-        &by_schema
-            .iter()
-            .find(|issue| path_of(&issue.path) == place)
-            .unwrap()
-            .message
-    };
-    assert_eq!(
-        message(json!(["fields", 1, "requierd"])),
-        "\"requierd\" is not known here; did you mean `required`?"
-    );
+    let message = |place: Json| &by_schema.iter().find(|issue| path_of(&issue.path) == place).unwrap().message;
+    assert_eq!(message(json!(["fields", 1, "requierd"])), "\"requierd\" is not known here; did you mean `required`?");
     assert_eq!(
         message(json!(["fields", 1, "maxLength"])),
         "a field of type `integer` has no `maxLength`; leave it out"
@@ -540,10 +402,7 @@ fn all_faults_of_all_documents_are_told_at_once() {
         ])),
         json!({"name": "Query", "plural": "Queries", "nameField": "x", "fields": []}),
     ]);
-    let places: Vec<&str> = by_catalog
-        .iter()
-        .map(|issue| issue.split(": ").next().unwrap())
-        .collect();
+    let places: Vec<&str> = by_catalog.iter().map(|issue| issue.split(": ").next().unwrap()).collect();
     for place in [
         "Deal fields[0].name",
         "Deal fields[1].to",
@@ -565,10 +424,7 @@ fn what_follows_from_a_fault_is_not_told() {
         {"name": "c", "type": "formula", "returns": "money", "rule": "b * 2"},
         {"name": "d", "type": "text", "default": {"rule": "c > 1 ? \"x\" : \"y\""}},
     ]))]);
-    assert_eq!(
-        issues,
-        ["Deal fields[0].to: there is no module \"Nothing\""]
-    );
+    assert_eq!(issues, ["Deal fields[0].to: there is no module \"Nothing\""]);
 }
 
 #[test]
@@ -579,42 +435,20 @@ fn faults_that_the_json_schema_lets_by_are_found() {
     hostile.fields[0].scale = Some(3);
     hostile.plural = "Dåls".to_owned();
     let issues = resolve(1, &platform(), &[hostile]).unwrap_err();
-    let places: Vec<Json> = issues
-        .iter()
-        .map(|issue| path_of(&issue.issue.path))
-        .collect();
-    assert_eq!(
-        places,
-        [
-            json!(["plural"]),
-            json!(["fields", 0, "name"]),
-            json!(["fields", 0, "scale"])
-        ]
-    );
+    let places: Vec<Json> = issues.iter().map(|issue| path_of(&issue.issue.path)).collect();
+    assert_eq!(places, [json!(["plural"]), json!(["fields", 0, "name"]), json!(["fields", 0, "scale"])]);
 }
 
 #[test]
 fn there_are_upper_bounds() {
     let fields = |count: usize| -> Json {
-        (0..count)
-            .map(|number| json!({"name": format!("f{number}"), "type": "text"}))
-            .collect()
+        (0..count).map(|number| json!({"name": format!("f{number}"), "type": "text"})).collect()
     };
-    let options = |count: usize| -> Json {
-        (0..count)
-            .map(|number| json!({"value": format!("V{number}")}))
-            .collect()
-    };
+    let options = |count: usize| -> Json { (0..count).map(|number| json!({"value": format!("V{number}")})).collect() };
     catalog(&[deal(fields(500))]);
     assert!(parse_document(&deal(fields(501))).is_err());
-    assert_eq!(
-        faults_of_field(&json!({"name": "a", "type": "choice", "options": options(500)})),
-        []
-    );
-    assert_eq!(
-        faults_of_field(&json!({"name": "a", "type": "choice", "options": options(501)})).len(),
-        1
-    );
+    assert_eq!(faults_of_field(&json!({"name": "a", "type": "choice", "options": options(500)})), []);
+    assert_eq!(faults_of_field(&json!({"name": "a", "type": "choice", "options": options(501)})).len(), 1);
 
     let modules = |count: usize| -> Vec<_> {
         let module = definition(&deal(json!([])));
@@ -626,10 +460,7 @@ fn there_are_upper_bounds() {
         (0..count).map(numbered).collect()
     };
     assert!(resolve(1, &platform(), &modules(2_000)).is_ok());
-    assert_eq!(
-        resolve(1, &platform(), &modules(2_001)).unwrap_err().len(),
-        1
-    );
+    assert_eq!(resolve(1, &platform(), &modules(2_001)).unwrap_err().len(), 1);
 }
 
 #[test]

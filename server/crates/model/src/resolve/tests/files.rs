@@ -10,9 +10,7 @@ use crate::definition::ModuleDefinition;
 use crate::{Issue, Module};
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../schema")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../schema").join(name)
 }
 
 #[test]
@@ -22,23 +20,12 @@ fn every_built_in_document_resolves() {
     assert_eq!(catalog.modules.len(), builtin::builtin_documents().len());
     assert!(catalog.modules.iter().any(|module| !module.platform));
     for module in &catalog.modules {
-        assert_eq!(
-            catalog.module_by_name(&module.name).map(|found| found.id),
-            Some(module.id)
-        );
+        assert_eq!(catalog.module_by_name(&module.name).map(|found| found.id), Some(module.id));
         for (position, field) in module.fields.iter().enumerate() {
             assert_eq!(field.id.0 as usize, position);
-            assert_eq!(
-                module.field_named(&field.name).map(|found| found.id),
-                Some(field.id)
-            );
+            assert_eq!(module.field_named(&field.name).map(|found| found.id), Some(field.id));
         }
-        let names: Vec<&str> = module
-            .fields
-            .iter()
-            .take(8)
-            .map(|field| field.name.as_str())
-            .collect();
+        let names: Vec<&str> = module.fields.iter().take(8).map(|field| field.name.as_str()).collect();
         assert_eq!(names, Module::SYSTEM_FIELDS);
     }
 }
@@ -57,14 +44,7 @@ fn embedded_documents_are_those_of_the_folders() {
             .collect();
         files.sort();
         assert!(!files.is_empty(), "{name}");
-        assert_eq!(
-            embedded
-                .iter()
-                .map(|(file, _)| file.to_string())
-                .collect::<Vec<_>>(),
-            files,
-            "{name}"
-        );
+        assert_eq!(embedded.iter().map(|(file, _)| file.to_string()).collect::<Vec<_>>(), files, "{name}");
     }
 }
 
@@ -77,9 +57,7 @@ fn every_refused_case_is_refused_at_its_path() {
         let case: Json = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let (stage, issues) = verdict(&case["definition"]);
         cases += 1;
-        let at_place = issues
-            .iter()
-            .any(|issue| path_of(&issue.path) == case["path"]);
+        let at_place = issues.iter().any(|issue| path_of(&issue.path) == case["path"]);
         if stage != case["refusedBy"] || !at_place {
             wrong.push(format!(
                 "{}: {} at {}\n  got {stage}: {issues:?}",
@@ -89,29 +67,16 @@ fn every_refused_case_is_refused_at_its_path() {
             ));
         }
         for issue in &issues {
-            assert!(
-                issue.message.len() < 700,
-                "{}: too long: {}",
-                path.display(),
-                issue.message
-            );
+            assert!(issue.message.len() < 700, "{}: too long: {}", path.display(), issue.message);
         }
     }
     assert!(cases > 0);
-    assert!(
-        wrong.is_empty(),
-        "{} of {cases} cases:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} of {cases} cases:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 fn built_in_modules() -> Vec<ModuleDefinition> {
     let documents = builtin::module_documents();
-    documents
-        .iter()
-        .map(|(_, text)| definition(&serde_json::from_str(text).unwrap()))
-        .collect()
+    documents.iter().map(|(_, text)| definition(&serde_json::from_str(text).unwrap())).collect()
 }
 
 /// Which stage refuses the document, and why.
@@ -119,15 +84,8 @@ fn verdict(document: &Json) -> (&'static str, Vec<Issue>) {
     match parse_document(document) {
         Err(issues) => ("schema", issues),
         // Last, as a change of it would be.
-        Ok(definition) => match resolve(
-            1,
-            &platform(),
-            &[built_in_modules(), vec![definition]].concat(),
-        ) {
-            Err(issues) => (
-                "catalog",
-                issues.into_iter().map(|issue| issue.issue).collect(),
-            ),
+        Ok(definition) => match resolve(1, &platform(), &[built_in_modules(), vec![definition]].concat()) {
+            Err(issues) => ("catalog", issues.into_iter().map(|issue| issue.issue).collect()),
             Ok(_) => ("nobody", Vec::new()),
         },
     }

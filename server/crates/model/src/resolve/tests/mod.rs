@@ -19,10 +19,7 @@ fn definition(document: &Json) -> ModuleDefinition {
 }
 
 fn platform() -> Vec<ModuleDefinition> {
-    builtin::platform_documents()
-        .iter()
-        .map(|(_, text)| definition(&serde_json::from_str(text).unwrap()))
-        .collect()
+    builtin::platform_documents().iter().map(|(_, text)| definition(&serde_json::from_str(text).unwrap())).collect()
 }
 
 /// Resolves these documents beside the platform's.
@@ -39,10 +36,7 @@ fn catalog(documents: &[Json]) -> Catalog {
 /// The issues of documents that must be refused, as `Module path: message`.
 fn refused(documents: &[Json]) -> Vec<String> {
     let issues = resolved(documents).expect_err("should be refused");
-    issues
-        .iter()
-        .map(|ModuleIssue { module, issue }| format!("{module} {issue}"))
-        .collect()
+    issues.iter().map(|ModuleIssue { module, issue }| format!("{module} {issue}")).collect()
 }
 
 /// A module `Deal` with these fields.

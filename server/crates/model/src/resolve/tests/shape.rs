@@ -11,43 +11,18 @@ use crate::{Decimal, Module, ScalarType, Value};
 fn system_fields_are_the_same_everywhere() {
     let catalog = catalog(&[deal(json!([]))]);
     for module in &catalog.modules {
-        let columns: Vec<&str> = module.fields[..8]
-            .iter()
-            .map(|field| field.column.as_deref().unwrap())
-            .collect();
+        let columns: Vec<&str> = module.fields[..8].iter().map(|field| field.column.as_deref().unwrap()).collect();
         assert_eq!(
             columns,
-            [
-                "id",
-                "version",
-                "created_at",
-                "updated_at",
-                "created_by_id",
-                "updated_by_id",
-                "owner_id",
-                "deleted_at"
-            ]
+            ["id", "version", "created_at", "updated_at", "created_by_id", "updated_by_id", "owner_id", "deleted_at"]
         );
-        let writable: Vec<&str> = module.fields[..8]
-            .iter()
-            .filter(|field| !field.read_only)
-            .map(|field| field.name.as_str())
-            .collect();
+        let writable: Vec<&str> =
+            module.fields[..8].iter().filter(|field| !field.read_only).map(|field| field.name.as_str()).collect();
         assert_eq!(writable, ["owner"]);
-        let non_null: Vec<bool> = module.fields[..8]
-            .iter()
-            .map(|field| field.is_non_null())
-            .collect();
-        assert_eq!(
-            non_null,
-            [true, true, true, true, false, false, false, false]
-        );
+        let non_null: Vec<bool> = module.fields[..8].iter().map(|field| field.is_non_null()).collect();
+        assert_eq!(non_null, [true, true, true, true, false, false, false, false]);
         let owner = module.field(Module::OWNER).reference().unwrap();
-        let owners: Vec<&str> = owner
-            .targets
-            .iter()
-            .map(|id| catalog.module(*id).name.as_str())
-            .collect();
+        let owners: Vec<&str> = owner.targets.iter().map(|id| catalog.module(*id).name.as_str()).collect();
         assert_eq!(owners, ["User", "Group"]);
         assert_eq!(owner.module_column.as_deref(), Some("_owner_module"));
         assert!(owner.inverse.is_none());
@@ -58,11 +33,7 @@ fn system_fields_are_the_same_everywhere() {
 fn platform_modules_come_first_and_all_are_sorted_by_name() {
     let module = |name: &str| json!({"name": name, "plural": format!("{name}s"), "fields": []});
     let catalog = catalog(&[module("Zebra"), module("Ant"), module("Bee")]);
-    let names: Vec<&str> = catalog
-        .modules
-        .iter()
-        .map(|module| module.name.as_str())
-        .collect();
+    let names: Vec<&str> = catalog.modules.iter().map(|module| module.name.as_str()).collect();
     assert_eq!(names, ["Group", "Role", "User", "Ant", "Bee", "Zebra"]);
     for (position, module) in catalog.modules.iter().enumerate() {
         assert_eq!(module.id.0 as usize, position);
@@ -103,10 +74,7 @@ fn references_have_columns_and_make_relations() {
     for module in [deal, note] {
         assert_eq!(module.relation_named("notes").unwrap().module, note.id);
     }
-    assert!(
-        user.relation_named("notes").is_none(),
-        "\"*\" means no platform module"
-    );
+    assert!(user.relation_named("notes").is_none(), "\"*\" means no platform module");
     for module in &catalog.modules {
         for (position, relation) in module.relations.iter().enumerate() {
             assert_eq!(relation.id.0 as usize, position);
@@ -116,17 +84,8 @@ fn references_have_columns_and_make_relations() {
 
 #[test]
 fn a_reference_to_every_module_keeps_its_second_column_while_there_is_one_module() {
-    let catalog = catalog(&[deal(
-        json!([{"name": "about", "type": "reference", "to": "*"}]),
-    )]);
-    let about = catalog
-        .module_by_name("Deal")
-        .unwrap()
-        .field_named("about")
-        .unwrap()
-        .reference()
-        .unwrap()
-        .clone();
+    let catalog = catalog(&[deal(json!([{"name": "about", "type": "reference", "to": "*"}]))]);
+    let about = catalog.module_by_name("Deal").unwrap().field_named("about").unwrap().reference().unwrap().clone();
     assert_eq!(about.targets.len(), 1);
     assert_eq!(about.module_column.as_deref(), Some("_about_module"));
 }
@@ -162,10 +121,8 @@ fn rollups_have_the_type_of_their_function() {
         ]}),
     ]);
     let deal = catalog.module_by_name("Deal").unwrap();
-    let types: Vec<(&str, ScalarType)> = deal.fields[8..]
-        .iter()
-        .map(|field| (field.name.as_str(), field.scalar().unwrap()))
-        .collect();
+    let types: Vec<(&str, ScalarType)> =
+        deal.fields[8..].iter().map(|field| (field.name.as_str(), field.scalar().unwrap())).collect();
     assert_eq!(
         types,
         [
@@ -182,11 +139,7 @@ fn rollups_have_the_type_of_their_function() {
             ("half", ScalarType::Decimal { scale: 7 }),
         ]
     );
-    assert!(
-        deal.fields[8..]
-            .iter()
-            .all(|field| field.read_only && field.column.is_none())
-    );
+    assert!(deal.fields[8..].iter().all(|field| field.read_only && field.column.is_none()));
 }
 
 #[test]
@@ -203,38 +156,22 @@ fn kinds_labels_and_defaults_are_those_of_the_definition() {
     let deal = catalog.module_by_name("Deal").unwrap();
     let field = |name: &str| deal.field_named(name).unwrap();
 
-    assert_eq!(
-        field("closeDate").label,
-        Label::Plain("Close date".to_owned())
-    );
+    assert_eq!(field("closeDate").label, Label::Plain("Close date".to_owned()));
     assert_eq!(field("amount").label.text("it"), "Importo");
     assert!(
         matches!(&field("amount").default, Some(Default::Value(Value::Decimal(value))) if *value == Decimal::parse("12.50").unwrap())
     );
-    assert!(
-        matches!(&field("stage").default, Some(Default::Value(Value::Text(value))) if value == "CLOSED_WON")
-    );
+    assert!(matches!(&field("stage").default, Some(Default::Value(Value::Text(value))) if value == "CLOSED_WON"));
     assert!(matches!(&field("due").default, Some(Default::Rule(rule)) if rule.source == "today()"));
     assert!(
         matches!(&field("stage").kind, FieldKind::Choice { options } if options[0].value == "CLOSED_WON" && options[0].label == Label::Plain("Closed won".to_owned()))
     );
-    assert_eq!(
-        field("code").deprecated.as_deref(),
-        Some("No longer supported")
-    );
+    assert_eq!(field("code").deprecated.as_deref(), Some("No longer supported"));
     assert!(field("number").read_only && field("number").unique);
-    assert_eq!(
-        deal.uniques,
-        [vec![field("number").id], vec![field("code").id]]
-    );
+    assert_eq!(deal.uniques, [vec![field("number").id], vec![field("code").id]]);
 
     let pattern = &catalog.checks.patterns[&(deal.id, field("code").id)];
-    assert!(
-        pattern.is_match("a")
-            && pattern.is_match("b")
-            && !pattern.is_match("ab")
-            && !pattern.is_match("a\n")
-    );
+    assert!(pattern.is_match("a") && pattern.is_match("b") && !pattern.is_match("ab") && !pattern.is_match("a\n"));
     let schema = &catalog.checks.json_schemas[&(deal.id, field("data").id)];
     assert!(schema.is_valid(&json!({})) && !schema.is_valid(&json!([])));
 }

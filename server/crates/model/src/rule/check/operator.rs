@@ -10,26 +10,17 @@ use crate::rule::{BinaryOp, Expr, Function, RuleType};
 impl Checker<'_> {
     pub(super) fn conditional(&mut self, operands: &[Expression], position: usize) -> Checked {
         let [condition, then, otherwise] = operands else {
-            return self.fail(
-                position,
-                "a condition is written `condition ? then : otherwise`",
-            );
+            return self.fail(position, "a condition is written `condition ? then : otherwise`");
         };
         let condition = self.operand(condition, RuleType::Boolean, "`?`");
         let (then, otherwise) = (self.expression(then), self.expression(otherwise));
         let (condition, then, otherwise) = (condition?, then?, otherwise?);
         let Some(ty) = unified(&then, &otherwise) else {
-            let message = format!(
-                "both results of `?` must have one type, but they are {} and {}",
-                then.ty, otherwise.ty
-            );
+            let message =
+                format!("both results of `?` must have one type, but they are {} and {}", then.ty, otherwise.ty);
             return self.fail(position, message);
         };
-        let expr = Expr::Conditional(
-            Box::new(condition.expr),
-            Box::new(then.expr),
-            Box::new(otherwise.expr),
-        );
+        let expr = Expr::Conditional(Box::new(condition.expr), Box::new(then.expr), Box::new(otherwise.expr));
         self.typed(expr, ty, position)
     }
 
@@ -38,11 +29,7 @@ impl Checker<'_> {
             return self.fail(position, "`!` needs one operand");
         };
         let operand = self.operand(operand, RuleType::Boolean, "`!`")?;
-        self.typed(
-            Expr::Not(Box::new(operand.expr)),
-            RuleType::Boolean,
-            position,
-        )
+        self.typed(Expr::Not(Box::new(operand.expr)), RuleType::Boolean, position)
     }
 
     pub(super) fn negate(&mut self, operands: &[Expression], position: usize) -> Checked {
@@ -58,12 +45,7 @@ impl Checker<'_> {
     }
 
     /// `x == y` and `x != y`; with the literal `null`, whether there is a value.
-    pub(super) fn equality(
-        &mut self,
-        op: BinaryOp,
-        operands: &[Expression],
-        position: usize,
-    ) -> Checked {
+    pub(super) fn equality(&mut self, op: BinaryOp, operands: &[Expression], position: usize) -> Checked {
         let [left, right] = operands else {
             return self.fail(position, "an operator needs two operands");
         };
@@ -78,21 +60,11 @@ impl Checker<'_> {
             }
         };
         let is_null = Expr::IsNull(Box::new(operand.expr));
-        let expr = if op == BinaryOp::Equal {
-            is_null
-        } else {
-            Expr::Not(Box::new(is_null))
-        };
+        let expr = if op == BinaryOp::Equal { is_null } else { Expr::Not(Box::new(is_null)) };
         self.typed(expr, RuleType::Boolean, position)
     }
 
-    pub(super) fn binary(
-        &mut self,
-        op: BinaryOp,
-        left: Typed,
-        right: Typed,
-        position: usize,
-    ) -> Checked {
+    pub(super) fn binary(&mut self, op: BinaryOp, left: Typed, right: Typed, position: usize) -> Checked {
         let (op, ty) = match result_type(op, left.ty, right.ty) {
             Ok(fitting) => fitting,
             Err(why) => {
@@ -101,11 +73,7 @@ impl Checker<'_> {
                 return self.fail(position, message);
             }
         };
-        self.typed(
-            Expr::Binary(op, Box::new(left.expr), Box::new(right.expr)),
-            ty,
-            position,
-        )
+        self.typed(Expr::Binary(op, Box::new(left.expr), Box::new(right.expr)), ty, position)
     }
 
     /// `x in [a, b]`, and `x in list` for the list of a field.
@@ -119,11 +87,7 @@ impl Checker<'_> {
             let (left, right) = (left?, right?);
             return self.has(right, left, position);
         };
-        let elements: Vec<Checked> = list
-            .elements
-            .iter()
-            .map(|element| self.expression(element))
-            .collect();
+        let elements: Vec<Checked> = list.elements.iter().map(|element| self.expression(element)).collect();
         let left = left?;
         if elements.is_empty() {
             return self.fail(position, "this list is empty, so nothing can be in it");
@@ -136,10 +100,7 @@ impl Checker<'_> {
                 continue;
             };
             if let Err(why) = result_type(BinaryOp::Equal, left.ty, element.ty) {
-                let message = format!(
-                    "{} cannot be among values of which one is {}; {why}",
-                    left.ty, element.ty
-                );
+                let message = format!("{} cannot be among values of which one is {}; {why}", left.ty, element.ty);
                 self.issue(element.position, message);
                 complete = false;
             }
@@ -148,20 +109,13 @@ impl Checker<'_> {
         if !complete {
             return None;
         }
-        self.typed(
-            Expr::In(Box::new(left.expr), checked),
-            RuleType::Boolean,
-            position,
-        )
+        self.typed(Expr::In(Box::new(left.expr), checked), RuleType::Boolean, position)
     }
 
     /// Whether the texts of `list` include `element`.
     pub(super) fn has(&mut self, list: Typed, element: Typed, position: usize) -> Checked {
         if list.ty != RuleType::TextList {
-            let message = format!(
-                "a list is expected here, as in `x in [\"A\", \"B\"]`, but this is {}",
-                list.ty
-            );
+            let message = format!("a list is expected here, as in `x in [\"A\", \"B\"]`, but this is {}", list.ty);
             return self.fail(list.position, message);
         }
         let element = self.fit(element, &list)?;
@@ -169,11 +123,7 @@ impl Checker<'_> {
             let message = format!("this list holds texts, so {} is never in it", element.ty);
             return self.fail(element.position, message);
         }
-        self.typed(
-            Expr::Call(Function::Has, vec![list.expr, element.expr]),
-            RuleType::Boolean,
-            position,
-        )
+        self.typed(Expr::Call(Function::Has, vec![list.expr, element.expr]), RuleType::Boolean, position)
     }
 
     /// A part of the type that `user` needs.
@@ -196,36 +146,22 @@ pub(super) fn unified(a: &Typed, b: &Typed) -> Option<RuleType> {
 }
 
 /// The operator that is meant and its result's type, or why the operands do not fit it.
-fn result_type(
-    op: BinaryOp,
-    left: RuleType,
-    right: RuleType,
-) -> Result<(BinaryOp, RuleType), &'static str> {
+fn result_type(op: BinaryOp, left: RuleType, right: RuleType) -> Result<(BinaryOp, RuleType), &'static str> {
     use BinaryOp as Op;
     use RuleType as Ty;
     if left == Ty::Null || right == Ty::Null {
-        return Err(
-            "the result would always be null; compare with null by `==` or `!=`, or use `coalesce`",
-        );
+        return Err("the result would always be null; compare with null by `==` or `!=`, or use `coalesce`");
     }
     match op {
         Op::Add if (left, right) == (Ty::Text, Ty::Text) => Ok((Op::Concat, Ty::Text)),
-        Op::Add => numbers(
-            left,
-            right,
-            Ty::Number,
-            "it adds two numbers or joins two texts",
-        )
-        .map(|ty| (op, ty)),
+        Op::Add => numbers(left, right, Ty::Number, "it adds two numbers or joins two texts").map(|ty| (op, ty)),
         Op::Subtract | Op::Multiply | Op::Divide | Op::Remainder => {
             numbers(left, right, Ty::Number, "both must be numbers").map(|ty| (op, ty))
         }
         Op::Concat => Err("it joins two texts"),
         Op::And | Op::Or if (left, right) == (Ty::Boolean, Ty::Boolean) => Ok((op, Ty::Boolean)),
         Op::And | Op::Or => Err("both must be conditions"),
-        Op::Equal | Op::NotEqual if left == Ty::TextList => {
-            Err("ask for single values by `list.has(x)`")
-        }
+        Op::Equal | Op::NotEqual if left == Ty::TextList => Err("ask for single values by `list.has(x)`"),
         Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual
             if matches!(left, Ty::Boolean | Ty::Id | Ty::TextList) =>
         {
@@ -236,15 +172,8 @@ fn result_type(
     }
 }
 
-fn numbers(
-    left: RuleType,
-    right: RuleType,
-    ty: RuleType,
-    why: &'static str,
-) -> Result<RuleType, &'static str> {
-    ((left, right) == (RuleType::Number, RuleType::Number))
-        .then_some(ty)
-        .ok_or(why)
+fn numbers(left: RuleType, right: RuleType, ty: RuleType, why: &'static str) -> Result<RuleType, &'static str> {
+    ((left, right) == (RuleType::Number, RuleType::Number)).then_some(ty).ok_or(why)
 }
 
 /// How a value that is compared with a text would be written right.

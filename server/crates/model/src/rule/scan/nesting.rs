@@ -16,14 +16,7 @@ pub(super) struct Nesting {
 
 impl Nesting {
     pub fn new(bracket: u8, position: usize) -> Self {
-        Self {
-            bracket,
-            position,
-            chains: [(0, 0); 8],
-            conditions: Vec::new(),
-            operand: 0,
-            deepest: 0,
-        }
+        Self { bracket, position, chains: [(0, 0); 8], conditions: Vec::new(), operand: 0, deepest: 0 }
     }
 
     pub fn operator(&mut self, precedence: usize) {

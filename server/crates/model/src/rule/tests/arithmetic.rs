@@ -69,10 +69,7 @@ fn operate(op: &str, left: &BigDecimal, right: &BigDecimal) -> Option<BigDecimal
 
 /// Long division on whole numbers: both to one scale, twenty zeros behind the dividend, and the rest thrown away.
 fn cut_quotient(left: &BigDecimal, right: &BigDecimal) -> BigDecimal {
-    let scale = left
-        .fractional_digit_count()
-        .max(right.fractional_digit_count())
-        .max(0);
+    let scale = left.fractional_digit_count().max(right.fractional_digit_count()).max(0);
     let whole = |number: &BigDecimal| number.with_scale(scale).into_bigint_and_exponent().0;
     BigDecimal::new(whole(left) * BigInt::from(10).pow(20) / whole(right), 20)
 }
@@ -97,28 +94,16 @@ proptest! {
 
 #[test]
 fn literals_keep_every_digit() {
-    for literal in [
-        "0.1",
-        "12345678901234567890.123",
-        "0.00000000000000000001",
-        "9007199254740993",
-        "1.10",
-    ] {
+    for literal in ["0.1", "12345678901234567890.123", "0.00000000000000000001", "9007199254740993", "1.10"] {
         let expected = Value::Decimal(Decimal::parse(literal).expect("a decimal"));
         assert_eq!(rule(literal).eval(&Record::sample()), expected);
-        assert_eq!(
-            rule(&format!("  {literal} // note")).eval(&Record::sample()),
-            expected
-        );
+        assert_eq!(rule(&format!("  {literal} // note")).eval(&Record::sample()), expected);
     }
     assert_eq!(
         rule("-0.1").expr,
         super::super::Expr::Literal(Value::Decimal(Decimal::parse("-0.1").expect("a decimal")))
     );
-    assert_eq!(
-        rule("0.1 + 0.2 == 0.3").eval(&Record::sample()),
-        Value::Boolean(true)
-    );
+    assert_eq!(rule("0.1 + 0.2 == 0.3").eval(&Record::sample()), Value::Boolean(true));
 }
 
 #[test]

@@ -9,10 +9,7 @@ use crate::{Decimal, Value};
 fn refused(source: &str, at: &str, says: &str) {
     let issues = issues(source);
     assert_eq!(issues.len(), 1, "{source}: {issues:?}");
-    assert!(
-        source[issues[0].position..].starts_with(at),
-        "{source}: {issues:?}"
-    );
+    assert!(source[issues[0].position..].starts_with(at), "{source}: {issues:?}");
     assert!(issues[0].message.contains(says), "{source}: {issues:?}");
 }
 
@@ -44,114 +41,43 @@ fn types_are_found() {
 #[test]
 fn fields_are_resolved_to_ids() {
     let own = |index| FieldPath::own(FieldId(index));
-    let hop = Hop {
-        field: FieldId(13),
-        target: ACCOUNT,
-    };
-    let industry = FieldPath {
-        hops: vec![hop],
-        field: FieldId(1),
-    };
+    let hop = Hop { field: FieldId(13), target: ACCOUNT };
+    let industry = FieldPath { hops: vec![hop], field: FieldId(1) };
     assert_eq!(rule("amount").expr, Expr::Field(Root::Record, own(1)));
-    assert_eq!(
-        rule("record.amount").expr,
-        Expr::Field(Root::Record, own(1))
-    );
+    assert_eq!(rule("record.amount").expr, Expr::Field(Root::Record, own(1)));
     assert_eq!(rule("old.amount").expr, Expr::Field(Root::Old, own(1)));
-    assert_eq!(
-        rule("account . industry").expr,
-        Expr::Field(Root::Record, industry.clone())
-    );
-    assert_eq!(
-        rule("old.account.industry").expr,
-        Expr::Field(Root::Old, industry)
-    );
+    assert_eq!(rule("account . industry").expr, Expr::Field(Root::Record, industry.clone()));
+    assert_eq!(rule("old.account.industry").expr, Expr::Field(Root::Old, industry));
     assert_eq!(rule("account").expr, rule("accountId").expr);
-    let twice = FieldPath {
-        hops: vec![
-            hop,
-            Hop {
-                field: FieldId(3),
-                target: ACCOUNT,
-            },
-        ],
-        field: FieldId(0),
-    };
-    assert_eq!(
-        rule("account.account.name").expr,
-        Expr::Field(Root::Record, twice)
-    );
+    let twice = FieldPath { hops: vec![hop, Hop { field: FieldId(3), target: ACCOUNT }], field: FieldId(0) };
+    assert_eq!(rule("account.account.name").expr, Expr::Field(Root::Record, twice));
     // CEL reserves these words; fields may have them.
     assert_eq!(rule("package").expr, Expr::Field(Root::Record, own(11)));
-    assert_eq!(
-        rule("package == \"gold\"").eval(&Record::sample()),
-        Value::Boolean(true)
-    );
-    assert_eq!(
-        rule("account.function").eval(&Record::sample()),
-        Value::Text("x".to_owned())
-    );
+    assert_eq!(rule("package == \"gold\"").eval(&Record::sample()), Value::Boolean(true));
+    assert_eq!(rule("account.function").eval(&Record::sample()), Value::Text("x".to_owned()));
 }
 
 #[test]
 fn inputs_are_each_named_once_in_order() {
-    let rule = rule(
-        "amount > old.amount && account.industry == \"BANKING\" ? amount : coalesce(discount, budgetCost)",
-    );
-    let names: Vec<_> = rule
-        .inputs()
-        .iter()
-        .map(|(root, path)| (*root, path.hops.len(), path.field.0))
-        .collect();
+    let rule = rule("amount > old.amount && account.industry == \"BANKING\" ? amount : coalesce(discount, budgetCost)");
+    let names: Vec<_> = rule.inputs().iter().map(|(root, path)| (*root, path.hops.len(), path.field.0)).collect();
     assert_eq!(
         names,
-        [
-            (Root::Record, 0, 1),
-            (Root::Old, 0, 1),
-            (Root::Record, 1, 1),
-            (Root::Record, 0, 4),
-            (Root::Record, 0, 2)
-        ]
+        [(Root::Record, 0, 1), (Root::Old, 0, 1), (Root::Record, 1, 1), (Root::Record, 0, 4), (Root::Record, 0, 2)]
     );
-    assert!(
-        super::fixture::rule("now() > createdAt || actor.id == ownerId")
-            .inputs()
-            .len()
-            == 2
-    );
+    assert!(super::fixture::rule("now() > createdAt || actor.id == ownerId").inputs().len() == 2);
     assert!(super::fixture::rule("1 + 2").inputs().is_empty());
 }
 
 #[test]
 fn all_faults_are_told_at_once() {
     let source = "ammount > \"x\" && stage == \"WON\" && foo(1) > nope.bar && \"a\" < 1";
-    let found: Vec<_> = issues(source)
-        .into_iter()
-        .map(|issue| (issue.position, issue.message))
-        .collect();
-    let positions: Vec<_> = found
-        .iter()
-        .map(|(position, _)| &source[*position..*position + 3])
-        .collect();
+    let found: Vec<_> = issues(source).into_iter().map(|issue| (issue.position, issue.message)).collect();
+    let positions: Vec<_> = found.iter().map(|(position, _)| &source[*position..*position + 3]).collect();
     assert_eq!(positions.len(), 5, "{found:?}");
-    assert!(
-        found[0]
-            .1
-            .contains("no field `ammount`; did you mean `amount`?"),
-        "{found:?}"
-    );
-    assert!(
-        found
-            .iter()
-            .any(|(_, message)| message.contains("no function `foo`")),
-        "{found:?}"
-    );
-    assert!(
-        found
-            .iter()
-            .any(|(_, message)| message.contains("no field `nope`")),
-        "{found:?}"
-    );
+    assert!(found[0].1.contains("no field `ammount`; did you mean `amount`?"), "{found:?}");
+    assert!(found.iter().any(|(_, message)| message.contains("no function `foo`")), "{found:?}");
+    assert!(found.iter().any(|(_, message)| message.contains("no field `nope`")), "{found:?}");
 }
 
 #[test]
@@ -162,27 +88,11 @@ fn at_most_twenty_faults_are_told() {
 
 #[test]
 fn unknown_names_are_refused() {
-    refused(
-        "amount + closedate",
-        "closedate",
-        "no field `closedate`; did you mean `closeDate`?",
-    );
+    refused("amount + closedate", "closedate", "no field `closedate`; did you mean `closeDate`?");
     refused("zzz", "zzz", "there is no field `zzz`");
-    refused(
-        "account.industri == \"BANKING\"",
-        "industri",
-        "did you mean `industry`?",
-    );
-    refused(
-        "rownd(1, 2)",
-        "rownd",
-        "no function `rownd`; did you mean `round`?",
-    );
-    refused(
-        "amount.name",
-        "name",
-        "`amount` is a number, so it has no field `name`",
-    );
+    refused("account.industri == \"BANKING\"", "industri", "did you mean `industry`?");
+    refused("rownd(1, 2)", "rownd", "no function `rownd`; did you mean `round`?");
+    refused("amount.name", "name", "`amount` is a number, so it has no field `name`");
     refused("accountId.name", "name", "`accountId` is an id");
     refused("parent.name", "name", "several modules");
     refused("actor", "actor", "actor.id");
@@ -196,22 +106,14 @@ fn unknown_names_are_refused() {
 fn types_must_fit() {
     refused("amount + name", "+", "`+` does not fit a number and a text");
     refused("name - name", "-", "both must be numbers");
-    refused(
-        "amount == \"5\"",
-        "==",
-        "a number is written without quotes",
-    );
+    refused("amount == \"5\"", "==", "a number is written without quotes");
     refused("closeDate > \"2026-01-31\"", ">", "date(\"2026-01-31\")");
     refused("createdAt > closeDate", ">", "a date with time and a date");
     refused("urgent < true", "<", "have an order");
     refused("tags == tags", "==", "list.has(x)");
     refused("tags == \"VIP\"", "==", "list.has(x)");
     refused("amount && urgent", "&&", "both must be conditions");
-    refused(
-        "!amount",
-        "amount",
-        "`!` needs true or false, but this is a number",
-    );
+    refused("!amount", "amount", "`!` needs true or false, but this is a number");
     refused("-name", "name", "`-` needs a number, but this is a text");
     refused("amount ? 1 : 2", "amount", "`?` needs true or false");
     refused("urgent ? 1 : \"a\"", "?", "a number and a text");
@@ -231,25 +133,11 @@ fn types_must_fit() {
 
 #[test]
 fn choices_take_their_options_only() {
-    assert_eq!(
-        rule("stage == \"CLOSED_WON\"").eval(&Record::sample()),
-        Value::Boolean(true)
-    );
-    assert_eq!(
-        rule("\"NEW\" != stage").eval(&Record::sample()),
-        Value::Boolean(true)
-    );
-    refused(
-        "stage == \"CLOSED_WNO\"",
-        "\"CLOSED_WNO\"",
-        "no option \"CLOSED_WNO\"; did you mean `CLOSED_WON`?",
-    );
+    assert_eq!(rule("stage == \"CLOSED_WON\"").eval(&Record::sample()), Value::Boolean(true));
+    assert_eq!(rule("\"NEW\" != stage").eval(&Record::sample()), Value::Boolean(true));
+    refused("stage == \"CLOSED_WNO\"", "\"CLOSED_WNO\"", "no option \"CLOSED_WNO\"; did you mean `CLOSED_WON`?");
     refused("\"X\" != stage", "\"X\"", "it has \"NEW\", \"NEGOTIATION\"");
-    refused(
-        "stage in [\"NEW\", \"OLD\"]",
-        "\"OLD\"",
-        "no option \"OLD\"",
-    );
+    refused("stage in [\"NEW\", \"OLD\"]", "\"OLD\"", "no option \"OLD\"");
     refused("tags.has(\"VPI\")", "\"VPI\"", "no option");
     refused("\"NONE\" in tags", "\"NONE\"", "no option");
     refused("old.stage == \"WON\"", "\"WON\"", "no option");
@@ -258,18 +146,9 @@ fn choices_take_their_options_only() {
 
 #[test]
 fn ids_compare_with_ids() {
-    assert_eq!(
-        rule("ownerId == actor.id").eval(&Record::sample()),
-        Value::Boolean(true)
-    );
-    assert_eq!(
-        rule(&format!("ownerId == \"{ACTOR}\"")).eval(&Record::sample()),
-        Value::Boolean(true)
-    );
-    assert_eq!(
-        rule(&format!("account in [actor.id, \"{ACTOR}\"]")).eval(&Record::sample()),
-        Value::Boolean(false)
-    );
+    assert_eq!(rule("ownerId == actor.id").eval(&Record::sample()), Value::Boolean(true));
+    assert_eq!(rule(&format!("ownerId == \"{ACTOR}\"")).eval(&Record::sample()), Value::Boolean(true));
+    assert_eq!(rule(&format!("account in [actor.id, \"{ACTOR}\"]")).eval(&Record::sample()), Value::Boolean(false));
     refused("ownerId == \"me\"", "\"me\"", "\"me\" is not an id");
     refused("ownerId == 5", "==", "an id and a number");
 }
@@ -301,10 +180,7 @@ fn dates_are_checked_when_saved() {
         refused(source, "\"", "it is written as in");
     }
     refused("date(name)", "name", "in quotes");
-    assert_eq!(
-        rule("datetime(\"2026-01-31T10:00:00+02:00\")").expr,
-        rule("datetime(\"2026-01-31T08:00:00Z\")").expr
-    );
+    assert_eq!(rule("datetime(\"2026-01-31T10:00:00+02:00\")").expr, rule("datetime(\"2026-01-31T08:00:00Z\")").expr);
 }
 
 #[test]
@@ -316,11 +192,7 @@ fn calls_take_their_arguments_only() {
     refused("round(1, 1.5)", "1.5", "from 0 to 20");
     refused("abs(name)", "name", "`abs` needs a number");
     refused("min(1)", "min", "min(a, b)");
-    refused(
-        "startsWith(name, \"a\")",
-        "startsWith",
-        "text.startsWith(x)",
-    );
+    refused("startsWith(name, \"a\")", "startsWith", "text.startsWith(x)");
     refused("name.contains(1)", "1", "`contains` needs a text");
     refused("amount.size()", "amount", "`size` needs a text");
     refused("name.has(\"a\")", "name", "a list is expected");
@@ -330,16 +202,8 @@ fn calls_take_their_arguments_only() {
 #[test]
 fn the_rest_of_cel_is_refused_clearly() {
     refused("has(account.name)", "has", "x != null");
-    refused(
-        "tags.exists(t, t == \"VIP\")",
-        "exists",
-        "not part of the rule language",
-    );
-    refused(
-        "tags.all(t, t == \"VIP\")",
-        "all",
-        "not part of the rule language",
-    );
+    refused("tags.exists(t, t == \"VIP\")", "exists", "not part of the rule language");
+    refused("tags.all(t, t == \"VIP\")", "all", "not part of the rule language");
     refused("tags[0] == \"VIP\"", "[", "list.has(x)");
     refused("{\"a\": 1}", "{", "no maps");
     refused("b\"abc\" == name", "b\"", "`b` before a text");
@@ -377,23 +241,14 @@ fn faults_of_syntax_are_pointed_at() {
         ("amount <> 1", "<>", "use `!=`"),
     ] {
         let issues = issues(source);
-        let last = issues
-            .iter()
-            .find(|issue| issue.message.contains(says))
-            .unwrap_or_else(|| panic!("{source}: {issues:?}"));
-        assert!(
-            source[last.position..].starts_with(at),
-            "{source}: {issues:?}"
-        );
+        let last =
+            issues.iter().find(|issue| issue.message.contains(says)).unwrap_or_else(|| panic!("{source}: {issues:?}"));
+        assert!(source[last.position..].starts_with(at), "{source}: {issues:?}");
     }
     // Positions count bytes, also behind letters of two.
     let source = "name == \"èèè\" && nmae == \"é\"";
     refused(source, "nmae", "did you mean `name`?");
-    refused(
-        "name == \"è\" // è\n && amount == nope",
-        "nope",
-        "no field `nope`",
-    );
+    refused("name == \"è\" // è\n && amount == nope", "nope", "no field `nope`");
 }
 
 #[test]
@@ -413,28 +268,15 @@ lines""""#,
         ("\"(\"", "("),
         ("''", ""),
     ] {
-        assert_eq!(
-            rule(source).eval(&Record::sample()),
-            Value::Text(text.to_owned()),
-            "{source}"
-        );
+        assert_eq!(rule(source).eval(&Record::sample()), Value::Text(text.to_owned()), "{source}");
     }
 }
 
 #[test]
 fn a_place_may_forbid_what_makes_no_sense_there() {
-    let narrow = Context {
-        allow_old: false,
-        allow_relations: false,
-        ..context(Expected::Boolean)
-    };
-    let refusals = |source: &str| {
-        check(source, &narrow, &World)
-            .map(|rule| rule.expr)
-            .expect_err(source)[0]
-            .message
-            .clone()
-    };
+    let narrow = Context { allow_old: false, allow_relations: false, ..context(Expected::Boolean) };
+    let refusals =
+        |source: &str| check(source, &narrow, &World).map(|rule| rule.expr).expect_err(source)[0].message.clone();
     assert!(refusals("old.amount > 1").contains("`old` is not known here"));
     assert!(refusals("account.name == \"x\"").contains("own fields only"));
     assert!(refusals("amount + 1").contains("gives a number, but true or false is expected"));
@@ -445,8 +287,7 @@ fn a_place_may_forbid_what_makes_no_sense_there() {
     assert!(expected(Expected::Number, "amount") && !expected(Expected::Number, "name"));
     assert!(expected(Expected::Text, "name") && !expected(Expected::Text, "amount"));
     assert!(
-        expected(Expected::Type(RuleType::Date), "closeDate")
-            && !expected(Expected::Type(RuleType::Date), "now()")
+        expected(Expected::Type(RuleType::Date), "closeDate") && !expected(Expected::Type(RuleType::Date), "now()")
     );
 }
 

@@ -8,12 +8,7 @@ use super::fixture::*;
 fn refused(source: &str) -> String {
     let source = source.to_owned();
     let check = move || issues(&source)[0].message.clone();
-    thread::Builder::new()
-        .stack_size(1 << 21)
-        .spawn(check)
-        .expect("a thread")
-        .join()
-        .expect("no panic")
+    thread::Builder::new().stack_size(1 << 21).spawn(check).expect("a thread").join().expect("no panic")
 }
 
 fn accepted(source: &str) {
@@ -23,30 +18,19 @@ fn accepted(source: &str) {
         rule.eval(&Record::sample());
         rule.inputs();
     };
-    thread::Builder::new()
-        .stack_size(1 << 21)
-        .spawn(check)
-        .expect("a thread")
-        .join()
-        .expect("no panic");
+    thread::Builder::new().stack_size(1 << 21).spawn(check).expect("a thread").join().expect("no panic");
 }
 
 #[test]
 fn length_is_limited() {
     let filler = |length: usize| format!("1 //{}", "é".repeat(length - 4));
     accepted(&filler(4_096));
-    assert!(
-        refused(&filler(4_097)).contains("at most 4096"),
-        "{}",
-        refused(&filler(4_097))
-    );
+    assert!(refused(&filler(4_097)).contains("at most 4096"), "{}", refused(&filler(4_097)));
 }
 
 #[test]
 fn depth_is_limited_in_every_direction() {
-    let deep = |open: &str, middle: &str, close: &str, count: usize| {
-        open.repeat(count) + middle + &close.repeat(count)
-    };
+    let deep = |open: &str, middle: &str, close: &str, count: usize| open.repeat(count) + middle + &close.repeat(count);
     accepted(&deep("(", "1", ")", 60));
     accepted(&deep("abs(", "1", ")", 30));
     accepted(&deep("!(", "urgent", ")", 30));
@@ -74,10 +58,7 @@ fn depth_is_limited_in_every_direction() {
         format!("1{}", " in 1".repeat(800)),
     ] {
         let message = refused(&source);
-        assert!(
-            message.contains("nested more than 64") || message.contains("not closed"),
-            "{source}: {message}"
-        );
+        assert!(message.contains("nested more than 64") || message.contains("not closed"), "{source}: {message}");
     }
 }
 
@@ -85,11 +66,7 @@ fn depth_is_limited_in_every_direction() {
 fn size_is_limited() {
     let list = |count: usize| format!("amount in [{}]", vec!["1"; count].join(","));
     accepted(&list(498));
-    assert!(
-        refused(&list(499)).contains("at most 500"),
-        "{}",
-        refused(&list(499))
-    );
+    assert!(refused(&list(499)).contains("at most 500"), "{}", refused(&list(499)));
     assert!(refused(&list(2_000)).contains("at most 500"));
 }
 

@@ -4,11 +4,7 @@ use super::fixture::*;
 use crate::Value;
 
 /// The three truths, and a rule that gives each; null is a comparison with a missing number.
-const TRUTHS: [(Option<bool>, &str); 3] = [
-    (Some(true), "urgent"),
-    (Some(false), "!urgent"),
-    (None, "discount > 1"),
-];
+const TRUTHS: [(Option<bool>, &str); 3] = [(Some(true), "urgent"), (Some(false), "!urgent"), (None, "discount > 1")];
 
 fn truth(source: &str) -> Option<bool> {
     match rule(source).eval(&Record::sample()) {
@@ -19,11 +15,7 @@ fn truth(source: &str) -> Option<bool> {
 }
 
 fn text(truth: Option<bool>) -> &'static str {
-    TRUTHS
-        .iter()
-        .find(|(known, _)| *known == truth)
-        .map(|(_, text)| *text)
-        .expect("one of three")
+    TRUTHS.iter().find(|(known, _)| *known == truth).map(|(_, text)| *text).expect("one of three")
 }
 
 #[test]
@@ -31,23 +23,9 @@ fn and_is_that_of_sql() {
     const T: Option<bool> = Some(true);
     const F: Option<bool> = Some(false);
     const N: Option<bool> = None;
-    let table = [
-        (T, T, T),
-        (T, F, F),
-        (T, N, N),
-        (F, T, F),
-        (F, F, F),
-        (F, N, F),
-        (N, T, N),
-        (N, F, F),
-        (N, N, N),
-    ];
+    let table = [(T, T, T), (T, F, F), (T, N, N), (F, T, F), (F, F, F), (F, N, F), (N, T, N), (N, F, F), (N, N, N)];
     for (left, right, result) in table {
-        assert_eq!(
-            truth(&format!("({}) && ({})", text(left), text(right))),
-            result,
-            "{left:?} && {right:?}"
-        );
+        assert_eq!(truth(&format!("({}) && ({})", text(left), text(right))), result, "{left:?} && {right:?}");
     }
 }
 
@@ -56,36 +34,15 @@ fn or_is_that_of_sql() {
     const T: Option<bool> = Some(true);
     const F: Option<bool> = Some(false);
     const N: Option<bool> = None;
-    let table = [
-        (T, T, T),
-        (T, F, T),
-        (T, N, T),
-        (F, T, T),
-        (F, F, F),
-        (F, N, N),
-        (N, T, T),
-        (N, F, N),
-        (N, N, N),
-    ];
+    let table = [(T, T, T), (T, F, T), (T, N, T), (F, T, T), (F, F, F), (F, N, N), (N, T, T), (N, F, N), (N, N, N)];
     for (left, right, result) in table {
-        assert_eq!(
-            truth(&format!("({}) || ({})", text(left), text(right))),
-            result,
-            "{left:?} || {right:?}"
-        );
+        assert_eq!(truth(&format!("({}) || ({})", text(left), text(right))), result, "{left:?} || {right:?}");
     }
 }
 
 #[test]
 fn not_keeps_null() {
-    assert_eq!(
-        [
-            truth("!urgent"),
-            truth("!(!urgent)"),
-            truth("!(discount > 1)")
-        ],
-        [Some(false), Some(true), None]
-    );
+    assert_eq!([truth("!urgent"), truth("!(!urgent)"), truth("!(discount > 1)")], [Some(false), Some(true), None]);
 }
 
 #[test]
@@ -95,10 +52,7 @@ fn a_null_condition_is_not_met() {
     assert!(!rule("!urgent").is_met(&record));
     assert!(!rule("discount > 1").is_met(&record));
     assert!(!rule("!(discount > 1)").is_met(&record));
-    assert_eq!(
-        rule("discount > 1 ? \"a\" : \"b\"").eval(&record),
-        Value::Text("b".to_owned())
-    );
+    assert_eq!(rule("discount > 1 ? \"a\" : \"b\"").eval(&record), Value::Text("b".to_owned()));
 }
 
 #[test]
@@ -126,11 +80,7 @@ fn null_goes_through_everything_but_the_test_for_it() {
         "account.account == ownerId",
         "parent == actor.id",
     ] {
-        assert_eq!(
-            rule(source).eval(&Record::sample()),
-            Value::Null,
-            "{source}"
-        );
+        assert_eq!(rule(source).eval(&Record::sample()), Value::Null, "{source}");
     }
     for (source, result) in [
         ("discount == null", true),
@@ -148,11 +98,7 @@ fn null_goes_through_everything_but_the_test_for_it() {
         ("(discount > 1) == null", true),
         ("null == null", true),
     ] {
-        assert_eq!(
-            rule(source).eval(&Record::sample()),
-            Value::Boolean(result),
-            "{source}"
-        );
+        assert_eq!(rule(source).eval(&Record::sample()), Value::Boolean(result), "{source}");
     }
 }
 

@@ -11,14 +11,8 @@ const PAGE: &str = include_str!("../../../../../../docs/rules.md");
 /// The lines of the page's blocks of this kind.
 fn blocks(kind: &str) -> Vec<&'static str> {
     let fence = format!("```{kind}\n");
-    let bodies = PAGE
-        .split(&fence)
-        .skip(1)
-        .map(|rest| rest.split("```").next().expect("a first part"));
-    bodies
-        .flat_map(str::lines)
-        .filter(|line| !line.trim().is_empty())
-        .collect()
+    let bodies = PAGE.split(&fence).skip(1).map(|rest| rest.split("```").next().expect("a first part"));
+    bodies.flat_map(str::lines).filter(|line| !line.trim().is_empty()).collect()
 }
 
 /// A rule's result as the page writes it.
@@ -38,21 +32,14 @@ fn shown(value: &Value) -> String {
 
 #[test]
 fn every_example_of_the_page_is_true() {
-    let record: Json =
-        serde_json::from_str(&blocks("json").join("\n")).expect("the page's record is JSON");
+    let record: Json = serde_json::from_str(&blocks("json").join("\n")).expect("the page's record is JSON");
     let record = Record(record);
     let examples = blocks("rule");
-    assert!(
-        examples.len() > 60,
-        "only {} examples were found",
-        examples.len()
-    );
+    assert!(examples.len() > 60, "only {} examples were found", examples.len());
     for example in examples {
-        let (source, expected) = example
-            .split_once(" → ")
-            .unwrap_or_else(|| panic!("no result: {example}"));
-        let rule = check(source, &context(Expected::Any), &World)
-            .unwrap_or_else(|issues| panic!("{source}: {issues:?}"));
+        let (source, expected) = example.split_once(" → ").unwrap_or_else(|| panic!("no result: {example}"));
+        let rule =
+            check(source, &context(Expected::Any), &World).unwrap_or_else(|issues| panic!("{source}: {issues:?}"));
         assert_eq!(shown(&rule.eval(&record)), expected.trim(), "{source}");
     }
 }
@@ -60,19 +47,10 @@ fn every_example_of_the_page_is_true() {
 #[test]
 fn every_mistake_of_the_page_is_refused_as_it_says() {
     let mistakes = blocks("mistake");
-    assert!(
-        mistakes.len() > 8,
-        "only {} mistakes were found",
-        mistakes.len()
-    );
+    assert!(mistakes.len() > 8, "only {} mistakes were found", mistakes.len());
     for mistake in mistakes {
-        let (source, expected) = mistake
-            .split_once(" → ")
-            .unwrap_or_else(|| panic!("no message: {mistake}"));
-        let messages: Vec<String> = issues(source.trim())
-            .into_iter()
-            .map(|issue| issue.message)
-            .collect();
+        let (source, expected) = mistake.split_once(" → ").unwrap_or_else(|| panic!("no message: {mistake}"));
+        let messages: Vec<String> = issues(source.trim()).into_iter().map(|issue| issue.message).collect();
         assert_eq!(messages, [expected.trim()], "{source}");
     }
 }
@@ -80,24 +58,13 @@ fn every_mistake_of_the_page_is_refused_as_it_says() {
 #[test]
 fn the_page_has_every_function() {
     for (name, _) in super::super::check::call::USAGES {
-        assert!(
-            blocks("rule")
-                .iter()
-                .any(|line| line.contains(&format!("{name}("))),
-            "no example of {name}"
-        );
+        assert!(blocks("rule").iter().any(|line| line.contains(&format!("{name}("))), "no example of {name}");
     }
 }
 
 #[test]
 fn the_pages_rounding_is_the_decimals_rounding() {
     // The page rounds two halves; should `to_fixed` change, its words would be wrong as well.
-    assert_eq!(
-        Decimal::parse("2.345").expect("a decimal").to_fixed(2),
-        "2.35"
-    );
-    assert_eq!(
-        Decimal::parse("-2.345").expect("a decimal").to_fixed(2),
-        "-2.35"
-    );
+    assert_eq!(Decimal::parse("2.345").expect("a decimal").to_fixed(2), "2.35");
+    assert_eq!(Decimal::parse("-2.345").expect("a decimal").to_fixed(2), "-2.35");
 }
