@@ -67,9 +67,11 @@ use_debian_rust() {
   [[ -d ${sources[0]} ]] || fail "no library source under $root/usr/src; remove $cache/rustc-web and try again"
   [[ -x $linker ]] || fail "no rust-lld at $linker"
   export RUSTC=$root/usr/bin/rustc RUSTC_BOOTSTRAP=1 __CARGO_TESTS_ONLY_SRC_ROOT=${sources[0]}
-  export LD_LIBRARY_PATH=$(dirname "$(find "$root/usr/lib" -name 'libLLVM*.so*' | head -n 1)")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  local libraries
+  libraries=$(dirname "$(find "$root/usr/lib" -name 'libLLVM*.so*' | head -n 1)")
+  export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker
-  build_std=(-Zbuild-std=std,panic_abort)
+  build_std=("-Zbuild-std=std,panic_abort")
 }
 
 fetch_debian_rust() {

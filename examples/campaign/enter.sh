@@ -40,7 +40,7 @@ order() {
   echo "createSalesOrder(data: {subject: \"Order $1\", organizationId: \"$customer\", campaignId: \"$campaign\", total: \"18222.53\"})"
 }
 
-people=($(make lead 173) $(make contact 1))
+mapfile -t people < <({ make lead 173; make contact 1; } | tr ' ' '\n')
 make member 174 >/dev/null
 make quote 78 >/dev/null
 make order 8 >/dev/null
