@@ -1,6 +1,7 @@
 //! Brings the platform's own tables up to date, with the SQL functions and the indexes that need them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use cardine_migrations::{Migrator, MigratorTrait as _};
 use sea_orm::{ConnectOptions, DatabaseConnection, DbErr};
@@ -46,7 +47,10 @@ pub(crate) async fn migrate_postgres(pool: &Pool, url: &str) -> Result<(), Store
     session.commit().await
 }
 
-async fn run_migrations(options: ConnectOptions) -> Result<(), StoreError> {
+async fn run_migrations(mut options: ConnectOptions) -> Result<(), StoreError> {
+    // Either time would start sqlx's upkeep of its pool, which sqlx 0.9.0 can let spin for ever: a connection that is
+    // taken between its return and its being counted makes the number of idle ones wrap below zero.
+    options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
     let failed = |error: DbErr| {
         StoreError::Unavailable(cause(format!("the platform's tables could not be brought up to date: {error}")))
     };
