@@ -59,7 +59,7 @@ fn with_types(statement: &str, backend: DbBackend) -> String {
             ("{bigint}", "bigint"),
             ("{sequence}", "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
             ("{text}", "text COLLATE \"C\""),
-            ("{json}", "jsonb"),
+            ("{json}", "json"),
             ("{true}", "true"),
             ("{false}", "false"),
         ],

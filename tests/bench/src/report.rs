@@ -30,7 +30,8 @@ fn processor(run: &Run) -> String {
     match run.database {
         None => microseconds(run.processor),
         Some(database) => {
-            format!("{} ({} + {})", microseconds(run.whole()), microseconds(run.processor), microseconds(database))
+            let (server, database) = (run.processor.as_micros(), database.as_micros());
+            format!("{} ({server} + {database})", microseconds(run.whole()))
         }
     }
 }

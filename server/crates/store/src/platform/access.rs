@@ -176,7 +176,7 @@ pub async fn insert_role(
     by: Option<Uuid>,
 ) -> Result<(), StoreError> {
     let text = r#"INSERT INTO "role" ("id", "name", "label", "parent_id", "administrator", "created_at", "updated_at", "created_by_id", "updated_by_id")
-        VALUES ($1::uuid, $2::text, $3::jsonb, $4::uuid, $5::boolean, $6::timestamptz, $6::timestamptz, $7::uuid, $7::uuid)"#;
+        VALUES ($1::uuid, $2::text, $3::json, $4::uuid, $5::boolean, $6::timestamptz, $6::timestamptz, $7::uuid, $7::uuid)"#;
     let label = match &role.label {
         None => Value::Null,
         Some(label) => Value::Json(parse_json(label)?),
