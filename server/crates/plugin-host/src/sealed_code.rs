@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn only_unchanged_code_under_its_own_name_opens() {
         let engine = Engine::default();
-        let component = Component::new(&engine, "(component)").unwrap();
+        let component = Component::new(&engine, wat::parse_str("(component)").unwrap()).unwrap();
         let key = SealKey::new([7; 32]);
         let sealed = key.seal("a", &component.serialize().unwrap());
         assert!(key.open(&engine, "a", &sealed).is_some());
