@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Settings;
+use crate::config::{Settings, limits_help};
+
+const AFTER_HELP: &str = "Options come from flags, then from CARDINE_* variables (CARDINE_LISTEN, CARDINE_DATABASE, …), then from \
+     cardine.toml (listen = \"…\", database = \"…\", …).\n\
+     CARDINE_ADMIN_EMAIL and CARDINE_ADMIN_PASSWORD create the first administrator.";
 
 /// A headless CRM platform: a GraphQL API made live from module definitions, on SQLite or PostgreSQL.
 #[derive(Debug, Parser)]
@@ -12,9 +16,8 @@ use crate::config::Settings;
     name = "cardine",
     version,
     arg_required_else_help = false,
-    after_help = "Options come from flags, then from CARDINE_* variables (CARDINE_LISTEN, CARDINE_DATABASE, …), then from \
-                  cardine.toml (listen = \"…\", database = \"…\", …).\n\
-                  CARDINE_ADMIN_EMAIL and CARDINE_ADMIN_PASSWORD create the first administrator."
+    after_help = AFTER_HELP,
+    after_long_help = long_help()
 )]
 pub struct Cli {
     /// What to do; `serve` if left out.
@@ -26,6 +29,11 @@ pub struct Cli {
     /// The configuration file [default: cardine.toml in the current directory, if it is there]
     #[arg(long, global = true, value_name = "FILE", env = "CARDINE_CONFIG")]
     pub config: Option<PathBuf>,
+}
+
+/// What stands at the end of `--help`.
+fn long_help() -> String {
+    format!("{AFTER_HELP}\n\n{}", limits_help())
 }
 
 /// What to do.

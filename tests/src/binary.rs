@@ -20,8 +20,9 @@ pub fn path() -> PathBuf {
     }
     let own = std::env::current_exe().expect("the path of the executable is known");
     let folder = own.parent().expect("an executable is in a folder");
-    // Tests are built into target/<profile>/deps, other binaries beside the server.
-    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    // Tests and examples are built into folders of target/<profile>, other binaries beside the server.
+    let apart = folder.ends_with("deps") || folder.ends_with("examples");
+    let profile = if apart { folder.parent() } else { Some(folder) };
     let path = profile.expect("it is below target/<profile>").join("cardine");
     assert!(
         path.is_file(),

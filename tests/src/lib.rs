@@ -20,6 +20,7 @@ pub mod administration;
 pub mod answer;
 pub mod backend;
 pub mod binary;
+pub mod bombs;
 pub mod client;
 pub mod document;
 pub mod process;

@@ -206,6 +206,11 @@ impl Server {
         self.launch_process().await;
     }
 
+    /// From its next start on, it gets these arguments in place of those of its [`Launch`].
+    pub fn set_arguments<A: Into<OsString>>(&mut self, arguments: impl IntoIterator<Item = A>) {
+        self.launch.arguments = arguments.into_iter().map(Into::into).collect();
+    }
+
     async fn launch_process(&mut self) {
         let process = Process::start(&mut self.command(), &self.log_path()).unwrap_or_else(|error| panic!("{error}"));
         process.address().clone_into(&mut self.address.lock().expect("nobody panics while holding it"));

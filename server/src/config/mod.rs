@@ -4,14 +4,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
+use cardine_graphql::limits::Limits;
 use cardine_store::DatabaseUrl;
 use url::Url;
 
 mod cors_origin;
+mod limits;
 mod settings;
 mod sources;
 
 pub use cors_origin::CorsOrigins;
+pub use limits::help as limits_help;
 pub use settings::{AdminSettings, Settings};
 pub use sources::{ConfigError, gather};
 
@@ -35,6 +38,8 @@ pub struct Config {
     pub log: String,
     /// `CARDINE_ADMIN_EMAIL` and `CARDINE_ADMIN_PASSWORD`: the first administrator, made if there is none.
     pub first_admin: Option<FirstAdmin>,
+    /// `--limit NAME=NUMBER`, `CARDINE_LIMIT_NAME`, the file's `[limits]`: the bounds of requests.
+    pub limits: Limits,
 }
 
 /// The administrator to make on the first start.
@@ -80,9 +85,10 @@ impl Config {
                 None
             }
         };
-        match (listen, database, public_url.transpose(), cors_origins) {
-            (Ok(listen), Ok(database), Ok(public_url), Ok(cors_origins)) if faults.is_empty() => {
-                Ok(Self { listen, database, data, public_url, cors_origins, log, first_admin })
+        let limits = limits::resolve(&settings.limit).map_err(|mut found| faults.append(&mut found));
+        match (listen, database, public_url.transpose(), cors_origins, limits) {
+            (Ok(listen), Ok(database), Ok(public_url), Ok(cors_origins), Ok(limits)) if faults.is_empty() => {
+                Ok(Self { listen, database, data, public_url, cors_origins, log, first_admin, limits })
             }
             _ => Err(ConfigError { faults }),
         }
@@ -139,10 +145,11 @@ mod tests {
             public_url: Some("ftp://example.org".to_owned()),
             cors_origin: vec!["*".to_owned(), "https://a.example".to_owned()],
             log: Some("cardine=loud=very".to_owned()),
+            limit: vec![limits::parse_flag("rows=none").unwrap()],
             ..Settings::default()
         };
         let faults = resolve(settings).unwrap_err().faults;
-        assert_eq!(faults.len(), 5, "{faults:?}");
+        assert_eq!(faults.len(), 6, "{faults:?}");
         assert!(!faults.join(" ").contains("hunter2"), "a password is not repeated: {faults:?}");
     }
 

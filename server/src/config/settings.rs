@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
+use super::limits::{self, LimitSetting};
+
 /// Options of one source: flags, variables or file. The keys of the file and the names of the variables follow the flags.
 #[derive(Clone, PartialEq, Eq, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -27,6 +29,10 @@ pub struct Settings {
     /// What to log, such as info or warn,cardine=debug [default: warn,cardine=info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
+    /// A limit of requests, such as selections=3000; may be repeated; --help lists them all
+    #[arg(long, global = true, value_name = "NAME=NUMBER", value_parser = limits::parse_flag)]
+    #[serde(rename = "limits", deserialize_with = "limits::deserialize")]
+    pub limit: Vec<LimitSetting>,
 }
 
 impl Settings {
@@ -39,6 +45,7 @@ impl Settings {
             public_url: self.public_url.or(weaker.public_url),
             cors_origin: if self.cors_origin.is_empty() { weaker.cors_origin } else { self.cors_origin },
             log: self.log.or(weaker.log),
+            limit: limits::or(self.limit, weaker.limit),
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{AdminSettings, Settings};
+use super::{AdminSettings, Settings, limits};
 
 /// Read if it is in the current directory and `--config` names no other.
 const DEFAULT_FILE: &str = "cardine.toml";
+
+/// What a limit's variable begins with, after `CARDINE_`.
+const LIMIT_PREFIX: &str = "LIMIT_";
 
 /// Variables of the project's own tests, which may stand in the environment of a developer's server.
 const TEST_PREFIX: &str = "CARDINE_TEST_";
@@ -57,6 +60,9 @@ fn read_variables(
             // Read by the command line, because it says where the file is.
             "CONFIG" => {}
             _ if name.starts_with(TEST_PREFIX) => {}
+            _ if option.starts_with(LIMIT_PREFIX) => {
+                settings.limit.push(limits::of_variable(&option[LIMIT_PREFIX.len()..], value));
+            }
             _ => faults.push(format!("{name}: there is no such variable; see cardine --help for the options")),
         }
     }
@@ -108,6 +114,16 @@ mod tests {
         assert_eq!(settings.listen.as_deref(), Some("a:1"));
         assert_eq!(settings.log.as_deref(), Some("variable"));
         assert_eq!(settings.data, Some(PathBuf::from("file")));
+    }
+
+    #[test]
+    fn limits_come_from_all_sources() {
+        let file = temporary_file("[limits]\nrows = 1\npage = 2\nerrors = 3\n");
+        let flags = Settings { limit: vec![limits::parse_flag("rows=4").unwrap()], ..Settings::default() };
+        let variables = variables(&[("CARDINE_LIMIT_ROWS", "5"), ("CARDINE_LIMIT_PAGE", "6")]);
+        let (settings, _) = gather(flags, variables, Some(file.path())).unwrap();
+        let limits = limits::resolve(&settings.limit).unwrap();
+        assert_eq!((limits.rows, limits.page, limits.errors), (4, 6, 3));
     }
 
     #[test]

@@ -7,14 +7,13 @@ use async_graphql::http::{MultipartOptions, receive_body};
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{PathSegment, Response as GraphqlResponse, Variables};
 use cardine_graphql::guard;
-use cardine_graphql::limits::Limits;
 use poem::http::{Method, StatusCode, header};
 use poem::{Request, Response};
 use tokio::io::AsyncReadExt as _;
 
 use super::Caller;
 use super::error::ApiError;
-use super::graphql_request::{Asked, BODY_BYTES_MAX, read};
+use super::graphql_request::{Asked, read, read_body};
 use super::negotiation::{ResponseType, negotiate, wants_html};
 use super::page;
 use crate::admin::{AdminContext, PACKAGE_BYTES_MAX};
@@ -24,8 +23,6 @@ use crate::app::App;
 const PREFLIGHT_HEADERS: [&str; 3] = ["graphql-preflight", "x-requested-with", "apollo-require-preflight"];
 /// How long a refused file is read before the answer goes out.
 const DISCARD_PATIENCE: Duration = Duration::from_secs(5);
-/// The most errors of an answer.
-const ERRORS_MAX: usize = 20;
 
 /// `GET` and `POST /admin/graphql`.
 pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
@@ -65,24 +62,36 @@ async fn discard_body(request: &mut Request) {
 
 async fn execute(app: Arc<App>, caller: Caller, request: &mut Request) -> Result<GraphqlResponse, ApiError> {
     caller.require_administrator()?;
-    let mut operation = if is_multipart(request) {
-        read_multipart(request).await?
+    let limits = &app.front.limits;
+    let (mut operation, mutations_allowed) = if is_multipart(request) {
+        (read_multipart(request, limits.body_bytes).await?, true)
     } else {
-        let Asked { request: asked, mutations_allowed } = read(request).await?;
-        let document = guard::parse(&asked.query, &Limits::default())?;
-        if !mutations_allowed && is_mutation(&document, asked.operation_name.as_deref()) {
-            return Err(ApiError::method_not_allowed("POST"));
-        }
+        let Asked { request: asked, mutations_allowed } = read(request, limits.body_bytes).await?;
+        guard::check_variables(&asked.variables, limits)?;
         let mut operation =
             async_graphql::Request::new(asked.query).variables(Variables::from_json(asked.variables.into()));
         operation.operation_name = asked.operation_name;
-        operation
+        (operation, mutations_allowed)
     };
     // In front of the library, whose own validator unfolds fragments without a bound.
-    operation.set_parsed_query(guard::parse(&operation.query, &Limits::default())?);
+    let document = guard::parse(&operation.query, limits)?;
+    let changes = is_mutation(&document, operation.operation_name.as_deref());
+    if changes && !mutations_allowed {
+        return Err(ApiError::method_not_allowed("POST"));
+    }
+    operation.set_parsed_query(document);
     let operation = operation.data(AdminContext { app: Arc::clone(&app), request: caller.context });
-    let mut answer = app.admin.execute(operation).await;
-    answer.errors.truncate(ERRORS_MAX);
+    let executed = app.admin.execute(operation);
+    // A change of modules takes as long as its data need; it is whole or not at all.
+    let mut answer = match changes {
+        true => executed.await,
+        false => {
+            let limit = limits.execution;
+            let exceeded = |_| ApiError::time_limit(limit);
+            tokio::time::timeout(limit, executed).await.map_err(exceeded)?
+        }
+    };
+    answer.errors.truncate(limits.errors);
     for error in &mut answer.errors {
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
@@ -100,17 +109,14 @@ fn is_multipart(request: &Request) -> bool {
 /// A request with a file, as of <https://github.com/jaydenseric/graphql-multipart-request-spec>.
 ///
 /// A page of another origin may send such a body without asking first; a header that no form can set makes the browser ask.
-async fn read_multipart(request: &mut Request) -> Result<async_graphql::Request, ApiError> {
+async fn read_multipart(request: &mut Request, body_bytes_max: usize) -> Result<async_graphql::Request, ApiError> {
     if !PREFLIGHT_HEADERS.iter().any(|name| request.header(*name).is_some()) {
         let message = format!("A request with a file needs one of the headers {}.", PREFLIGHT_HEADERS.join(", "));
         return Err(ApiError::bad_request(&message));
     }
     let content_type = request.content_type().map(str::to_owned);
-    let limit = usize::try_from(PACKAGE_BYTES_MAX).unwrap_or(usize::MAX) + BODY_BYTES_MAX;
-    let body = request.take_body().into_bytes_limit(limit).await.map_err(|error| match error {
-        poem::error::ReadBodyError::PayloadTooLarge => ApiError::too_large(limit),
-        _ => ApiError::bad_request("The body broke off."),
-    })?;
+    let limit = usize::try_from(PACKAGE_BYTES_MAX).unwrap_or(usize::MAX).saturating_add(body_bytes_max);
+    let body = read_body(request.take_body(), limit).await?;
     let options = MultipartOptions::default().max_num_files(1).max_file_size(limit);
     let body = futures_util::io::Cursor::new(body);
     receive_body(content_type, body, options)
@@ -135,6 +141,8 @@ fn status_of(answer: &GraphqlResponse, media_type: ResponseType) -> StatusCode {
 
 #[cfg(test)]
 mod tests {
+    use cardine_graphql::limits::Limits;
+
     use super::*;
 
     fn document(text: &str) -> ExecutableDocument {

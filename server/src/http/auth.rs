@@ -29,7 +29,7 @@ struct RefreshToken {
 
 /// `POST /auth/sign-in` `{email, password}`.
 pub async fn sign_in(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
-    let credentials: Credentials = read_json(&mut request, "{\"email\": \"…\", \"password\": \"…\"}").await?;
+    let credentials: Credentials = read_json(&app, &mut request, "{\"email\": \"…\", \"password\": \"…\"}").await?;
     let address = peer_address(&request)?;
     let signed_in = app.auth.sign_in(&app.engine, &credentials.email, &credentials.password, address, Utc::now()).await;
     answer_tokens(signed_in, "The e-mail address or the password is wrong.")
@@ -37,14 +37,14 @@ pub async fn sign_in(app: Arc<App>, mut request: Request) -> Result<Response, Ap
 
 /// `POST /auth/refresh` `{refreshToken}`.
 pub async fn refresh(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
-    let body: RefreshToken = read_json(&mut request, "{\"refreshToken\": \"…\"}").await?;
+    let body: RefreshToken = read_json(&app, &mut request, "{\"refreshToken\": \"…\"}").await?;
     let refreshed = app.auth.refresh(&app.engine, &body.refresh_token, Utc::now()).await;
     answer_tokens(refreshed, "The refresh token is not valid, or no longer. Sign in again.")
 }
 
 /// `POST /auth/sign-out` `{refreshToken}`.
 pub async fn sign_out(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
-    let body: RefreshToken = read_json(&mut request, "{\"refreshToken\": \"…\"}").await?;
+    let body: RefreshToken = read_json(&app, &mut request, "{\"refreshToken\": \"…\"}").await?;
     app.auth.sign_out(&app.engine, &body.refresh_token, Utc::now()).await?;
     Ok(json_response(&json!({"signedOut": true})))
 }
@@ -60,12 +60,12 @@ fn peer_address(request: &Request) -> Result<std::net::IpAddr, ApiError> {
     }
 }
 
-async fn read_json<T: DeserializeOwned>(request: &mut Request, form: &str) -> Result<T, ApiError> {
+async fn read_json<T: DeserializeOwned>(app: &App, request: &mut Request, form: &str) -> Result<T, ApiError> {
     // Only JSON, which a form of a foreign page cannot send.
     if !is_json(request.content_type()) {
         return Err(ApiError::unsupported_media_type("application/json"));
     }
-    let body = read_body(request.take_body()).await?;
+    let body = read_body(request.take_body(), app.front.limits.body_bytes).await?;
     // Not what the parser says: it may quote a password.
     serde_json::from_slice(&body).map_err(|_| ApiError::bad_request(format!("The body must be a JSON object: {form}.")))
 }

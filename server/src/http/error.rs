@@ -1,5 +1,7 @@
 //! The one form of an error outside GraphQL: `{error: {code, message, issues}}` with its HTTP status.
 
+use std::time::Duration;
+
 use cardine_engine::EngineError;
 use cardine_model::Issue;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -63,6 +65,12 @@ impl ApiError {
     /// 406: none of the media types that the client accepts can be had.
     pub fn not_acceptable(offered: &str) -> Self {
         Self::new(StatusCode::NOT_ACCEPTABLE, "BAD_USER_INPUT", format!("Accept one of: {offered}."))
+    }
+
+    /// 422: understood, but it takes longer than `limit`.
+    pub fn time_limit(limit: Duration) -> Self {
+        let message = format!("The limit of {} s of execution is exceeded.", limit.as_secs_f64());
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "LIMIT_EXCEEDED", message)
     }
 
     /// 413: the body is longer than `limit_bytes`.

@@ -1,10 +1,9 @@
 //! `/graphql`: the records API by GraphQL over HTTP, GraphiQL for browsers, and the schema as text.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use cardine_graphql::Kind;
 use cardine_graphql::schema::Schema;
-use cardine_graphql::{Code, Error, Kind};
 use poem::http::{Method, StatusCode, header};
 use poem::{Request, Response};
 
@@ -14,9 +13,6 @@ use super::graphql_request::{Asked, read};
 use super::negotiation::{ResponseType, negotiate, wants_html};
 use super::page;
 use crate::app::App;
-
-/// How long an operation may run. What it has written by then is undone.
-const EXECUTION_MAX: Duration = Duration::from_secs(10);
 
 /// `GET` and `POST /graphql`.
 pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
@@ -28,15 +24,11 @@ pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, Api
         .filter(|media_type| *media_type != ResponseType::EventStream)
         .ok_or_else(|| ApiError::not_acceptable("application/graphql-response+json, application/json"))?;
     let caller = Caller::authenticate(&app, &request).await?;
-    let Asked { request, mutations_allowed } = match read(&mut request).await {
+    let Asked { request, mutations_allowed } = match read(&mut request, app.front.limits.body_bytes).await {
         Ok(asked) => asked,
         Err(error) => return Ok(error.into_graphql_response(media_type.content_type())),
     };
-    let executed = cardine_graphql::execute(&app.front, &app.engine, &caller.context, request, mutations_allowed);
-    let answer = tokio::time::timeout(EXECUTION_MAX, executed).await.unwrap_or_else(|_| {
-        let message = format!("The operation took longer than the limit of {} s.", EXECUTION_MAX.as_secs());
-        cardine_graphql::Response::failed(&[Error::new(Code::LimitExceeded, message)])
-    });
+    let answer = cardine_graphql::execute(&app.front, &app.engine, &caller.context, request, mutations_allowed).await;
     let mut response = Response::builder()
         .status(status_of(answer.kind, media_type))
         .content_type(media_type.content_type())

@@ -1,14 +1,19 @@
 //! Takes a GraphQL request out of HTTP: a JSON body (POST) or the address's parameters (GET).
 
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
 use cardine_graphql::protocol;
+use futures_util::{Stream, StreamExt as _};
 use poem::http::Method;
 use poem::{Body, Request};
 
 use super::error::ApiError;
 use super::negotiation::is_json;
 
-/// The longest body, in bytes; files are sent elsewhere.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// How much of a body that is too long is read before the answer goes out, and for how long.
+const DISCARD_BYTES_MAX: usize = 16 << 20;
+const DISCARD_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was asked, and whether it may change anything: not by GET, which browsers send from any page.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +24,8 @@ pub struct Asked {
     pub mutations_allowed: bool,
 }
 
-/// Reads it from `request`, whose body is taken out.
-pub async fn read(request: &mut Request) -> Result<Asked, ApiError> {
+/// Reads it from `request`, whose body is taken out and may have so many bytes.
+pub async fn read(request: &mut Request, body_bytes_max: usize) -> Result<Asked, ApiError> {
     if request.method() != Method::POST {
         let query = request.uri().query().unwrap_or_default();
         let parameters = url::form_urlencoded::parse(query.as_bytes()).into_owned();
@@ -30,22 +35,41 @@ pub async fn read(request: &mut Request) -> Result<Asked, ApiError> {
     if !is_json(request.content_type()) {
         return Err(ApiError::unsupported_media_type("application/json"));
     }
-    let body = read_body(request.take_body()).await?;
+    let body = read_body(request.take_body(), body_bytes_max).await?;
     let request = protocol::Request::from_body(&body)?;
     Ok(Asked { request, mutations_allowed: true })
 }
 
-/// The whole body, refused as soon as it is longer than [`BODY_BYTES_MAX`].
-pub async fn read_body(body: Body) -> Result<bytes::Bytes, ApiError> {
-    read_body_up_to(body, BODY_BYTES_MAX).await
+/// The whole body, refused if it is longer than `limit_bytes`.
+pub async fn read_body(body: Body, limit_bytes: usize) -> Result<bytes::Bytes, ApiError> {
+    let broke_off = |_| ApiError::bad_request("The body broke off.");
+    let mut parts = pin!(body.into_bytes_stream());
+    let mut whole = Vec::new();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(broke_off)?;
+        if whole.len() + part.len() > limit_bytes {
+            discard(parts).await;
+            return Err(ApiError::too_large(limit_bytes));
+        }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole.into())
 }
 
-/// The whole body, refused as soon as it is longer than `limit_bytes`.
-pub async fn read_body_up_to(body: Body, limit_bytes: usize) -> Result<bytes::Bytes, ApiError> {
-    body.into_bytes_limit(limit_bytes).await.map_err(|error| match error {
-        poem::error::ReadBodyError::PayloadTooLarge => ApiError::too_large(limit_bytes),
-        _ => ApiError::bad_request("The body broke off."),
-    })
+/// A client that is still sending when the connection is closed does not see the answer; so a little more is taken.
+async fn discard(mut parts: Pin<&mut impl Stream<Item = Result<bytes::Bytes, std::io::Error>>>) {
+    let discarded = async {
+        let mut bytes = 0;
+        while let Some(Ok(part)) = parts.next().await {
+            bytes += part.len();
+            if bytes > DISCARD_BYTES_MAX {
+                return;
+            }
+        }
+    };
+    if tokio::time::timeout(DISCARD_PATIENCE, discarded).await.is_err() {
+        tracing::debug!("a body that is too long was still being sent when the answer went out");
+    }
 }
 
 #[cfg(test)]
@@ -55,17 +79,20 @@ mod tests {
 
     use super::*;
 
+    const BODY_BYTES_MAX: usize = 1 << 20;
+
     async fn post(content_type: Option<&str>, body: String) -> Result<Asked, ApiError> {
         let builder = Request::builder().method(Method::POST);
         let builder = match content_type {
             Some(content_type) => builder.content_type(content_type),
             None => builder,
         };
-        read(&mut builder.body(body)).await
+        read(&mut builder.body(body), BODY_BYTES_MAX).await
     }
 
     async fn get(query: &str) -> Result<Asked, ApiError> {
-        read(&mut Request::builder().uri(format!("/graphql?{query}").parse().unwrap()).finish()).await
+        let uri = format!("/graphql?{query}").parse().unwrap();
+        read(&mut Request::builder().uri(uri).finish(), BODY_BYTES_MAX).await
     }
 
     #[tokio::test]

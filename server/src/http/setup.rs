@@ -68,7 +68,7 @@ pub async fn create(app: Arc<App>, mut request: Request) -> Result<Response, Api
     if from_elsewhere {
         return Err(ApiError::forbidden("This form may be sent from this server's own page only."));
     }
-    let body = read_body(request.take_body()).await?;
+    let body = read_body(request.take_body(), app.front.limits.body_bytes).await?;
     let token = parameter(&body, "token");
     if !app.setup.admits(&token, Instant::now()) {
         return Ok(stale_link());

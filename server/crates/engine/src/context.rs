@@ -1,10 +1,11 @@
 //! What one request runs with: one version of catalog and rights, who asks, and when.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cardine_access::Actor;
 use cardine_model::Catalog;
-use cardine_store::Bindings;
+use cardine_store::{Bindings, Deadline};
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
@@ -27,12 +28,20 @@ pub struct RequestContext {
     pub depth: u32,
     /// Through what it came: `api`, `workflow`, `plugin`, `system`.
     pub via: &'static str,
+    /// Until when it may work; none for one that nobody waits for.
+    pub deadline: Option<Deadline>,
 }
 
 impl RequestContext {
     /// The catalog of this request.
     pub fn catalog(&self) -> &Catalog {
         &self.snapshot.catalog
+    }
+
+    /// The same request, with so much time from now.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        Self { deadline: Some(Deadline::after(limit)), ..self.clone() }
     }
 
     /// Bindings with these values.

@@ -57,6 +57,9 @@ impl From<StoreError> for EngineError {
                 Self::Unavailable
             }
             StoreError::Cancelled => Self::Unavailable,
+            StoreError::TimeLimit { limit } => {
+                Self::Limit(format!("the limit of {} s of execution is exceeded", limit.as_secs_f64()))
+            }
             StoreError::UniqueViolation { .. } => {
                 Self::Conflict { message: "a record with this value exists already".to_owned(), issues: Vec::new() }
             }

@@ -106,7 +106,7 @@ impl Engine {
         now: DateTime<Utc>,
         today: NaiveDate,
     ) -> RequestContext {
-        RequestContext { snapshot, actor, now, today, request_id: Uuid::now_v7(), depth: 0, via: "api" }
+        RequestContext { snapshot, actor, now, today, request_id: Uuid::now_v7(), depth: 0, via: "api", deadline: None }
     }
 
     /// Waits until this process has written events since the last call; readers also poll, for other processes' events.

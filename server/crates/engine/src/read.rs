@@ -89,6 +89,7 @@ impl Engine {
             .collect();
         let ctx = ctx.clone();
         self.store()
+            .until(ctx.deadline)
             .read(move |tx: &mut ReadTx| {
                 async move {
                     let mut results = Vec::with_capacity(statements.len());
@@ -111,6 +112,7 @@ impl Engine {
         };
         let ctx = ctx.clone();
         self.store()
+            .until(ctx.deadline)
             .read(move |tx: &mut ReadTx| {
                 async move {
                     let bindings = Bindings { parents: &ids, ..ctx.bindings(&[]) };

@@ -173,6 +173,9 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// Most faults that are told of one value; what comes after them is not looked at.
+const ISSUES_MAX: usize = 100;
+
 /// Coerces values and collects what is wrong with them.
 pub struct Coercion<'a> {
     schema: Schema<'a>,
@@ -195,6 +198,9 @@ impl<'a> Coercion<'a> {
 
     /// The value as one of type `ty`; `None` if it is a variable without a value. Faulty values come as null, with an issue.
     pub fn value(&mut self, raw: Raw<'_>, ty: &TypeRef) -> Option<Input> {
+        if self.issues.len() >= ISSUES_MAX {
+            return Some(Input::Null);
+        }
         if let View::Variable(name) = raw.view() {
             let variables = self.variables?;
             let input = variables.get(name)?;
@@ -252,6 +258,9 @@ impl<'a> Coercion<'a> {
         };
         let mut fields = Vec::with_capacity(given.len());
         for (name, raw) in &given {
+            if self.issues.len() >= ISSUES_MAX {
+                break;
+            }
             self.path.push((*name).into());
             match self.schema.input_field(key, name) {
                 Some(field) => {

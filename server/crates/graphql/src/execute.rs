@@ -31,6 +31,7 @@ pub async fn execute(
     request: Request,
     allow_mutation: bool,
 ) -> Response {
+    let ctx = &ctx.within(front.limits.execution);
     let setting = Setting {
         schema: Schema { catalog: ctx.catalog(), rights: &ctx.actor.rights },
         limits: &front.limits,

@@ -3,6 +3,7 @@
 //! Each fragment's cost is counted once and added up saturating, so a document that would unfold to 2^26 selections is
 //! refused as fast as any other. Only then is the unfolded document walked: it is small by then, and not deep.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use async_graphql_parser::types::{
@@ -11,14 +12,17 @@ use async_graphql_parser::types::{
 use async_graphql_parser::{Pos, Positioned, parse_query};
 use async_graphql_value::Name;
 use rustc_hash::FxHashMap;
+use serde_json::{Map, Value as Json};
 
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::limits::Limits;
 use crate::scan::scan;
 
-/// Lists of the introspection system within each other: their number multiplies. The standard query has one level.
-const INTROSPECTION_LISTS: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
-const INTROSPECTION_LEVELS_MAX: usize = 3;
+/// Lists of the introspection system within each other: their number multiplies. The standard query has the fields of all types.
+const INTROSPECTION_LISTS: [&str; 5] = ["types", "fields", "interfaces", "possibleTypes", "inputFields"];
+const INTROSPECTION_LEVELS_MAX: usize = 2;
+/// All of them together: the standard query has five.
+const INTROSPECTION_LISTS_MAX: usize = 12;
 
 /// Parses a query text whose document keeps the bounds.
 pub fn parse(text: &str, limits: &Limits) -> Result<ExecutableDocument, Error> {
@@ -77,8 +81,24 @@ pub fn check(document: &ExecutableDocument, limits: &Limits) -> Result<(), Error
         return Err(Error::limit("selections", limits.selections, count(selections)));
     }
     for operation in operations {
-        let walk = Unfolded { document, limits };
+        let walk = Unfolded { document, limits, introspected: Cell::new(0) };
         walk.root(operation)?;
+    }
+    Ok(())
+}
+
+/// Checks the bound on the variables' values: input objects are dear to coerce, and a body has room for very many.
+pub fn check_variables(variables: &Map<String, Json>, limits: &Limits) -> Result<(), Error> {
+    fn objects(json: &Json) -> usize {
+        match json {
+            Json::Array(items) => items.iter().map(objects).sum(),
+            Json::Object(fields) => 1 + fields.values().map(objects).sum::<usize>(),
+            _ => 0,
+        }
+    }
+    let found: usize = variables.values().map(objects).sum();
+    if found > limits.variable_objects {
+        return Err(Error::limit("objects in the variables", limits.variable_objects, found));
     }
     Ok(())
 }
@@ -236,6 +256,8 @@ fn check_directives(document: &ExecutableDocument, limits: &Limits) -> Result<()
 struct Unfolded<'a> {
     document: &'a ExecutableDocument,
     limits: &'a Limits,
+    /// Lists of the introspection system so far.
+    introspected: Cell<usize>,
 }
 
 /// What is counted in the selection of one object.
@@ -248,14 +270,15 @@ struct Level<'a> {
 impl<'a> Unfolded<'a> {
     fn root(&self, operation: &'a Positioned<OperationDefinition>) -> Result<(), Error> {
         let mut level = Level::default();
-        self.set(&operation.node.selection_set.node, &mut level, 0)?;
+        self.set(&operation.node.selection_set.node, &mut level, None)?;
         if level.fields > self.limits.root_fields {
             return Err(Error::limit("root fields", self.limits.root_fields, level.fields).at(operation.pos));
         }
         Ok(())
     }
 
-    fn set(&self, set: &'a SelectionSet, level: &mut Level<'a>, introspection: usize) -> Result<(), Error> {
+    /// `introspection` is the number of introspection's lists around it, if it is in introspection at all.
+    fn set(&self, set: &'a SelectionSet, level: &mut Level<'a>, introspection: Option<usize>) -> Result<(), Error> {
         for selection in &set.items {
             match &selection.node {
                 Selection::Field(field) => self.field(field, level, introspection)?,
@@ -270,7 +293,12 @@ impl<'a> Unfolded<'a> {
         Ok(())
     }
 
-    fn field(&self, field: &'a Positioned<Field>, level: &mut Level<'a>, introspection: usize) -> Result<(), Error> {
+    fn field(
+        &self,
+        field: &'a Positioned<Field>,
+        level: &mut Level<'a>,
+        introspection: Option<usize>,
+    ) -> Result<(), Error> {
         let name = field.node.name.node.as_str();
         level.fields += 1;
         if field.node.alias.is_some() {
@@ -282,14 +310,21 @@ impl<'a> Unfolded<'a> {
                     .at(field.pos));
             }
         }
-        let introspection = match name {
-            "__schema" | "__type" => 1,
-            _ if introspection > 0 && INTROSPECTION_LISTS.contains(&name) => introspection + 1,
-            _ => introspection,
+        let introspection = match (name, introspection) {
+            ("__schema" | "__type", _) => Some(0),
+            (_, Some(lists)) if INTROSPECTION_LISTS.contains(&name) => {
+                self.introspected.set(self.introspected.get() + 1);
+                Some(lists + 1)
+            }
+            (_, other) => other,
         };
-        if introspection > INTROSPECTION_LEVELS_MAX {
-            let message = format!("The limit of {INTROSPECTION_LEVELS_MAX} nested lists of introspection is exceeded.");
-            return Err(Error::new(Code::LimitExceeded, message).at(field.pos));
+        for (what, most, found) in [
+            ("nested lists of introspection", INTROSPECTION_LEVELS_MAX, introspection.unwrap_or(0)),
+            ("lists of introspection", INTROSPECTION_LISTS_MAX, self.introspected.get()),
+        ] {
+            if found > most {
+                return Err(Error::limit(what, most, format!("more than {most}")).at(field.pos));
+            }
         }
         self.set(&field.node.selection_set.node, &mut Level::default(), introspection)
     }
@@ -301,6 +336,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::error::Code;
 
     /// Far above what a refusal takes even in an unoptimised build on a busy machine, and far below what a bomb would.
     const FAST: Duration = Duration::from_secs(2);
@@ -399,7 +435,14 @@ mod tests {
     fn introspection_cannot_multiply() {
         let error = refusal("{__schema{types{fields{type{fields{type{fields{name}}}}}}}}");
         assert_eq!(error.code, Code::LimitExceeded);
-        assert!(parse(include_str!("introspection_query.graphql"), &Limits::default()).is_ok());
+        let many: String = (0..13).map(|alias| format!("a{alias}: types{{name}}")).collect();
+        assert_eq!(refusal(&format!("{{__schema{{{many}}}}}")).code, Code::LimitExceeded);
+        for text in [
+            include_str!("introspection_query.graphql"),
+            "{__type(name: \"Node\"){fields{type{fields{name}}} possibleTypes{fields{name}}}}",
+        ] {
+            assert!(parse(text, &Limits::default()).is_ok(), "{text}");
+        }
     }
 
     #[test]

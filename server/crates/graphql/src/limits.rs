@@ -1,8 +1,12 @@
-//! The bounds of one operation, checked before anything runs.
+//! The bounds of one request: nearly all are checked before anything runs.
+
+use std::time::Duration;
 
 /// Each bound, with the number that the error tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// Bytes of a request's body, files apart; the transport holds it.
+    pub body_bytes: usize,
     /// Bytes of the query text.
     pub text_bytes: usize,
     /// Brackets within brackets, and selections within selections once fragments are put in their place.
@@ -21,6 +25,10 @@ pub struct Limits {
     pub fragments: usize,
     /// Directives of a document.
     pub directives: usize,
+    /// Places of a document where a variable stands.
+    pub variables: usize,
+    /// Objects in the variables' values.
+    pub variable_objects: usize,
     /// Rows that an operation may fetch by its page sizes.
     pub rows: u64,
     /// Rows of a page.
@@ -37,6 +45,14 @@ pub struct Limits {
     pub references: usize,
     /// Bytes of an introspection's answer.
     pub introspection_bytes: usize,
+    /// Records that one mutation writes, those within others apart.
+    pub records: usize,
+    /// Records that one mutation writes within others.
+    pub nested_records: usize,
+    /// Words of a search.
+    pub search_terms: usize,
+    /// How long the operation may run. What it has written by then is undone.
+    pub execution: Duration,
     /// Errors of an answer.
     pub errors: usize,
 }
@@ -44,6 +60,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            body_bytes: 1 << 20,
             text_bytes: 64 * 1024,
             nesting: 64,
             operations: 100,
@@ -53,6 +70,8 @@ impl Default for Limits {
             relation_levels: 12,
             fragments: 200,
             directives: 50,
+            variables: 2_000,
+            variable_objects: 12_000,
             rows: 50_000,
             page: 1_000,
             page_default: 50,
@@ -61,6 +80,10 @@ impl Default for Limits {
             order_keys: 20,
             references: 50,
             introspection_bytes: 64 * 1024 * 1024,
+            records: 500,
+            nested_records: 5_000,
+            search_terms: 10,
+            execution: Duration::from_secs(10),
             errors: 20,
         }
     }

@@ -23,6 +23,7 @@ impl Prepared {
     /// Everything up to compilation. Nothing of it touches the database.
     pub fn new(setting: Setting<'_>, request: &Request) -> Result<Self, Vec<Error>> {
         let document = guard::parse(&request.query, setting.limits).map_err(|error| vec![error])?;
+        guard::check_variables(&request.variables, setting.limits).map_err(|error| vec![error])?;
         let faults = validate(&document, setting.schema, setting.limits);
         if !faults.is_empty() {
             return Err(faults);

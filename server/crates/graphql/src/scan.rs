@@ -1,5 +1,7 @@
 //! A cheap look at the query text before the parser, which recurses: its size, how deep its brackets are nested, and input
-//! objects that name a field twice, which the parser would silently merge.
+//! objects that name a field twice, which the parser would silently merge; and how often variables are named.
+
+use std::collections::HashSet;
 
 use async_graphql_parser::Pos;
 
@@ -11,7 +13,7 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), Error> {
     if text.len() > limits.text_bytes {
         return Err(Error::limit("bytes of query text", limits.text_bytes, text.len()));
     }
-    Scanner { text, bytes: text.as_bytes(), position: 0, open: Vec::new(), limits }.run()
+    Scanner { text, bytes: text.as_bytes(), position: 0, open: Vec::new(), variables: 0, limits }.run()
 }
 
 struct Scanner<'a> {
@@ -19,14 +21,15 @@ struct Scanner<'a> {
     bytes: &'a [u8],
     position: usize,
     open: Vec<Bracket<'a>>,
+    variables: usize,
     limits: &'a Limits,
 }
 
 enum Bracket<'a> {
     /// A selection, a list, or the inside of parentheses.
     Other { in_arguments: bool },
-    /// An input object, with the names met so far.
-    Object(Vec<&'a str>),
+    /// An input object, with the names met so far: a set, as there may be as many as fit into the text.
+    Object(HashSet<&'a str>),
 }
 
 impl<'a> Scanner<'a> {
@@ -40,6 +43,7 @@ impl<'a> Scanner<'a> {
                     self.open.pop();
                     self.position += 1;
                 }
+                b'$' => self.variable()?,
                 b'_' | b'a'..=b'z' | b'A'..=b'Z' => self.name()?,
                 _ => self.position += 1,
             }
@@ -55,11 +59,21 @@ impl<'a> Scanner<'a> {
                 None => false,
             };
         let object = bracket == b'{' && in_arguments;
-        self.open.push(if object { Bracket::Object(Vec::new()) } else { Bracket::Other { in_arguments } });
+        self.open.push(if object { Bracket::Object(HashSet::new()) } else { Bracket::Other { in_arguments } });
         self.position += 1;
         if self.open.len() > self.limits.nesting {
             let found = format!("more than {}", self.limits.nesting);
             return Err(Error::limit("nested brackets", self.limits.nesting, found).at(self.place(self.position - 1)));
+        }
+        Ok(())
+    }
+
+    fn variable(&mut self) -> Result<(), Error> {
+        self.variables += 1;
+        self.position += 1;
+        if self.variables > self.limits.variables {
+            let found = format!("more than {}", self.limits.variables);
+            return Err(Error::limit("places of variables", self.limits.variables, found));
         }
         Ok(())
     }
@@ -71,12 +85,11 @@ impl<'a> Scanner<'a> {
         }
         let name = &self.text[start..self.position];
         let is_key = self.next_is_colon();
-        if let (Some(Bracket::Object(names)), true) = (self.open.last_mut(), is_key) {
-            if names.contains(&name) {
-                let message = format!("There can be only one input field named \"{name}\".");
-                return Err(Error::input(message).at(self.place(start)));
-            }
-            names.push(name);
+        if let (Some(Bracket::Object(names)), true) = (self.open.last_mut(), is_key)
+            && !names.insert(name)
+        {
+            let message = format!("There can be only one input field named \"{name}\".");
+            return Err(Error::input(message).at(self.place(start)));
         }
         Ok(())
     }
@@ -163,6 +176,23 @@ mod tests {
         assert_eq!(error.message, "There can be only one input field named \"c\".");
         assert_eq!((error.locations[0].line, error.locations[0].column), (2, 26));
         assert_eq!(refusal("{ a(b: {c: c, d: $c}) c c: c }"), None);
+    }
+
+    #[test]
+    fn variables_are_counted_in_all_their_places() {
+        let uses = |count: usize| format!("query($x: [Int]) {{ a(b: [{}]) }}", "$x,".repeat(count));
+        assert_eq!(refusal(&uses(1_999)), None);
+        assert_eq!(refusal(&uses(2_000)).unwrap().code, Code::LimitExceeded);
+        assert_eq!(refusal(&format!("{{ a(b: \"{}\") }}", "$".repeat(5_000))), None);
+    }
+
+    #[test]
+    fn an_object_with_very_many_fields_is_looked_at_once() {
+        let fields: String = (0..7_000).map(|name| format!("f{name:x}:1,")).collect();
+        let start = std::time::Instant::now();
+        assert_eq!(refusal(&format!("{{a(b:{{{fields}}})}}")), None);
+        // Compared with each other they would take some seconds in this build.
+        assert!(start.elapsed() < std::time::Duration::from_secs(1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the database said, for the log: it may name tables and hold values, so it is never shown to users.
 pub type Cause = Arc<dyn Error + Send + Sync>;
@@ -54,6 +55,12 @@ pub enum StoreError {
     /// The caller went away; nothing was changed.
     #[error("the request was given up")]
     Cancelled,
+    /// The time that the request has is over; nothing was changed.
+    #[error("the request took longer than it may")]
+    TimeLimit {
+        /// How long it may take.
+        limit: Duration,
+    },
     /// A setting is wrong; this text is made for the one who runs the server.
     #[error("{0}")]
     Setting(String),

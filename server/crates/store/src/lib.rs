@@ -5,6 +5,7 @@
 
 mod backup;
 mod bindings;
+mod deadline;
 mod error;
 mod migrate;
 mod options;
@@ -20,6 +21,7 @@ mod url;
 
 pub use bindings::Bindings;
 pub use cardine_sql::{ColumnType, Dialect, Param, Statement, Transform};
+pub use deadline::Deadline;
 pub use error::{Cause, StoreError};
 pub use futures_util::future::BoxFuture;
 pub use options::Options;

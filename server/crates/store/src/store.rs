@@ -15,7 +15,7 @@ use crate::postgres::{Isolation, Pool, Session};
 use crate::sqlite::{Connection, FileLock, Job, Purpose, Readers, Writer};
 use crate::state::{PlatformState, raise};
 use crate::transaction::{ReadTx, WriteTx};
-use crate::{DatabaseUrl, Options, StoreError};
+use crate::{DatabaseUrl, Deadline, Options, StoreError};
 
 /// How often a write on PostgreSQL is tried whose transaction another one was in the way of.
 const WRITE_ATTEMPTS_MAX: u32 = 6;
@@ -24,6 +24,7 @@ const WRITE_ATTEMPTS_MAX: u32 = 6;
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    deadline: Option<Deadline>,
 }
 
 struct Inner {
@@ -64,7 +65,14 @@ impl Store {
             }
         };
         let (watch_interval, polls) = (options.watch_interval, AtomicBool::new(false));
-        Ok(Self { inner: Arc::new(Inner { database, state, watch_interval, polls }) })
+        Ok(Self { inner: Arc::new(Inner { database, state, watch_interval, polls }), deadline: None })
+    }
+
+    /// The same database for a request that has this much time: a statement that runs when it is over is stopped, what was
+    /// written is undone, and the outcome is [`StoreError::TimeLimit`].
+    #[must_use]
+    pub fn until(&self, deadline: Option<Deadline>) -> Self {
+        Self { inner: Arc::clone(&self.inner), deadline }
     }
 
     /// Which database this is.
@@ -98,14 +106,17 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         match &self.inner.database {
-            Database::Sqlite(sqlite) => sqlite.read(work).await,
+            Database::Sqlite(sqlite) => Deadline::bound(self.deadline, sqlite.read(work)).await,
             Database::Postgres { pool, .. } => {
-                let mut tx = ReadTx::postgres(Session::new(pool.clone(), Isolation::Snapshot));
-                let outcome = work(&mut tx).await;
-                if let Some(session) = tx.into_session() {
-                    session.end();
-                }
-                outcome
+                let read = async {
+                    let mut tx = ReadTx::postgres(Session::new(pool.clone(), Isolation::Snapshot));
+                    let outcome = work(&mut tx).await;
+                    if let Some(session) = tx.into_session() {
+                        session.end();
+                    }
+                    outcome
+                };
+                Deadline::bound(self.deadline, read).await
             }
         }
     }
@@ -124,9 +135,19 @@ impl Store {
     {
         match &self.inner.database {
             Database::Sqlite(sqlite) => {
-                let (reply, answer) = oneshot::channel();
-                sqlite.writer.run(Box::new(Job { work, outcome: None, reply })).await?;
-                answer.await.unwrap_or_else(|_| Err(stopped().into()))
+                let (reply, mut answer) = oneshot::channel();
+                let (deadline, begun) = (self.deadline, Arc::<AtomicBool>::default());
+                let job = Job { work, deadline, begun: Arc::clone(&begun), outcome: None, reply };
+                let waited = async {
+                    sqlite.writer.run(Box::new(job)).await?;
+                    Ok::<_, StoreError>((&mut answer).await)
+                };
+                let answered = match Deadline::bound(deadline, waited).await {
+                    // It ends by itself, and is the only one to know whether it took effect.
+                    Err(StoreError::TimeLimit { .. }) if begun.load(Ordering::Relaxed) => answer.await,
+                    other => other?,
+                };
+                answered.unwrap_or_else(|_| Err(stopped().into()))
             }
             Database::Postgres { pool, .. } => self.write_postgres(pool, work).await,
         }
@@ -172,7 +193,7 @@ impl Store {
         let mut attempt = 1;
         loop {
             let mut tx = WriteTx::postgres(Session::new(pool.clone(), Isolation::Committed));
-            let outcome = work(&mut tx).await;
+            let outcome = Deadline::bound(self.deadline, work(&mut tx)).await;
             let failure = tx.failure().cloned();
             let changed_state = tx.changed_state();
             let Some(session) = tx.into_session() else {
@@ -202,6 +223,9 @@ impl Store {
             };
             if !again {
                 return Err(error);
+            }
+            if let Some(deadline) = self.deadline.filter(Deadline::is_over) {
+                return Err(deadline.exceeded().into());
             }
             tokio::time::sleep(pause_before(attempt)).await;
             attempt += 1;
@@ -301,7 +325,7 @@ fn stopped() -> StoreError {
 async fn poll_state(store: std::sync::Weak<Inner>, interval: Duration) {
     loop {
         let Some(inner) = store.upgrade() else { return };
-        let store_now = Store { inner };
+        let store_now = Store { inner, deadline: None };
         let state = store_now.read::<_, StoreError, _>(|tx| Box::pin(tx.state())).await;
         match state {
             Ok(state) => raise(&store_now.inner.state, Some(state)),

@@ -5,7 +5,7 @@ use cardine_sql::{ColumnType, Dialect, Statement};
 use crate::postgres::Session;
 use crate::sqlite::Connection;
 use crate::state::PlatformState;
-use crate::{Bindings, Cell, RowSet, StoreError};
+use crate::{Bindings, Cell, Deadline, RowSet, StoreError};
 
 /// Reads on one snapshot, from the first statement to the last.
 pub struct ReadTx(Database);
@@ -16,6 +16,7 @@ pub struct WriteTx {
     /// The first statement that failed.
     failure: Option<StoreError>,
     changed_state: Option<PlatformState>,
+    deadline: Option<Deadline>,
 }
 
 enum Database {
@@ -58,11 +59,11 @@ impl ReadTx {
 
 impl WriteTx {
     pub(crate) fn sqlite(connection: Connection) -> Self {
-        Self { database: Database::Sqlite(connection), failure: None, changed_state: None }
+        Self { database: Database::Sqlite(connection), failure: None, changed_state: None, deadline: None }
     }
 
     pub(crate) fn postgres(session: Session) -> Self {
-        Self { database: Database::Postgres(Box::new(session)), failure: None, changed_state: None }
+        Self { database: Database::Postgres(Box::new(session)), failure: None, changed_state: None, deadline: None }
     }
 
     /// Which database this is.
@@ -74,12 +75,14 @@ impl WriteTx {
     ///
     /// After a statement has failed the transaction cannot be committed any more, on either database.
     pub async fn query(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<RowSet, StoreError> {
+        self.check_time()?;
         let result = self.database.query(statement, bindings).await;
         self.note(result)
     }
 
     /// Runs a statement that gives no rows, and tells how many it changed.
     pub async fn execute(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<u64, StoreError> {
+        self.check_time()?;
         let result = match &mut self.database {
             Database::Sqlite(connection) => connection.execute(statement, bindings),
             Database::Postgres(session) => session.execute(statement, bindings).await,
@@ -122,15 +125,28 @@ impl WriteTx {
         Ok(state)
     }
 
+    /// SQLite's statements are not waited for, so that nothing else looks at the time between them.
+    fn check_time(&mut self) -> Result<(), StoreError> {
+        match self.deadline.filter(Deadline::is_over) {
+            None => Ok(()),
+            Some(deadline) => self.note(Err(deadline.exceeded())),
+        }
+    }
+
     fn note<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        let result = result.map_err(|error| match (error, self.deadline) {
+            (StoreError::Cancelled, Some(deadline)) if deadline.is_over() => deadline.exceeded(),
+            (error, _) => error,
+        });
         if let (Err(error), None) = (&result, &self.failure) {
             self.failure = Some(error.clone());
         }
         result
     }
 
-    /// Forgets what an earlier job did.
-    pub(crate) fn begin_job(&mut self) {
+    /// Forgets what an earlier job did; the new one may work until `deadline`.
+    pub(crate) fn begin_job(&mut self, deadline: Option<Deadline>) {
+        self.deadline = deadline;
         self.failure = None;
         self.changed_state = None;
     }

@@ -90,6 +90,7 @@ impl Engine {
         let shared = Arc::new((ctx.clone(), steps));
         let results = self
             .store()
+            .until(ctx.deadline)
             .write(move |tx: &mut WriteTx| {
                 let shared = Arc::clone(&shared);
                 async move {

@@ -80,6 +80,8 @@ impl Schema<'_> {
         match key {
             TypeKey::Filter(module) => self.filter_field(module, name),
             TypeKey::OrderBy(module) => self.order_field(module, name),
+            TypeKey::Create(module) => self.create_input(module, name),
+            TypeKey::Update(module) => self.update_input(module, name),
             _ => self.input_fields(key).into_iter().find(|field| field.name == name),
         }
     }

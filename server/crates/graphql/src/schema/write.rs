@@ -8,14 +8,32 @@ use super::{InputTarget, InputValue, Scalar, Schema, TypeKey, TypeRef, build};
 
 impl Schema<'_> {
     pub(super) fn create_fields(&self, module: ModuleId) -> Vec<InputValue> {
-        let value = |field: &Field| {
-            let value = self.write_field(module, field)?;
-            // A reference may stay out even if required, as there are other ways to set it; the engine has the last word.
-            let must = field.is_non_null() && field.default.is_none();
-            // What must be given cannot be deprecated (<https://spec.graphql.org/September2025/#sec--deprecated>).
-            Some(if must { InputValue { ty: value.ty.non_null(), deprecated: None, ..value } } else { value })
-        };
-        self.writable_fields(module).filter_map(value).collect()
+        self.writable_fields(module).filter_map(|field| self.create_value(module, field)).collect()
+    }
+
+    /// One of [`Schema::create_fields`], without making the others: a request may name very many.
+    pub(super) fn create_input(&self, module: ModuleId, name: &str) -> Option<InputValue> {
+        self.named_like(module, name)
+            .find_map(|field| self.create_value(module, field).filter(|value| value.name == name))
+    }
+
+    /// One of [`Schema::update_fields`].
+    pub(super) fn update_input(&self, module: ModuleId, name: &str) -> Option<InputValue> {
+        self.named_like(module, name)
+            .find_map(|field| self.write_field(module, field).filter(|value| value.name == name))
+    }
+
+    fn create_value(&self, module: ModuleId, field: &Field) -> Option<InputValue> {
+        let value = self.write_field(module, field)?;
+        // A reference may stay out even if required, as there are other ways to set it; the engine has the last word.
+        let must = field.is_non_null() && field.default.is_none();
+        // What must be given cannot be deprecated (<https://spec.graphql.org/September2025/#sec--deprecated>).
+        Some(if must { InputValue { ty: value.ty.non_null(), deprecated: None, ..value } } else { value })
+    }
+
+    /// The fields that may be what an input of this name is for.
+    fn named_like(&self, module: ModuleId, name: &str) -> impl Iterator<Item = &Field> {
+        self.writable_fields(module).filter(move |field| name.starts_with(field.name.as_str()))
     }
 
     pub(super) fn update_fields(&self, module: ModuleId) -> Vec<InputValue> {

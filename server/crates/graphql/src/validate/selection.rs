@@ -28,7 +28,8 @@ impl<'a> Validator<'a> {
         self.selection_set(&operation.node.selection_set.node, root);
         let uses = std::mem::take(&mut self.uses);
         self.variables(operation, uses);
-        if let Some(root) = root {
+        // Of a document that is faulty already, only the faults are told: fields that do not exist are not compared.
+        if let (Some(root), true) = (root, self.errors.is_empty()) {
             self.merge(root, &operation.node.selection_set.node);
         }
     }

@@ -1,6 +1,6 @@
 //! Variables: unique, of input types, used, defined, and of a type that fits each place where they stand.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{BaseType, OperationDefinition, Type, VariableDefinition};
@@ -23,6 +23,10 @@ pub fn variable_type(schema: Schema<'_>, ty: &Type) -> Option<TypeRef> {
 impl<'a> Validator<'a> {
     pub(super) fn variables(&mut self, operation: &'a Positioned<OperationDefinition>, own: Vec<Use<'a>>) {
         let uses = self.all_uses(operation, own);
+        let mut by_name: HashMap<&str, Vec<&Use<'a>>> = HashMap::new();
+        for one in &uses {
+            by_name.entry(one.name).or_default().push(one);
+        }
         let mut defined = HashSet::new();
         for definition in &operation.node.variable_definitions {
             let name = definition.node.name.node.as_str();
@@ -30,8 +34,9 @@ impl<'a> Validator<'a> {
                 self.refuse(format!("There can be only one variable named \"${name}\"."), definition.pos);
                 continue;
             }
-            self.definition(&definition.node, &uses);
-            if !uses.iter().any(|one| one.name == name) {
+            let own_uses = by_name.get(name).map(Vec::as_slice).unwrap_or_default();
+            self.definition(&definition.node, own_uses);
+            if own_uses.is_empty() {
                 self.refuse(format!("Variable \"${name}\" is never used."), definition.pos);
             }
         }
@@ -43,7 +48,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn definition(&mut self, definition: &'a VariableDefinition, uses: &[Use<'a>]) {
+    fn definition(&mut self, definition: &'a VariableDefinition, uses: &[&Use<'a>]) {
         let name = definition.name.node.as_str();
         self.directives(&definition.directives, "VARIABLE_DEFINITION");
         let position = definition.var_type.pos;
@@ -64,7 +69,7 @@ impl<'a> Validator<'a> {
             }
         }
         let default = definition.default_value.as_ref().map(|default| &default.node);
-        for one in uses.iter().filter(|one| one.name == name) {
+        for one in uses {
             let Some(expected) = &one.expected else { continue };
             if !fits(&ty, default, expected, one.has_default) {
                 let (ty, expected) = (self.schema.show(&ty), self.schema.show(expected));

@@ -11,7 +11,7 @@ use rusqlite::OpenFlags;
 use super::{decode, encode, error, functions, index_name};
 use crate::bindings::{Bindings, resolve_params};
 use crate::error::cause;
-use crate::{Options, RowSet, StoreError};
+use crate::{Deadline, Options, RowSet, StoreError};
 
 /// How long a statement waits for a lock. Our own writer never holds one against another, so this is for a foreign
 /// program that writes to the file.
@@ -111,11 +111,17 @@ impl Connection {
         !self.0.is_autocommit()
     }
 
-    /// Makes statements stop soon after `given_up` becomes true. Only for reads: SQLite rolls the whole transaction
-    /// back when it interrupts a write, and with it the other writes of the group.
+    /// Makes statements stop soon after `given_up` becomes true. For reads.
     pub(crate) fn stop_when(&mut self, given_up: Arc<AtomicBool>) -> Result<(), StoreError> {
         let handler = move || given_up.load(Ordering::Relaxed);
         self.0.progress_handler(INSTRUCTIONS_BETWEEN_CHECKS, Some(handler)).map_err(error::translate)
+    }
+
+    /// Makes statements stop soon after the deadline; without one, not any more. If a write is stopped, SQLite rolls the whole
+    /// transaction back, and the other writes of the group have to run again.
+    pub(crate) fn stop_at(&mut self, deadline: Option<Deadline>) -> Result<(), StoreError> {
+        let handler = deadline.map(|deadline| move || deadline.is_over());
+        self.0.progress_handler(INSTRUCTIONS_BETWEEN_CHECKS, handler).map_err(error::translate)
     }
 
     /// Copies the database, as it is now, into a new file.

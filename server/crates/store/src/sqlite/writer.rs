@@ -1,7 +1,8 @@
 //! The one writing thread: takes what is queued into one transaction, so that one sync to the disk serves many writes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::readers::spawn;
 use super::{Connection, Purpose, thread};
-use crate::StoreError;
 use crate::error::cause;
 use crate::state::{PlatformState, raise};
 use crate::transaction::WriteTx;
+use crate::{Deadline, StoreError};
 
 /// Most writes in one transaction.
 const GROUP_SIZE_MAX: usize = 64;
@@ -72,6 +73,9 @@ pub(crate) trait WriteJob: Send {
     /// Whether nobody waits for its answer any more.
     fn is_abandoned(&self) -> bool;
 
+    /// Until when it may work.
+    fn deadline(&self) -> Option<Deadline>;
+
     /// Does the work, and tells whether it may be committed.
     fn run(&mut self, tx: &mut WriteTx, runtime: &Handle) -> bool;
 
@@ -82,6 +86,9 @@ pub(crate) trait WriteJob: Send {
 /// One call of [`crate::Store::write`].
 pub(crate) struct Job<T, E, F> {
     pub(crate) work: F,
+    pub(crate) deadline: Option<Deadline>,
+    /// Set when the work begins: from then on its outcome is known only with its answer.
+    pub(crate) begun: Arc<AtomicBool>,
     pub(crate) outcome: Option<Result<T, E>>,
     pub(crate) reply: oneshot::Sender<Result<T, E>>,
 }
@@ -96,8 +103,13 @@ where
         self.reply.is_closed()
     }
 
+    fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
     fn run(&mut self, tx: &mut WriteTx, runtime: &Handle) -> bool {
-        let Self { work, reply, .. } = self;
+        let Self { work, reply, begun, .. } = self;
+        begun.store(true, Ordering::Relaxed);
         let drive = async {
             tokio::select! {
                 biased;
@@ -158,8 +170,8 @@ impl GroupCommit {
                     job.answer(Some(error.clone()));
                     return self.fail_group(done, &error);
                 }
-                self.tx.begin_job();
-                let ended = if job.run(&mut self.tx, &self.runtime) {
+                let commits = self.run_job(&mut *job);
+                let ended = if commits {
                     self.control("RELEASE job").map(|()| true)
                 } else if self.tx.sqlite_connection().in_transaction() {
                     self.control("ROLLBACK TO job").and_then(|()| self.control("RELEASE job")).map(|()| false)
@@ -193,6 +205,24 @@ impl GroupCommit {
         }
     }
 
+    /// The work of one job, within its time, and whether it may be committed.
+    fn run_job(&mut self, job: &mut dyn WriteJob) -> bool {
+        let deadline = job.deadline();
+        self.tx.begin_job(deadline);
+        if deadline.is_some()
+            && let Err(error) = self.tx.sqlite_connection().stop_at(deadline)
+        {
+            tracing::error!(error = ?error, "a write could not be bounded in time");
+        }
+        let commits = job.run(&mut self.tx, &self.runtime);
+        if deadline.is_some()
+            && let Err(error) = self.tx.sqlite_connection().stop_at(None)
+        {
+            tracing::error!(error = ?error, "the bound of a write could not be taken away");
+        }
+        commits
+    }
+
     /// Runs a job again that was rolled back together with another's failure.
     fn run_alone(&mut self, job: Box<dyn WriteJob>) {
         self.run_group(job, || None);
@@ -216,8 +246,7 @@ impl GroupCommit {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
     use crate::Options;
@@ -229,7 +258,7 @@ mod tests {
         work: impl for<'a> Fn(&'a mut WriteTx) -> BoxFuture<'a, Result<(), StoreError>> + Send + 'static,
     ) -> (Box<dyn WriteJob>, Answer) {
         let (reply, answer) = oneshot::channel();
-        (Box::new(Job { work, outcome: None, reply }), answer)
+        (Box::new(Job { work, deadline: None, begun: Arc::default(), outcome: None, reply }), answer)
     }
 
     fn group_commit(directory: &tempfile::TempDir) -> (GroupCommit, Arc<AtomicUsize>) {

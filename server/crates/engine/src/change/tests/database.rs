@@ -11,7 +11,6 @@ use cardine_store::{
 use cardine_test_postgres::PostgresDatabase;
 use chrono::Utc;
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 use crate::change::bootstrap;
 use crate::events::NoRuns;
@@ -91,7 +90,7 @@ fn request(engine: &Engine, grants: &Grants) -> RequestContext {
         locale: "en".to_owned(),
     };
     let now = Utc::now();
-    RequestContext { snapshot, actor, now, today: now.date_naive(), request_id: Uuid::now_v7(), depth: 0, via: "api" }
+    engine.request(snapshot, actor, now, now.date_naive())
 }
 
 /// The rows of a query without parameters, as text; null is empty.
