@@ -170,7 +170,7 @@ on_both_databases! {
             (format!("{{ me {{ role }} }} {}", many(201, &|n| format!("fragment G{n} on Query {{ me {{ role }} }}"))), "200"),
             (format!("{{ me {{ {} }} }}", many(51, &|n| format!("a{n}: role @include(if: true)"))), "50"),
             (format!("{{ me {{ role }} }} # {}", "x".repeat(65 * 1024)), "65536"),
-            ("{".repeat(10_000), ""),
+            ("{a".repeat(10_000), ""),
             (format!("{{ leads(filter: {}{{lastName: {{eq: \"x\"}}}}{}) {{ totalCount }} }}", "{not: ".repeat(200), "}".repeat(200)), ""),
             (format!("{{ leads(filter: {{or: [{}]}}) {{ totalCount }} }}", many(600, &|n| format!("{{lastName: {{eq: \"{n}\"}}}}"))), "500"),
             ("{ organizations(first: 1000) { nodes { contacts(first: 1000) { nodes { id } } } } }".to_owned(), "50000"),

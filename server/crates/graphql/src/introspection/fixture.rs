@@ -112,7 +112,7 @@ pub(crate) fn stranger(catalog: &Catalog) -> Rights {
 /// The only root field of a query. Fragments are flattened and arguments taken as they stand; keys are not merged, so they must
 /// differ.
 pub(crate) fn root_field(query: &str) -> MetaField {
-    let document = async_graphql_parser::parse_query(query).unwrap();
+    let document = crate::parse::parse(query, &crate::limits::Limits::default()).unwrap();
     let (_, operation) = document.operations.iter().next().unwrap();
     let [field] = selection(&document, &operation.node.selection_set.node).try_into().unwrap();
     field
