@@ -1,28 +1,12 @@
 //! SQLite and PostgreSQL answer random filters and orders over awkward values alike, to the byte.
 
-use cardine_tests::{Backend, Client, Server};
+use cardine_tests::{Backend, Chance, Client, Server};
 use serde_json::{Value, json};
 
 /// How many random requests are compared; each holds several conditions.
 const REQUESTS: usize = 400;
 /// Any number but zero; the failing request is printed, so another is a matter of this line.
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// The generator of George Marsaglia's "Xorshift RNGs" (2003), enough to choose test cases by.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound as u64).expect("smaller than the bound")
-    }
-
-    fn of<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
-        choices[self.below(choices.len())]
-    }
-}
 
 const TEXTS: [&str; 16] = [
     "",
@@ -106,7 +90,7 @@ async fn prepare(server: &Server) -> Client {
         {"name": "lastDay", "type": "rollup", "relation": "below", "function": "MAX", "field": "day"},
     ]});
     admin.create_module(definition).await.ok();
-    let mut chance = Chance(SEED);
+    let mut chance = Chance::new(SEED);
     let mut ids: Vec<String> = Vec::new();
     for batch in 0..4 {
         let records: Vec<Value> = (0..20)
@@ -253,7 +237,7 @@ async fn random_requests_are_answered_alike() {
     }
     let (sqlite, postgres) = (Server::start(Backend::Sqlite).await, Server::start(Backend::Postgres).await);
     let (one, other) = (prepare(&sqlite).await, prepare(&postgres).await);
-    let mut chance = Chance(SEED);
+    let mut chance = Chance::new(SEED);
     let mut found_some = 0;
     for _ in 0..REQUESTS {
         let text = request(&mut chance);
@@ -274,7 +258,7 @@ async fn cursors_over_any_order_visit_each_record_once() {
         }
         let server = Server::start(backend).await;
         let admin = prepare(&server).await;
-        let mut chance = Chance(SEED);
+        let mut chance = Chance::new(SEED);
         for round in 0..24 {
             let order = order(&mut chance);
             let page = |arguments: String| {
