@@ -144,7 +144,7 @@ impl Loader<'_> {
         }
         let request =
             Request { query: format!("mutation({parameters}) {{ {fields} }}"), variables, ..Request::default() };
-        let front = Front { limits: Limits::default(), cursors: CursorKey::new(b"no cursor is made here") };
+        let front = Front::new(Limits::default(), CursorKey::new(b"no cursor is made here"));
         let answer = cardine_graphql::execute(&front, self.engine, &context, request, true).await;
         let answer: Json = serde_json::from_slice(&answer.body)?;
         ensure!(answer.get("errors").is_none(), "{}", answer["errors"]);

@@ -46,7 +46,7 @@ impl Site {
         let store = Store::open(&config.database, &Options::default()).await.unwrap();
         store.migrate().await.unwrap();
         let engine = Engine::open(store).await.unwrap();
-        let front = Front { limits: Limits::default(), cursors: CursorKey::new(b"test") };
+        let front = Front::new(Limits::default(), CursorKey::new(b"test"));
         let plugins = Plugins::new(PluginHost::new(HostConfig::new(folder.path().join("plugins"))).unwrap());
         let address = SocketAddr::from(([127, 0, 0, 1], 8000));
         let app = Arc::new(App::new(engine, front, plugins, config, address, Setup::default()));

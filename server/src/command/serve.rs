@@ -50,7 +50,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     engine.set_matcher_loader(loader).await.context("the workflows could not be loaded")?;
     let (setup, setup_secret) = prepare_administrator(&engine, config.first_admin.as_ref()).await?;
     let secret = engine.shared_secret("cursor_key").await.context("the key of cursors could not be read")?;
-    let front = Front { limits: config.limits.clone(), cursors: CursorKey::new(&secret) };
+    let front = Front::new(config.limits.clone(), CursorKey::new(&secret));
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}: choose another address by --listen", config.listen))?;

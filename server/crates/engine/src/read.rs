@@ -74,26 +74,60 @@ impl ListResult {
     }
 }
 
+/// The statements of several lists: made once, they serve every request under the same rights.
+#[derive(Debug, Default)]
+pub struct ReadPlan {
+    /// [`cardine_access::Rights::serial`] of those under which it was made.
+    rights: u64,
+    lists: Vec<ListStatements>,
+}
+
+impl ReadPlan {
+    /// Bytes of the statements' texts.
+    pub fn text_bytes(&self) -> usize {
+        fn of(lists: &[ListStatements]) -> usize {
+            let texts = |list: &ListStatements| list.rows.iter().chain(&list.count).map(|one| one.text.len()).sum();
+            lists
+                .iter()
+                .map(|list| {
+                    let own: usize = texts(list);
+                    own + of(&list.children)
+                })
+                .sum()
+        }
+        of(&self.lists)
+    }
+}
+
 impl Engine {
-    /// Answers several lists on one snapshot of the database. `values` are those that the lists' slots name.
-    pub async fn read(
+    /// Makes the statements of several lists, with the record rules of the caller's rights.
+    pub fn plan_read(&self, ctx: &RequestContext, lists: &[Authorised<List>]) -> ReadPlan {
+        let (dialect, rights) = (self.store().dialect(), &ctx.actor.rights);
+        let render = |list| render_list(dialect, ctx.catalog(), rights, list, Found::Asked);
+        ReadPlan { rights: rights.serial, lists: lists.iter().map(render).collect() }
+    }
+
+    /// Answers a plan's lists on one snapshot of the database. `values` are those that the lists' slots name.
+    pub async fn read_planned(
         &self,
         ctx: &RequestContext,
-        lists: Vec<Authorised<List>>,
+        plan: &Arc<ReadPlan>,
         values: Arc<[Value]>,
     ) -> Result<Vec<ListResult>, EngineError> {
-        let dialect = self.store().dialect();
-        let statements: Vec<ListStatements> = lists
-            .iter()
-            .map(|list| render_list(dialect, ctx.catalog(), &ctx.actor.rights, list, Found::Asked))
-            .collect();
-        let ctx = ctx.clone();
+        if plan.rights != ctx.actor.rights.serial {
+            tracing::error!("a plan was asked to answer under other rights than it was made for");
+            return Err(EngineError::Internal);
+        }
+        if plan.lists.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (ctx, plan) = (ctx.clone(), Arc::clone(plan));
         self.store()
             .until(ctx.deadline)
             .read(move |tx: &mut ReadTx| {
                 async move {
-                    let mut results = Vec::with_capacity(statements.len());
-                    for statements in &statements {
+                    let mut results = Vec::with_capacity(plan.lists.len());
+                    for statements in &plan.lists {
                         results.push(fetch_list(&mut Tx::Read(tx), statements, ctx.bindings(&values)).await?);
                     }
                     Ok(results)
@@ -101,6 +135,16 @@ impl Engine {
                 .boxed()
             })
             .await
+    }
+
+    /// Answers several lists that are asked for once.
+    pub async fn read(
+        &self,
+        ctx: &RequestContext,
+        lists: Vec<Authorised<List>>,
+        values: Arc<[Value]>,
+    ) -> Result<Vec<ListResult>, EngineError> {
+        self.read_planned(ctx, &Arc::new(self.plan_read(ctx, &lists)), values).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use cardine_engine::{Cell, Group};
 
-use crate::cursor::CursorKey;
+use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
 use crate::shape::{
     ConnectionField, ConnectionShape, EdgeField, Encoding, FieldShape, Fields, NodesShape, ObjectShape, PageInfoField,
@@ -21,12 +21,21 @@ pub trait Rows {
     fn child(&self, position: usize) -> &Self;
 }
 
+/// What makes cursors: the key, and what those of each list belong to.
+#[derive(Debug, Clone, Copy)]
+pub struct Sealing<'a> {
+    /// The secret.
+    pub key: &'a CursorKey,
+    /// As [`crate::shape::CursorShape`] names them.
+    pub contexts: &'a [CursorContext],
+}
+
 /// Appends `{…}`, the value of `data`.
 pub fn write_data<R: Rows>(
     shape: &Fields<RootField>,
     lists: &[R],
     written: &[R],
-    cursors: &CursorKey,
+    cursors: Sealing<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
     Writer { lists, written, cursors, out }.root(shape)
@@ -35,7 +44,7 @@ pub fn write_data<R: Rows>(
 struct Writer<'a, R> {
     lists: &'a [R],
     written: &'a [R],
-    cursors: &'a CursorKey,
+    cursors: Sealing<'a>,
     out: &'a mut Vec<u8>,
 }
 
@@ -224,7 +233,8 @@ impl<R: Rows> Writer<'_, R> {
         place.push(b']');
         // Base64 of the URL alphabet needs no escapes.
         self.out.push(b'"');
-        self.out.extend_from_slice(self.cursors.seal(&cursor.context, &place).as_bytes());
+        let context = &self.cursors.contexts[cursor.context];
+        self.out.extend_from_slice(self.cursors.key.seal(context, &place).as_bytes());
         self.out.push(b'"');
     }
 

@@ -1,7 +1,5 @@
 //! Input coercion by the specification: a literal or a JSON value becomes a value of its type, or every fault in it is told.
 
-use std::collections::HashMap;
-
 use async_graphql_value::{ConstValue, Value as Literal};
 use cardine_model::{Decimal, Issue, PathSegment, Value};
 use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound as _, Utc};
@@ -9,6 +7,7 @@ use serde_json::{Number, Value as Json};
 use uuid::Uuid;
 
 use crate::schema::{InputValue, Kind, Scalar, Schema, TypeKey, TypeRef};
+use crate::variables::{Use, Variables};
 
 /// A coerced value.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,24 +46,6 @@ impl Input {
             Self::List(items) => Value::List(items.iter().map(Self::to_value).collect()),
             Self::Null | Self::Object(_) => Value::Null,
         }
-    }
-}
-
-/// The variables of one request: coerced to their types, and as they came.
-#[derive(Debug, Default)]
-pub struct Variables {
-    given: HashMap<String, (Input, Json)>,
-}
-
-impl Variables {
-    /// Sets a variable.
-    pub fn set(&mut self, name: &str, input: Input, json: Json) {
-        self.given.insert(name.to_owned(), (input, json));
-    }
-
-    /// The coerced value; `None` if the variable was neither given nor has a default.
-    pub fn get(&self, name: &str) -> Option<&Input> {
-        self.given.get(name).map(|(input, _)| input)
     }
 }
 
@@ -145,7 +126,7 @@ impl<'a> Raw<'a> {
             View::Boolean(truth) => Json::Bool(truth),
             View::Number(number) => Json::Number(number.clone()),
             View::Text { text, .. } | View::Enum(text) => Json::String(text.to_owned()),
-            View::Variable(name) => variables.given.get(name).map(|(_, json)| json.clone())?,
+            View::Variable(name) => variables.json(name)?,
             View::List(items) => {
                 Json::Array(items.into_iter().map(|item| item.to_json(variables).unwrap_or(Json::Null)).collect())
             }
@@ -183,12 +164,13 @@ pub struct Coercion<'a> {
     variables: Option<&'a Variables>,
     path: Vec<PathSegment>,
     issues: Vec<Issue>,
+    given: Option<Use>,
 }
 
 impl<'a> Coercion<'a> {
     /// Starts at `path`, from the argument or variable on.
     pub fn new(schema: Schema<'a>, variables: Option<&'a Variables>, path: Vec<PathSegment>) -> Self {
-        Self { schema, variables, path, issues: Vec::new() }
+        Self { schema, variables, path, issues: Vec::new(), given: None }
     }
 
     /// What was wrong.
@@ -196,23 +178,29 @@ impl<'a> Coercion<'a> {
         self.issues
     }
 
+    /// The use of a variable that the last value came from as a whole.
+    pub fn given(&mut self) -> Option<Use> {
+        self.given.take()
+    }
+
     /// The value as one of type `ty`; `None` if it is a variable without a value. Faulty values come as null, with an issue.
     pub fn value(&mut self, raw: Raw<'_>, ty: &TypeRef) -> Option<Input> {
+        self.given = None;
         if self.issues.len() >= ISSUES_MAX {
             return Some(Input::Null);
         }
         if let View::Variable(name) = raw.view() {
-            let variables = self.variables?;
-            let input = variables.get(name)?;
-            if ty.is_non_null() && *input == Input::Null {
+            let (input, given) = self.variables?.substitute(name)?;
+            if ty.is_non_null() && input == Input::Null {
                 return Some(self.refuse(
                     "required",
                     format!("Expected a value of type \"{}\", found null.", self.schema.show(ty)),
                 ));
             }
-            return Some(input.clone());
+            self.given = given;
+            return Some(input);
         }
-        Some(match ty {
+        let value = match ty {
             TypeRef::NonNull(inner) => match raw.view() {
                 View::Null => self
                     .refuse("required", format!("Expected a value of type \"{}\", found null.", self.schema.show(ty))),
@@ -225,7 +213,10 @@ impl<'a> Coercion<'a> {
                 Kind::Enum => self.enum_value(raw, *key),
                 _ => self.scalar(raw, *key),
             },
-        })
+        };
+        // What stands in it came from variables, but not it.
+        self.given = None;
+        Some(value)
     }
 
     fn list(&mut self, raw: Raw<'_>, item: &TypeRef) -> Input {
@@ -263,8 +254,9 @@ impl<'a> Coercion<'a> {
             }
             self.path.push((*name).into());
             match self.schema.input_field(key, name) {
-                Some(field) => {
+                Some(mut field) => {
                     if let Some(value) = self.value(*raw, &field.ty) {
+                        field.given = self.given();
                         fields.push((field, value));
                     } else if self.variables.is_some() && field.ty.is_non_null() {
                         self.refuse("required", format!("The variable of the required field \"{name}\" has no value."));

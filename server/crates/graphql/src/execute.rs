@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use cardine_engine::{Cell, Engine, EngineError, FailedStep, Group, ListResult, MutationStep, RequestContext};
+use cardine_model::Value;
 
-use crate::answer::{Rows, write_data};
+use crate::answer::{Rows, Sealing, write_data};
 use crate::compile::{Located, Mutation, Operation, Setting, Viewer, Write};
-use crate::cursor::CursorKey;
+use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
 use crate::limits::Limits;
+use crate::plans::{Plan, Plans, SIZE_GUESSED};
 use crate::prepare::Prepared;
 use crate::protocol::Request;
 use crate::response::{Kind, Response};
 use crate::schema::Schema;
+use crate::shape::{Fields, RootField};
 
 /// What all requests of a process share.
 #[derive(Debug, Clone)]
@@ -21,6 +24,15 @@ pub struct Front {
     pub limits: Limits,
     /// Authenticates cursors; the same on all servers of one database.
     pub cursors: CursorKey,
+    /// What was compiled for earlier requests.
+    pub plans: Arc<Plans>,
+}
+
+impl Front {
+    /// With nothing compiled yet.
+    pub fn new(limits: Limits, cursors: CursorKey) -> Self {
+        Self { limits, cursors, plans: Arc::default() }
+    }
 }
 
 /// Executes a request. `allow_mutation` is false where the transport promises to change nothing (GET).
@@ -43,14 +55,22 @@ pub async fn execute(
             time_zone: &ctx.actor.time_zone,
         },
     };
-    let prepared = match Prepared::new(setting, &request) {
-        Ok(prepared) => prepared,
+    let known = match front.plans.find(setting, &request) {
+        Ok(known) => known,
         Err(errors) => return Response::refused(&errors),
     };
-    if prepared.is_mutation() && !allow_mutation {
+    if known.document().is_mutation() && !allow_mutation {
         let error = Error::input("A mutation must be sent by POST.");
         return Response { kind: Kind::MethodNotAllowed, ..Response::refused(&[error]) };
     }
+    let inputs = match known.document().coerce(setting, &request.variables) {
+        Ok(inputs) => inputs,
+        Err(errors) => return Response::refused(&errors),
+    };
+    if let Some(plan) = known.plan(&inputs) {
+        return read(front, engine, ctx, &plan, plan.values(&inputs), &plan.contexts(&inputs)).await;
+    }
+    let prepared = Prepared::with(Arc::clone(known.document()), inputs, &request.variables);
     let located = match prepared.node_ids(setting) {
         Ok(ids) if ids.is_empty() => Located::default(),
         Ok(ids) => match engine.locate(ctx, ids).await {
@@ -59,39 +79,68 @@ pub async fn execute(
         },
         Err(errors) => return Response::refused(&errors),
     };
-    match prepared.compile(setting, &located) {
-        Ok(operation) => run(front, engine, ctx, operation).await,
-        Err(errors) => Response::refused(&errors),
+    let operation = match prepared.compile(setting, &located) {
+        Ok(operation) => operation,
+        Err(errors) => return Response::refused(&errors),
+    };
+    if !operation.mutations.is_empty() {
+        return write(front, engine, ctx, operation).await;
+    }
+    let (values, contexts) = (Arc::from(operation.values.as_slice()), operation.contexts.clone());
+    let plan = Arc::new(Plan::new(operation, |lists| engine.plan_read(ctx, lists)));
+    front.plans.keep(&known, &plan);
+    read(front, engine, ctx, &plan, values, &contexts).await
+}
+
+async fn read(
+    front: &Front,
+    engine: &Engine,
+    ctx: &RequestContext,
+    plan: &Plan,
+    values: Arc<[Value]>,
+    contexts: &[CursorContext],
+) -> Response {
+    match engine.read_planned(ctx, plan.reading(), values).await {
+        Ok(results) => {
+            let answer = answer(front, plan.shape(), &results, &[], contexts, plan.size_before());
+            plan.note_size(answer.body.len());
+            answer
+        }
+        Err(error) => Response::failed(&[error_of(error)]),
     }
 }
 
-async fn run(front: &Front, engine: &Engine, ctx: &RequestContext, operation: Operation) -> Response {
-    let Operation { lists, values, mutations, shape, .. } = operation;
-    let mut written = Vec::new();
-    if !mutations.is_empty() {
-        let places: Vec<_> = mutations.iter().map(|mutation| (mutation.path.clone(), mutation.position)).collect();
-        match engine.mutate(ctx, mutations.into_iter().map(step_of).collect()).await {
-            Ok(results) => written.extend(results.into_iter().map(|result| result.list)),
-            Err(FailedStep { position, error }) => {
-                let error = error_of(error);
-                let error = match places.into_iter().nth(position) {
-                    Some((path, place)) => error.under(path).at(place),
-                    None => error,
-                };
-                return Response::failed(&[error]);
-            }
+async fn write(front: &Front, engine: &Engine, ctx: &RequestContext, operation: Operation) -> Response {
+    let Operation { mutations, shape, contexts, .. } = operation;
+    let places: Vec<_> = mutations.iter().map(|mutation| (mutation.path.clone(), mutation.position)).collect();
+    match engine.mutate(ctx, mutations.into_iter().map(step_of).collect()).await {
+        Ok(results) => {
+            let written: Vec<_> = results.into_iter().map(|result| result.list).collect();
+            answer(front, &shape, &[], &written, &contexts, SIZE_GUESSED)
+        }
+        Err(FailedStep { position, error }) => {
+            let error = error_of(error);
+            let error = match places.into_iter().nth(position) {
+                Some((path, place)) => error.under(path).at(place),
+                None => error,
+            };
+            Response::failed(&[error])
         }
     }
-    let mut results = Vec::new();
-    if !lists.is_empty() {
-        match engine.read(ctx, lists, Arc::from(values)).await {
-            Ok(read) => results = read,
-            Err(error) => return Response::failed(&[error_of(error)]),
-        }
-    }
-    let mut body = Vec::with_capacity(4096);
+}
+
+/// Writes the whole answer once, into memory of about the size that it needs.
+fn answer(
+    front: &Front,
+    shape: &Fields<RootField>,
+    read: &[ListResult],
+    written: &[ListResult],
+    contexts: &[CursorContext],
+    size: usize,
+) -> Response {
+    let mut body = Vec::with_capacity(size);
     body.extend_from_slice(b"{\"data\":");
-    match write_data(&shape, &results, &written, &front.cursors, &mut body) {
+    match write_data(shape, read, written, Sealing { key: &front.cursors, contexts }, &mut body) {
         Ok(()) => {
             body.push(b'}');
             Response::data(body)

@@ -13,6 +13,7 @@ pub mod guard;
 pub mod introspection;
 pub mod limits;
 pub mod parse;
+pub mod plans;
 pub mod prepare;
 pub mod protocol;
 pub mod response;
@@ -20,6 +21,7 @@ pub mod schema;
 pub mod sdl;
 pub mod shape;
 pub mod validate;
+pub mod variables;
 
 pub use error::{Code, Error};
 pub use execute::{Front, execute};

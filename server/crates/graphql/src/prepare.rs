@@ -1,36 +1,39 @@
 //! From a request to a compiled operation: parse, guard, validate, choose the operation, coerce variables, compile.
 
+use std::sync::Arc;
+
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
+use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use crate::coerce::Variables;
-use crate::compile::{self, Located, Operation, Setting};
+use crate::compile::{self, Definition, Located, Operation, Setting};
 use crate::error::Error;
 use crate::guard;
 use crate::protocol::Request;
 use crate::validate::validate;
+use crate::variables::{Inputs, Variables};
 
-/// A valid operation with its variables, ready to be compiled.
+/// A valid document and the operation that was chosen in it: what a request has before its variables are looked at, so that
+/// all requests with this text, operation name and rights share it.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Document {
     document: ExecutableDocument,
     operation_name: Option<String>,
-    variables: Variables,
+    definitions: Vec<Definition>,
 }
 
-impl Prepared {
-    /// Everything up to compilation. Nothing of it touches the database.
-    pub fn new(setting: Setting<'_>, request: &Request) -> Result<Self, Vec<Error>> {
-        let document = guard::parse(&request.query, setting.limits).map_err(|error| vec![error])?;
-        guard::check_variables(&request.variables, setting.limits).map_err(|error| vec![error])?;
+impl Document {
+    /// Parses, bounds and validates. Sees no variable's value.
+    pub fn new(setting: Setting<'_>, query: &str, operation_name: Option<&str>) -> Result<Self, Vec<Error>> {
+        let document = guard::parse(query, setting.limits).map_err(|error| vec![error])?;
         let faults = validate(&document, setting.schema, setting.limits);
         if !faults.is_empty() {
             return Err(faults);
         }
-        let operation = choose(&document, request.operation_name.as_deref()).map_err(|error| vec![error])?;
-        let variables = compile::variables(setting.schema, operation, &request.variables, setting.limits.errors)?;
-        Ok(Self { operation_name: request.operation_name.clone(), document, variables })
+        let operation = choose(&document, operation_name).map_err(|error| vec![error])?;
+        let definitions = compile::definitions(setting.schema, operation);
+        Ok(Self { document, operation_name: operation_name.map(str::to_owned), definitions })
     }
 
     /// Whether it changes something.
@@ -38,21 +41,54 @@ impl Prepared {
         self.operation().node.ty == OperationType::Mutation
     }
 
+    /// The values of its variables.
+    pub fn coerce(&self, setting: Setting<'_>, given: &Map<String, Json>) -> Result<Inputs, Vec<Error>> {
+        guard::check_variables(given, setting.limits).map_err(|error| vec![error])?;
+        compile::coerce(setting.schema, &self.definitions, given, setting.limits.errors)
+    }
+
+    fn operation(&self) -> &Positioned<OperationDefinition> {
+        choose(&self.document, self.operation_name.as_deref()).expect("it was chosen before")
+    }
+}
+
+/// A valid operation with its variables, ready to be compiled.
+#[derive(Debug)]
+pub struct Prepared {
+    document: Arc<Document>,
+    variables: Variables,
+}
+
+impl Prepared {
+    /// Everything up to compilation. Nothing of it touches the database.
+    pub fn new(setting: Setting<'_>, request: &Request) -> Result<Self, Vec<Error>> {
+        let document = Document::new(setting, &request.query, request.operation_name.as_deref())?;
+        let inputs = document.coerce(setting, &request.variables)?;
+        Ok(Self::with(Arc::new(document), inputs, &request.variables))
+    }
+
+    /// The operation of a document, with the values that [`Document::coerce`] gave.
+    pub fn with(document: Arc<Document>, inputs: Inputs, given: &Map<String, Json>) -> Self {
+        let variables = compile::variables(&document.definitions, inputs, given);
+        Self { document, variables }
+    }
+
+    /// Whether it changes something.
+    pub fn is_mutation(&self) -> bool {
+        self.document.is_mutation()
+    }
+
     /// The ids that `node` and `nodes` ask for, whose modules must be known before compilation.
     pub fn node_ids(&self, setting: Setting<'_>) -> Result<Vec<Uuid>, Vec<Error>> {
         if self.is_mutation() {
             return Ok(Vec::new());
         }
-        compile::node_ids(setting, &self.document, self.operation(), &self.variables)
+        compile::node_ids(setting, &self.document.document, self.document.operation(), &self.variables)
     }
 
     /// The compiled operation.
     pub fn compile(&self, setting: Setting<'_>, located: &Located) -> Result<Operation, Vec<Error>> {
-        compile::compile(setting, &self.document, self.operation(), &self.variables, located)
-    }
-
-    fn operation(&self) -> &Positioned<OperationDefinition> {
-        choose(&self.document, self.operation_name.as_deref()).expect("it was chosen before")
+        compile::compile(setting, &self.document.document, self.document.operation(), &self.variables, located)
     }
 }
 

@@ -1,7 +1,5 @@
 //! The form of an answer: which keys in which order, and in which cell of which list each value stands.
 
-use crate::cursor::CursorContext;
-
 /// A key of an object as its bytes in the answer: `"name":`.
 pub type Key = Box<[u8]>;
 
@@ -128,8 +126,8 @@ pub struct ConnectionShape {
 pub struct CursorShape {
     /// The outputs with the order's keys.
     pub keys: Vec<usize>,
-    /// What it belongs to.
-    pub context: CursorContext,
+    /// Position among the operation's contexts of what it belongs to.
+    pub context: usize,
 }
 
 /// A field of a page.

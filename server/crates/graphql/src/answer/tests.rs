@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cardine_engine::{Cell, Group};
 use serde_json::{Value as Json, json};
 
-use super::{Rows, write_data, write_text};
+use super::{Rows, Sealing, write_data, write_text};
 use crate::fixture::{World, sales};
 
 /// Rows as JSON arrays, and the pages of parents.
@@ -53,7 +53,8 @@ fn answer(world: &World, query: &str, tables: &[Table]) -> String {
     let operation = world.compile(query, json!({})).unwrap();
     let (read, written) = if operation.mutations.is_empty() { (tables, &[][..]) } else { (&[][..], tables) };
     let mut out = Vec::new();
-    match write_data(&operation.shape, read, written, &world.cursors, &mut out) {
+    let sealing = Sealing { key: &world.cursors, contexts: &operation.contexts };
+    match write_data(&operation.shape, read, written, sealing, &mut out) {
         Ok(()) => String::from_utf8(out).unwrap(),
         Err(error) => error.message,
     }

@@ -9,15 +9,30 @@ use super::Compiler;
 use crate::coerce::{Coercion, Input, Raw};
 use crate::error::Error;
 use crate::schema::OutputField;
+use crate::variables::Use;
 
 /// Arguments by name; those that were left out and have no default are not among them.
-pub(super) struct Arguments(Vec<(String, Input)>);
+pub(super) struct Arguments(Vec<Argument>);
+
+struct Argument {
+    name: String,
+    value: Input,
+    given: Option<Use>,
+}
 
 impl Arguments {
     /// The argument, if it was given and is not null.
     pub fn get(&self, name: &str) -> Option<&Input> {
-        let found = self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value);
-        found.filter(|value| **value != Input::Null)
+        self.find(name).map(|argument| &argument.value).filter(|value| **value != Input::Null)
+    }
+
+    /// The use of a variable that the argument's value came from as a whole.
+    pub fn given(&self, name: &str) -> Option<Use> {
+        self.find(name).and_then(|argument| argument.given)
+    }
+
+    fn find(&self, name: &str) -> Option<&Argument> {
+        self.0.iter().find(|argument| argument.name == name)
     }
 
     pub fn integer(&self, name: &str) -> Option<i64> {
@@ -60,11 +75,12 @@ impl Compiler<'_> {
                 let path = vec![argument.name.as_str().into()];
                 let mut coercion = Coercion::new(self.schema, Some(self.variables), path);
                 let value = coercion.value(Raw::Literal(&value.node), &argument.ty);
+                let given = coercion.given();
                 issues.extend(coercion.into_issues());
-                value
+                value.map(|value| (value, given))
             });
-            match value.or_else(|| argument.default.as_deref().map(default_of)) {
-                Some(value) => arguments.push((argument.name.clone(), value)),
+            match value.or_else(|| argument.default.as_deref().map(|default| (default_of(default), None))) {
+                Some((value, given)) => arguments.push(Argument { name: argument.name.clone(), value, given }),
                 None if argument.ty.is_non_null() => {
                     let path = vec![argument.name.as_str().into()];
                     issues.push(Issue::new(

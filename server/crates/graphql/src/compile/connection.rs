@@ -7,14 +7,14 @@ use cardine_query::{Child, Deleted, Page, Take};
 
 use super::arguments::Arguments;
 use super::collect::Collected;
+use super::context::ContextRecipe;
 use super::list::ListBuilder;
 use super::record::unvalidated;
 use super::{Compiler, key, quoted};
-use crate::coerce::Input;
-use crate::cursor::{ContextBuilder, CursorContext};
 use crate::error::Error;
 use crate::schema::{OutputField, TypeKey};
 use crate::shape::{ConnectionField, ConnectionShape, CursorShape, EdgeField, Fields, PageInfoField};
+use crate::variables::Reading;
 
 /// What is selected of a connection, before its records are looked at.
 #[derive(Default)]
@@ -64,11 +64,11 @@ impl<'a> Compiler<'a> {
             list.filter(filter);
         }
         self.order(&mut list, module, arguments.get("orderBy"), level).map_err(at)?;
-        let context = self.context(module, arguments);
-        let cut = self.place(&mut list, arguments, &context).map_err(at)?;
-
         let fields = self.collect(TypeKey::Connection(module), &collected.sets);
         let wanted = self.wanted(module, &fields);
+        let has_place = ["after", "before"].iter().any(|name| arguments.get(name).is_some());
+        let context = (wanted.cursors || has_place).then(|| self.context(module, arguments));
+        let cut = self.place(&mut list, arguments, context.as_ref()).map_err(at)?;
         list.list.rows = wanted.rows;
         list.list.count = wanted.count;
         list.rows = parents.saturating_mul(size);
@@ -78,12 +78,14 @@ impl<'a> Compiler<'a> {
         for field in &fields {
             shapes.push((key(field.key), self.connection_field(&mut list, module, field)?));
         }
-        let cursor = if wanted.cursors {
-            let paths: Vec<_> = list.list.order.iter().map(|key| key.path.clone()).collect();
-            let keys = paths.iter().map(|path| list.output(&path.hops, path.field)).collect::<Result<_, _>>()?;
-            Some(CursorShape { keys, context })
-        } else {
-            None
+        let cursor = match context.filter(|_| wanted.cursors) {
+            Some(context) => {
+                let paths: Vec<_> = list.list.order.iter().map(|key| key.path.clone()).collect();
+                let keys = paths.iter().map(|path| list.output(&path.hops, path.field)).collect::<Result<_, _>>()?;
+                self.contexts.push(context);
+                Some(CursorShape { keys, context: self.contexts.len() - 1 })
+            }
+            None => None,
         };
         if wanted.rows {
             list.never_empty()?;
@@ -122,11 +124,13 @@ impl<'a> Compiler<'a> {
         &mut self,
         list: &mut ListBuilder<'a>,
         arguments: &Arguments,
-        context: &CursorContext,
+        context: Option<&ContextRecipe>,
     ) -> Result<bool, Error> {
+        let context = context.map(ContextRecipe::now);
         for name in ["after", "before"] {
             let Some(cursor) = arguments.text(name) else { continue };
-            let place = self.open_cursor(list, cursor, context).ok_or_else(|| {
+            let opened = context.as_ref().and_then(|context| self.open_cursor(list, cursor, context));
+            let place = opened.ok_or_else(|| {
                 page_error(
                     name,
                     format!("`{name}` is no cursor of this list: cursors hold for one module, order and filter."),
@@ -142,24 +146,14 @@ impl<'a> Compiler<'a> {
             return Err(page_error("offset", format!("`offset` must not be negative, found {offset}.")));
         }
         if offset > 0 {
-            list.list.page.offset = Some(self.slot(Value::Integer(offset)));
+            let slot = self.slot_given(Value::Integer(offset), arguments.given("offset"), Reading::Positive);
+            list.list.page.offset = Some(slot);
         }
         let cursor = match list.list.page.take {
             Take::Last(_) => &list.list.page.before,
             Take::First(_) | Take::One => &list.list.page.after,
         };
         Ok(offset > 0 || cursor.is_some())
-    }
-
-    /// What the list's cursors belong to.
-    fn context(&self, module: ModuleId, arguments: &Arguments) -> CursorContext {
-        let mut context = ContextBuilder::default();
-        context.text(&self.schema.catalog.module(module).name);
-        for name in ["filter", "orderBy", "deleted"] {
-            context.text(name);
-            describe(arguments.get(name).unwrap_or(&Input::Null), &mut context);
-        }
-        context.finish()
     }
 
     fn wanted(&self, module: ModuleId, fields: &[Collected<'a>]) -> Wanted {
@@ -240,29 +234,6 @@ fn deleted(arguments: &Arguments) -> Deleted {
         Some("INCLUDE") => Deleted::Include,
         Some("ONLY") => Deleted::Only,
         _ => Deleted::Exclude,
-    }
-}
-
-fn describe(input: &Input, context: &mut ContextBuilder) {
-    match input {
-        Input::Null => context.text("null"),
-        Input::Value(value) => {
-            context.text("value");
-            context.value(value);
-        }
-        Input::List(items) => {
-            context.text("[");
-            items.iter().for_each(|item| describe(item, context));
-            context.text("]");
-        }
-        Input::Object(fields) => {
-            context.text("{");
-            for (field, value) in fields {
-                context.text(&field.name);
-                describe(value, context);
-            }
-            context.text("}");
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::list::ListBuilder;
 use crate::coerce::Input;
 use crate::error::Error;
 use crate::schema::{InputTarget, InputValue};
+use crate::variables::Reading;
 
 /// A place in the argument, for messages.
 type Path = Vec<PathSegment>;
@@ -135,14 +136,15 @@ impl<'a> Compiler<'a> {
         let mut parts = Vec::with_capacity(operators.fields().len());
         for (operator, operand) in operators.fields() {
             list.condition()?;
-            parts.push(self.condition_of(path, &operator.name, operand));
+            parts.push(self.condition_of(path, operator, operand));
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::All(parts) })
     }
 
-    fn condition_of(&mut self, path: &FieldPath, operator: &str, operand: &Input) -> Filter {
-        if let (Some(op), false) = (compare_op(operator), *operand == Input::Null) {
-            return Filter::Compare { path: path.clone(), op, operand: self.slot(operand.to_value()) };
+    fn condition_of(&mut self, path: &FieldPath, operator: &InputValue, operand: &Input) -> Filter {
+        if let (Some(op), false) = (compare_op(&operator.name), *operand == Input::Null) {
+            let operand = self.slot_given(operand.to_value(), operator.given, Reading::Free);
+            return Filter::Compare { path: path.clone(), op, operand };
         }
         match operand {
             Input::Value(Value::Boolean(is_null)) => Filter::IsNull { path: path.clone(), negated: !is_null },

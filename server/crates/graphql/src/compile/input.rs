@@ -1,59 +1,89 @@
 //! The request's variables: coerced on every request, whatever is cached (<https://spec.graphql.org/September2025/#CoerceVariableValues()>).
 
-use async_graphql_parser::types::VariableDefinition;
-use async_graphql_parser::{Positioned, types::OperationDefinition};
+use async_graphql_parser::types::OperationDefinition;
+use async_graphql_parser::{Pos, Positioned};
 use serde_json::{Map, Value as Json};
 
 use super::arguments::refused;
-use crate::coerce::{Coercion, Input, Raw, Variables};
+use crate::coerce::{Coercion, Input, Raw};
 use crate::error::Error;
-use crate::schema::Schema;
+use crate::schema::{Schema, TypeRef};
 use crate::validate::variable_type;
+use crate::variables::{Inputs, Variables};
 
-/// The variables of a valid operation, from what the request gives. What the operation does not define is ignored.
-pub fn variables(
+/// What a valid operation says of one variable.
+#[derive(Debug)]
+pub struct Definition {
+    name: String,
+    ty: TypeRef,
+    default: Option<(Input, Json)>,
+    position: Pos,
+}
+
+/// The definitions of a valid operation's variables.
+pub fn definitions(schema: Schema<'_>, operation: &Positioned<OperationDefinition>) -> Vec<Definition> {
+    let nothing = Variables::default();
+    let definition = |definition: &Positioned<async_graphql_parser::types::VariableDefinition>| {
+        let name = definition.node.name.node.to_string();
+        let ty = variable_type(schema, &definition.node.var_type.node)?;
+        let default = definition.node.default_value.as_ref().map(|default| {
+            let raw = Raw::Const(&default.node);
+            let input = Coercion::new(schema, Some(&nothing), Vec::new()).value(raw, &ty);
+            (input.unwrap_or(Input::Null), raw.to_json(&nothing).unwrap_or(Json::Null))
+        });
+        Some(Definition { name, ty, default, position: definition.pos })
+    };
+    operation.node.variable_definitions.iter().filter_map(definition).collect()
+}
+
+/// The values of the variables, from what the request gives. What the operation does not define is ignored.
+pub fn coerce(
     schema: Schema<'_>,
-    operation: &Positioned<OperationDefinition>,
+    definitions: &[Definition],
     given: &Map<String, Json>,
     errors_max: usize,
-) -> Result<Variables, Vec<Error>> {
-    let mut variables = Variables::default();
+) -> Result<Inputs, Vec<Error>> {
+    let mut inputs = Vec::with_capacity(definitions.len());
     let mut errors = Vec::new();
-    for definition in &operation.node.variable_definitions {
-        if let Err(error) = variable(schema, &definition.node, given, &mut variables) {
-            errors.push(error.at(definition.pos));
+    for definition in definitions {
+        match definition.coerce(schema, given) {
+            Ok(input) => inputs.push(input),
+            Err(error) => errors.push(error.at(definition.position)),
         }
     }
     errors.truncate(errors_max);
-    if errors.is_empty() { Ok(variables) } else { Err(errors) }
+    if errors.is_empty() { Ok(inputs) } else { Err(errors) }
 }
 
-fn variable(
-    schema: Schema<'_>,
-    definition: &VariableDefinition,
-    given: &Map<String, Json>,
-    variables: &mut Variables,
-) -> Result<(), Error> {
-    let name = definition.name.node.as_str();
-    let Some(ty) = variable_type(schema, &definition.var_type.node) else { return Ok(()) };
-    let nothing = Variables::default();
-    let raw = match (given.get(name), &definition.default_value) {
-        (Some(json), _) => Raw::Json(json),
-        (None, Some(default)) => Raw::Const(&default.node),
-        (None, None) if ty.is_non_null() => {
-            let ty = schema.show(&ty);
-            return Err(Error::input(format!("Variable \"${name}\" of required type \"{ty}\" was not provided.")));
+/// The variables as compilation reads them.
+pub fn variables(definitions: &[Definition], inputs: Inputs, given: &Map<String, Json>) -> Variables {
+    let mut variables = Variables::default();
+    for (definition, input) in definitions.iter().zip(inputs) {
+        let default = definition.default.as_ref().map(|(_, json)| json);
+        variables.push(&definition.name, input, given.get(&definition.name).or(default).cloned());
+    }
+    variables
+}
+
+impl Definition {
+    fn coerce(&self, schema: Schema<'_>, given: &Map<String, Json>) -> Result<Option<Input>, Error> {
+        let name = &self.name;
+        let Some(json) = given.get(name) else {
+            if self.default.is_none() && self.ty.is_non_null() {
+                let ty = schema.show(&self.ty);
+                return Err(Error::input(format!("Variable \"${name}\" of required type \"{ty}\" was not provided.")));
+            }
+            return Ok(self.default.as_ref().map(|(input, _)| input.clone()));
+        };
+        let nothing = Variables::default();
+        let mut coercion = Coercion::new(schema, Some(&nothing), vec![name.as_str().into()]);
+        let input = coercion.value(Raw::Json(json), &self.ty).unwrap_or(Input::Null);
+        let issues = coercion.into_issues();
+        if issues.is_empty() {
+            return Ok(Some(input));
         }
-        (None, None) => return Ok(()),
-    };
-    let mut coercion = Coercion::new(schema, Some(&nothing), vec![name.into()]);
-    let input = coercion.value(raw, &ty).unwrap_or(Input::Null);
-    let issues = coercion.into_issues();
-    if !issues.is_empty() {
         let error = refused(issues);
         let message = format!("Variable \"${name}\" got an invalid value: {}", error.message);
-        return Err(Error { message, ..error });
+        Err(Error { message, ..error })
     }
-    variables.set(name, input, raw.to_json(&nothing).unwrap_or(Json::Null));
-    Ok(())
 }

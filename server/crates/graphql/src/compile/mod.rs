@@ -6,6 +6,7 @@
 mod arguments;
 mod collect;
 mod connection;
+mod context;
 mod filter;
 mod input;
 mod introspect;
@@ -27,14 +28,15 @@ use cardine_query::{Authorised, List, authorise};
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
-pub use input::variables;
+pub use context::ContextRecipe;
+pub use input::{Definition, coerce, definitions, variables};
 
-use crate::coerce::Variables;
-use crate::cursor::CursorKey;
+use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
 use crate::limits::Limits;
 use crate::schema::{Schema, TypeKey};
 use crate::shape::{Fields, RootField};
+use crate::variables::{Dependence, Place, Reading, Use, Variables};
 
 /// The module of each id that `node` and `nodes` ask for and that exists for the caller.
 pub type Located = FxHashMap<Uuid, ModuleId>;
@@ -78,6 +80,21 @@ pub struct Operation {
     pub shape: Fields<RootField>,
     /// Rows that may be fetched, by the page sizes.
     pub rows: u64,
+    /// What the cursors of its lists belong to.
+    pub contexts: Vec<CursorContext>,
+    /// How it serves later requests; none if it is for this one alone.
+    pub reuse: Option<Reuse>,
+}
+
+/// What of an operation later requests with the same text and rights replace by their own.
+#[derive(Debug)]
+pub struct Reuse {
+    /// Which requests compile to the same.
+    pub dependence: Dependence,
+    /// Positions of values that come from variables, and from where.
+    pub given: Vec<(usize, Place)>,
+    /// What the cursors of its lists belong to.
+    pub contexts: Vec<ContextRecipe>,
 }
 
 /// One mutation.
@@ -139,6 +156,7 @@ pub fn compile(
         OperationType::Mutation => TypeKey::Mutation,
         OperationType::Query | OperationType::Subscription => TypeKey::Query,
     };
+    variables.begin();
     let mut compiler = Compiler::new(setting, document, variables, located);
     let shape = compiler.root(root, &operation.node.selection_set.node);
     if !compiler.errors.is_empty() {
@@ -148,8 +166,10 @@ pub fn compile(
     if compiler.rows > setting.limits.rows {
         return Err(vec![Error::limit("estimated rows", setting.limits.rows, compiler.rows).at(operation.pos)]);
     }
-    let Compiler { lists, values, mutations, rows, .. } = compiler;
-    Ok(Operation { lists, values, mutations, shape, rows })
+    let Compiler { lists, values, mutations, rows, given, contexts, reusable, .. } = compiler;
+    let contexts_now = contexts.iter().map(ContextRecipe::now).collect();
+    let reuse = reusable.then(|| Reuse { dependence: variables.dependence(), given, contexts });
+    Ok(Operation { lists, values, mutations, shape, rows, contexts: contexts_now, reuse })
 }
 
 /// The ids that the operation's `node` and `nodes` ask for, each once.
@@ -174,6 +194,10 @@ struct Compiler<'a> {
     lists: Vec<Authorised<List>>,
     mutations: Vec<Mutation>,
     values: Vec<Value>,
+    given: Vec<(usize, Place)>,
+    contexts: Vec<ContextRecipe>,
+    /// Whether nothing was compiled in that is of this request alone.
+    reusable: bool,
     rows: u64,
     errors: Vec<Error>,
 }
@@ -185,21 +209,34 @@ impl<'a> Compiler<'a> {
         variables: &'a Variables,
         located: &'a Located,
     ) -> Self {
-        let (lists, mutations, values, errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self {
             setting,
             schema: setting.schema,
             document,
             variables,
             located,
-            lists,
-            mutations,
-            values,
+            lists: Vec::new(),
+            mutations: Vec::new(),
+            values: Vec::new(),
+            given: Vec::new(),
+            contexts: Vec::new(),
+            reusable: true,
             rows: 0,
-            errors,
+            errors: Vec::new(),
         }
     }
 
+    /// A slot whose value comes from a variable, if it does: later requests put theirs in it. Nothing but `reading` may be asked of
+    /// the value elsewhere.
+    fn slot_given(&mut self, value: Value, given: Option<Use>, reading: Reading) -> cardine_query::Slot {
+        let slot = self.slot(value);
+        if let Some(given) = given {
+            self.given.push((slot.0 as usize, self.variables.take(given, reading)));
+        }
+        slot
+    }
+
+    /// A slot whose value is the same in all requests that the operation serves.
     fn slot(&mut self, value: Value) -> cardine_query::Slot {
         let slot =
             cardine_query::Slot(u32::try_from(self.values.len()).expect("a request's values are bounded by its size"));

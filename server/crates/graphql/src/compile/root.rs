@@ -14,6 +14,7 @@ use crate::coerce::Input;
 use crate::error::Error;
 use crate::schema::{Meaning, OutputField, TypeKey};
 use crate::shape::{Fields, NodesShape, ObjectShape, RootField};
+use crate::variables::{Reading, Use};
 
 impl<'a> Compiler<'a> {
     pub(super) fn root(&mut self, root: TypeKey, set: &'a SelectionSet) -> Fields<RootField> {
@@ -32,17 +33,20 @@ impl<'a> Compiler<'a> {
 
     fn root_field(&mut self, root: TypeKey, collected: &Collected<'a>) -> Result<RootField, Error> {
         let definition = self.schema.field(root, collected.name()).ok_or_else(unvalidated)?;
+        // The caller's person, the modules of ids, and what is written are of this request alone; and what is not known to be
+        // otherwise is taken to be.
+        self.reusable &= matches!(definition.meaning, Meaning::Typename | Meaning::One(_) | Meaning::List(_));
         match definition.meaning {
             Meaning::Typename => Ok(RootField::Constant(quoted(&self.schema.name(root)))),
             Meaning::One(module) => {
-                let id = self.arguments(collected.field, &definition)?.id("id");
-                self.one(module, id, collected)
+                let arguments = self.arguments(collected.field, &definition)?;
+                self.one(module, arguments.id("id"), arguments.given("id"), collected)
             }
             Meaning::List(module) => self.list(module, collected, &definition),
             Meaning::Node => {
                 let id = self.arguments(collected.field, &definition)?.id("id");
                 match self.located.get(&id) {
-                    Some(module) => self.one(*module, id, collected),
+                    Some(module) => self.one(*module, id, None, collected),
                     None => Ok(RootField::Constant(b"null".to_vec())),
                 }
             }
@@ -68,8 +72,14 @@ impl<'a> Compiler<'a> {
         Ok(RootField::Connection { list: self.add(list)?, shape })
     }
 
-    fn one(&mut self, module: ModuleId, id: Uuid, collected: &Collected<'a>) -> Result<RootField, Error> {
-        let slot = self.slot(Value::Id(id));
+    fn one(
+        &mut self,
+        module: ModuleId,
+        id: Uuid,
+        given: Option<Use>,
+        collected: &Collected<'a>,
+    ) -> Result<RootField, Error> {
+        let slot = self.slot_given(Value::Id(id), given, Reading::Free);
         let (list, object) = self.by_id(module, slot, collected)?;
         Ok(RootField::One { list: self.add(list)?, object })
     }
@@ -169,7 +179,7 @@ impl<'a> Compiler<'a> {
             let shape = match field.name() {
                 "__typename" => RootField::Constant(quoted("Viewer")),
                 "user" => match (self.schema.user_module(), viewer.user) {
-                    (Some(module), Some(id)) => self.one(module, id, &field)?,
+                    (Some(module), Some(id)) => self.one(module, id, None, &field)?,
                     _ => RootField::Constant(b"null".to_vec()),
                 },
                 "role" => RootField::Constant(quoted(viewer.role)),

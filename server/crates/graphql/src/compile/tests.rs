@@ -144,7 +144,7 @@ fn a_cursor_is_of_one_list_only() {
         let query = format!("{{ deals({arguments}) {{ pageInfo {{ endCursor }} }} }}");
         let operation = world.compile(&query, json!({})).unwrap();
         let crate::shape::RootField::Connection { shape, .. } = &operation.shape[0].1 else { panic!("{query}") };
-        shape.cursor.clone().unwrap().context
+        operation.contexts[shape.cursor.as_ref().unwrap().context]
     };
     let place = br#"["12.50","01900000-0000-7000-8000-00000000000a"]"#;
     let order = "orderBy: [{amount: DESC}], filter: {title: {eq: \"x\"}}";

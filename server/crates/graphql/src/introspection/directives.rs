@@ -83,6 +83,7 @@ impl Argument {
             default: self.default.map(str::to_owned),
             deprecated: None,
             target: None,
+            given: None,
         }
     }
 }

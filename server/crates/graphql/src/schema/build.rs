@@ -87,12 +87,21 @@ impl InputValue {
             default: None,
             deprecated: None,
             target: None,
+            given: None,
         }
     }
 
     /// An operator of a filter, which needs no words.
     pub(crate) fn operator(name: &str, ty: TypeRef) -> Self {
-        Self { name: name.to_owned(), description: None, ty, default: None, deprecated: None, target: None }
+        Self {
+            name: name.to_owned(),
+            description: None,
+            ty,
+            default: None,
+            deprecated: None,
+            target: None,
+            given: None,
+        }
     }
 
     pub(super) fn targeting(name: &str, ty: TypeRef, target: InputTarget) -> Self {

@@ -6,6 +6,8 @@
 use cardine_access::Rights;
 use cardine_model::catalog::{Catalog, FieldId, ModuleId, RelationId};
 
+use crate::variables::Use;
+
 mod build;
 mod enums;
 mod filter;
@@ -173,6 +175,8 @@ pub struct InputValue {
     pub deprecated: Option<String>,
     /// What it stands for in a filter, an order or a write; nothing for arguments and operators, which go by name.
     pub target: Option<InputTarget>,
+    /// In a coerced value: the use of a variable that the field's value came from.
+    pub given: Option<Use>,
 }
 
 /// What an input object's field stands for.

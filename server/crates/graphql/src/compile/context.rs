@@ -1,0 +1,100 @@
+//! What the cursors of a list belong to: its module, filter and order, the filter's values included.
+
+use cardine_model::Value;
+use cardine_model::catalog::ModuleId;
+
+use super::Compiler;
+use super::arguments::Arguments;
+use crate::coerce::Input;
+use crate::cursor::{ContextBuilder, CursorContext};
+use crate::variables::{Inputs, Place, Use};
+
+/// How a list's context is made for each request: values that come from variables are the request's own.
+#[derive(Debug, Default)]
+pub struct ContextRecipe(Vec<Part>);
+
+#[derive(Debug)]
+enum Part {
+    Text(String),
+    Value(Value),
+    /// With the value of the request that was compiled.
+    Given(Place, Value),
+}
+
+impl ContextRecipe {
+    /// The context in the request that was compiled.
+    pub fn now(&self) -> CursorContext {
+        self.with(|_, value| value.clone())
+    }
+
+    /// The context in another request that the operation serves.
+    pub fn of(&self, inputs: &Inputs) -> CursorContext {
+        self.with(|place, _| place.value(inputs))
+    }
+
+    /// The same without the values of the request that was compiled.
+    pub fn emptied(self) -> Self {
+        let empty = |part| match part {
+            Part::Given(place, _) => Part::Given(place, Value::Null),
+            other => other,
+        };
+        Self(self.0.into_iter().map(empty).collect())
+    }
+
+    fn with(&self, given: impl Fn(&Place, &Value) -> Value) -> CursorContext {
+        let mut context = ContextBuilder::default();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => context.text(text),
+                Part::Value(value) => context.value(value),
+                Part::Given(place, value) => context.value(&given(place, value)),
+            }
+        }
+        context.finish()
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0.push(Part::Text(text.to_owned()));
+    }
+}
+
+impl Compiler<'_> {
+    pub(super) fn context(&self, module: ModuleId, arguments: &Arguments) -> ContextRecipe {
+        let mut recipe = ContextRecipe::default();
+        recipe.text(&self.schema.catalog.module(module).name);
+        for name in ["filter", "orderBy", "deleted"] {
+            recipe.text(name);
+            self.describe(arguments.get(name).unwrap_or(&Input::Null), arguments.given(name), &mut recipe);
+        }
+        recipe
+    }
+
+    fn describe(&self, input: &Input, given: Option<Use>, recipe: &mut ContextRecipe) {
+        if let Some(given) = given {
+            recipe.text("value");
+            recipe.0.push(Part::Given(self.variables.place(given), input.to_value()));
+            return;
+        }
+        match input {
+            Input::Null => recipe.text("null"),
+            Input::List(items) if items.iter().any(|item| matches!(item, Input::Object(_))) => {
+                recipe.text("[");
+                items.iter().for_each(|item| self.describe(item, None, recipe));
+                recipe.text("]");
+            }
+            // The same whether it was written in the text or came from a variable.
+            Input::Value(_) | Input::List(_) => {
+                recipe.text("value");
+                recipe.0.push(Part::Value(input.to_value()));
+            }
+            Input::Object(fields) => {
+                recipe.text("{");
+                for (field, value) in fields {
+                    recipe.text(&field.name);
+                    self.describe(value, field.given, recipe);
+                }
+                recipe.text("}");
+            }
+        }
+    }
+}

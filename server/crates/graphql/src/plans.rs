@@ -1,0 +1,229 @@
+//! What was compiled for earlier requests: a request with the same text, operation name and rights is neither parsed nor
+//! validated again, and one whose variables decide the same takes its statements as they are.
+//!
+//! What is kept depends on no value but those that decided something ([`crate::variables::Dependence`]), on nobody's person and
+//! on no clock: callers with equal rights share it. Rights have a number of their own for each catalog version and each change of
+//! roles, so that neither a change of the catalog nor of a permission is ever answered by what was compiled before it.
+
+use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use cardine_engine::ReadPlan;
+use cardine_model::Value;
+use cardine_query::{Authorised, List};
+use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
+
+use crate::compile::{ContextRecipe, Operation, Reuse, Setting};
+use crate::cursor::CursorContext;
+use crate::error::Error;
+use crate::prepare::Document;
+use crate::protocol::Request;
+use crate::shape::{Fields, RootField};
+use crate::variables::Inputs;
+
+/// Most memory that is used for it, as estimated.
+const BYTES_MAX: u64 = 32 << 20;
+/// About what a parsed document takes for each byte of its text.
+const DOCUMENT_BYTES_PER_BYTE: usize = 24;
+/// Operations that are kept of one text, for variables that decided differently; more of them drop the oldest.
+const PLANS_OF_TEXT_MAX: usize = 16;
+/// The size of an answer, before there was one.
+pub const SIZE_GUESSED: usize = 4096;
+
+/// A compiled reading operation with its statements.
+#[derive(Debug)]
+pub struct Plan {
+    shape: Fields<RootField>,
+    read: Arc<ReadPlan>,
+    values: Vec<Value>,
+    reuse: Option<Reuse>,
+    size: AtomicUsize,
+}
+
+impl Plan {
+    /// From a compiled operation; `plan_read` makes the statements of its lists.
+    pub fn new(operation: Operation, plan_read: impl FnOnce(&[Authorised<List>]) -> ReadPlan) -> Self {
+        let Operation { lists, mut values, shape, reuse, .. } = operation;
+        let reuse = reuse.map(|reuse| {
+            // What came from variables is of that request alone.
+            for (slot, _) in &reuse.given {
+                values[*slot] = Value::Null;
+            }
+            Reuse { contexts: reuse.contexts.into_iter().map(ContextRecipe::emptied).collect(), ..reuse }
+        });
+        Self { shape, read: Arc::new(plan_read(&lists)), values, reuse, size: AtomicUsize::new(SIZE_GUESSED) }
+    }
+
+    /// The form of the answer.
+    pub fn shape(&self) -> &Fields<RootField> {
+        &self.shape
+    }
+
+    /// The statements.
+    pub fn reading(&self) -> &Arc<ReadPlan> {
+        &self.read
+    }
+
+    /// What the statements' slots name, in a request with these variables.
+    pub fn values(&self, inputs: &Inputs) -> Arc<[Value]> {
+        let mut values = self.values.clone();
+        for (slot, place) in self.reuse.iter().flat_map(|reuse| &reuse.given) {
+            values[*slot] = place.value(inputs);
+        }
+        Arc::from(values)
+    }
+
+    /// What cursors belong to, in a request with these variables.
+    pub fn contexts(&self, inputs: &Inputs) -> Vec<CursorContext> {
+        self.reuse.iter().flat_map(|reuse| &reuse.contexts).map(|recipe| recipe.of(inputs)).collect()
+    }
+
+    /// Bytes of the last answer, with some room.
+    pub fn size_before(&self) -> usize {
+        let size = self.size.load(Ordering::Relaxed);
+        size + size / 8
+    }
+
+    /// Tells how large an answer was.
+    pub fn note_size(&self, bytes: usize) {
+        self.size.store(bytes, Ordering::Relaxed);
+    }
+
+    fn weight(&self) -> usize {
+        2048 + 3 * self.read.text_bytes() + 64 * self.values.len()
+    }
+}
+
+/// A valid document, and what was compiled of it.
+#[derive(Debug)]
+pub struct Known {
+    key: Key,
+    document: Arc<Document>,
+    plans: RwLock<Vec<Arc<Plan>>>,
+}
+
+impl Known {
+    /// The document.
+    pub fn document(&self) -> &Arc<Document> {
+        &self.document
+    }
+
+    /// What serves a request with these variables.
+    pub fn plan(&self, inputs: &Inputs) -> Option<Arc<Plan>> {
+        let serves = |plan: &&Arc<Plan>| plan.reuse.as_ref().is_some_and(|reuse| reuse.dependence.holds(inputs));
+        // The newest are at the end.
+        self.plans.read().unwrap_or_else(PoisonError::into_inner).iter().rev().find(serves).cloned()
+    }
+
+    fn weight(&self) -> usize {
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
+        let plans: usize = plans.iter().map(|plan| plan.weight()).sum();
+        plans + DOCUMENT_BYTES_PER_BYTE * self.key.query.len() + 1024
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    rights: u64,
+    operation_name: Option<Arc<str>>,
+    query: Arc<str>,
+}
+
+/// A key that is looked for, without memory of its own.
+#[derive(Hash)]
+struct KeyOf<'a> {
+    rights: u64,
+    operation_name: Option<&'a str>,
+    query: &'a str,
+}
+
+impl Equivalent<Key> for KeyOf<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.rights == key.rights && self.operation_name == key.operation_name.as_deref() && self.query == &*key.query
+    }
+}
+
+/// With its weight as it was when it was put there: the cache counts on one that does not change.
+#[derive(Debug, Clone)]
+struct Weighed {
+    known: Arc<Known>,
+    weight: u64,
+}
+
+impl Weighed {
+    fn new(known: &Arc<Known>) -> Self {
+        Self { known: Arc::clone(known), weight: known.weight() as u64 }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Weight;
+
+impl Weighter<Key, Weighed> for Weight {
+    fn weight(&self, _: &Key, weighed: &Weighed) -> u64 {
+        weighed.weight
+    }
+}
+
+/// What was compiled; bounded. What is asked for often stays longest.
+#[derive(Debug)]
+pub struct Plans(Cache<Key, Weighed, Weight>);
+
+impl Default for Plans {
+    fn default() -> Self {
+        Self::with_capacity(BYTES_MAX)
+    }
+}
+
+impl Plans {
+    /// For so many bytes, as estimated.
+    pub fn with_capacity(bytes: u64) -> Self {
+        const ENTRIES_EXPECTED: usize = 1_000;
+        Self(Cache::with_weighter(ENTRIES_EXPECTED, bytes, Weight))
+    }
+
+    /// The request's document, known or made. What is not valid is not kept.
+    pub fn find(&self, setting: Setting<'_>, request: &Request) -> Result<Arc<Known>, Vec<Error>> {
+        let rights = setting.schema.rights.serial;
+        let operation_name = request.operation_name.as_deref();
+        if let Some(weighed) = self.0.get(&KeyOf { rights, operation_name, query: &request.query }) {
+            return Ok(weighed.known);
+        }
+        let document = Arc::new(Document::new(setting, &request.query, operation_name)?);
+        let key = Key { rights, operation_name: operation_name.map(Arc::from), query: Arc::from(&*request.query) };
+        let known = Arc::new(Known { key: key.clone(), document, plans: RwLock::default() });
+        self.0.insert(key, Weighed::new(&known));
+        Ok(known)
+    }
+
+    /// Keeps a plan for later requests, if it serves any.
+    pub fn keep(&self, known: &Arc<Known>, plan: &Arc<Plan>) {
+        if plan.reuse.is_none() {
+            return;
+        }
+        {
+            let mut plans = known.plans.write().unwrap_or_else(PoisonError::into_inner);
+            if plans.len() >= PLANS_OF_TEXT_MAX {
+                plans.remove(0);
+            }
+            plans.push(Arc::clone(plan));
+        }
+        // Weighed anew.
+        self.0.insert(known.key.clone(), Weighed::new(known));
+    }
+
+    /// How many texts are known.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;
