@@ -75,7 +75,7 @@ impl From<&catalog::Module> for Module {
                 .as_array()
                 .and_then(|fields| fields.iter().find(|definition| definition["name"] == field.name.as_str()).cloned()),
         };
-        let (system, own): (Vec<_>, Vec<_>) = module.fields.iter().partition(|field| field.system);
+        let (system, own): (Vec<_>, Vec<_>) = module.own_fields().partition(|field| field.system);
         Self {
             name: module.name.clone(),
             plural: module.plural.clone(),

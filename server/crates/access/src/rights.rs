@@ -166,7 +166,8 @@ fn granted(module: &Module, sources: &[&Grants]) -> ModuleRights {
         rights.update |= grant.update;
         rights.delete |= grant.delete;
         for field in &module.fields {
-            let access = if comes_with_read(field.id) { FieldAccess::Read } else { grant.field(&field.name) };
+            let access =
+                if comes_with_read(field.id) { FieldAccess::Read } else { grant.field(&module.whole_of(field).name) };
             let access = if field.read_only { access.min(FieldAccess::Read) } else { access };
             let slot = &mut rights.fields[field.id.0 as usize];
             *slot = (*slot).max(access);

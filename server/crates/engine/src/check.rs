@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use cardine_model::catalog::{Catalog, Checks, DecimalUnit, Field, FieldKind, ModuleId, TextFormat};
+use cardine_access::Rights;
+use cardine_model::catalog::{Catalog, Checks, DecimalUnit, Field, FieldKind, Module, ModuleId, TextFormat};
 use cardine_model::resolve::INDEXED_TEXT_LENGTH_MAX;
-use cardine_model::{Decimal, Issue, PathSegment, Value};
+use cardine_model::{Decimal, Issue, PathSegment, Value, duration};
 use regex::Regex;
 
-use crate::record::json_name;
+use crate::record::{Record, json_name};
 
 /// Most digits of a decimal, before and after the point together.
 pub const DECIMAL_DIGITS_MAX: usize = 28;
@@ -45,8 +46,47 @@ pub fn check_value(
 
 /// An issue at a field's place in an input.
 pub fn issue(field: &Field, path: &[PathSegment], rule: &str, message: impl Into<String>) -> Issue {
-    let path = path.iter().cloned().chain([PathSegment::Name(json_name(field))]).collect();
-    Issue::new(path, rule, message)
+    // A part stands inside the object of its whole.
+    let name = json_name(field);
+    let place = name.split('.').map(PathSegment::from);
+    Issue::new(path.iter().cloned().chain(place).collect(), rule, message)
+}
+
+/// Checks what the parts of an address or place must be together, where they are new or changed.
+pub fn check_groups(
+    module: &Module,
+    rights: &Rights,
+    record: &Record,
+    before: Option<&Record>,
+    path: &[PathSegment],
+    issues: &mut Vec<Issue>,
+) {
+    for field in &module.fields {
+        let Some(group) = field.group() else { continue };
+        let untouched = |before: &Record| group.parts.iter().all(|part| before.get(*part) == record.get(*part));
+        if before.is_some_and(untouched) {
+            continue;
+        }
+        let is_given =
+            |value: &Value| !value.is_null() && !matches!(value, Value::Text(text) if text.trim().is_empty());
+        let given = group.parts.iter().filter(|part| is_given(record.get(**part))).count();
+        let fault = match given {
+            0 if field.required => ("required", "a value is required".to_owned()),
+            given if group.shape.is_whole() && given > 0 && given < group.parts.len() => {
+                ("parts", format!("needs all of its parts: {}", group.shape.parts().join(", ")))
+            }
+            _ => continue,
+        };
+        // A part that is faulty by itself is told already.
+        if issues.iter().any(|known| known.path.starts_with(&issue(field, path, "", "").path)) {
+            continue;
+        }
+        issues.push(if rights.can_read(module.id, field.id) {
+            issue(field, path, fault.0, fault.1)
+        } else {
+            Issue::new(path.to_vec(), fault.0, "a value is required that you may not set; ask an administrator")
+        });
+    }
 }
 
 type Fault = (&'static str, String);
@@ -66,6 +106,13 @@ fn normalise(checks: &Checks, module: ModuleId, field: &Field, value: Value) -> 
                 Ok(Value::Integer(number))
             } else {
                 Err(("range", format!("must be from {least} to {most}")))
+            }
+        }
+        (FieldKind::Duration, Value::Integer(seconds)) => {
+            if (-duration::SECONDS_MAX..=duration::SECONDS_MAX).contains(&seconds) {
+                Ok(Value::Integer(seconds))
+            } else {
+                Err(("range", "must be at most 10,000 years".to_owned()))
             }
         }
         (FieldKind::Decimal { unit, scale, min, max }, Value::Decimal(number)) => {
@@ -117,7 +164,8 @@ fn normalise_text(
         return Err(("characters", "must not contain the character NUL".to_owned()));
     }
     let text = match format {
-        TextFormat::Plain | TextFormat::Long | TextFormat::Rich => text,
+        TextFormat::Plain | TextFormat::Long => text,
+        TextFormat::Rich => rich_text(&text),
         TextFormat::Email => email(&text)?,
         TextFormat::Phone => phone(&text)?,
         TextFormat::Url => web_address(&text)?,
@@ -173,6 +221,11 @@ fn check_decimal(
         return Err(("range", bounds));
     }
     Ok(())
+}
+
+/// HTML that a page can show as it is: known elements and attributes alone, no script, no style, no other address than a link's.
+fn rich_text(text: &str) -> String {
+    ammonia::clean(text)
 }
 
 /// An address as of RFC 5321: the domain in small letters, the local part as it is.
@@ -243,6 +296,23 @@ mod tests {
         assert_eq!(web_address("example.com/a").as_deref(), Ok("https://example.com/a"));
         assert!(web_address("javascript:alert(1)").is_err());
         assert!(web_address("ftp://example.com").is_err());
+    }
+
+    #[test]
+    fn rich_text_keeps_its_meaning_and_loses_what_could_run() {
+        for (given, kept) in [
+            ("<p>Hello <b>world</b></p>", "<p>Hello <b>world</b></p>"),
+            ("a < b & c", "a &lt; b &amp; c"),
+            ("<script>alert(1)</script>x", "x"),
+            ("<p onclick=\"alert(1)\">x</p>", "<p>x</p>"),
+            ("<img src=x onerror=alert(1)>", "<img src=\"x\">"),
+            ("<a href=\"javascript:alert(1)\">x</a>", "<a rel=\"noopener noreferrer\">x</a>"),
+            ("<iframe src=\"https://example.com\"></iframe>", ""),
+        ] {
+            let once = rich_text(given);
+            assert_eq!(once, kept, "{given}");
+            assert_eq!(rich_text(&once), once, "what is clean stays as it is");
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX};
 pub use context::RequestContext;
 pub use error::EngineError;
 pub use read::{Group, ListResult, ReadPlan};
-pub use record::{Record, RecordScope, json_name, json_of_value, value_of_json};
+pub use record::{Record, RecordScope, json_name, json_of_field, json_of_value, value_of_json};
 pub use snapshot::Snapshot;
 pub use upkeep::{EVENT_RETENTION, UPKEEP_INTERVAL};
 pub use write::{CASCADE_MAX, FailedStep, MutationResult, MutationStep, Write, apply};

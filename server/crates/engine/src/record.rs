@@ -2,7 +2,7 @@
 
 use cardine_model::catalog::{Field, FieldId, FieldKind, FieldPath, Module};
 use cardine_model::rule::{Root, Scope};
-use cardine_model::{Decimal, ScalarType, Value};
+use cardine_model::{Decimal, ScalarType, Value, duration};
 use cardine_sql::write::stored_fields;
 use cardine_store::{Cell, RowSet};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -34,19 +34,34 @@ impl Record {
     pub fn from_json(module: &Module, json: &serde_json::Map<String, Json>) -> Self {
         let mut record = Self::empty(module);
         for field in stored_fields(module) {
-            if let Some(value) = json.get(&json_name(field)) {
+            let name = json_name(field);
+            let value = match name.split_once('.') {
+                Some((whole, part)) => json.get(whole).and_then(|whole| whole.get(part)),
+                None => json.get(&name),
+            };
+            if let Some(value) = value {
                 record.set(field.id, value_of_json(field, value));
             }
         }
         record
     }
 
-    /// The stored values that are not null, by their names in the API (`accountId` for a reference).
+    /// The stored values that are not null, by their names in the API (`accountId` for a reference; an object for an address).
     pub fn to_json(&self, module: &Module) -> serde_json::Map<String, Json> {
-        stored_fields(module)
-            .filter(|field| !self.get(field.id).is_null())
-            .map(|field| (json_name(field), json_of_value(self.get(field.id))))
-            .collect()
+        let mut json = serde_json::Map::new();
+        for field in stored_fields(module).filter(|field| !self.get(field.id).is_null()) {
+            let (name, value) = (json_name(field), json_of_field(field, self.get(field.id)));
+            match name.split_once('.') {
+                Some((whole, part)) => {
+                    let whole = json.entry(whole).or_insert_with(|| Json::Object(serde_json::Map::new()));
+                    whole[part] = value;
+                }
+                None => {
+                    json.insert(name, value);
+                }
+            }
+        }
+        json
     }
 
     /// A field's value.
@@ -104,7 +119,7 @@ impl Scope for RecordScope<'_> {
     }
 }
 
-/// A stored field's name in JSON and in inputs: its own, or with `Id` behind for a reference.
+/// A stored field's name in JSON and in inputs: its own (`billingAddress.city` for a part), or with `Id` behind for a reference.
 pub fn json_name(field: &Field) -> String {
     match field.kind {
         FieldKind::Reference(_) => format!("{}Id", field.name),
@@ -112,7 +127,15 @@ pub fn json_name(field: &Field) -> String {
     }
 }
 
-/// A value as JSON, in the API's form.
+/// A field's value as JSON, in the API's form.
+pub fn json_of_field(field: &Field, value: &Value) -> Json {
+    match (&field.kind, value) {
+        (FieldKind::Duration, Value::Integer(seconds)) => Json::String(duration::text(*seconds)),
+        _ => json_of_value(value),
+    }
+}
+
+/// A value as JSON, in the API's form. A duration is a number of seconds where its field is not known, as it is to rules.
 pub fn json_of_value(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
@@ -170,6 +193,7 @@ fn value_of_text(field: &Field, text: &str) -> Value {
     let value = match scalar {
         ScalarType::Id => Uuid::try_parse(text).ok().map(Value::Id),
         ScalarType::Integer | ScalarType::BigInteger => text.parse().ok().map(Value::Integer),
+        ScalarType::Duration => duration::parse(text).ok().map(Value::Integer),
         ScalarType::Decimal { .. } => Decimal::parse(text).map(Value::Decimal),
         ScalarType::Date => text.parse().ok().map(Value::Date),
         ScalarType::Time => NaiveTime::parse_from_str(text, "%H:%M:%S").ok().map(Value::Time),

@@ -114,6 +114,13 @@ impl<R: Rows> Writer<'_, R> {
             match field {
                 FieldShape::Constant(json) => self.out.extend_from_slice(json),
                 FieldShape::Cell { output, encoding } => self.cell(rows.cell(row, *output), *encoding),
+                FieldShape::Group { parts, object } => {
+                    if parts.iter().all(|part| rows.cell(row, *part) == Cell::Null) {
+                        self.null();
+                    } else {
+                        self.object(rows, row, object);
+                    }
+                }
                 FieldShape::ToOne(targets) => self.reference(rows, row, targets),
                 FieldShape::ToMany { child, parent, shape } => {
                     let related = rows.child(*child);
@@ -144,12 +151,17 @@ impl<R: Rows> Writer<'_, R> {
                 self.integer(number);
                 self.out.push(b'"');
             }
+            (Cell::Integer(seconds), Encoding::Duration) => {
+                self.out.push(b'"');
+                self.out.extend_from_slice(cardine_model::duration::text(seconds).as_bytes());
+                self.out.push(b'"');
+            }
             // An `Int` has 32 bits; a computed number beyond that has no value that could be shown.
             (Cell::Integer(number), _) if i32::try_from(number).is_err() => self.null(),
             (Cell::Integer(number), _) => self.integer(number),
             (Cell::Text(text), Encoding::Number) if text.parse::<i32>().is_err() => self.null(),
             (Cell::Text(text), Encoding::Number | Encoding::Raw) => self.out.extend_from_slice(text.as_bytes()),
-            (Cell::Text(text), Encoding::Plain | Encoding::NumberText) => {
+            (Cell::Text(text), Encoding::Plain | Encoding::NumberText | Encoding::Duration) => {
                 self.out.push(b'"');
                 self.out.extend_from_slice(text.as_bytes());
                 self.out.push(b'"');

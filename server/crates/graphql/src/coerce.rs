@@ -1,6 +1,7 @@
 //! Input coercion by the specification: a literal or a JSON value becomes a value of its type, or every fault in it is told.
 
 use async_graphql_value::{ConstValue, Value as Literal};
+use cardine_model::duration::{self, DurationFault};
 use cardine_model::{Decimal, Issue, PathSegment, Value};
 use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound as _, Utc};
 use serde_json::{Number, Value as Json};
@@ -401,6 +402,10 @@ fn scalar_value(raw: Raw<'_>, scalar: Scalar) -> Result<Value, &'static str> {
         },
         Scalar::Date => text(view, |text| date(text).map(Value::Date), ": it is YYYY-MM-DD"),
         Scalar::Time => text(view, |text| time(text).map(Value::Time), ": it is HH:MM:SS"),
+        Scalar::Duration => match view {
+            View::Text { text, .. } => duration::parse(text).map(Value::Integer).map_err(DurationFault::hint),
+            _ => Err(DurationFault::Form.hint()),
+        },
         Scalar::DateTime => {
             text(view, |text| date_time(text).map(Value::DateTime), ": it is by RFC 3339, such as 2026-01-31T12:00:00Z")
         }

@@ -66,6 +66,13 @@ pub enum FieldShape {
         /// How it is written.
         encoding: Encoding,
     },
+    /// An address or place; null if no part has a value.
+    Group {
+        /// The outputs of all parts.
+        parts: Vec<usize>,
+        /// What is shown of it.
+        object: ObjectShape,
+    },
     /// The record that a reference leads to: that of the first target whose id is there, else null.
     ToOne(Vec<Target>),
     /// A page of related records.
@@ -104,6 +111,8 @@ pub enum Encoding {
     Number,
     /// A whole number as a string.
     NumberText,
+    /// Seconds, by ISO 8601.
+    Duration,
     /// Text that is JSON already.
     Raw,
 }

@@ -145,6 +145,8 @@ pub struct Field {
     pub help: Option<Label>,
     /// One of the fields that every record has.
     pub system: bool,
+    /// The field that this one is a part of: its rights, label and other words are that field's.
+    pub part_of: Option<FieldId>,
     /// Whether a record must have a value.
     pub required: bool,
     /// Whether no two live records may share a value.
@@ -238,6 +240,8 @@ pub enum FieldKind {
     Time,
     /// An instant.
     DateTime,
+    /// A length of time, stored as whole seconds.
+    Duration,
     /// One of the options.
     Choice {
         /// In order.
@@ -253,6 +257,9 @@ pub enum FieldKind {
         /// The JSON Schema that values meet.
         schema: Option<serde_json::Value>,
     },
+    /// Several values under one name, such as the parts of an address. Each part is a field of the module by itself, with a column
+    /// of its own; its name is this field's, a point and the part's (`billingAddress.city`), which no field of a definition has.
+    Group(Group),
     /// To one record of another module. In GraphQL `name` is the object and `nameId` the id.
     Reference(Reference),
     /// A number given by the server.
@@ -264,6 +271,39 @@ pub enum FieldKind {
     Formula(Formula),
     /// Computed from related records.
     Rollup(Rollup),
+}
+
+/// The values under one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// What they are together.
+    pub shape: GroupShape,
+    /// The fields of the parts, in the order of [`GroupShape::parts`].
+    pub parts: Vec<FieldId>,
+}
+
+/// What the parts of a [`Group`] are together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GroupShape {
+    /// A postal address.
+    Address,
+    /// A place on Earth, in degrees.
+    GeoPoint,
+}
+
+impl GroupShape {
+    /// The names of the parts.
+    pub fn parts(self) -> &'static [&'static str] {
+        match self {
+            Self::Address => &["street", "street2", "poBox", "postalCode", "city", "state", "country"],
+            Self::GeoPoint => &["latitude", "longitude"],
+        }
+    }
+
+    /// Whether a value has all parts or none.
+    pub fn is_whole(self) -> bool {
+        self == Self::GeoPoint
+    }
 }
 
 /// A to-one reference.
@@ -388,6 +428,16 @@ impl Module {
         self.field_by_name.get(name).map(|id| self.field(*id))
     }
 
+    /// The fields that have names of their own in the API: all but the parts of others.
+    pub fn own_fields(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(|field| field.part_of.is_none())
+    }
+
+    /// The field whose rights and words hold for `field`: itself, or what it is a part of.
+    pub fn whole_of<'a>(&'a self, field: &'a Field) -> &'a Field {
+        field.part_of.map_or(field, |whole| self.field(whole))
+    }
+
     /// The relation at `id`.
     pub fn relation(&self, id: RelationId) -> &Relation {
         &self.relations[id.0 as usize]
@@ -417,12 +467,13 @@ impl Field {
             FieldKind::Date => ScalarType::Date,
             FieldKind::Time => ScalarType::Time,
             FieldKind::DateTime => ScalarType::DateTime,
+            FieldKind::Duration => ScalarType::Duration,
             FieldKind::Choice { .. } => ScalarType::Choice,
             FieldKind::Json { .. } => ScalarType::Json,
             FieldKind::AutoNumber { .. } => ScalarType::Text,
             FieldKind::Formula(formula) => formula.returns,
             FieldKind::Rollup(rollup) => rollup.returns,
-            FieldKind::MultiChoice { .. } | FieldKind::Reference(_) => return None,
+            FieldKind::MultiChoice { .. } | FieldKind::Reference(_) | FieldKind::Group(_) => return None,
         })
     }
 
@@ -434,6 +485,14 @@ impl Field {
         }
     }
 
+    /// The parts, if it has several.
+    pub fn group(&self) -> Option<&Group> {
+        match &self.kind {
+            FieldKind::Group(group) => Some(group),
+            _ => None,
+        }
+    }
+
     /// Whether it is computed when read.
     pub fn is_derived(&self) -> bool {
         matches!(self.kind, FieldKind::Formula(_) | FieldKind::Rollup(_))
@@ -441,7 +500,7 @@ impl Field {
 
     /// Whether it is non-null in output: required, stored, not a reference.
     pub fn is_non_null(&self) -> bool {
-        self.required && self.column.is_some() && self.reference().is_none()
+        self.required && (self.column.is_some() || self.group().is_some()) && self.reference().is_none()
     }
 
     /// The options of a choice or multi-choice.

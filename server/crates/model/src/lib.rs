@@ -3,7 +3,9 @@
 pub mod catalog;
 pub mod decimal;
 pub mod definition;
+pub mod duration;
 pub mod issue;
+pub mod json_value;
 pub mod name;
 pub mod resolve;
 pub mod rule;

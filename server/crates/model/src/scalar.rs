@@ -32,6 +32,8 @@ pub enum ScalarType {
     Time,
     /// Instant in UTC to the millisecond: `DateTime`, RFC 3339.
     DateTime,
+    /// A length of time in whole seconds: `Duration`, ISO 8601.
+    Duration,
     /// One of a field's options, by its value; an enum of its own in GraphQL.
     Choice,
     /// Any JSON value: `JSON`.
@@ -47,5 +49,15 @@ impl ScalarType {
     /// Whether values are numbers.
     pub fn is_number(self) -> bool {
         matches!(self, Self::Integer | Self::BigInteger | Self::Decimal { .. })
+    }
+
+    /// Whether rules see values as numbers: a duration is the number of its seconds.
+    pub fn is_number_in_rules(self) -> bool {
+        self.is_number() || self == Self::Duration
+    }
+
+    /// Whether values are stored and computed with as whole numbers.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::Integer | Self::BigInteger | Self::Duration)
     }
 }

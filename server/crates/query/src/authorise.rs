@@ -76,7 +76,10 @@ impl Gate<'_> {
         match filter {
             Filter::All(parts) | Filter::Any(parts) => parts.iter().try_for_each(|part| self.filter(module, part)),
             Filter::Not(part) => self.filter(module, part),
-            Filter::Compare { path, .. } | Filter::IsNull { path, .. } => self.path(module, path),
+            Filter::Compare { path, .. }
+            | Filter::IsNull { path, .. }
+            | Filter::CompareJson { path, .. }
+            | Filter::IsNullJson { path, .. } => self.path(module, path),
             Filter::Related { at, relation, filter, .. } => {
                 let related = self.relation(module, at, *relation)?;
                 self.filter(related, filter)
@@ -95,13 +98,9 @@ impl Gate<'_> {
 
     fn path(&self, module: ModuleId, path: &FieldPath) -> Result<(), Denied> {
         let module = self.hops(module, &path.hops)?;
-        if (path.field.0 as usize) < self.catalog.module(module).fields.len()
-            && self.rights.can_read(module, path.field)
-        {
-            Ok(())
-        } else {
-            Err(Denied)
-        }
+        let field = self.catalog.module(module).fields.get(path.field.0 as usize).ok_or(Denied)?;
+        // What has parts has no value itself.
+        if field.group().is_none() && self.rights.can_read(module, path.field) { Ok(()) } else { Err(Denied) }
     }
 
     fn hops(&self, start: ModuleId, hops: &[Hop]) -> Result<ModuleId, Denied> {

@@ -132,6 +132,26 @@ pub enum Filter {
         /// Asks for presence instead.
         negated: bool,
     },
+    /// Compares a value inside a JSON field. Unknown if it is absent or null.
+    CompareJson {
+        /// The field.
+        path: FieldPath,
+        /// The text of the place in the document, such as `$.a.b`.
+        place: Slot,
+        /// How.
+        op: CompareOp,
+        /// The right side; a list for the operators that take one.
+        operand: Slot,
+    },
+    /// Whether a value inside a JSON field is absent or null.
+    IsNullJson {
+        /// The field.
+        path: FieldPath,
+        /// The text of the place in the document.
+        place: Slot,
+        /// Asks for presence instead.
+        negated: bool,
+    },
     /// Related records.
     Related {
         /// To-one references to the module that has the relation.

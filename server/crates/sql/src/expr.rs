@@ -55,7 +55,7 @@ impl Shape {
                 ScalarType::Text | ScalarType::Email | ScalarType::Phone | ScalarType::Url | ScalarType::Choice => {
                     ColumnType::Text
                 }
-                ScalarType::Integer | ScalarType::BigInteger => ColumnType::Integer,
+                ScalarType::Integer | ScalarType::BigInteger | ScalarType::Duration => ColumnType::Integer,
                 ScalarType::Decimal { .. } => ColumnType::Decimal,
                 ScalarType::Boolean => ColumnType::Boolean,
                 ScalarType::Date => ColumnType::Date,
@@ -270,7 +270,7 @@ impl Writer<'_> {
         let field = catalog.field(module, path.field);
         let value = self.raw(source, &path);
         // A formula over numbers is a decimal already; what is stored or counted as an integer becomes one.
-        let is_integer = matches!(field.scalar(), Some(ScalarType::Integer | ScalarType::BigInteger));
+        let is_integer = field.scalar().is_some_and(ScalarType::is_whole);
         if !is_integer || matches!(field.kind, FieldKind::Formula(_)) {
             return value;
         }
@@ -383,7 +383,7 @@ impl Writer<'_> {
         }
     }
 
-    fn number_collation(&self, number: bool) -> String {
+    pub(crate) fn number_collation(&self, number: bool) -> String {
         if number && self.dialect == Dialect::Sqlite { format!(" {DECIMAL_COLLATION}") } else { String::new() }
     }
 
@@ -394,7 +394,7 @@ impl Writer<'_> {
             Expr::Field(_, path) => {
                 let start = hops.last().map_or(module, |hop| hop.target);
                 let (_, field) = self.end(start, path);
-                field.scalar().is_some_and(ScalarType::is_number)
+                field.scalar().is_some_and(ScalarType::is_number_in_rules)
             }
             Expr::Negate(_) => true,
             Expr::Binary(op, ..) => matches!(

@@ -24,6 +24,11 @@ impl Writer<'_> {
                 format!("({value} IS {}NULL)", if *negated { "NOT " } else { "" })
             }
             Filter::Compare { path, op, operand } => self.compare(source, path, *op, *operand),
+            Filter::CompareJson { path, place, op, operand } => self.compare_json(source, path, *place, *op, *operand),
+            Filter::IsNullJson { path, place, negated } => {
+                let key = self.json_value(source, path, *place).key;
+                format!("({key} IS {}NULL)", if *negated { "NOT " } else { "" })
+            }
             Filter::Related { at, relation, quantifier, filter } => {
                 self.related(source, at, *relation, *quantifier, filter)
             }
@@ -170,11 +175,11 @@ impl Writer<'_> {
     }
 }
 
-fn membership(among: &str, op: CompareOp) -> String {
+pub(crate) fn membership(among: &str, op: CompareOp) -> String {
     if op == CompareOp::NotIn { format!("(NOT ({among}))") } else { format!("({among})") }
 }
 
-fn operator(op: CompareOp) -> &'static str {
+pub(crate) fn operator(op: CompareOp) -> &'static str {
     match op {
         CompareOp::Ne => "<>",
         CompareOp::Lt => "<",

@@ -5,6 +5,7 @@
 pub mod ddl;
 mod expr;
 mod filter;
+mod filter_json;
 pub mod ident;
 mod list;
 mod locate;

@@ -53,6 +53,16 @@ pub enum Transform {
     Fold,
     /// The text's sort key (`model::text::sort_key`); of a list, each element.
     SortKey,
+    /// Of the text of a place in a JSON document, the list of its steps; null if it is none.
+    JsonSteps,
+    /// Of a JSON value, what it is equal by (`model::json_value::key`); of a list, each element.
+    JsonKey,
+    /// Of a JSON value, its number; null if it is none.
+    JsonNumber,
+    /// Of a JSON value, its text; null if it is none.
+    JsonText,
+    /// Of a JSON value, its text's sort key; null if it is none.
+    JsonSortKey,
 }
 
 /// How a result column is read. What comes out is uniform over the databases: null, boolean, integer, or the text that the API shows.

@@ -146,7 +146,10 @@ fn names_in_filter(catalog: &Catalog, module: ModuleId, filter: &Filter, named: 
             parts.iter().for_each(|part| names_in_filter(catalog, module, part, named));
         }
         Filter::Not(part) => names_in_filter(catalog, module, part, named),
-        Filter::Compare { path, .. } | Filter::IsNull { path, .. } => names_in_path(module, path, named),
+        Filter::Compare { path, .. }
+        | Filter::IsNull { path, .. }
+        | Filter::CompareJson { path, .. }
+        | Filter::IsNullJson { path, .. } => names_in_path(module, path, named),
         Filter::Related { at, relation, filter, .. } => {
             names_in_path(module, &FieldPath { hops: at.clone(), field: Module::ID }, named);
             let owner = at.last().map_or(module, |hop| hop.target);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use cardine_model::{Value, text};
+use cardine_model::{Decimal, Value, json_value, text};
 use cardine_query::Slot;
 use cardine_sql::{Param, Statement, Transform};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -65,13 +65,35 @@ fn slot_value<'a>(slot: Slot, bindings: &Bindings<'a>) -> Result<&'a Value, Stor
     value.ok_or_else(|| StoreError::internal(format!("slot {} of {} values", slot.0, bindings.values.len())))
 }
 
+/// What a JSON operand is to one parameter; null where it is nothing of the kind.
+fn transform_json(json: &serde_json::Value, transform: Transform) -> Value {
+    let text = || json.as_str().map(str::to_owned);
+    let made = match transform {
+        Transform::JsonKey => json_value::key(json).map(Value::Text),
+        Transform::JsonNumber => {
+            json_value::number(json).and_then(|digits| Decimal::parse(&digits)).map(Value::Decimal)
+        }
+        Transform::JsonText => text().map(Value::Text),
+        Transform::JsonSortKey => text().map(|text| Value::Text(text::sort_key(&text).into_owned())),
+        Transform::None | Transform::Fold | Transform::SortKey | Transform::JsonSteps => {
+            Some(Value::Json(json.clone()))
+        }
+    };
+    made.unwrap_or(Value::Null)
+}
+
 fn transform_value(value: &Value, transform: Transform) -> Cow<'_, Value> {
     match (value, transform) {
+        (Value::Text(place), Transform::JsonSteps) => Cow::Owned(match json_value::steps(place) {
+            Some(steps) => Value::List(steps.into_iter().map(Value::Text).collect()),
+            None => Value::Null,
+        }),
         (Value::Text(text), transform) => match transform_text(text, transform) {
             Cow::Borrowed(same) if same.len() == text.len() => Cow::Borrowed(value),
             changed => Cow::Owned(Value::Text(changed.into_owned())),
         },
-        (Value::List(elements), Transform::Fold | Transform::SortKey) => {
+        (Value::Json(json), _) => Cow::Owned(transform_json(json, transform)),
+        (Value::List(elements), Transform::Fold | Transform::SortKey | Transform::JsonKey) => {
             let changed = elements.iter().map(|element| transform_value(element, transform).into_owned());
             Cow::Owned(Value::List(changed.collect()))
         }
@@ -81,7 +103,12 @@ fn transform_value(value: &Value, transform: Transform) -> Cow<'_, Value> {
 
 fn transform_text(text: &str, transform: Transform) -> Cow<'_, str> {
     match transform {
-        Transform::None => Cow::Borrowed(text),
+        Transform::None
+        | Transform::JsonSteps
+        | Transform::JsonKey
+        | Transform::JsonNumber
+        | Transform::JsonText
+        | Transform::JsonSortKey => Cow::Borrowed(text),
         Transform::Fold => text::fold(text),
         Transform::SortKey => text::sort_key(text),
     }

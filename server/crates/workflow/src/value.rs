@@ -16,9 +16,12 @@ pub(crate) fn typed_value(field: &Field, json: &Json) -> Option<Value> {
             items.iter().all(Json::is_string).then(|| value_of_json(field, json))
         }
         (FieldKind::MultiChoice { .. }, _) | (_, Json::Array(_) | Json::Object(_)) => None,
+        (FieldKind::Duration, text @ Json::String(_)) => {
+            Some(value_of_json(field, text)).filter(|value| !value.is_null())
+        }
         (FieldKind::Boolean, Json::Bool(truth)) => Some(Value::Boolean(*truth)),
         (FieldKind::Boolean, _) | (_, Json::Bool(_)) => None,
-        (kind @ (FieldKind::Integer { .. } | FieldKind::Decimal { .. }), json) => {
+        (kind @ (FieldKind::Integer { .. } | FieldKind::Decimal { .. } | FieldKind::Duration), json) => {
             let number = match json {
                 Json::String(text) => Decimal::parse(text),
                 other => Decimal::parse(&other.to_string()),
@@ -42,13 +45,15 @@ pub(crate) fn fits_rule(field: &Field, given: RuleType) -> bool {
         FieldKind::Text { .. } => return given != RuleType::TextList && given != RuleType::Boolean,
         FieldKind::Choice { .. } => RuleType::Text,
         FieldKind::MultiChoice { .. } => RuleType::TextList,
-        FieldKind::Integer { .. } | FieldKind::Decimal { .. } => RuleType::Number,
+        FieldKind::Integer { .. } | FieldKind::Decimal { .. } | FieldKind::Duration => RuleType::Number,
         FieldKind::Boolean => RuleType::Boolean,
         FieldKind::Date => RuleType::Date,
         FieldKind::Time => RuleType::Time,
         FieldKind::DateTime => RuleType::DateTime,
         FieldKind::Id | FieldKind::Reference(_) => RuleType::Id,
-        FieldKind::AutoNumber { .. } | FieldKind::Formula(_) | FieldKind::Rollup(_) => return false,
+        FieldKind::AutoNumber { .. } | FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) => {
+            return false;
+        }
     };
     given == expected || given == RuleType::Null
 }

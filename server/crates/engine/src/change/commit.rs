@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::plan::Planned;
 use super::tables::{TablesFound, read_columns};
 use crate::EngineError;
+use crate::check::check_value;
 
 /// In whose name a change is made.
 #[derive(Debug, Clone)]
@@ -122,11 +123,13 @@ async fn fill(tx: &mut WriteTx, planned: &Planned) -> Result<Vec<Issue>, CommitE
     };
     let rows = tx.query(&records::select_has_records(module), &Bindings::default()).await?;
     let has_records = has_records(&rows);
-    if let (Some(value), true) = (constant_default(field), has_records)
-        && let Some(statement) = records::fill_column(tx.dialect(), module, field)
-    {
+    for part in parts_of(module, field) {
+        let (Some(value), true, true) = (constant_default(part), field.required, has_records) else { continue };
+        let Some(statement) = records::fill_column(tx.dialect(), module, part) else { continue };
+        // As one that a caller gives: an address in its one form, rich text without what could run.
+        let value = check_value(&planned.catalog, module.id, part, value.clone(), &["field".into()], &mut Vec::new());
         let filled =
-            tx.execute(&statement, &Bindings { values: std::slice::from_ref(value), ..Bindings::default() }).await;
+            tx.execute(&statement, &Bindings { values: std::slice::from_ref(&value), ..Bindings::default() }).await;
         if let Err(StoreError::UniqueViolation { .. }) = &filled {
             let message = "the records that are there would all get the default, which is unique; leave out `unique`, `required` or `default`";
             return Err(EngineError::Validation(vec![Issue::new(path!["field", "unique"], "unique", message)]).into());
@@ -154,10 +157,13 @@ fn refuse_what_exists(planned: &Planned, found: &TablesFound) -> Result<(), Engi
             issues.push(Issue::new(path!["definition", "name"], "nameTaken", message));
         }
     }
-    if let Some((module, field)) = added_field(planned)
-        && let Some(column) = &field.column
-        && found.get(&module.table).is_some_and(|columns| columns.iter().any(|found| found.name == *column))
-    {
+    let added = added_field(planned).into_iter().flat_map(|(module, field)| {
+        parts_of(module, field).filter_map(move |part| Some((module, part.column.as_ref()?)))
+    });
+    for (module, column) in added {
+        if !found.get(&module.table).is_some_and(|columns| columns.iter().any(|found| found.name == *column)) {
+            continue;
+        }
         let message = format!(
             "the table `{}` has a column `{column}` already that belongs to no field: rename or drop it, or choose another name",
             module.table
@@ -178,7 +184,8 @@ fn added_field(planned: &Planned) -> Option<(&Module, &Field)> {
 
 /// A required field is never null in answers, so records that are there must get a value with the field.
 fn refuse_missing_values(module: &Module, field: &Field, has_records: bool) -> Result<(), EngineError> {
-    if !field.required || field.is_derived() || !has_records || constant_default(field).is_some() {
+    let has_default = parts_of(module, field).any(|part| constant_default(part).is_some());
+    if !field.required || field.is_derived() || !has_records || has_default {
         return Ok(());
     }
     let message = format!(
@@ -188,10 +195,19 @@ fn refuse_missing_values(module: &Module, field: &Field, has_records: bool) -> R
     Err(EngineError::Validation(vec![Issue::new(path!["field", "required"], "required", message)]))
 }
 
-/// The default that records get when the field is added: only where a value is required, as elsewhere none is true to what was.
+/// The fields that hold the values of `field`: its parts, or itself.
+fn parts_of<'a>(module: &'a Module, field: &'a Field) -> impl Iterator<Item = &'a Field> {
+    let (parts, itself) = match field.group() {
+        Some(group) => (group.parts.as_slice(), None),
+        None => (&[][..], Some(field)),
+    };
+    parts.iter().map(|part| module.field(*part)).chain(itself)
+}
+
+/// The default that records get when a required field is added; where none is required, no value is truer to what was.
 fn constant_default(field: &Field) -> Option<&Value> {
     match &field.default {
-        Some(FieldDefault::Value(value)) if field.required && !value.is_null() => Some(value),
+        Some(FieldDefault::Value(value)) if !value.is_null() => Some(value),
         _ => None,
     }
 }

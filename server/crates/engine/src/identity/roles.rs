@@ -145,7 +145,7 @@ fn faults_of(catalog: &Catalog, module: &str, patch: &AccessPatch) -> Vec<Issue>
         return vec![Issue::new(path!["module"], "platform", message)];
     }
     let names = patch.fields.iter().flat_map(BTreeMap::keys);
-    let unknown = names.filter(|name| *name != "*" && !found.fields.iter().any(|field| field.name == **name));
+    let unknown = names.filter(|name| *name != "*" && !found.own_fields().any(|field| field.name == **name));
     unknown
         .map(|name| {
             let message = format!("{module} has no field named {name}; * stands for all that are not named");

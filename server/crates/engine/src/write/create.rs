@@ -51,7 +51,8 @@ impl Writing<'_> {
         let given = |field: &Field| data.iter().any(|(id, _)| *id == field.id);
         for field in stored_fields(self.module).filter(|field| !given(field)) {
             if let Some(FieldDefault::Value(value)) = &field.default {
-                record.set(field.id, value.clone());
+                let checked = self.check_default(field, value.clone(), issues);
+                record.set(field.id, checked);
             }
         }
         for (field, value) in data {
@@ -147,7 +148,9 @@ impl Writing<'_> {
 /// A rule's value in the type of the field that it is the default of; `None` where the type has no such value.
 pub(super) fn fit(field: &Field, value: Value) -> Option<Value> {
     Some(match (&field.kind, value) {
-        (FieldKind::Integer { .. }, Value::Decimal(number)) => Value::Integer(number.round(0).to_i64()?),
+        (FieldKind::Integer { .. } | FieldKind::Duration, Value::Decimal(number)) => {
+            Value::Integer(number.round(0).to_i64()?)
+        }
         (FieldKind::Decimal { scale, .. }, Value::Decimal(number)) => Value::Decimal(number.round(u32::from(*scale))),
         (_, value) => value,
     })

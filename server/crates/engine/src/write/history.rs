@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Writing;
 use crate::EngineError;
 use crate::events::{CAUSE_DEPTH_MAX, RecordEvent};
-use crate::record::{Record, json_name, json_of_value};
+use crate::record::{Record, json_name, json_of_field};
 
 impl Writing<'_> {
     /// Audit and outbox, in the write's own transaction.
@@ -29,9 +29,11 @@ impl Writing<'_> {
             .iter()
             .filter(|field| !self.module.field(**field).system || **field == Module::OWNER)
             .map(|field| {
-                let value =
-                    |record: Option<&Record>| record.map_or(Json::Null, |record| json_of_value(record.get(*field)));
-                (json_name(self.module.field(*field)), serde_json::json!({"old": value(before), "new": value(after)}))
+                let definition = self.module.field(*field);
+                let value = |record: Option<&Record>| {
+                    record.map_or(Json::Null, |record| json_of_field(definition, record.get(*field)))
+                };
+                (json_name(definition), serde_json::json!({"old": value(before), "new": value(after)}))
             })
             .collect();
         let audit = NewAudit {

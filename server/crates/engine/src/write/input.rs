@@ -6,7 +6,7 @@ use cardine_model::{Issue, Value};
 
 use super::{Writing, data_path};
 use crate::EngineError;
-use crate::check::check_value;
+use crate::check::{check_groups, check_value};
 use crate::record::Record;
 
 impl Writing<'_> {
@@ -33,5 +33,6 @@ impl Writing<'_> {
             let checked = check_value(self.ctx.catalog(), self.module.id, field, value.clone(), &data_path(), issues);
             record.set(*id, checked);
         }
+        check_groups(self.module, &self.ctx.actor.rights, record, before, &data_path(), issues);
     }
 }

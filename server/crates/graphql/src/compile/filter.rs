@@ -1,14 +1,14 @@
 //! Filters: conditions on values, on the records that references lead to, and on related records.
 
 use cardine_model::catalog::{FieldId, FieldPath, Hop, ModuleId, RelationId};
-use cardine_model::{Issue, PathSegment, Value};
+use cardine_model::{Issue, PathSegment, ScalarType, Value, json_value};
 use cardine_query::{CompareOp, Filter, Quantifier};
 
 use super::Compiler;
 use super::list::ListBuilder;
 use crate::coerce::Input;
 use crate::error::Error;
-use crate::schema::{InputTarget, InputValue};
+use crate::schema::{InputTarget, InputValue, JSON_PLACE};
 use crate::variables::Reading;
 
 /// A place in the argument, for messages.
@@ -51,8 +51,13 @@ impl<'a> Compiler<'a> {
         match field.target {
             Some(InputTarget::Value(id) | InputTarget::ReferenceId(id)) => {
                 list.joins(at)?;
-                self.operators(list, &FieldPath { hops: at.to_vec(), field: id }, value)
+                let target = FieldPath { hops: at.to_vec(), field: id };
+                match self.schema.catalog.field(module, id).scalar() {
+                    Some(ScalarType::Json) => self.json_operators(list, &target, value, path),
+                    _ => self.operators(list, &target, value),
+                }
             }
+            Some(InputTarget::Group(group)) => self.group_filter(list, at, module, group, value, path),
             Some(InputTarget::Reference(reference)) => {
                 list.check_level(level + 1)?;
                 let hops = self.hop(at, module, reference);
@@ -63,6 +68,88 @@ impl<'a> Compiler<'a> {
             Some(InputTarget::Relation(relation)) => self.related(list, at, module, relation, value, level + 1, path),
             Some(InputTarget::Logic) | None => self.logic(list, at, module, &field.name, value, level, path),
         }
+    }
+
+    /// Conditions on the parts of an address or place.
+    fn group_filter(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        at: &[Hop],
+        module: ModuleId,
+        group: FieldId,
+        value: &Input,
+        path: &mut Path,
+    ) -> Result<Filter, Error> {
+        list.joins(at)?;
+        let mut parts = Vec::with_capacity(value.fields().len());
+        for (field, value) in value.fields() {
+            path.push(field.name.as_str().into());
+            if *value == Input::Null {
+                return Err(null_refused(path));
+            }
+            let part = self.part(module, group, &field.name).map(|field| FieldPath { hops: at.to_vec(), field });
+            parts.push(match (part, value) {
+                (Some(part), operators) => self.operators(list, &part, operators)?,
+                (None, Input::Value(Value::Boolean(is_null))) => {
+                    list.condition()?;
+                    let group = self.schema.catalog.field(module, group).group();
+                    let absent = |field: &FieldId| {
+                        let path = FieldPath { hops: at.to_vec(), field: *field };
+                        Filter::IsNull { path, negated: !is_null }
+                    };
+                    let parts = group.into_iter().flat_map(|group| &group.parts).map(absent).collect();
+                    if *is_null { Filter::All(parts) } else { Filter::Any(parts) }
+                }
+                (None, _) => continue,
+            });
+            path.pop();
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::All(parts) })
+    }
+
+    /// The operators on a place in a JSON document; all must hold.
+    fn json_operators(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        document: &FieldPath,
+        operators: &Input,
+        path: &mut Path,
+    ) -> Result<Filter, Error> {
+        let is_place = |(field, _): &&(InputValue, Input)| field.name == JSON_PLACE;
+        let given = operators.fields().iter().find(is_place).map(|(_, place)| place.to_value());
+        let text = match &given {
+            Some(Value::Text(text)) => text.as_str(),
+            _ => "$",
+        };
+        if json_value::steps(text).is_none() {
+            path.push(JSON_PLACE.into());
+            let message = "A path begins with $ and goes on by .name, [\"any name\"] or [0], such as $.lines[0].price, at most 32 steps.";
+            let issue = Issue::new(path.clone(), "path", message);
+            return Err(Error { issues: vec![issue], ..Error::input(message) });
+        }
+        let place = self.slot(Value::Text(text.to_owned()));
+        let mut parts = Vec::new();
+        for (operator, operand) in operators.fields().iter().filter(|entry| !is_place(entry)) {
+            list.condition()?;
+            let document = document.clone();
+            parts.push(match (compare_op(&operator.name), operand) {
+                (Some(op), operand) => {
+                    if let Some(fault) = json_operand_fault(op, operand) {
+                        path.push(operator.name.as_str().into());
+                        let issue = Issue::new(path.clone(), "type", fault);
+                        return Err(Error { issues: vec![issue], ..Error::input(fault) });
+                    }
+                    // Null matches nothing, whatever the operator.
+                    let operand = self.slot(operand.to_value());
+                    Filter::CompareJson { path: document, place, op, operand }
+                }
+                (None, Input::Value(Value::Boolean(is_null))) => {
+                    Filter::IsNullJson { path: document, place, negated: !is_null }
+                }
+                (None, _) => Filter::Any(Vec::new()),
+            });
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::All(parts) })
     }
 
     fn hop(&self, at: &[Hop], module: ModuleId, field: FieldId) -> Vec<Hop> {
@@ -151,6 +238,26 @@ impl<'a> Compiler<'a> {
             // Null matches nothing, whatever the operator: comparing with it is unknown.
             _ => Filter::Compare { path: path.clone(), op: CompareOp::Eq, operand: self.slot(Value::Null) },
         }
+    }
+}
+
+/// Why an operand is nothing that a value in a document could be compared with.
+fn json_operand_fault(op: CompareOp, operand: &Input) -> Option<&'static str> {
+    let is_single = |input: &Input| match input {
+        Input::Value(Value::Json(json)) => !json.is_array() && !json.is_object(),
+        _ => true,
+    };
+    let is_ordered = |input: &Input| match input {
+        Input::Value(Value::Json(json)) => json.is_number() || json.is_string(),
+        _ => true,
+    };
+    match op {
+        CompareOp::Lt | CompareOp::Lte | CompareOp::Gt | CompareOp::Gte => {
+            (!is_ordered(operand)).then_some("Only numbers and texts have an order.")
+        }
+        _ => (!is_single(operand) || !operand.items().iter().all(is_single)).then_some(
+            "A value in a document is compared with a text, a number or a truth value; name a place inside by `path`.",
+        ),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Orders: their keys, which always end on the id, and the places in them that cursors name.
 
-use cardine_model::catalog::{Field, FieldPath, Hop, Module, ModuleId};
+use cardine_model::catalog::{Field, FieldId, FieldPath, Hop, Module, ModuleId};
 use cardine_model::{Decimal, ScalarType, Value};
 use cardine_query::{KeysetValue, Nulls, OrderKey};
 use serde_json::Value as Json;
@@ -61,13 +61,13 @@ impl<'a> Compiler<'a> {
                     module = *target;
                     entry = value;
                 }
+                Some(InputTarget::Group(group)) => {
+                    let [(part, direction)] = value.fields() else { return Ok(None) };
+                    let Some(field) = self.part(module, group, &part.name) else { return Ok(None) };
+                    return Ok(order_key(hops, field, direction));
+                }
                 Some(InputTarget::Value(field)) => {
-                    let Input::Value(Value::Text(direction)) = value else { return Ok(None) };
-                    let descending = direction.starts_with("DESC");
-                    let first =
-                        direction.ends_with("NULLS_FIRST") || (descending && !direction.ends_with("NULLS_LAST"));
-                    let nulls = if first { Nulls::First } else { Nulls::Last };
-                    return Ok(Some(OrderKey { path: FieldPath { hops, field }, descending, nulls }));
+                    return Ok(order_key(hops, field, value));
                 }
                 _ => return Ok(None),
             }
@@ -96,6 +96,14 @@ impl<'a> Compiler<'a> {
     }
 }
 
+fn order_key(hops: Vec<Hop>, field: FieldId, direction: &Input) -> Option<OrderKey> {
+    let Input::Value(Value::Text(direction)) = direction else { return None };
+    let descending = direction.starts_with("DESC");
+    let first = direction.ends_with("NULLS_FIRST") || (descending && !direction.ends_with("NULLS_LAST"));
+    let nulls = if first { Nulls::First } else { Nulls::Last };
+    Some(OrderKey { path: FieldPath { hops, field }, descending, nulls })
+}
+
 /// An order key's value as a cursor holds it: as the row showed it.
 fn key_value(field: &Field, json: &Json) -> Option<Value> {
     if json.is_null() {
@@ -108,7 +116,7 @@ fn key_value(field: &Field, json: &Json) -> Option<Value> {
             Value::Text(text?.to_owned())
         }
         // A computed number is a decimal to the database, whatever it is shown as.
-        ScalarType::Integer | ScalarType::BigInteger => match json.as_i64() {
+        ScalarType::Integer | ScalarType::BigInteger | ScalarType::Duration => match json.as_i64() {
             Some(number) => Value::Integer(number),
             None => Value::Decimal(Decimal::parse(text?)?),
         },

@@ -115,6 +115,12 @@ impl Printer<'_> {
             Filter::IsNull { path, negated } => {
                 format!("{} is {}null", self.path(module, path), if *negated { "not " } else { "" })
             }
+            Filter::CompareJson { path, place, op, operand } => {
+                format!("{} at ${} {op:?} ${}", self.path(module, path), place.0, operand.0)
+            }
+            Filter::IsNullJson { path, place, negated } => {
+                format!("{} at ${} is {}null", self.path(module, path), place.0, if *negated { "not " } else { "" })
+            }
             Filter::Related { at, relation, quantifier, filter } => {
                 let (module, hops) = self.hops(module, at);
                 let relation = self.catalog.module(module).relation(*relation);
@@ -171,6 +177,9 @@ impl Printer<'_> {
             match field {
                 FieldShape::Constant(json) => self.line(0, &String::from_utf8_lossy(json)),
                 FieldShape::Cell { output, encoding } => self.line(0, &format!("output {output} {encoding:?}")),
+                FieldShape::Group { parts, object } => {
+                    self.object(&format!("if one of outputs {parts:?}"), object, depth + 1);
+                }
                 FieldShape::ToOne(targets) => {
                     self.out.push('\n');
                     for target in targets {

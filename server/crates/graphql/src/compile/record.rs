@@ -41,6 +41,7 @@ impl<'a> Compiler<'a> {
             Meaning::Value(field) => {
                 FieldShape::Cell { output: list.output(at, field)?, encoding: self.encoding(module, field) }
             }
+            Meaning::Group(field) => self.group(list, at, module, field, collected)?,
             Meaning::ReferenceId(field) => {
                 FieldShape::Cell { output: list.output(at, field)?, encoding: Encoding::Plain }
             }
@@ -53,6 +54,39 @@ impl<'a> Compiler<'a> {
             }
             _ => return Err(unvalidated()),
         })
+    }
+
+    /// An address or place: all of its parts are read, as it is null where none has a value.
+    fn group(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        at: &[Hop],
+        module: ModuleId,
+        field: FieldId,
+        collected: &Collected<'a>,
+    ) -> Result<FieldShape, Error> {
+        let group = self.schema.catalog.field(module, field).group().ok_or_else(unvalidated)?;
+        let parts = group.parts.iter().map(|part| list.output(at, *part)).collect::<Result<Vec<usize>, Error>>()?;
+        let ty = TypeKey::Group(group.shape);
+        let mut object = ObjectShape::default();
+        for collected in self.collect(ty, &collected.sets) {
+            let shape = match group.shape.parts().iter().position(|part| *part == collected.name()) {
+                Some(part) => {
+                    FieldShape::Cell { output: parts[part], encoding: self.encoding(module, group.parts[part]) }
+                }
+                None if collected.name() == "__typename" => FieldShape::Constant(quoted(&self.schema.name(ty))),
+                None => return Err(unvalidated()),
+            };
+            object.fields.push((key(collected.key), shape));
+        }
+        Ok(FieldShape::Group { parts, object })
+    }
+
+    /// The field of a part by the part's name.
+    pub(super) fn part(&self, module: ModuleId, field: FieldId, name: &str) -> Option<FieldId> {
+        let group = self.schema.catalog.field(module, field).group()?;
+        let position = group.shape.parts().iter().position(|part| *part == name)?;
+        group.parts.get(position).copied()
     }
 
     fn targets(
@@ -87,6 +121,7 @@ impl<'a> Compiler<'a> {
             (_, Some(ScalarType::Decimal { scale })) => Encoding::Decimal { scale },
             (_, Some(ScalarType::Integer)) => Encoding::Number,
             (_, Some(ScalarType::BigInteger)) => Encoding::NumberText,
+            (_, Some(ScalarType::Duration)) => Encoding::Duration,
             (_, Some(ScalarType::Text | ScalarType::Email | ScalarType::Phone | ScalarType::Url)) => Encoding::Text,
             _ => Encoding::Plain,
         }

@@ -7,6 +7,8 @@ pub(crate) fn specified_by(key: TypeKey) -> Option<&'static str> {
     let TypeKey::Scalar(scalar) = key else { return None };
     match scalar {
         Scalar::Date | Scalar::DateTime => Some("https://www.rfc-editor.org/rfc/rfc3339"),
+        // The rules of ISO 8601 that RFC 3339 quotes in its appendix A.
+        Scalar::Duration => Some("https://www.rfc-editor.org/rfc/rfc3339#appendix-A"),
         Scalar::EmailAddress => Some("https://www.rfc-editor.org/rfc/rfc5321"),
         Scalar::PhoneNumber => Some("https://www.itu.int/rec/T-REC-E.164"),
         Scalar::Url => Some("https://url.spec.whatwg.org/"),

@@ -3,6 +3,7 @@
 use cardine_model::FieldKind;
 use cardine_model::catalog::{Field, FieldId, ModuleId, Relation};
 
+use super::group::group_input;
 use super::record::ID_SUFFIX;
 use super::{InputTarget, InputValue, Scalar, Schema, TypeKey, TypeRef, build};
 
@@ -10,6 +11,8 @@ const EQUALITY: [&str; 2] = ["eq", "ne"];
 const MEMBERSHIP: [&str; 2] = ["in", "notIn"];
 const ORDER: [&str; 4] = ["lt", "lte", "gt", "gte"];
 const TEXT: [&str; 3] = ["contains", "startsWith", "endsWith"];
+/// What says where in a JSON document the operators look.
+pub(crate) const JSON_PLACE: &str = "path";
 const LOGIC: [&str; 3] = ["and", "or", "not"];
 
 impl Schema<'_> {
@@ -58,6 +61,9 @@ impl Schema<'_> {
     }
 
     fn value_filter_field(&self, module: ModuleId, field: &Field) -> Option<InputValue> {
+        if field.group().is_some() {
+            return group_input(field, TypeKey::GroupFilter);
+        }
         let ty = TypeRef::named(self.value_filter(module, field.id)?);
         Some(describe(InputValue::targeting(&field.name, ty, InputTarget::Value(field.id)), field))
     }
@@ -81,15 +87,17 @@ impl Schema<'_> {
     pub(super) fn scalar_filter_fields(&self, scalar: Scalar) -> Vec<InputValue> {
         let key = TypeKey::Scalar(scalar);
         let mut fields = Vec::new();
-        if scalar != Scalar::Json {
-            fields.extend(operators(&EQUALITY, &TypeRef::named(key)));
-            fields.extend(operators(&MEMBERSHIP, &TypeRef::list(key)));
+        if scalar == Scalar::Json {
+            let words = "The place in the document that the other operators look at, such as $.a.b[0]; the whole of it if left out.";
+            fields.push(InputValue::argument(JSON_PLACE, TypeRef::named(TypeKey::Scalar(Scalar::String)), words));
         }
-        if !matches!(scalar, Scalar::Json | Scalar::Boolean | Scalar::Id) {
+        fields.extend(operators(&EQUALITY, &TypeRef::named(key)));
+        fields.extend(operators(&MEMBERSHIP, &TypeRef::list(key)));
+        if !matches!(scalar, Scalar::Boolean | Scalar::Id) {
             fields.extend(operators(&ORDER, &TypeRef::named(key)));
         }
-        if scalar == Scalar::String {
-            fields.extend(operators(&TEXT, &TypeRef::named(key)));
+        if matches!(scalar, Scalar::String | Scalar::Json) {
+            fields.extend(operators(&TEXT, &TypeRef::named(TypeKey::Scalar(Scalar::String))));
         }
         fields.push(is_null());
         fields

@@ -1,6 +1,6 @@
 //! What later stages ask of a type: its kind, its fields, its values; each answer goes to the file of the type's family.
 
-use cardine_model::catalog::Module;
+use cardine_model::catalog::{GroupShape, Module};
 
 use super::{EnumValue, InputValue, Kind, OutputField, Scalar, Schema, TypeKey, build, introspection_types};
 
@@ -15,7 +15,8 @@ impl Schema<'_> {
             | TypeKey::ViewerModule
             | TypeKey::Record(_)
             | TypeKey::Connection(_)
-            | TypeKey::Edge(_) => Kind::Object,
+            | TypeKey::Edge(_)
+            | TypeKey::Group(_) => Kind::Object,
             TypeKey::Scalar(_) => Kind::Scalar,
             TypeKey::Node => Kind::Interface,
             TypeKey::SortOrder | TypeKey::Deleted | TypeKey::Choice(..) => Kind::Enum,
@@ -25,6 +26,9 @@ impl Schema<'_> {
             | TypeKey::Create(_)
             | TypeKey::Update(_)
             | TypeKey::ChoiceFilter(..)
+            | TypeKey::GroupFilter(_)
+            | TypeKey::GroupOrderBy(_)
+            | TypeKey::GroupInput(_)
             | TypeKey::ScalarFilter(_) => Kind::InputObject,
             TypeKey::Union(..) => Kind::Union,
             TypeKey::Introspection(position) => introspection_types::kind(position),
@@ -39,6 +43,7 @@ impl Schema<'_> {
             TypeKey::Record(module) => self.record_fields(module),
             TypeKey::Connection(module) => self.connection_fields(module),
             TypeKey::Edge(module) => self.edge_fields(module),
+            TypeKey::Group(shape) => self.group_fields(shape),
             TypeKey::Node => self.node_fields(),
             TypeKey::PageInfo => self.page_info_fields(),
             TypeKey::Viewer => self.viewer_fields(),
@@ -69,6 +74,9 @@ impl Schema<'_> {
             TypeKey::ScalarFilter(scalar) => self.scalar_filter_fields(scalar),
             TypeKey::ChoiceFilter(module, field) => self.choice_filter_fields(module, field),
             TypeKey::OrderBy(module) => self.order_fields(module),
+            TypeKey::GroupFilter(shape) => self.group_filter_fields(shape),
+            TypeKey::GroupOrderBy(shape) => self.group_order_fields(shape),
+            TypeKey::GroupInput(shape) => self.group_input_fields(shape),
             TypeKey::Create(module) => self.create_fields(module),
             TypeKey::Update(module) => self.update_fields(module),
             _ => Vec::new(),
@@ -153,7 +161,7 @@ impl Schema<'_> {
 
     /// Whether exactly one field of the input object must be given.
     pub fn is_one_of(&self, key: TypeKey) -> bool {
-        matches!(key, TypeKey::OrderBy(_))
+        matches!(key, TypeKey::OrderBy(_) | TypeKey::GroupOrderBy(_))
     }
 
     /// Whether values may be given by a client.
@@ -189,11 +197,15 @@ impl Schema<'_> {
             TypeKey::Edge(module) => format!("A record in a list, with its place: {}.", label(module)),
             TypeKey::Filter(module) => format!("Which records: all conditions must be met. {}.", label(module)),
             TypeKey::ListFilter(_) => "A condition on related records: some, none or every one of them.".to_owned(),
-            TypeKey::OrderBy(_) => "One key of an order; give exactly one field.".to_owned(),
+            TypeKey::OrderBy(_) | TypeKey::GroupOrderBy(_) => "One key of an order; give exactly one field.".to_owned(),
             TypeKey::Create(module) => format!("The values of a new record: {}.", label(module)),
             TypeKey::Update(module) => format!("The values to change; those left out keep theirs. {}.", label(module)),
             TypeKey::Union(_, Module::OWNER) => "Who owns a record.".to_owned(),
             TypeKey::Choice(module, field) => build::field_description(self.catalog.field(module, field)),
+            TypeKey::Group(GroupShape::Address) => "A postal address; null where no part has a value.".to_owned(),
+            TypeKey::Group(GroupShape::GeoPoint) => "A place on Earth, in degrees by WGS 84.".to_owned(),
+            TypeKey::GroupInput(_) => "The parts to write; those left out keep their value, null clears.".to_owned(),
+            TypeKey::GroupFilter(_) => "All conditions on the parts must hold.".to_owned(),
             TypeKey::Scalar(scalar) => return scalar_description(scalar).map(str::to_owned),
             TypeKey::ScalarFilter(_) | TypeKey::ChoiceFilter(..) => {
                 "All operators that are given must hold; none but `isNull` matches an absent value.".to_owned()
@@ -211,6 +223,9 @@ fn scalar_description(scalar: Scalar) -> Option<&'static str> {
         Scalar::Date => "A calendar date: YYYY-MM-DD.",
         Scalar::Time => "A time of day: HH:MM:SS.",
         Scalar::DateTime => "An instant by RFC 3339; output is in UTC with milliseconds.",
+        Scalar::Duration => {
+            "A length of time by ISO 8601, in weeks, days of 24 hours, hours, minutes and whole seconds: P1DT2H30M."
+        }
         Scalar::EmailAddress => "An e-mail address.",
         Scalar::PhoneNumber => "A phone number.",
         Scalar::Url => "An absolute URL.",

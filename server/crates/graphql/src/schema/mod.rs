@@ -4,13 +4,14 @@
 //! treats a hidden name exactly as one that was never there.
 
 use cardine_access::Rights;
-use cardine_model::catalog::{Catalog, FieldId, ModuleId, RelationId};
+use cardine_model::catalog::{Catalog, FieldId, GroupShape, ModuleId, RelationId};
 
 use crate::variables::Use;
 
 mod build;
 mod enums;
 mod filter;
+mod group;
 pub mod introspection_types;
 mod lookup;
 mod names;
@@ -21,6 +22,7 @@ mod root;
 mod show;
 mod write;
 
+pub(crate) use filter::JSON_PLACE;
 pub(crate) use reach::Members;
 
 /// The types of one caller.
@@ -75,6 +77,14 @@ pub enum TypeKey {
     ChoiceFilter(ModuleId, FieldId),
     /// Filter of a scalar: `StringFilter`, `DecimalFilter`, …
     ScalarFilter(Scalar),
+    /// `Address`, `GeoPoint`.
+    Group(GroupShape),
+    /// `AddressFilter`.
+    GroupFilter(GroupShape),
+    /// `AddressOrderBy`, `@oneOf`.
+    GroupOrderBy(GroupShape),
+    /// `AddressInput`.
+    GroupInput(GroupShape),
     /// Union of a reference's targets: `TaskParent`; `Owner` for the system field of every module, always by the key that
     /// [`Schema::union_of`] gives, so that equal types have equal keys.
     Union(ModuleId, FieldId),
@@ -105,6 +115,8 @@ pub enum Scalar {
     Time,
     /// `DateTime`.
     DateTime,
+    /// `Duration`.
+    Duration,
     /// `EmailAddress`.
     EmailAddress,
     /// `PhoneNumber`.
@@ -184,6 +196,8 @@ pub struct InputValue {
 pub enum InputTarget {
     /// A value of the record.
     Value(FieldId),
+    /// The parts of an address or place.
+    Group(FieldId),
     /// The id of a reference's target (`accountId`).
     ReferenceId(FieldId),
     /// The record that a reference with one target leads to (`account: AccountFilter`).
@@ -234,6 +248,8 @@ pub enum Meaning {
     Delete(ModuleId),
     /// A value of the record.
     Value(FieldId),
+    /// The parts of an address or place.
+    Group(FieldId),
     /// The record that a reference leads to.
     Reference(FieldId),
     /// The id of that record.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use cardine_model::catalog::{FieldId, Module, ModuleId};
 use cardine_model::name::{lower_first, upper_first};
 
+use super::group::{SHAPES, type_name};
 use super::{Scalar, Schema, TypeKey, introspection_types};
 
 /// Makes the key of a module's type.
@@ -21,7 +22,7 @@ const SUFFIXES: [(&str, OfModule); 7] = [
     ("Update", TypeKey::Update),
 ];
 
-const SCALARS: [Scalar; 14] = [
+const SCALARS: [Scalar; 15] = [
     Scalar::Int,
     Scalar::Float,
     Scalar::String,
@@ -32,6 +33,7 @@ const SCALARS: [Scalar; 14] = [
     Scalar::Date,
     Scalar::Time,
     Scalar::DateTime,
+    Scalar::Duration,
     Scalar::EmailAddress,
     Scalar::PhoneNumber,
     Scalar::Url,
@@ -52,6 +54,7 @@ impl Scalar {
             Self::Date => "Date",
             Self::Time => "Time",
             Self::DateTime => "DateTime",
+            Self::Duration => "Duration",
             Self::EmailAddress => "EmailAddress",
             Self::PhoneNumber => "PhoneNumber",
             Self::Url => "URL",
@@ -86,6 +89,10 @@ impl<'a> Schema<'a> {
             TypeKey::Update(id) => with(id, "Update"),
             TypeKey::Choice(id, field) => Cow::Owned(self.field_type_name(id, field)),
             TypeKey::ChoiceFilter(id, field) => Cow::Owned(format!("{}Filter", self.field_type_name(id, field))),
+            TypeKey::Group(shape) => type_name(shape).into(),
+            TypeKey::GroupFilter(shape) => Cow::Owned(format!("{}Filter", type_name(shape))),
+            TypeKey::GroupOrderBy(shape) => Cow::Owned(format!("{}OrderBy", type_name(shape))),
+            TypeKey::GroupInput(shape) => Cow::Owned(format!("{}Input", type_name(shape))),
             TypeKey::Union(_, Module::OWNER) => "Owner".into(),
             TypeKey::Union(id, field) => Cow::Owned(self.field_type_name(id, field)),
             TypeKey::Introspection(position) => introspection_types::name(position).into(),
@@ -151,6 +158,16 @@ impl<'a> Schema<'a> {
     }
 }
 
+fn group(name: &str) -> Option<TypeKey> {
+    SHAPES.into_iter().find_map(|shape| match name.strip_prefix(type_name(shape))? {
+        "" => Some(TypeKey::Group(shape)),
+        "Filter" => Some(TypeKey::GroupFilter(shape)),
+        "OrderBy" => Some(TypeKey::GroupOrderBy(shape)),
+        "Input" => Some(TypeKey::GroupInput(shape)),
+        _ => None,
+    })
+}
+
 fn builtin(name: &str) -> Option<TypeKey> {
     Some(match name {
         "Query" => TypeKey::Query,
@@ -166,6 +183,7 @@ fn builtin(name: &str) -> Option<TypeKey> {
             let scalar = |name: &str| SCALARS.into_iter().find(|scalar| scalar.name() == name);
             return scalar(name)
                 .map(TypeKey::Scalar)
+                .or_else(|| group(name))
                 .or_else(|| name.strip_suffix("Filter").and_then(scalar).map(TypeKey::ScalarFilter))
                 .or_else(|| introspection_types::position(name).map(TypeKey::Introspection));
         }

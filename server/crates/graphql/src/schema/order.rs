@@ -3,6 +3,7 @@
 use cardine_model::catalog::{Field, ModuleId};
 use cardine_model::{FieldKind, ScalarType};
 
+use super::group::group_input;
 use super::{InputTarget, InputValue, Schema, TypeKey, TypeRef, build};
 
 impl Schema<'_> {
@@ -19,6 +20,7 @@ impl Schema<'_> {
 /// `None` for what has no order: JSON, several options, and references to several modules.
 fn order_of(field: &Field) -> Option<InputValue> {
     let (ty, target) = match &field.kind {
+        FieldKind::Group(_) => return group_input(field, TypeKey::GroupOrderBy),
         FieldKind::Reference(reference) => {
             let [target] = reference.targets.as_slice() else { return None };
             (TypeKey::OrderBy(*target), InputTarget::Reference(field.id))

@@ -84,6 +84,12 @@ impl Schema<'_> {
             TypeKey::Choice(module, field) | TypeKey::ChoiceFilter(module, field) => {
                 self.rights.can_read(module, field)
             }
+            TypeKey::Group(shape) | TypeKey::GroupFilter(shape) | TypeKey::GroupOrderBy(shape) => {
+                self.uses_group(shape, |schema, module, field| schema.rights.can_read(module, field.id))
+            }
+            TypeKey::GroupInput(shape) => self.uses_group(shape, |schema, module, field| {
+                schema.rights.can_write(module, field.id) && (schema.may_create(module) || schema.may_update(module))
+            }),
             TypeKey::Union(_, Module::OWNER) => {
                 self.catalog.modules.iter().any(|module| self.rights.can_read(module.id, Module::OWNER))
             }
@@ -113,8 +119,7 @@ impl Schema<'_> {
 
     /// The fields of the module that exist for the caller.
     pub(super) fn readable_fields(&self, module: ModuleId) -> impl Iterator<Item = &Field> {
-        let fields = &self.catalog.module(module).fields;
-        fields.iter().filter(move |field| self.rights.can_read(module, field.id))
+        self.catalog.module(module).own_fields().filter(move |field| self.rights.can_read(module, field.id))
     }
 
     fn has_mutation(&self, module: ModuleId) -> bool {
@@ -152,10 +157,11 @@ impl Schema<'_> {
         })
     }
 
+    /// Parts of others included.
     fn any_readable_field(&self, test: impl Fn(&Self, ModuleId, FieldId) -> bool) -> bool {
-        self.catalog
-            .modules
-            .iter()
-            .any(|module| self.readable_fields(module.id).any(|field| test(self, module.id, field.id)))
+        self.catalog.modules.iter().any(|module| {
+            let readable = |field: &&Field| self.rights.can_read(module.id, field.id);
+            module.fields.iter().filter(readable).any(|field| test(self, module.id, field.id))
+        })
     }
 }

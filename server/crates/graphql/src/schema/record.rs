@@ -19,7 +19,7 @@ impl Schema<'_> {
         for field in self.readable_fields(module) {
             match field.reference() {
                 Some(_) => fields.extend([self.reference_field(module, field), reference_id_field(field)]),
-                None => fields.extend(self.value_field(module, field)),
+                None => fields.extend(self.group_field(field).or_else(|| self.value_field(module, field))),
             }
         }
         fields.extend(self.relations(module).map(|relation| self.relation_field(relation)));
@@ -31,7 +31,7 @@ impl Schema<'_> {
         if let Some(field) = definition.field_named(name).filter(|field| self.rights.can_read(module, field.id)) {
             return match field.reference() {
                 Some(_) => Some(self.reference_field(module, field)),
-                None => self.value_field(module, field),
+                None => self.group_field(field).or_else(|| self.value_field(module, field)),
             };
         }
         if let Some(field) = self.reference_of_id(module, name) {
@@ -150,6 +150,7 @@ pub(crate) fn scalar_of(scalar: ScalarType) -> Scalar {
         ScalarType::Date => Scalar::Date,
         ScalarType::Time => Scalar::Time,
         ScalarType::DateTime => Scalar::DateTime,
+        ScalarType::Duration => Scalar::Duration,
         ScalarType::Json => Scalar::Json,
     }
 }

@@ -3,6 +3,7 @@
 use cardine_model::FieldKind;
 use cardine_model::catalog::{Field, ModuleId};
 
+use super::group::group_input;
 use super::record::ID_SUFFIX;
 use super::{InputTarget, InputValue, Scalar, Schema, TypeKey, TypeRef, build};
 
@@ -26,7 +27,12 @@ impl Schema<'_> {
     fn create_value(&self, module: ModuleId, field: &Field) -> Option<InputValue> {
         let value = self.write_field(module, field)?;
         // A reference may stay out even if required, as there are other ways to set it; the engine has the last word.
-        let must = field.is_non_null() && field.default.is_none();
+        let has_default = field.default.is_some()
+            || field.group().is_some_and(|group| {
+                let module = self.catalog.module(module);
+                group.parts.iter().any(|part| module.field(*part).default.is_some())
+            });
+        let must = field.is_non_null() && !has_default;
         // What must be given cannot be deprecated (<https://spec.graphql.org/September2025/#sec--deprecated>).
         Some(if must { InputValue { ty: value.ty.non_null(), deprecated: None, ..value } } else { value })
     }
@@ -41,11 +47,13 @@ impl Schema<'_> {
     }
 
     fn writable_fields(&self, module: ModuleId) -> impl Iterator<Item = &Field> {
-        let fields = &self.catalog.module(module).fields;
-        fields.iter().filter(move |field| self.rights.can_write(module, field.id))
+        self.catalog.module(module).own_fields().filter(move |field| self.rights.can_write(module, field.id))
     }
 
     fn write_field(&self, module: ModuleId, field: &Field) -> Option<InputValue> {
+        if field.group().is_some() {
+            return group_input(field, TypeKey::GroupInput);
+        }
         let value = if field.reference().is_some() {
             let name = format!("{}{ID_SUFFIX}", field.name);
             InputValue::targeting(

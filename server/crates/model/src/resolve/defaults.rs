@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::draft::{Document, Draft, Issues};
 use super::numbers::{parse_decimal, parse_integer};
-use crate::catalog::{ChoiceOption, Default, FieldKind};
+use crate::catalog::{ChoiceOption, Default, FieldKind, Group};
 use crate::definition::FieldDefinition;
 use crate::{Field, FieldId, Value};
 
@@ -18,6 +18,17 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
                 continue;
             };
             if draft.is_faulty(document.id, id) {
+                continue;
+            }
+            if let Some(group) = draft.module_at(document.id).field(id).group().cloned() {
+                match parse_group(draft, &document, &group, value) {
+                    Ok(values) => {
+                        for (part, value) in values {
+                            draft.module_mut(document.id).fields[part.0 as usize].default = Some(Default::Value(value));
+                        }
+                    }
+                    Err(message) => issues.add_at_field(document.definition, position, "default", "type", message),
+                }
                 continue;
             }
             match parse(draft, &document, id, value) {
@@ -39,6 +50,31 @@ fn value_of(definition: &FieldDefinition) -> Option<&Json> {
 pub(super) fn rule_of(definition: &FieldDefinition) -> Option<&str> {
     let default = definition.default.as_ref()?.as_object()?;
     default.get("rule").filter(|_| default.len() == 1).and_then(Json::as_str)
+}
+
+/// The default of each part that `value` names.
+fn parse_group(
+    draft: &Draft<'_>,
+    document: &Document<'_>,
+    group: &Group,
+    value: &Json,
+) -> Result<Vec<(FieldId, Value)>, String> {
+    let names = group.shape.parts();
+    let given = value.as_object().filter(|given| !given.is_empty());
+    let given = given.ok_or_else(|| format!("must be an object with some of {}", names.join(", ")))?;
+    let mut values = Vec::with_capacity(given.len());
+    for (name, value) in given {
+        let Some(position) = names.iter().position(|known| known == name) else {
+            let hint = crate::suggest::did_you_mean(name, names.iter().copied());
+            return Err(format!("{name:?} is none of {}{hint}", names.join(", ")));
+        };
+        let part = group.parts[position];
+        values.push((part, parse(draft, document, part, value).map_err(|message| format!("`{name}` {message}"))?));
+    }
+    if group.shape.is_whole() && values.len() < names.len() {
+        return Err(format!("needs all of {}", names.join(", ")));
+    }
+    Ok(values)
 }
 
 fn parse(draft: &Draft<'_>, document: &Document<'_>, id: FieldId, value: &Json) -> Result<Value, String> {
@@ -88,6 +124,7 @@ fn parse_kind(field: &Field, value: &Json) -> Result<Value, String> {
         FieldKind::Date => parse_date(value),
         FieldKind::Time => parse_time(value),
         FieldKind::DateTime => parse_instant(value),
+        FieldKind::Duration => parse_duration(value),
         FieldKind::Choice { options } => option(value, options).map(Value::Text),
         FieldKind::MultiChoice { options } => parse_list(value, options),
         FieldKind::Json { .. } => Ok(Value::Json(value.clone())),
@@ -98,6 +135,8 @@ fn parse_kind(field: &Field, value: &Json) -> Result<Value, String> {
             let id = Uuid::parse_str(text(value)?).map_err(|_| "must be a record's id".to_owned())?;
             Ok(Value::Id(id))
         }
+        // Its parts are parsed one by one.
+        FieldKind::Group(_) => Err("has parts".to_owned()),
         FieldKind::AutoNumber { .. } | FieldKind::Formula(_) | FieldKind::Rollup(_) => {
             Err("a field whose value the server gives has no default; leave it out".to_owned())
         }
@@ -131,6 +170,11 @@ fn parse_time(value: &Json) -> Result<Value, String> {
     // chrono reads second 60 as a leap second, which no clock field shows.
     let time = time.filter(|_| !text.ends_with(":60"));
     time.map(Value::Time).ok_or_else(|| "must be a time of day such as \"09:30:00\"".to_owned())
+}
+
+fn parse_duration(value: &Json) -> Result<Value, String> {
+    let seconds = crate::duration::parse(text(value)?);
+    seconds.map(Value::Integer).map_err(|fault| format!("is no duration{}", fault.hint()))
 }
 
 fn parse_instant(value: &Json) -> Result<Value, String> {

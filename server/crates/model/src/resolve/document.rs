@@ -167,6 +167,9 @@ impl Reader<'_> {
             Some("integer") => Some("an integer is written as 5 or \"5\""),
             Some("date") => Some("a date is written as \"2026-01-31\""),
             Some("time") => Some("a time of day is written as \"09:30:00\""),
+            Some("duration") => {
+                Some("a duration is written by ISO 8601, without years and months: \"PT1H30M\", \"P2D\"")
+            }
             Some("dateTime") => Some("an instant is written as \"2026-01-31T09:30:00Z\""),
             _ => None,
         };
@@ -215,6 +218,7 @@ fn pattern_in_words(schema_path: &Location) -> String {
             "a field's name begins with a small letter (a to z) and has only letters and digits, at most 48",
         ),
         ("fieldName", "a field's name begins with a small letter (a to z) and has only letters and digits, at most 48"),
+        ("valueName", "the name of a field, or of a part of an address or place as in `billingAddress.city`"),
         ("target", "a module's name begins with a capital letter (A to Z); \"*\" means every module"),
         ("optionValue", "an option begins with a letter (A to Z) and has only letters, digits and _, at most 64"),
         (

@@ -10,11 +10,13 @@ use super::draft::{Document, Draft, Issues, UNKNOWN_RELATION, label_from_name, u
 use super::numbers::{DIGITS_MAX, SCALE_DEFAULT, SCALE_MAX, parse_decimal, parse_integer};
 use super::option_table::{self, FIELD_TYPES, PLANNED_FIELD_TYPES};
 use super::sql_names::column_names_of_reference;
-use crate::catalog::{ChoiceOption, DecimalUnit, Field, FieldKind, Formula, Reference, Rollup, TextFormat};
+use crate::catalog::{
+    ChoiceOption, DecimalUnit, Field, FieldKind, Formula, Group, GroupShape, Reference, Rollup, TextFormat,
+};
 use crate::definition::{FieldDefinition, Label, OnDelete, RollupFunction, RollupScope};
 use crate::name::{snake_case, upper_first};
 use crate::suggest::did_you_mean;
-use crate::{FieldId, ScalarType, path};
+use crate::{Decimal, FieldId, ModuleId, ScalarType, path};
 
 /// Most characters of a text that stands in an index: PostgreSQL bounds an index's entries to a third of a page.
 pub const INDEXED_TEXT_LENGTH_MAX: u32 = 500;
@@ -37,6 +39,44 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             module.field_by_name.entry(field.name.clone()).or_insert(id);
             module.fields.push(field);
         }
+        add_parts(draft, document.id);
+    }
+}
+
+/// Adds the parts of addresses and places behind all own fields, so that those keep the positions of their definitions.
+fn add_parts(draft: &mut Draft<'_>, module: ModuleId) {
+    let module = draft.module_mut(module);
+    for position in 0..module.fields.len() {
+        let whole = &module.fields[position];
+        let Some(shape) = whole.group().map(|group| group.shape) else { continue };
+        let parts: Vec<Field> = (module.fields.len()..)
+            .zip(shape.parts())
+            .map(|(id, part)| {
+                declare_part(whole, FieldId(u32::try_from(id).expect("fewer than 4 billion fields")), shape, part)
+            })
+            .collect();
+        if let FieldKind::Group(group) = &mut module.fields[position].kind {
+            group.parts = parts.iter().map(|part| part.id).collect();
+        }
+        for part in parts {
+            module.field_by_name.entry(part.name.clone()).or_insert(part.id);
+            module.fields.push(part);
+        }
+    }
+}
+
+fn declare_part(whole: &Field, id: FieldId, shape: GroupShape, part: &str) -> Field {
+    Field {
+        id,
+        name: format!("{}.{part}", whole.name),
+        kind: part_kind(shape, part),
+        column: Some(snake_case(&format!("{}{}", whole.name, upper_first(part)))),
+        part_of: Some(whole.id),
+        required: false,
+        unique: false,
+        default: None,
+        indexed: false,
+        ..whole.clone()
     }
 }
 
@@ -44,7 +84,7 @@ fn declare(id: FieldId, definition: &FieldDefinition, kind: FieldKind) -> Field 
     let derived = matches!(kind, FieldKind::Formula(_) | FieldKind::Rollup(_));
     let numbered = matches!(kind, FieldKind::AutoNumber { .. });
     let column = match kind {
-        FieldKind::Formula(_) | FieldKind::Rollup(_) => None,
+        FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) => None,
         FieldKind::Reference(_) => Some(column_names_of_reference(definition).0),
         _ => Some(snake_case(&definition.name)),
     };
@@ -56,6 +96,7 @@ fn declare(id: FieldId, definition: &FieldDefinition, kind: FieldKind) -> Field 
         label: definition.label.clone().unwrap_or_else(|| label_from_name(&definition.name)),
         help: definition.help.clone(),
         system: false,
+        part_of: None,
         required: definition.required,
         // The server gives numbers without duplicates; the database holds it to that.
         unique: definition.unique || numbered,
@@ -72,6 +113,34 @@ fn deprecation(deprecated: Option<&Json>) -> Option<String> {
         // GraphQL's own words for a deprecation without a reason.
         Some(Json::Bool(true)) => Some("No longer supported".to_owned()),
         _ => None,
+    }
+}
+
+/// What the parts of a field of this type are together, if it has parts.
+pub(super) fn group_shape(field_type: &str) -> Option<GroupShape> {
+    match field_type {
+        "address" => Some(GroupShape::Address),
+        "geoPoint" => Some(GroupShape::GeoPoint),
+        _ => None,
+    }
+}
+
+/// What a part holds.
+fn part_kind(shape: GroupShape, part: &str) -> FieldKind {
+    let text = |max_length| FieldKind::Text { format: TextFormat::Plain, max_length: Some(max_length), pattern: None };
+    let degrees = |most: i64| FieldKind::Decimal {
+        unit: DecimalUnit::Plain,
+        // About a centimetre.
+        scale: 7,
+        min: Some(Decimal::from_i64(-most)),
+        max: Some(Decimal::from_i64(most)),
+    };
+    match (shape, part) {
+        (GroupShape::Address, "street" | "street2") => text(INDEXED_TEXT_LENGTH_MAX),
+        (GroupShape::Address, "postalCode" | "poBox") => text(40),
+        (GroupShape::Address, _) => text(120),
+        (GroupShape::GeoPoint, "latitude") => degrees(90),
+        (GroupShape::GeoPoint, _) => degrees(180),
     }
 }
 
@@ -107,6 +176,7 @@ impl Resolver<'_, '_> {
             "date" => FieldKind::Date,
             "time" => FieldKind::Time,
             "dateTime" => FieldKind::DateTime,
+            "duration" => FieldKind::Duration,
             "choice" => FieldKind::Choice { options: self.options() },
             "multiChoice" => FieldKind::MultiChoice { options: self.options() },
             "json" => self.json(),
@@ -114,7 +184,11 @@ impl Resolver<'_, '_> {
             "autoNumber" => self.auto_number(),
             "formula" => self.formula(),
             "rollup" => self.rollup(),
-            other => self.unknown_type(other),
+            other => match group_shape(other) {
+                // Its parts are added when all own fields stand.
+                Some(shape) => FieldKind::Group(Group { shape, parts: Vec::new() }),
+                None => self.unknown_type(other),
+            },
         }
     }
 

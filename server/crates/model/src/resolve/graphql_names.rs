@@ -5,7 +5,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::draft::{Document, Draft, Issues};
-use crate::catalog::Module;
+use super::field_types::group_shape;
+use crate::catalog::{GroupShape, Module};
 use crate::definition::{FieldDefinition, ModuleDefinition, ReferenceTarget};
 use crate::name::{FieldName, ModuleName, lower_first, upper_first};
 use crate::{ModuleId, PathSegment, path};
@@ -48,7 +49,7 @@ pub const FIELD_TYPE_SUFFIXES: [&str; 3] = ["", "Filter", "Input"];
 pub const FILTER_COMBINATORS: [&str; 3] = ["and", "or", "not"];
 
 /// Type names that belong to the API itself.
-pub const BUILT_IN_TYPES: [&str; 81] = [
+pub const BUILT_IN_TYPES: [&str; 83] = [
     "Query",
     "Mutation",
     "Subscription",
@@ -84,9 +85,11 @@ pub const BUILT_IN_TYPES: [&str; 81] = [
     "Address",
     "AddressInput",
     "AddressFilter",
+    "AddressOrderBy",
     "GeoPoint",
     "GeoPointInput",
     "GeoPointFilter",
+    "GeoPointOrderBy",
     "Upload",
     "Any",
     "Entity",
@@ -376,6 +379,7 @@ enum Member<'a> {
     Combinator,
     Field(&'a str),
     ReferenceId(&'a str),
+    Part(&'a str, &'static str),
     Inverse(&'a str, &'a str),
 }
 
@@ -388,6 +392,7 @@ impl std::fmt::Display for Member<'_> {
             Self::Combinator => write!(f, "the combinators of every filter (`and`, `or`, `not`)"),
             Self::Field(field) => write!(f, "the field `{field}`"),
             Self::ReferenceId(field) => write!(f, "the id of the reference `{field}`"),
+            Self::Part(field, part) => write!(f, "the column of `{field}.{part}`"),
             Self::Inverse(module, field) => write!(f, "the inverse of `{module}.{field}`"),
         }
     }
@@ -425,6 +430,17 @@ impl<'a> Members<'a> {
                     "`{name}` would also need the name `{name}Id`, which belongs to {other}; choose another name"
                 );
                 issues.add_at_field(module, position, "name", "nameTaken", message);
+            }
+            for part in group_shape(&field.kind).map(GroupShape::parts).unwrap_or_default() {
+                // No name in the API, but one in the database, whose names are those of the API in snake_case.
+                let column = format!("{name}{}", upper_first(part));
+                if let Some(other) = take(members, &column, Member::Part(name, part)) {
+                    let message = format!(
+                        "the column of `{name}.{part}` would need the name `{column}`, which belongs to {other}; choose another name"
+                    );
+                    issues.add_at_field(module, position, "name", "nameTaken", message);
+                    break;
+                }
             }
         }
     }

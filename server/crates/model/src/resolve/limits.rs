@@ -1,6 +1,7 @@
 //! Upper bounds: modules, fields, options and the length of what people read.
 
 use super::draft::Issues;
+use super::field_types::group_shape;
 use crate::definition::{FieldDefinition, Label, ModuleDefinition};
 use crate::{PathSegment, path};
 
@@ -8,6 +9,8 @@ use crate::{PathSegment, path};
 const MODULES_MAX: usize = 2_000;
 /// Most own fields of a module.
 const FIELDS_MAX: usize = 500;
+/// Most columns of a module's table: PostgreSQL takes 1,600, those that were dropped included.
+const COLUMNS_MAX: usize = 1_000;
 /// Most options of a choice.
 const OPTIONS_MAX: usize = 500;
 /// Most characters of a label.
@@ -29,6 +32,12 @@ pub(super) fn check(platform: &[ModuleDefinition], modules: &[ModuleDefinition],
 fn check_module(module: &ModuleDefinition, issues: &mut Issues) {
     if module.fields.len() > FIELDS_MAX {
         let message = format!("a module may have at most {FIELDS_MAX} fields; this one has {}", module.fields.len());
+        issues.add(module, path!["fields"], "limit", message);
+    }
+    let columns: usize =
+        module.fields.iter().map(|field| group_shape(&field.kind).map_or(1, |shape| shape.parts().len())).sum();
+    if columns > COLUMNS_MAX {
+        let message = format!("a module may have at most {COLUMNS_MAX} columns; the fields of this one need {columns}");
         issues.add(module, path!["fields"], "limit", message);
     }
     check_text(module, module.label.as_ref(), || path!["label"], LABEL_LENGTH_MAX, issues);

@@ -158,10 +158,14 @@ fn returns(
         (F::Avg, Some(T::Integer | T::BigInteger)) => Ok(T::Decimal { scale: scale.unwrap_or(SCALE_DEFAULT) }),
         (F::Avg, Some(T::Decimal { scale: own })) => Ok(T::Decimal { scale: scale.unwrap_or(own) }),
         (F::Avg, _) => Err(unfit(field, "AVG needs a number")),
-        (F::Min | F::Max, Some(scalar)) if scalar.is_number() || matches!(scalar, T::Date | T::Time | T::DateTime) => {
+        (F::Min | F::Max, Some(scalar))
+            if scalar.is_number() || matches!(scalar, T::Date | T::Time | T::DateTime | T::Duration) =>
+        {
             Ok(scalar)
         }
-        (F::Min | F::Max, _) => Err(unfit(field, "MIN and MAX need a number, a date, a time or an instant")),
+        (F::Min | F::Max, _) => {
+            Err(unfit(field, "MIN and MAX need a number, a date, a time, an instant or a duration"))
+        }
     }
 }
 

@@ -4,8 +4,9 @@
 //! one; the stage of GraphQL names refuses those (the id of a reference included) and so covers columns and tables against each other.
 
 use super::draft::{Document, Draft, Issues};
+use super::field_types::group_shape;
 use crate::definition::{FieldDefinition, ReferenceTarget};
-use crate::name::snake_case;
+use crate::name::{snake_case, upper_first};
 use crate::path;
 
 /// Longest SQL name in bytes: PostgreSQL cuts longer ones off, so that two could become one.
@@ -80,12 +81,19 @@ fn check_table(document: &Document<'_>, issues: &mut Issues) {
 }
 
 fn check_column(document: &Document<'_>, position: usize, field: &FieldDefinition, issues: &mut Issues) {
-    let columns = match field.kind.as_str() {
+    let (column, module_column) = match field.kind.as_str() {
         "formula" | "rollup" | "references" => return,
         "reference" => column_names_of_reference(field),
-        _ => (snake_case(&field.name), None),
+        kind => match group_shape(kind) {
+            None => (snake_case(&field.name), None),
+            // The longest of them: none can be one of a database's own.
+            Some(shape) => {
+                let columns =
+                    shape.parts().iter().map(|part| snake_case(&format!("{}{}", field.name, upper_first(part))));
+                (columns.max_by_key(String::len).unwrap_or_default(), None)
+            }
+        },
     };
-    let (column, module_column) = columns;
     if let Some((_, database)) = RESERVED_COLUMNS.iter().find(|(name, _)| *name == column) {
         let message =
             format!("the SQL name `{column}` belongs to {database}, whose every table has it; choose another name");

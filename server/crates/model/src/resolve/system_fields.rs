@@ -63,6 +63,7 @@ fn system_field(id: FieldId, name: &str, users: &[ModuleId], owners: &[ModuleId]
         ])),
         help: None,
         system: true,
+        part_of: None,
         required: matches!(id, Module::ID | Module::VERSION | Module::CREATED_AT | Module::UPDATED_AT),
         unique: id == Module::ID,
         default: None,

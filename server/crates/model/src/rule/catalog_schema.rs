@@ -48,7 +48,9 @@ pub(crate) fn scalar_rule_type(scalar: ScalarType) -> Option<RuleType> {
         ScalarType::Text | ScalarType::Email | ScalarType::Phone | ScalarType::Url | ScalarType::Choice => {
             RuleType::Text
         }
-        ScalarType::Integer | ScalarType::BigInteger | ScalarType::Decimal { .. } => RuleType::Number,
+        ScalarType::Integer | ScalarType::BigInteger | ScalarType::Decimal { .. } | ScalarType::Duration => {
+            RuleType::Number
+        }
         ScalarType::Boolean => RuleType::Boolean,
         ScalarType::Date => RuleType::Date,
         ScalarType::Time => RuleType::Time,

@@ -55,14 +55,16 @@ fn column_type(dialect: Dialect, kind: &FieldKind) -> Option<String> {
         },
         FieldKind::Id | FieldKind::Reference(_) => ("TEXT", "uuid"),
         FieldKind::Integer { big: false, .. } => ("INTEGER", "integer"),
-        FieldKind::Integer { big: true, .. } => ("INTEGER", "bigint"),
+        // Seconds; PostgreSQL's `interval` would take 24 hours and a day for equal and show them differently.
+        FieldKind::Integer { big: true, .. } | FieldKind::Duration => ("INTEGER", "bigint"),
         FieldKind::Boolean => ("BOOLEAN_INTEGER", "boolean"),
         FieldKind::Date => ("TEXT", "date"),
         FieldKind::Time => ("TEXT", "time(0) without time zone"),
         FieldKind::DateTime => ("TEXT", "timestamp(3) with time zone"),
         FieldKind::MultiChoice { .. } => ("TEXT", "text[]"),
         FieldKind::Json { .. } => ("TEXT", "json"),
-        FieldKind::Formula(_) | FieldKind::Rollup(_) => return None,
+        // The parts of a group are fields with columns of their own.
+        FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) => return None,
     };
     Some(match dialect {
         Dialect::Sqlite => sqlite.to_owned(),

@@ -7,6 +7,8 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
 
+use super::json_functions;
+
 /// Longest decimal text that is read; a formula's intermediate result may be longer than any stored value.
 const DECIMAL_LENGTH_MAX: usize = 4_096;
 
@@ -53,6 +55,7 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
         };
         Ok(Some(number.to_fixed(digits)))
     })?;
+    json_functions::register(connection, flags())?;
     connection.create_aggregate_function("cardine_sum", 1, flags(), Sum)?;
     connection.create_collation("cardine_decimal", Decimal::compare_text)
 }

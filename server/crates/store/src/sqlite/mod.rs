@@ -6,6 +6,7 @@ mod encode;
 mod error;
 mod functions;
 mod index_name;
+mod json_functions;
 mod lock;
 mod readers;
 mod thread;

@@ -15,12 +15,13 @@ use crate::{Decimal, Value};
 const ROUND_DIGITS_MAX: i64 = 20;
 
 /// Each function's name and how it is written.
-pub(in crate::rule) const USAGES: [(&str, &str); 15] = [
+pub(in crate::rule) const USAGES: [(&str, &str); 16] = [
     ("abs", "abs(x)"),
     ("coalesce", "coalesce(a, b)"),
     ("contains", "text.contains(x)"),
     ("date", "date(\"2026-01-31\")"),
     ("datetime", "datetime(\"2026-01-31T09:30:00Z\")"),
+    ("duration", "duration(\"PT1H30M\")"),
     ("endsWith", "text.endsWith(x)"),
     ("has", "list.has(x)"),
     ("max", "max(a, b)"),
@@ -40,7 +41,7 @@ impl Checker<'_> {
         match (name, call.target.as_deref(), arguments) {
             ("now", None, []) => self.typed(Expr::Now, RuleType::DateTime, position),
             ("today", None, []) => self.typed(Expr::Today, RuleType::Date, position),
-            ("date" | "datetime" | "time", None, [text]) => self.instant(name, text),
+            ("date" | "datetime" | "duration" | "time", None, [text]) => self.instant(name, text),
             ("round", None, [number, digits]) => self.round(number, digits, position),
             ("abs", None, [number]) => {
                 let number = self.operand(number, RuleType::Number, "`abs`")?;
@@ -83,7 +84,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A literal date, time or both: checked now, so that no rule fails over it later.
+    /// A literal date, time, both, or length of time: checked now, so that no rule fails over it later.
     fn instant(&mut self, name: &str, text: &Expression) -> Checked {
         let typed = self.expression(text)?;
         let Expr::Literal(Value::Text(text)) = &typed.expr else {
@@ -93,10 +94,17 @@ impl Checker<'_> {
         let (value, ty, form) = match name {
             "date" => (date(text).map(Value::Date), RuleType::Date, "2026-01-31"),
             "time" => (time(text).map(Value::Time), RuleType::Time, "09:30:00"),
+            "duration" => {
+                let seconds = crate::duration::parse(text).ok();
+                (seconds.map(|seconds| Value::Decimal(Decimal::from_i64(seconds))), RuleType::Number, "PT1H30M")
+            }
             _ => (datetime(text).map(Value::DateTime), RuleType::DateTime, "2026-01-31T09:30:00Z"),
         };
         match value {
             Some(value) => self.typed(Expr::Literal(value), ty, typed.position),
+            None if name == "duration" => {
+                self.fail(typed.position, format!("\"{text}\" is not a duration; it is written as in \"{form}\""))
+            }
             None => self.fail(typed.position, format!("\"{text}\" is not {ty}; it is written as in \"{form}\"")),
         }
     }

@@ -48,6 +48,7 @@ impl Checker<'_> {
     fn field(&mut self, root: Root, segments: &[Segment]) -> Checked {
         let mut module = self.context.module;
         let mut hops = Vec::new();
+        let segments = &self.joined(module, segments);
         for (index, segment) in segments.iter().enumerate() {
             let Some(field) = self.schema.field(module, &segment.name) else {
                 return self.unknown_field(module, segment);
@@ -82,8 +83,39 @@ impl Checker<'_> {
         unreachable!("the last name of a path returns")
     }
 
+    /// The names, with those of a field and of its part put together: `account.billingAddress.city` has two.
+    fn joined(&self, mut module: ModuleId, segments: &[Segment]) -> Vec<Segment> {
+        let mut joined: Vec<Segment> = Vec::with_capacity(segments.len());
+        let mut rest = segments.iter().peekable();
+        while let Some(Segment { name, position }) = rest.next() {
+            let part = rest.peek().map(|part| format!("{name}.{}", part.name));
+            match part.filter(|part| self.schema.field(module, part).is_some()) {
+                Some(part) => {
+                    rest.next();
+                    joined.push(Segment { name: part, position: *position });
+                }
+                None => joined.push(Segment { name: name.clone(), position: *position }),
+            }
+            let last = joined.last().and_then(|last| self.schema.field(module, &last.name));
+            if let Some([target]) = last.as_ref().map(|field| field.targets.as_slice()) {
+                module = *target;
+            }
+        }
+        joined
+    }
+
     fn unknown_field(&mut self, module: ModuleId, segment: &Segment) -> Checked {
         let names = self.schema.field_names(module);
+        let parts: Vec<&str> =
+            names.iter().filter_map(|name| name.strip_prefix(&segment.name)?.strip_prefix('.')).collect();
+        if let Some(first) = parts.first() {
+            let message = format!(
+                "`{0}` has several values, so one of its parts must be named, as in `{0}.{first}`; they are {1}",
+                segment.name,
+                parts.join(", ")
+            );
+            return self.fail(segment.position, message);
+        }
         let hint = did_you_mean(&segment.name, names.iter().map(String::as_str));
         self.fail(segment.position, format!("there is no field `{}`{hint}", segment.name))
     }

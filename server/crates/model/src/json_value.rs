@@ -1,0 +1,177 @@
+//! Values inside JSON documents, as filters see them: where they are, and what they compare by.
+//!
+//! Both databases must find and compare alike. PostgreSQL does it by its own operators (`#>` and casts); what stands here is the same
+//! for SQLite and for operands.
+
+use serde_json::{Number, Value as Json};
+
+use crate::text;
+
+/// Most steps of a path.
+const STEPS_MAX: usize = 32;
+
+/// The steps of a path: `$` is the whole document, `.name` and `["any name"]` a member, `[0]` an element of a list.
+/// `None` if it is none.
+pub fn steps(path: &str) -> Option<Vec<String>> {
+    let mut rest = path.strip_prefix('$')?;
+    let mut steps = Vec::new();
+    while !rest.is_empty() {
+        let (step, behind) = if let Some(name) = rest.strip_prefix('.') {
+            name.split_at(name.find(['.', '[']).unwrap_or(name.len()))
+        } else if let Some(quoted) = rest.strip_prefix("[\"") {
+            let (name, behind) = quoted.split_once("\"]")?;
+            (name, behind)
+        } else {
+            let (index, behind) = rest.strip_prefix('[')?.split_once(']')?;
+            index.bytes().all(|byte| byte.is_ascii_digit()).then_some((index, behind))?
+        };
+        // PostgreSQL reads a number with a sign as an index, too, and counts a negative one from the end.
+        let is_signed_index = step.trim_start().starts_with(['-', '+']) && step.trim_start().parse::<i64>().is_ok();
+        if step.is_empty() || is_signed_index || step.starts_with(char::is_whitespace) || step.contains(['"', '\0']) {
+            return None;
+        }
+        steps.push(step.to_owned());
+        rest = behind;
+    }
+    (steps.len() <= STEPS_MAX).then_some(steps)
+}
+
+/// What stands at the end of `steps`; a step of digits is an index in a list and a name in an object.
+pub fn at<'j>(document: &'j Json, steps: &[String]) -> Option<&'j Json> {
+    steps.iter().try_fold(document, |value, step| match value {
+        Json::Object(members) => members.get(step),
+        Json::Array(elements) => elements.get(step.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// What a value is equal by: text without regard to case, numbers by value, and no number equals a text. `None` for null.
+pub fn key(value: &Json) -> Option<String> {
+    Some(match value {
+        Json::Null => return None,
+        Json::Bool(truth) => format!("b{truth}"),
+        Json::Number(number) => format!("n{}", plain(number)),
+        Json::String(text) => format!("s{}", text::fold(text)),
+        // Lists and objects are not compared: they are there, and equal to no operand.
+        Json::Array(_) | Json::Object(_) => "o".to_owned(),
+    })
+}
+
+/// A number in plain digits; `None` for what is none.
+pub fn number(value: &Json) -> Option<String> {
+    match value {
+        Json::Number(number) => Some(plain(number)),
+        _ => None,
+    }
+}
+
+/// The number without exponent, and without zeros that mean nothing.
+fn plain(number: &Number) -> String {
+    let text = number.to_string();
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));
+    let exponent: i64 = exponent.parse().unwrap_or(0);
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut digits = [whole, fraction].concat();
+    // Where the point stands among the digits; a JSON number of 64 bits has an exponent of at most a few hundred.
+    let mut point = i64::try_from(whole.len()).unwrap_or(0) + exponent;
+    if point <= 0 {
+        digits.insert_str(0, &"0".repeat(usize::try_from(1 - point).unwrap_or(0)));
+        point = 1;
+    }
+    let point = usize::try_from(point).unwrap_or(0);
+    if digits.len() < point {
+        digits.push_str(&"0".repeat(point - digits.len()));
+    }
+    let (whole, fraction) = digits.split_at(point);
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    match (whole, fraction) {
+        ("", "") => "0".to_owned(),
+        (whole, "") => format!("{sign}{whole}"),
+        ("", fraction) => format!("{sign}0.{fraction}"),
+        (whole, fraction) => format!("{sign}{whole}.{fraction}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn paths_are_steps_or_refused() {
+        for (path, expected) in [
+            ("$", vec![]),
+            ("$.a", vec!["a"]),
+            ("$.a.b[0].c", vec!["a", "b", "0", "c"]),
+            ("$[\"two words\"].x", vec!["two words", "x"]),
+            ("$[12]", vec!["12"]),
+            ("$.è-1", vec!["è-1"]),
+        ] {
+            assert_eq!(steps(path), Some(expected.into_iter().map(str::to_owned).collect()), "{path}");
+        }
+        let deep = format!("${}", ".a".repeat(33));
+        for path in [
+            "",
+            "a",
+            "$a",
+            "$.",
+            "$..a",
+            "$[",
+            "$[]",
+            "$[a]",
+            "$[-1]",
+            "$.-1",
+            "$[\"a]",
+            "$[\"\"]",
+            "$[\" 1\"]",
+            "$[\"+1\"]",
+            &deep,
+        ] {
+            assert_eq!(steps(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn values_are_found_by_name_and_index() {
+        let document = json!({"a": [{"b": 1}, "x"], "0": "zero"});
+        let found = |path: &str| at(&document, &steps(path).unwrap()).cloned();
+        assert_eq!(found("$"), Some(document.clone()));
+        assert_eq!(found("$.a[0].b"), Some(json!(1)));
+        assert_eq!(found("$[0]"), Some(json!("zero")));
+        assert_eq!(found("$.a[2]"), None);
+        assert_eq!(found("$.a.b"), None);
+        assert_eq!(found("$.a[1].b"), None);
+    }
+
+    #[test]
+    fn numbers_are_plain() {
+        for (given, expected) in [
+            ("0", "0"),
+            ("-0.0", "0"),
+            ("1.50", "1.5"),
+            ("100", "100"),
+            ("1e3", "1000"),
+            ("-1.25e-3", "-0.00125"),
+            ("1e-7", "0.0000001"),
+            ("12.5e1", "125"),
+            ("18446744073709551615", "18446744073709551615"),
+        ] {
+            assert_eq!(number(&serde_json::from_str(given).unwrap()).as_deref(), Some(expected), "{given}");
+        }
+        assert_eq!(number(&json!(1e300)).unwrap(), format!("1{}", "0".repeat(300)));
+        assert_eq!(number(&json!("1")), None);
+    }
+
+    #[test]
+    fn keys_tell_types_apart() {
+        let keys = [json!(1), json!("1"), json!(true), json!("true"), json!([1]), json!("")].map(|value| key(&value));
+        for (position, one) in keys.iter().enumerate() {
+            assert!(keys.iter().skip(position + 1).all(|other| other != one), "{one:?}");
+        }
+        assert_eq!(key(&json!("STRASSE")), key(&json!("straße")));
+        assert_eq!(key(&json!(1.0)), key(&json!(1)));
+        assert_eq!(key(&Json::Null), None);
+    }
+}
