@@ -45,7 +45,7 @@ async fn create(client: &Client, data: Value) -> Answer {
 
 fn issues(answer: &Answer) -> Vec<String> {
     let issues = answer.errors()[0]["extensions"]["issues"].as_array().expect("issues").clone();
-    issues.iter().map(|issue| format!("{} {}", issue["path"], issue["rule"])).collect()
+    issues.iter().map(|issue| format!("{} {}", issue["path"], issue["rule"].as_str().expect("a rule"))).collect()
 }
 
 on_both_databases! {
@@ -334,5 +334,79 @@ on_both_databases! {
         let unknown = admin.admin_query_with(
             "mutation { setAccess(role: \"reader\", module: \"Place\", fields: {\"billing.city\": \"READ\"}) { name } }", json!({})).await;
         assert!(!unknown.errors().is_empty(), "{unknown}");
+    }
+
+    async fn a_reference_to_several_modules_is_asked_for_by_module(server: Server) {
+        let admin = server.admin().await;
+        for (name, plural) in [("Plant", "Plants"), ("Animal", "Animals")] {
+            let fields = json!([{"name": "title", "type": "text"}, {"name": "weight", "type": "integer"}]);
+            admin.create_module(json!({"name": name, "plural": plural, "fields": fields})).await.ok();
+        }
+        let fields = json!([
+            {"name": "text", "type": "text"},
+            {"name": "subject", "type": "reference", "to": ["Plant", "Animal"], "inverse": "labels"},
+            {"name": "anything", "type": "reference", "to": "*", "inverse": "remarks"}
+        ]);
+        admin.create_module(json!({"name": "Label", "plural": "Labels", "fields": fields})).await.ok();
+        let plant = admin.create("Plant", json!({"title": "Fern", "weight": 1})).await;
+        let animal = admin.create("Animal", json!({"title": "Fox", "weight": 7})).await;
+        for (text, subject) in [("a", json!(plant)), ("b", json!(animal)), ("c", json!(animal)), ("d", json!(null))] {
+            admin.create("Label", json!({"text": text, "subjectId": subject, "anythingId": subject})).await;
+        }
+        let labels = |filter: &str| {
+            let text = format!("{{ labels(filter: {filter}, orderBy: [{{text: ASC}}]) {{ nodes {{ text }} }} }}");
+            let admin = admin.clone();
+            async move {
+                let answer = admin.query(&text).await;
+                let nodes = answer.ok()["labels"]["nodes"].as_array().expect("nodes").clone();
+                nodes.iter().map(|node| node["text"].as_str().expect("text").to_owned()).collect::<String>()
+            }
+        };
+        for (filter, expected) in [
+            ("{subject: {plant: {}}}".to_owned(), "a"),
+            ("{subject: {animal: {}}}".to_owned(), "bc"),
+            ("{subject: {animal: {weight: {gt: 5}}}}".to_owned(), "bc"),
+            ("{subject: {animal: {weight: {gt: 9}}}}".to_owned(), ""),
+            ("{or: [{subject: {plant: {title: {eq: \"FERN\"}}}}, {subject: {isNull: true}}]}".to_owned(), "ad"),
+            // What is known to be of another module is not one of these: not unknown, but false.
+            ("{not: {subject: {plant: {weight: {eq: 1}}}}}".to_owned(), "bcd"),
+            ("{subject: {plant: {}, animal: {}}}".to_owned(), ""),
+            ("{subject: {isNull: false}}".to_owned(), "abc"),
+            (format!("{{subjectId: {{in: [\"{plant}\"]}}}}"), "a"),
+            ("{anything: {animal: {labels: {some: {text: {eq: \"b\"}}}}}}".to_owned(), "bc"),
+        ] {
+            assert_eq!(labels(&filter).await, expected, "{filter}");
+        }
+        let answer = admin
+            .query("{ labels(orderBy: [{text: ASC}], first: 2) { nodes { subject { __typename ... on Plant { title } ... on Animal { name: title weight } } } } \
+                    animals { nodes { labels(orderBy: [{text: DESC}], first: 1) { totalCount nodes { text } } remarks { totalCount } } } \
+                    plants(filter: {labels: {some: {text: {eq: \"a\"}}}}) { totalCount } }")
+            .await;
+        assert_eq!(
+            answer.ok(),
+            &json!({
+                "labels": {"nodes": [{"subject": {"__typename": "Plant", "title": "Fern"}}, {"subject": {"__typename": "Animal", "name": "Fox", "weight": 7}}]},
+                "animals": {"nodes": [{"labels": {"totalCount": 2, "nodes": [{"text": "c"}]}, "remarks": {"totalCount": 2}}]},
+                "plants": {"totalCount": 1}
+            })
+        );
+        let refused = admin.query("{ labels(orderBy: [{subject: {plant: {title: ASC}}}]) { nodes { text } } }").await;
+        assert!(refused.errors()[0]["message"].as_str().expect("a message").contains("\"subject\" is not defined by type \"LabelOrderBy\""), "{refused}");
+        let owners = admin.query("{ labels(filter: {owner: {user: {}}}) { totalCount } none: labels(filter: {owner: {group: {}}}) { totalCount } }").await;
+        assert_eq!(owners.ok(), &json!({"labels": {"totalCount": 4}, "none": {"totalCount": 0}}));
+
+        // For whom one of the modules does not exist, its records are no subjects, and its filter is no field.
+        admin.create_role("botanist", None).await;
+        let rights = json!({"read": true, "fields": {"*": "READ"}});
+        for module in ["Label", "Plant"] {
+            admin.set_access("botanist", module, rights.clone()).await;
+        }
+        let everything = json!({"name": "Board", "plural": "Boards", "sharing": "PUBLIC_READ", "fields": [{"name": "x", "type": "text"}]});
+        admin.create_module(everything).await.ok();
+        let botanist = server.create_user_with_role("botanist").await;
+        let hidden = botanist.query("{ labels(filter: {subject: {animal: {}}}) { totalCount } }").await;
+        assert!(hidden.errors()[0]["message"].as_str().expect("a message").contains("\"animal\" is not defined by type \"LabelSubjectFilter\""), "{hidden}");
+        let types = botanist.query("{ __type(name: \"LabelSubjectFilter\") { inputFields { name } } }").await;
+        assert_eq!(types.ok()["__type"]["inputFields"], json!([{"name": "plant"}, {"name": "isNull"}]));
     }
 }

@@ -1,11 +1,12 @@
 //! Filters: conditions on values, on the records that references lead to, and on related records.
 
-use cardine_model::catalog::{FieldId, FieldPath, Hop, ModuleId, RelationId};
+use cardine_model::catalog::{FieldId, FieldPath, Hop, Module, ModuleId, RelationId};
 use cardine_model::{Issue, PathSegment, ScalarType, Value, json_value};
 use cardine_query::{CompareOp, Filter, Quantifier};
 
 use super::Compiler;
 use super::list::ListBuilder;
+use super::record::unvalidated;
 use crate::coerce::Input;
 use crate::error::Error;
 use crate::schema::{InputTarget, InputValue, JSON_PLACE};
@@ -65,9 +66,53 @@ impl<'a> Compiler<'a> {
                 list.joins(&hops)?;
                 self.filter(list, &hops, target, value, level + 1, path)
             }
+            Some(InputTarget::Union(reference)) => self.union_filter(list, at, reference, value, level + 1, path),
             Some(InputTarget::Relation(relation)) => self.related(list, at, module, relation, value, level + 1, path),
+            // Targets stand in a filter of their reference alone.
+            Some(InputTarget::Target(_)) => Err(unvalidated()),
             Some(InputTarget::Logic) | None => self.logic(list, at, module, &field.name, value, level, path),
         }
+    }
+
+    /// Conditions on the record of a reference to several modules: it is of that module, and meets the filter.
+    #[expect(clippy::too_many_arguments, reason = "the recursion's place: list, record, level and path")]
+    fn union_filter(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        at: &[Hop],
+        reference: FieldId,
+        value: &Input,
+        level: usize,
+        path: &mut Path,
+    ) -> Result<Filter, Error> {
+        list.check_level(level)?;
+        list.joins(at)?;
+        let mut parts = Vec::with_capacity(value.fields().len());
+        for (field, value) in value.fields() {
+            list.condition()?;
+            path.push(field.name.as_str().into());
+            if *value == Input::Null {
+                return Err(null_refused(path));
+            }
+            parts.push(match (field.target, value) {
+                (Some(InputTarget::Target(target)), filter) => {
+                    let mut hops = at.to_vec();
+                    hops.push(Hop { field: reference, target });
+                    list.joins(&hops)?;
+                    let is_such =
+                        Filter::IsNull { path: FieldPath { hops: hops.clone(), field: Module::ID }, negated: true };
+                    // Of another module's record it is known that it is none of these: false, not unknown.
+                    Filter::All(vec![is_such, self.filter(list, &hops, target, filter, level, path)?])
+                }
+                (_, Input::Value(Value::Boolean(is_null))) => {
+                    let path = FieldPath { hops: at.to_vec(), field: reference };
+                    Filter::IsNull { path, negated: !is_null }
+                }
+                _ => return Err(unvalidated()),
+            });
+            path.pop();
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::All(parts) })
     }
 
     /// Conditions on the parts of an address or place.

@@ -2,6 +2,7 @@
 
 use cardine_model::FieldKind;
 use cardine_model::catalog::{Field, FieldId, ModuleId, Relation};
+use cardine_model::name::lower_first;
 
 use super::group::group_input;
 use super::record::ID_SUFFIX;
@@ -20,7 +21,7 @@ impl Schema<'_> {
         let mut fields: Vec<InputValue> = LOGIC.iter().map(|name| logic(module, name)).collect();
         for field in self.readable_fields(module) {
             if field.reference().is_some() {
-                fields.extend(self.reference_filter(field));
+                fields.extend(self.reference_filter(module, field));
                 fields.push(reference_id_filter(field));
             } else {
                 fields.extend(self.value_filter_field(module, field));
@@ -37,7 +38,7 @@ impl Schema<'_> {
         let definition = self.catalog.module(module);
         if let Some(field) = definition.field_named(name).filter(|field| self.rights.can_read(module, field.id)) {
             return match field.reference() {
-                Some(_) => self.reference_filter(field),
+                Some(_) => self.reference_filter(module, field),
                 None => self.value_filter_field(module, field),
             };
         }
@@ -68,11 +69,27 @@ impl Schema<'_> {
         Some(describe(InputValue::targeting(&field.name, ty, InputTarget::Value(field.id)), field))
     }
 
-    /// Only a reference with one target nests a filter: with several it would not be clear whose fields are meant.
-    fn reference_filter(&self, field: &Field) -> Option<InputValue> {
-        let [target] = field.reference()?.targets.as_slice() else { return None };
+    /// A reference with several targets nests a filter for each, as otherwise it would not be clear whose fields are meant.
+    fn reference_filter(&self, module: ModuleId, field: &Field) -> Option<InputValue> {
+        let [target] = field.reference()?.targets.as_slice() else {
+            let TypeKey::Union(module, id) = self.union_of(module, field.id) else { return None };
+            let ty = TypeRef::named(TypeKey::UnionFilter(module, id));
+            return Some(describe(InputValue::targeting(&field.name, ty, InputTarget::Union(field.id)), field));
+        };
         let ty = TypeRef::named(TypeKey::Filter(*target));
         Some(describe(InputValue::targeting(&field.name, ty, InputTarget::Reference(field.id)), field))
+    }
+
+    /// `TaskParentFilter`: a filter for each module that the reference may lead to.
+    pub(super) fn union_filter_fields(&self, module: ModuleId, field: FieldId) -> Vec<InputValue> {
+        let field = self.catalog.field(module, field);
+        let target = |target: ModuleId| {
+            let name = lower_first(&self.catalog.module(target).name);
+            let value =
+                InputValue::targeting(&name, TypeRef::named(TypeKey::Filter(target)), InputTarget::Target(target));
+            value.described(Some("It is one of these, and meets this.".to_owned()))
+        };
+        self.rights.readable_targets(field).map(target).chain([is_null()]).collect()
     }
 
     pub(super) fn list_filter_fields(&self, module: ModuleId) -> Vec<InputValue> {

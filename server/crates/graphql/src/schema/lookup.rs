@@ -29,6 +29,7 @@ impl Schema<'_> {
             | TypeKey::GroupFilter(_)
             | TypeKey::GroupOrderBy(_)
             | TypeKey::GroupInput(_)
+            | TypeKey::UnionFilter(..)
             | TypeKey::ScalarFilter(_) => Kind::InputObject,
             TypeKey::Union(..) => Kind::Union,
             TypeKey::Introspection(position) => introspection_types::kind(position),
@@ -73,6 +74,7 @@ impl Schema<'_> {
             TypeKey::ListFilter(module) => self.list_filter_fields(module),
             TypeKey::ScalarFilter(scalar) => self.scalar_filter_fields(scalar),
             TypeKey::ChoiceFilter(module, field) => self.choice_filter_fields(module, field),
+            TypeKey::UnionFilter(module, field) => self.union_filter_fields(module, field),
             TypeKey::OrderBy(module) => self.order_fields(module),
             TypeKey::GroupFilter(shape) => self.group_filter_fields(shape),
             TypeKey::GroupOrderBy(shape) => self.group_order_fields(shape),
@@ -209,6 +211,9 @@ impl Schema<'_> {
             TypeKey::Scalar(scalar) => return scalar_description(scalar).map(str::to_owned),
             TypeKey::ScalarFilter(_) | TypeKey::ChoiceFilter(..) => {
                 "All operators that are given must hold; none but `isNull` matches an absent value.".to_owned()
+            }
+            TypeKey::UnionFilter(..) => {
+                "What the reference leads to: all conditions must hold, so at most one module's can.".to_owned()
             }
             TypeKey::Union(..) => "What the reference may lead to.".to_owned(),
             TypeKey::Introspection(_) => return None,

@@ -88,6 +88,8 @@ pub enum TypeKey {
     /// Union of a reference's targets: `TaskParent`; `Owner` for the system field of every module, always by the key that
     /// [`Schema::union_of`] gives, so that equal types have equal keys.
     Union(ModuleId, FieldId),
+    /// Filter of such a reference: `TaskParentFilter`, `OwnerFilter`; by the same key as the union.
+    UnionFilter(ModuleId, FieldId),
     /// A type of the introspection system, by its position in the introspection module's list (`__Schema`, `__Type`, …).
     Introspection(u8),
 }
@@ -202,6 +204,10 @@ pub enum InputTarget {
     ReferenceId(FieldId),
     /// The record that a reference with one target leads to (`account: AccountFilter`).
     Reference(FieldId),
+    /// The record that a reference with several targets leads to (`parent: TaskParentFilter`).
+    Union(FieldId),
+    /// In a filter of such a reference: the record, if it is one of this module.
+    Target(ModuleId),
     /// Related records (`contacts: ContactListFilter`).
     Relation(RelationId),
     /// `and`, `or`, `not` of a filter.

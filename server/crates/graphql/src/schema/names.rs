@@ -95,6 +95,8 @@ impl<'a> Schema<'a> {
             TypeKey::GroupInput(shape) => Cow::Owned(format!("{}Input", type_name(shape))),
             TypeKey::Union(_, Module::OWNER) => "Owner".into(),
             TypeKey::Union(id, field) => Cow::Owned(self.field_type_name(id, field)),
+            TypeKey::UnionFilter(_, Module::OWNER) => "OwnerFilter".into(),
+            TypeKey::UnionFilter(id, field) => Cow::Owned(format!("{}Filter", self.field_type_name(id, field))),
             TypeKey::Introspection(position) => introspection_types::name(position).into(),
         }
     }
@@ -138,7 +140,10 @@ impl<'a> Schema<'a> {
             }
         }
         let (module, field) = find(name.strip_suffix("Filter")?)?;
-        field.options().map(|_| TypeKey::ChoiceFilter(module, field.id))
+        if field.options().is_some() {
+            return Some(TypeKey::ChoiceFilter(module, field.id));
+        }
+        (field.id != Module::OWNER && self.is_union(module, field.id)).then_some(TypeKey::UnionFilter(module, field.id))
     }
 
     fn field_type_name(&self, module: ModuleId, field: FieldId) -> String {
@@ -179,6 +184,7 @@ fn builtin(name: &str) -> Option<TypeKey> {
         "SortOrder" => TypeKey::SortOrder,
         "Deleted" => TypeKey::Deleted,
         "Owner" => TypeKey::Union(ModuleId(0), Module::OWNER),
+        "OwnerFilter" => TypeKey::UnionFilter(ModuleId(0), Module::OWNER),
         _ => {
             let scalar = |name: &str| SCALARS.into_iter().find(|scalar| scalar.name() == name);
             return scalar(name)

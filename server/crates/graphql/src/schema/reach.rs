@@ -90,10 +90,10 @@ impl Schema<'_> {
             TypeKey::GroupInput(shape) => self.uses_group(shape, |schema, module, field| {
                 schema.rights.can_write(module, field.id) && (schema.may_create(module) || schema.may_update(module))
             }),
-            TypeKey::Union(_, Module::OWNER) => {
+            TypeKey::Union(_, Module::OWNER) | TypeKey::UnionFilter(_, Module::OWNER) => {
                 self.catalog.modules.iter().any(|module| self.rights.can_read(module.id, Module::OWNER))
             }
-            TypeKey::Union(module, field) => self.rights.can_read(module, field),
+            TypeKey::Union(module, field) | TypeKey::UnionFilter(module, field) => self.rights.can_read(module, field),
         }
     }
 
