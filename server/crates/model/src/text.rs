@@ -3,6 +3,7 @@
 //! Text matches if its folded forms are equal; it orders by its folded form without marks, so that È stands beside E.
 
 pub mod postgres;
+pub mod words;
 
 use std::borrow::Cow;
 

@@ -5,7 +5,7 @@ use cardine_model::catalog::{Catalog, FieldPath, Hop, Module, ModuleId, Relation
 
 use crate::list::{Child, Deleted, Filter, List};
 
-/// Something that passed the gate. Only [`authorise`] makes one:
+/// Something that passed a gate of this crate: nothing else makes one.
 ///
 /// ```compile_fail,E0423
 /// fn forge(list: cardine_query::List) -> cardine_query::Authorised<cardine_query::List> {
@@ -27,6 +27,11 @@ use crate::list::{Child, Deleted, Filter, List};
 pub struct Authorised<T>(T);
 
 impl<T> Authorised<T> {
+    /// For the gates of this crate alone.
+    pub(crate) fn passed(question: T) -> Self {
+        Self(question)
+    }
+
     /// What passed.
     pub fn get(&self) -> &T {
         &self.0

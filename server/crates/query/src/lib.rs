@@ -5,6 +5,8 @@
 
 mod authorise;
 mod list;
+mod search;
 
 pub use authorise::{Authorised, Denied, authorise};
 pub use list::{Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Take};
+pub use search::{Search, SearchPlace, SearchedModule, authorise_search};

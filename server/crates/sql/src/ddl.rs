@@ -7,6 +7,7 @@
 mod columns;
 mod indexes;
 pub mod records;
+pub(crate) mod search;
 #[cfg(test)]
 mod tests;
 
@@ -14,22 +15,29 @@ use cardine_model::catalog::{Catalog, Module};
 
 pub use columns::{TableColumn, table_columns};
 pub use indexes::{index_names, unique_index_fields};
+pub use search::search_trigger_names;
 
 use crate::ident::quote;
 use crate::statement::Dialect;
 use columns::{column_definition, field_columns};
 use indexes::{Index, indexes_of};
 
-/// The statements that bring the tables of `old` (none on first start) to `new`, in the order in which they must run: new
-/// tables, then new columns, then indexes.
+/// The statements that bring the tables of `old` (none on first start) to `new`, in the order in which they must run: what
+/// the search does not read any more goes; then new tables, new columns, indexes, and what the search reads from now on.
 ///
 /// Modules and fields are told apart by name. A field that is in both must be stored alike; the caller refuses other changes.
 pub fn difference(dialect: Dialect, old: Option<&Catalog>, new: &Catalog) -> Vec<String> {
+    let mut removed = Vec::new();
     let mut tables = Vec::new();
     let mut columns = Vec::new();
     let mut indexes = Vec::new();
+    let mut searches = Vec::new();
     for module in new.modules.iter().filter(|module| !module.platform) {
-        match old.and_then(|old| old.module_by_name(&module.name)) {
+        let before = old.and_then(|old| old.module_by_name(&module.name));
+        let (mut old_search, mut new_search) = search::changes(dialect, before, Some(module));
+        removed.append(&mut old_search);
+        searches.append(&mut new_search);
+        match before {
             None => {
                 tables.push(create_table(dialect, module));
                 indexes.extend(indexes_of(dialect, module).iter().map(|index| index.create(module)));
@@ -40,7 +48,12 @@ pub fn difference(dialect: Dialect, old: Option<&Catalog>, new: &Catalog) -> Vec
             }
         }
     }
-    [tables, columns, indexes].concat()
+    for module in old.into_iter().flat_map(|old| &old.modules).filter(|module| !module.platform) {
+        if new.module_by_name(&module.name).is_none() {
+            removed.append(&mut search::changes(dialect, Some(module), None).0);
+        }
+    }
+    [removed, tables, columns, indexes, searches].concat()
 }
 
 /// The statement that makes a module's table. On SQLite it is an ordinary one with a rowid, by which nested lists pick rows.

@@ -9,10 +9,12 @@ mod filter_json;
 pub mod ident;
 mod list;
 mod locate;
+mod search;
 mod statement;
 pub mod write;
 mod writer;
 
 pub use list::{Found, ListStatements, render_list};
 pub use locate::locate_records;
+pub use search::{SEARCH_SCORE_MAX, SearchStatements, render_search};
 pub use statement::{ColumnType, Dialect, Param, Statement, Transform};

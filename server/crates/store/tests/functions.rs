@@ -120,3 +120,37 @@ async fn functions_may_stand_in_indexes_and_are_used_from_them() {
         assert_eq!(rows.unwrap().cell(0, 0), Cell::Text("Straße"));
     }
 }
+
+#[tokio::test]
+async fn texts_have_the_same_words_on_both_databases() {
+    let Some(postgres) = databases::postgres().await else { return };
+    let sqlite = databases::sqlite().await;
+    postgres.ddl(&cardine_model::text::postgres::postgres_functions()).await;
+    // Beyond these, a decomposition may be newer than the server.
+    let mut texts = samples(r"[\u{20}-\u{d7ff}\u{e000}-\u{fffd}]{0,30}");
+    texts.extend(samples(r"[a-zA-Zàèéìòùßİ’'.,@+() \n\t0-9-]{0,40}"));
+    texts.extend(["Perché l’Aquila?", "anna@rossi.it", "", "…", "🙂", "\u{37e}\u{387}\u{1fef}"].map(str::to_owned));
+    texts.push("x".repeat(200));
+    texts.push("è ".repeat(30_000));
+    let rows: Vec<_> = texts.into_iter().map(|text| vec![text.replace('\0', ""), String::new()]).collect();
+    load(&sqlite, &rows).await;
+    load(&postgres, &rows).await;
+    let sorted = |rows: RowSet| -> Vec<Vec<String>> {
+        let words = |row| {
+            let Cell::Text(text) = rows.cell(row, 0) else { return Vec::new() };
+            let mut words: Vec<String> = text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+            words.sort_unstable();
+            words.dedup();
+            words
+        };
+        (0..rows.len()).map(words).collect()
+    };
+    let text = [ColumnType::Text];
+    let ours = sorted(sqlite.query("SELECT cardine_words(a) FROM t ORDER BY n", Vec::new(), &text).await.unwrap());
+    let theirs = "SELECT array_to_string(tsvector_to_array(cardine_words(a)), ' ') FROM t ORDER BY n";
+    let theirs = sorted(postgres.query(theirs, Vec::new(), &text).await.unwrap());
+    for (row, (ours, theirs)) in rows.iter().zip(ours.iter().zip(&theirs)) {
+        assert_eq!(ours, theirs, "{:?}", row[0]);
+    }
+    assert!(ours.iter().flatten().count() > 1_000, "the samples have words");
+}

@@ -40,9 +40,15 @@ pub(super) async fn differences(store: &Store, catalog: &Catalog) -> Result<Vec<
             Some(found) => {
                 compare_columns(dialect, module, found, &mut differences);
                 if !module.platform {
-                    let missing = ddl::index_names(dialect, module).into_iter().filter(|name| !indexes.contains(name));
+                    let expected = ddl::index_names(dialect, module).into_iter();
+                    let missing = expected.filter(|name| !indexes.contains(name));
                     differences.extend(
                         missing.map(|name| format!("the index `{name}` of the table `{}` is missing", module.table)),
+                    );
+                    let triggers = ddl::search_trigger_names(dialect, module).into_iter();
+                    let missing = triggers.filter(|name| !indexes.contains(name));
+                    differences.extend(
+                        missing.map(|name| format!("the trigger `{name}` of the table `{}` is missing", module.table)),
                     );
                 }
             }

@@ -2,14 +2,17 @@
 //!
 //! The tables come from this crate, so that only the decomposition for the order depends on the server's version of Unicode.
 
+use super::words::{SEARCHED_LENGTH_MAX, WORD_LENGTH_MAX, separators_of_postgres};
 use super::{FoldTables, fold_tables};
 
 /// Pairs of one `translate`, which compares each character of the text with all of them.
 const PAIRS_MAX: usize = 128;
 
-/// Statements that create `cardine_fold(text)` and `cardine_sort_key(text)`, one after the other.
+/// Statements that create `cardine_fold(text)`, `cardine_sort_key(text)` and `cardine_words(text)`, one after the other. The last
+/// gives the set of a text's words as a `tsvector` ([`super::words`]), made without PostgreSQL's own parser, which cuts by the
+/// server's locale.
 ///
-/// Both are immutable, so that indexes may be built on them, and each stands alone, so that a restored dump builds those
+/// All are immutable, so that indexes may be built on them, and each stands alone, so that a restored dump builds those
 /// indexes whatever the search path is. They are in PL/pgSQL because a function in SQL that cannot be inlined costs twenty
 /// times as much per call. ASCII, most of all text, takes the short way, and other text only the steps that it needs:
 ///
@@ -26,20 +29,31 @@ const PAIRS_MAX: usize = 128;
 /// ```
 pub fn postgres_functions() -> String {
     let steps = folding_steps(&fold_tables());
-    let function = |name: &str, result: &str| {
+    let function = |name: &str, ty: &str, attributes: &str, text: &str, short: &str, result: &str| {
         format!(
-            "CREATE OR REPLACE FUNCTION {name}(text) RETURNS text\n\
-             IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $cardine$\n\
-             DECLARE folded text COLLATE \"C\" := lower($1 COLLATE \"C\");\n\
+            "CREATE OR REPLACE FUNCTION {name}(text) RETURNS {ty}\n\
+             IMMUTABLE STRICT PARALLEL SAFE {attributes}LANGUAGE plpgsql AS $cardine$\n\
+             DECLARE folded text COLLATE \"C\" := lower({text} COLLATE \"C\");\n\
              BEGIN\n\
-             IF octet_length(folded) = length(folded) THEN RETURN folded; END IF;\n\
+             IF octet_length(folded) = length(folded) THEN RETURN {short}; END IF;\n\
              {steps}\
              RETURN {result};\n\
              END $cardine$;\n"
         )
     };
     let key = "regexp_replace(normalize(folded, NFD), '[\\u0300-\\u036F]', '', 'g')";
-    function("cardine_fold", "folded") + &function("cardine_sort_key", key)
+    let beginning = format!("left($1, {SEARCHED_LENGTH_MAX})");
+    let words = |text: &str| {
+        let separators = separators_of_postgres();
+        format!(
+            "array_to_tsvector(ARRAY(SELECT left(word, {WORD_LENGTH_MAX}) \
+             FROM regexp_split_to_table({text}, '{separators}+') AS found(word) WHERE word <> ''))"
+        )
+    };
+    function("cardine_fold", "text", "", "$1", "folded", "folded")
+        + &function("cardine_sort_key", "text", "", "$1", "folded", key)
+        // Told to be dear, so that the planner never calls it for each row where an index has the answer.
+        + &function("cardine_words", "tsvector", "COST 10000 ", &beginning, &words("folded"), &words(key))
 }
 
 /// Statements that fold the variable `folded`, whose ASCII letters are small already.
@@ -79,11 +93,11 @@ mod tests {
     #[test]
     fn every_mapping_is_in_both_functions() {
         let sql = postgres_functions();
-        assert_eq!(sql.matches("CREATE OR REPLACE FUNCTION").count(), 2);
-        assert_eq!(sql.matches(", 'ß', 'ss')").count(), 2);
+        assert_eq!(sql.matches("CREATE OR REPLACE FUNCTION").count(), 3);
+        assert_eq!(sql.matches(", 'ß', 'ss')").count(), 3);
         for character in fold_tables().from.chars() {
             // Once in the test and once in the mapping of each function.
-            assert_eq!(sql.matches(character).count(), 4, "{character}");
+            assert_eq!(sql.matches(character).count(), 6, "{character}");
         }
     }
 }

@@ -6,12 +6,14 @@
 //! - each own reference and the owner, for to-many relations, rollups, deletes and the visibility of private records;
 //! - each field declared `indexed`, and each of the module's `indexes`;
 //! - `createdAt`, which is written once, so that it costs little. `updatedAt`, `createdBy` and `updatedBy` have none by themselves,
-//!   as they would cost every update a write to each; a module may declare them in its `indexes`.
+//!   as they would cost every update a write to each; a module may declare them in its `indexes`;
+//! - on PostgreSQL, the words of each field that the search reads; [`super::search`] tells what SQLite has in their place.
 //!
 //! Keys follow the statements' order: text by its sort key and then itself, `id` last, so that pages are read without sorting.
 
 use cardine_model::catalog::{Field, FieldId, FieldKind, Module, TextFormat};
 
+use super::search::searched_fields;
 use crate::expr::DECIMAL_COLLATION;
 use crate::ident::quote;
 use crate::statement::Dialect;
@@ -35,16 +37,19 @@ pub(super) struct Index {
     /// Its name, in which table and fields stand.
     pub name: String,
     unique: bool,
+    /// `USING …`, if it is not the usual kind.
+    method: &'static str,
     keys: Vec<String>,
 }
 
 impl Index {
     pub(super) fn create(&self, module: &Module) -> String {
         format!(
-            "CREATE {}INDEX {} ON {} ({}) WHERE {} IS NULL",
+            "CREATE {}INDEX {} ON {} {}({}) WHERE {} IS NULL",
             if self.unique { "UNIQUE " } else { "" },
             quote(&self.name),
             quote(&module.table),
+            self.method,
             self.keys.join(", "),
             quote("deleted_at")
         )
@@ -86,7 +91,9 @@ pub(super) fn indexes_of(dialect: Dialect, module: &Module) -> Vec<Index> {
         .map(|field| vec![field.id]);
     let ordered = single.chain(module.indexes.iter().cloned()).map(|fields| ordered(dialect, module, fields));
     let mut indexes: Vec<Index> = Vec::new();
-    for index in uniques.chain(ordered) {
+    let searched =
+        searched_fields(module).filter(|_| dialect == Dialect::Postgres).map(|field| searched(module, field));
+    for index in uniques.chain(ordered).chain(searched) {
         if !indexes.iter().any(|known| known.name == index.name) {
             indexes.push(index);
         }
@@ -105,7 +112,7 @@ fn unique(dialect: Dialect, module: &Module, fields: &[FieldId]) -> Index {
         true => format!("cardine_fold({column})"),
         false => compared(dialect, field, column),
     });
-    Index { name: name(UNIQUE, module, fields), keys: keys.collect(), unique: true }
+    Index { name: name(UNIQUE, module, fields), keys: keys.collect(), method: "", unique: true }
 }
 
 fn ordered(dialect: Dialect, module: &Module, fields: Vec<FieldId>) -> Index {
@@ -123,7 +130,14 @@ fn ordered(dialect: Dialect, module: &Module, fields: Vec<FieldId>) -> Index {
     if !fields.contains(&Module::ID) {
         keys.push(quote("id"));
     }
-    Index { name: name(ORDERED, module, &fields), keys, unique: false }
+    Index { name: name(ORDERED, module, &fields), keys, method: "", unique: false }
+}
+
+/// The words of a searched field, for PostgreSQL.
+fn searched(module: &Module, field: &Field) -> Index {
+    let column = quote(field.column.as_deref().unwrap_or_default());
+    let (name, keys) = (name(SEARCHED, module, &[field.id]), vec![format!("cardine_words({column})")]);
+    Index { name, keys, method: "USING gin ", unique: false }
 }
 
 fn columns<'a>(module: &'a Module, fields: &'a [FieldId]) -> impl Iterator<Item = (&'a Field, String)> {
@@ -158,6 +172,7 @@ fn text_length_max(field: &Field) -> u32 {
 const ORDERED: &str = "_ix";
 const UNIQUE: &str = "_ux";
 const PRIMARY: &str = "_pk";
+const SEARCHED: &str = "_fx";
 
 /// `_ix_sales_order__status__due_date`. Indexes share a name space with tables, of which none of a module begins with `_`; and no
 /// SQL name has two `_` beside each other, so that different tables and columns never give one name. What is too long

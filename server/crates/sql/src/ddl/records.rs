@@ -60,10 +60,12 @@ pub fn select_columns(dialect: Dialect) -> Statement {
     statement(text, 0, vec![ColumnType::Text, ColumnType::Text, ColumnType::Text, ColumnType::Boolean])
 }
 
-/// The indexes of all tables: table, index.
+/// The indexes of all tables, and on SQLite their triggers: table, index.
 pub fn select_indexes(dialect: Dialect) -> Statement {
     let text = match dialect {
-        Dialect::Sqlite => r#"SELECT "tbl_name", "name" FROM sqlite_schema WHERE "type" = 'index' ORDER BY "name""#,
+        Dialect::Sqlite => {
+            r#"SELECT "tbl_name", "name" FROM sqlite_schema WHERE "type" IN ('index', 'trigger') ORDER BY "name""#
+        }
         Dialect::Postgres => {
             r#"SELECT tablename::text, indexname::text FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname"#
         }

@@ -2,7 +2,8 @@
 //!
 //! All are deterministic and innocuous, so they may stand in indexes. rusqlite catches panics before they reach C.
 
-use cardine_model::{Decimal, text};
+use cardine_model::Decimal;
+use cardine_model::text::{self, words};
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
@@ -25,6 +26,7 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
         })
     };
     text_function("cardine_fold", |value| text::fold(value).into_owned())?;
+    text_function("cardine_words", words::words_text)?;
     text_function("cardine_sort_key", |value| text::sort_key(value).into_owned())?;
 
     let binary = |name: &str, function: fn(&Decimal, &Decimal) -> Option<Decimal>| {

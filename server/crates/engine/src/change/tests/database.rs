@@ -55,7 +55,12 @@ impl Database {
 
     /// An engine with the built-in modules and without users.
     pub async fn engine(&self) -> Engine {
-        let catalog = Arc::new(bootstrap(&self.store).await.unwrap());
+        self.engine_with(bootstrap(&self.store).await.unwrap())
+    }
+
+    /// An engine with this catalog, whatever the database says.
+    pub fn engine_with(&self, catalog: Catalog) -> Engine {
+        let catalog = Arc::new(catalog);
         let access = Arc::new(AccessState::default());
         let snapshot = ArcSwap::from_pointee(Snapshot { catalog, access, matcher: Arc::new(NoRuns) });
         let changing = tokio::sync::Mutex::new(());

@@ -5,5 +5,6 @@ mod flow;
 mod indexes;
 mod live;
 mod names;
+mod search;
 mod start;
 mod tables;
