@@ -70,6 +70,19 @@ on_both_databases! {
                 format!("{{ people(filter: {{reports: {{some: {{{field}: {{gt: \"1\"}}}}}}}}) {{ totalCount }} }}"),
                 format!("{{ people(orderBy: [{{{field}: DESC}}]) {{ totalCount }} }}"),
                 format!("{{ people(orderBy: [{{manager: {{{field}: DESC}}}}]) {{ totalCount }} }}"),
+                format!("{{ people {{ aggregate {{ sum {{ {field} }} }} }} }}"),
+                format!("{{ people {{ aggregate {{ avg {{ {field} }} }} }} }}"),
+                format!("{{ people {{ aggregate {{ min {{ x: {field} }} max {{ {field} }} }} }} }}"),
+                format!("{{ people {{ nodes {{ reports {{ aggregate {{ countDistinct {{ {field} }} }} }} }} }} }}"),
+                format!("{{ personGroups(groupBy: [{{{field}: true}}]) {{ count }} }}"),
+                format!("{{ personGroups(groupBy: [{{manager: {{{field}: true}}}}]) {{ count }} }}"),
+                format!("{{ personGroups(groupBy: [{{title: true}}]) {{ key {{ {field} }} }} }}"),
+                format!("{{ personGroups(groupBy: [{{title: true}}]) {{ key {{ manager {{ {field} }} }} }} }}"),
+                format!("{{ personGroups(groupBy: [{{title: true}}]) {{ sum {{ {field} }} }} }}"),
+                format!("{{ personGroups(groupBy: [{{title: true}}], having: {{sum: {{{field}: {{gt: \"1\"}}}}}}) {{ count }} }}"),
+                format!("{{ personGroups(groupBy: [{{title: true}}], having: {{max: {{{field}: {{gt: \"1\"}}}}}}) {{ count }} }}"),
+                format!("{{ personGroups(groupBy: [{{title: true}}], orderBy: [{{avg: {{{field}: DESC}}}}]) {{ count }} }}"),
+                format!("{{ personGroups(groupBy: [{{title: true}}], orderBy: [{{key: {{{field}: DESC}}}}]) {{ count }} }}"),
                 format!("mutation {{ createPerson(data: {{title: \"x\", {field}: \"1\"}}) {{ id }} }}"),
                 format!("mutation {{ updatePerson(id: \"{own}\", data: {{{field}: \"1\"}}) {{ id }} }}"),
                 format!("mutation {{ updatePerson(id: \"{own}\", data: {{title: \"y\"}}) {{ {field} }} }}"),
@@ -94,7 +107,10 @@ on_both_databases! {
         let clerk = server.create_user_with_role("clerk").await;
         let text = "{ object: __type(name: \"Person\") { fields { name } } filter: __type(name: \"PersonFilter\") { inputFields { name } }
             order: __type(name: \"PersonOrderBy\") { inputFields { name } } create: __type(name: \"PersonCreate\") { inputFields { name } }
-            update: __type(name: \"PersonUpdate\") { inputFields { name } } }";
+            update: __type(name: \"PersonUpdate\") { inputFields { name } }
+            sum: __type(name: \"PersonSum\") { fields { name } } min: __type(name: \"PersonMin\") { fields { name } } distinct: __type(name: \"PersonCountDistinct\") { fields { name } }
+            key: __type(name: \"PersonGroupKey\") { fields { name } } by: __type(name: \"PersonGroupBy\") { inputFields { name } }
+            having: __type(name: \"PersonRangeHaving\") { inputFields { name } } byNumber: __type(name: \"PersonNumberOrderBy\") { inputFields { name } } }";
         let names = |answer: &Answer, part: &str| -> Vec<String> {
             let part = &answer.ok()[part];
             let fields = part.get("fields").or_else(|| part.get("inputFields")).and_then(Value::as_array);
@@ -103,7 +119,7 @@ on_both_databases! {
         let seen = clerk.query(text).await;
         let all = admin.query(text).await;
         for field in HIDDEN {
-            for part in ["object", "filter", "order"] {
+            for part in ["object", "filter", "order", "sum", "min", "distinct", "key", "by", "having", "byNumber"] {
                 assert!(names(&all, part).contains(&field.to_owned()), "{field} in {part}");
             }
             seen.never_says(&format!("\"{field}\""));

@@ -108,6 +108,23 @@ on_both_databases! {
                 "secrets": {"totalCount": count},
             }));
         }
+        // Nor do figures and groups, and a reference to what is not seen groups as none.
+        let text = "{ secrets { aggregate { count sum { worth } max { worth } countDistinct { boardId } } } boards { nodes { secrets(first: 0) { aggregate { sum { worth } } } } }
+            secretGroups(groupBy: [{board: {title: true}}]) { key { board { title } } count sum { worth } avg { worth } }
+            boardGroups(groupBy: [{seenCount: true}]) { key { seenCount } sum { seenWorth allWorth } } }";
+        for (caller, count, worth, mean, most) in [(&boss, 4, "133.00", "33.25", "100.00"), (&clerk, 2, "30.00", "15.00", "20.00"), (&peer, 1, "3.00", "3.00", "3.00")] {
+            assert_eq!(caller.query(text).await.ok(), &json!({
+                "secrets": {"aggregate": {"count": count, "sum": {"worth": worth}, "max": {"worth": most}, "countDistinct": {"boardId": 1}}},
+                "boards": {"nodes": [{"secrets": {"aggregate": {"sum": {"worth": worth}}}}]},
+                "secretGroups": [{"key": {"board": {"title": "b"}}, "count": count, "sum": {"worth": worth}, "avg": {"worth": mean}}],
+                "boardGroups": [{"key": {"seenCount": count}, "sum": {"seenWorth": worth, "allWorth": "133.00"}}],
+            }));
+        }
+        let mine = clerk.create("Secret", json!({"title": "mine"})).await;
+        boss.create("Detail", json!({"title": "of mine", "secretId": mine})).await;
+        let by_parent = "{ detailGroups(groupBy: [{secretId: true}, {secret: {title: true}}]) { key { secretId secret { title } } count } }";
+        assert_eq!(clerk.query(by_parent).await.ok()["detailGroups"], json!([{"key": {"secretId": mine, "secret": {"title": "mine"}}, "count": 1}]));
+        assert_eq!(peer.query(by_parent).await.ok()["detailGroups"], json!([]));
         // By filter and order, nobody finds out more.
         for (filter, found) in [
             ("secrets: {some: {worth: {eq: \"100\"}}}", 0), ("secrets: {none: {worth: {gt: \"50\"}}}", 1), ("secrets: {every: {worth: {lt: \"15\"}}}", 1),

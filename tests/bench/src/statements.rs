@@ -93,7 +93,7 @@ fn compile_one(engine: &Engine, company: &Company, question: &Question) -> anyho
 
 /// `parent_shift` and `shift` are 1 where the rows begin with their own parent's id: in a nested level.
 fn level(statements: ListStatements, parent_shift: usize, shift: usize) -> anyhow::Result<Level> {
-    ensure!(statements.count.is_none(), "no question counts");
+    ensure!(statements.totals.is_none(), "no question counts");
     let children = statements.children.into_iter().map(|child| level(child, shift, 1));
     Ok(Level {
         statement: statements.rows.context("every list of a question has rows")?,

@@ -53,6 +53,7 @@ impl RequestContext {
             actor: self.actor.user,
             now: self.now,
             today: self.today,
+            time_zone: &self.actor.time_zone,
         }
     }
 }

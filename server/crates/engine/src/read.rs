@@ -19,6 +19,8 @@ use crate::{Engine, EngineError, RequestContext};
 #[derive(Debug, Default)]
 pub struct ListResult {
     rows: RowSet,
+    /// One row at the root, one per parent that has records in a nested list.
+    totals: RowSet,
     /// 1 in a nested list, whose first column is the parent's id.
     skip: usize,
     groups: Groups,
@@ -33,8 +35,8 @@ pub struct Group {
     pub rows: Range<usize>,
     /// Whether there are more beyond the page, in the direction in which it was taken.
     pub has_more: bool,
-    /// The number of all records of the filter, where it was asked for.
-    pub total: i64,
+    /// Which row of the totals; none if they were not asked for, or if a parent has no records.
+    pub totals: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,11 @@ impl ListResult {
     /// The value of output `output` in row `row`.
     pub fn cell(&self, row: usize, output: usize) -> Cell<'_> {
         self.rows.cell(row, output + self.skip)
+    }
+
+    /// The figure at this position of the list's totals, for one of its parts. A part without records has none.
+    pub fn total(&self, group: &Group, position: usize) -> Cell<'_> {
+        group.totals.map_or(Cell::Null, |row| self.totals.cell(row, position + self.skip))
     }
 
     /// The whole of a list that is not nested.
@@ -86,7 +93,7 @@ impl ReadPlan {
     /// Bytes of the statements' texts.
     pub fn text_bytes(&self) -> usize {
         fn of(lists: &[ListStatements]) -> usize {
-            let texts = |list: &ListStatements| list.rows.iter().chain(&list.count).map(|one| one.text.len()).sum();
+            let texts = |list: &ListStatements| list.rows.iter().chain(&list.totals).map(|one| one.text.len()).sum();
             lists
                 .iter()
                 .map(|list| {
@@ -200,12 +207,13 @@ pub(crate) async fn fetch_list(
         None => RowSet::default(),
     };
     let mut group = page(statements.take, 0..rows.len(), bindings.values, statements);
-    if let Some(statement) = &statements.count {
-        let counted = tx.query(statement, &bindings).await?;
-        group.total = if counted.is_empty() { 0 } else { counted.cell(0, 0).integer().unwrap_or_default() };
+    let mut totals = RowSet::default();
+    if let Some(statement) = &statements.totals {
+        totals = tx.query(statement, &bindings).await?;
+        group.totals = (!totals.is_empty()).then_some(0);
     }
     let rows = forward(statements.take, rows, std::slice::from_ref(&group));
-    let mut result = ListResult { rows, skip: 0, groups: Groups::Root(group), children: Vec::new() };
+    let mut result = ListResult { rows, totals, skip: 0, groups: Groups::Root(group), children: Vec::new() };
     fetch_children(tx, statements, bindings, &mut result).await?;
     Ok(result)
 }
@@ -254,15 +262,16 @@ async fn fetch_nested(
         }
         rows = forward(statements.take, rows, &order);
     }
-    if let (Some(statement), false) = (&statements.count, bindings.parents.is_empty()) {
-        let counted = tx.query(statement, &bindings).await?;
-        for row in 0..counted.len() {
-            if let Some(id) = counted.cell(row, 0).text().and_then(|id| Uuid::try_parse(id).ok()) {
-                groups.entry(id).or_default().total = counted.cell(row, 1).integer().unwrap_or_default();
+    let mut totals = RowSet::default();
+    if let (Some(statement), false) = (&statements.totals, bindings.parents.is_empty()) {
+        totals = tx.query(statement, &bindings).await?;
+        for row in 0..totals.len() {
+            if let Some(id) = totals.cell(row, 0).text().and_then(|id| Uuid::try_parse(id).ok()) {
+                groups.entry(id).or_default().totals = Some(row);
             }
         }
     }
-    Ok(ListResult { rows, skip: 1, groups: Groups::ByParent(groups), children: Vec::new() })
+    Ok(ListResult { rows, totals, skip: 1, groups: Groups::ByParent(groups), children: Vec::new() })
 }
 
 /// The page among the rows that were fetched: one more than asked for tells that there are more.
@@ -281,7 +290,7 @@ fn page(take: Take, fetched: Range<usize>, values: &[Value], statements: &ListSt
     };
     let has_more = fetched.len() > limit;
     let rows = if has_more { fetched.start..fetched.start + limit } else { fetched };
-    Group { rows, has_more, total: 0 }
+    Group { rows, has_more, totals: None }
 }
 
 fn has_limit(statements: &ListStatements) -> bool {

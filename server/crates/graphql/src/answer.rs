@@ -5,14 +5,16 @@ use cardine_engine::{Cell, Group};
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
 use crate::shape::{
-    ConnectionField, ConnectionShape, EdgeField, Encoding, FieldShape, Fields, NodesShape, ObjectShape, PageInfoField,
-    RootField, Target,
+    ConnectionField, ConnectionShape, EdgeField, Encoding, FieldShape, Fields, FigureField, NodesShape, ObjectShape,
+    PageInfoField, RootField, Target,
 };
 
 /// The rows that answer one list. The engine's are one kind; the writer's own tests have another.
 pub trait Rows {
     /// The value of output `output` in row `row`.
     fn cell(&self, row: usize, output: usize) -> Cell<'_>;
+    /// The figure at this position of the list's totals, for one of its parts; null if it has no records.
+    fn total(&self, group: &Group, position: usize) -> Cell<'_>;
     /// The whole of a list that is not nested.
     fn root(&self) -> Group;
     /// The part of the parent with this id; empty if it has none.
@@ -73,6 +75,10 @@ impl<R: Rows> Writer<'_, R> {
             RootField::Connection { list, shape } => {
                 let rows = &self.lists[*list];
                 self.connection(rows, &rows.root(), shape);
+            }
+            RootField::Groups { list, fields } => {
+                let rows = &self.lists[*list];
+                self.list(&rows.root(), |writer, row| writer.figures(fields, &|position| rows.cell(row, position)));
             }
             RootField::Nodes(shape) => self.nodes(shape),
             RootField::Written { step, object } => {
@@ -144,6 +150,7 @@ impl<R: Rows> Writer<'_, R> {
 
     fn cell(&mut self, cell: Cell<'_>, encoding: Encoding) {
         match (cell, encoding) {
+            (Cell::Null, Encoding::Count) => self.out.push(b'0'),
             (Cell::Null, _) => self.null(),
             (Cell::Boolean(truth), _) => self.boolean(truth),
             (Cell::Integer(number), Encoding::NumberText) => {
@@ -157,10 +164,13 @@ impl<R: Rows> Writer<'_, R> {
                 self.out.push(b'"');
             }
             // An `Int` has 32 bits; a computed number beyond that has no value that could be shown.
+            (Cell::Integer(number), Encoding::Count) => self.integer(number),
             (Cell::Integer(number), _) if i32::try_from(number).is_err() => self.null(),
             (Cell::Integer(number), _) => self.integer(number),
             (Cell::Text(text), Encoding::Number) if text.parse::<i32>().is_err() => self.null(),
-            (Cell::Text(text), Encoding::Number | Encoding::Raw) => self.out.extend_from_slice(text.as_bytes()),
+            (Cell::Text(text), Encoding::Number | Encoding::Count | Encoding::Raw) => {
+                self.out.extend_from_slice(text.as_bytes())
+            }
             (Cell::Text(text), Encoding::Plain | Encoding::NumberText | Encoding::Duration) => {
                 self.out.push(b'"');
                 self.out.extend_from_slice(text.as_bytes());
@@ -177,12 +187,28 @@ impl<R: Rows> Writer<'_, R> {
             self.key(position, key);
             match field {
                 ConnectionField::Constant(json) => self.out.extend_from_slice(json),
-                ConnectionField::TotalCount => self.integer(page.total),
+                ConnectionField::TotalCount(position) => self.cell(rows.total(page, *position), Encoding::Count),
+                ConnectionField::Aggregate(fields) => {
+                    self.figures(fields, &|position| rows.total(page, position));
+                }
                 ConnectionField::Nodes(object) => {
                     self.list(page, |writer, row| writer.object(rows, row, object));
                 }
                 ConnectionField::Edges(edge) => self.list(page, |writer, row| writer.edge(rows, row, edge, shape)),
                 ConnectionField::PageInfo(fields) => self.page_info(rows, page, fields, shape),
+            }
+        }
+        self.out.push(b'}');
+    }
+
+    fn figures<'r>(&mut self, fields: &Fields<FigureField>, figure: &dyn Fn(usize) -> Cell<'r>) {
+        self.out.push(b'{');
+        for (position, (key, field)) in fields.iter().enumerate() {
+            self.key(position, key);
+            match field {
+                FigureField::Constant(json) => self.out.extend_from_slice(json),
+                FigureField::Cell { position, encoding } => self.cell(figure(*position), *encoding),
+                FigureField::Object(fields) => self.figures(fields, figure),
             }
         }
         self.out.push(b'}');

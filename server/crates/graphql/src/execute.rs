@@ -165,6 +165,10 @@ impl Rows for ListResult {
         self.cell(row, output)
     }
 
+    fn total(&self, group: &Group, position: usize) -> Cell<'_> {
+        self.total(group, position)
+    }
+
     fn root(&self) -> Group {
         self.root()
     }

@@ -41,6 +41,8 @@ pub struct Limits {
     pub conditions: usize,
     /// Keys of an order.
     pub order_keys: usize,
+    /// Figures over one list, or over each of its groups: PostgreSQL selects 1,664 columns.
+    pub figures: usize,
     /// Records reached by to-one references in one list: SQLite joins at most 64 tables.
     pub references: usize,
     /// Bytes of an introspection's answer.
@@ -78,6 +80,7 @@ impl Default for Limits {
             page_default_nested: 10,
             conditions: 500,
             order_keys: 20,
+            figures: 500,
             references: 50,
             introspection_bytes: 64 * 1024 * 1024,
             records: 500,

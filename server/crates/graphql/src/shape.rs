@@ -27,6 +27,13 @@ pub enum RootField {
         /// The page.
         shape: ConnectionShape,
     },
+    /// Groups of records.
+    Groups {
+        /// Position among the operation's lists.
+        list: usize,
+        /// A group.
+        fields: Fields<FigureField>,
+    },
     /// Records by id, in the order of the ids.
     Nodes(NodesShape),
     /// The record that a mutation wrote.
@@ -113,6 +120,8 @@ pub enum Encoding {
     NumberText,
     /// Seconds, by ISO 8601.
     Duration,
+    /// A number of records; where there is no row there are none.
+    Count,
     /// Text that is JSON already.
     Raw,
 }
@@ -150,8 +159,26 @@ pub enum ConnectionField {
     Edges(Fields<EdgeField>),
     /// Where the page stands.
     PageInfo(Fields<PageInfoField>),
-    /// The number of all records of the filter.
-    TotalCount,
+    /// The number of all records of the filter, by its position among the list's totals.
+    TotalCount(usize),
+    /// Figures over them, by their positions among the totals.
+    Aggregate(Fields<FigureField>),
+}
+
+/// A field of an aggregate or of a group.
+#[derive(Debug, Clone)]
+pub enum FigureField {
+    /// `__typename`, or the null of what is no key of the group.
+    Constant(Vec<u8>),
+    /// A figure.
+    Cell {
+        /// Its position in the row: of the totals, or of the groups.
+        position: usize,
+        /// How it is written.
+        encoding: Encoding,
+    },
+    /// `{…}` of these.
+    Object(Fields<FigureField>),
 }
 
 /// A field of an edge.

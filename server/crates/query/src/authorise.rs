@@ -3,6 +3,7 @@
 use cardine_access::Rights;
 use cardine_model::catalog::{Catalog, FieldPath, Hop, Module, ModuleId, RelationId};
 
+use crate::aggregate::{GroupTerm, Grouping, Measure};
 use crate::list::{Child, Deleted, Filter, List};
 
 /// Something that passed a gate of this crate: nothing else makes one.
@@ -65,7 +66,27 @@ impl Gate<'_> {
         list.outputs.iter().try_for_each(|path| self.path(list.module, path))?;
         list.order.iter().try_for_each(|key| self.path(list.module, &key.path))?;
         list.filter.iter().try_for_each(|filter| self.filter(list.module, filter))?;
+        self.measures(list.module, &list.totals)?;
+        list.groups.iter().try_for_each(|groups| self.groups(list, groups))?;
         list.children.iter().try_for_each(|child| self.child(list, child))
+    }
+
+    fn measures(&self, module: ModuleId, measures: &[Measure]) -> Result<(), Denied> {
+        measures.iter().filter_map(Measure::path).try_for_each(|path| self.path(module, path))
+    }
+
+    /// Conditions and orders name keys and measures by position, so what they reach has passed with those.
+    fn groups(&self, list: &List, groups: &Grouping) -> Result<(), Denied> {
+        groups.keys.iter().try_for_each(|key| self.path(list.module, &key.path))?;
+        self.measures(list.module, &groups.measures)?;
+        let is_term = |term: GroupTerm| match term {
+            GroupTerm::Key(position) => position < groups.keys.len(),
+            GroupTerm::Measure(position) => position < groups.measures.len(),
+        };
+        let known = groups.having.iter().all(|condition| is_term(GroupTerm::Measure(condition.measure)))
+            && groups.order.iter().all(|order| is_term(order.by));
+        let alone = list.outputs.is_empty() && list.children.is_empty() && list.order.is_empty();
+        if known && alone { Ok(()) } else { Err(Denied) }
     }
 
     fn child(&self, list: &List, child: &Child) -> Result<(), Denied> {

@@ -3,10 +3,14 @@
 //! Questions hold no values: each literal and variable of a request stands in its list of values and is named here by its
 //! position, a [`Slot`]. So what is made from a question (SQL text above all) serves every request of the same shape.
 
+mod aggregate;
 mod authorise;
 mod list;
 mod search;
 
+pub use aggregate::{
+    DatePart, GroupCondition, GroupKey, GroupOrder, GroupTerm, GroupTest, Grouping, Measure, mean_scale,
+};
 pub use authorise::{Authorised, Denied, authorise};
 pub use list::{Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Take};
 pub use search::{Search, SearchPlace, SearchedModule, authorise_search};

@@ -2,6 +2,8 @@
 
 use cardine_model::catalog::{FieldPath, Hop, ModuleId, RelationId};
 
+use crate::aggregate::{Grouping, Measure};
+
 /// The position of a value in the request's list of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(pub u32);
@@ -21,10 +23,13 @@ pub struct List {
     pub deleted: Deleted,
     /// The values wanted of each record, each once. A reference means the id of a target that the caller may see.
     pub outputs: Vec<FieldPath>,
-    /// Whether records are wanted at all, or only their number.
+    /// Whether rows are wanted at all, or only figures over all of them.
     pub rows: bool,
-    /// Whether the number of all records of the filter is wanted (per parent in a nested list).
-    pub count: bool,
+    /// Figures over all records of the filter, whatever the page (per parent in a nested list), each once.
+    pub totals: Vec<Measure>,
+    /// Rows are groups of the records instead of the records: then there are neither outputs nor children, and `order` is
+    /// the grouping's.
+    pub groups: Option<Grouping>,
     /// Lists nested in each record.
     pub children: Vec<Child>,
 }

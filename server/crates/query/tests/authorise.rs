@@ -7,7 +7,8 @@ mod company;
 use cardine_access::Rights;
 use cardine_model::catalog::{Catalog, FieldId, FieldPath, Hop, Module, RelationId};
 use cardine_query::{
-    Child, CompareOp, Deleted, Denied, Filter, List, Nulls, OrderKey, Page, Quantifier, Slot, Take, authorise,
+    Child, CompareOp, DatePart, Deleted, Denied, Filter, GroupCondition, GroupKey, GroupOrder, GroupTerm, GroupTest,
+    Grouping, List, Measure, Nulls, OrderKey, Page, Quantifier, Slot, Take, authorise,
 };
 use company::{administrator, catalog, module, path, relation_of, sales, way};
 
@@ -21,7 +22,8 @@ fn list(module: &Module) -> List {
         deleted: Deleted::Exclude,
         outputs: vec![FieldPath::own(Module::ID)],
         rows: true,
-        count: false,
+        totals: Vec::new(),
+        groups: None,
         children: Vec::new(),
     }
 }
@@ -51,8 +53,45 @@ fn ways(module: &Module, path: &FieldPath) -> Vec<(&'static str, List)> {
             "filter within others",
             with_filter(Filter::All(vec![Filter::Any(vec![Filter::All(Vec::new()), compare(path.clone())])])),
         ),
-        ("count", List { rows: false, count: true, ..with_filter(compare(path.clone())) }),
+        ("count", List { rows: false, totals: vec![Measure::Count], ..with_filter(compare(path.clone())) }),
+        ("count of groups", grouped(module, Some(compare(path.clone())), vec![id_key()], vec![Measure::Count])),
+        (
+            "key of groups",
+            grouped(module, None, vec![id_key(), GroupKey { path: path.clone(), part: None }], Vec::new()),
+        ),
+        (
+            "period of groups",
+            grouped(module, None, vec![GroupKey { path: path.clone(), part: Some(DatePart::Month) }], Vec::new()),
+        ),
+        ("sum", totals(module, Measure::Sum(path.clone()))),
+        ("mean", totals(module, Measure::Avg(path.clone()))),
+        ("least value", totals(module, Measure::Min(path.clone()))),
+        ("greatest value", totals(module, Measure::Max(path.clone()))),
+        ("number of values", totals(module, Measure::CountDistinct(path.clone()))),
+        // Conditions and orders of groups name a measure by its position.
+        (
+            "condition and order of groups",
+            grouped(module, None, vec![id_key()], vec![Measure::Count, Measure::Sum(path.clone())]),
+        ),
     ]
+}
+
+fn id_key() -> GroupKey {
+    GroupKey { path: FieldPath::own(Module::ID), part: None }
+}
+
+fn totals(module: &Module, measure: Measure) -> List {
+    List { rows: false, totals: vec![Measure::Count, measure], ..list(module) }
+}
+
+/// Groups with a condition on, and an order by, the last measure.
+fn grouped(module: &Module, filter: Option<Filter>, keys: Vec<GroupKey>, measures: Vec<Measure>) -> List {
+    let last = measures.len().checked_sub(1);
+    let condition = |measure| GroupCondition { measure, test: GroupTest::IsNull { negated: true } };
+    let order = |measure| GroupOrder { by: GroupTerm::Measure(measure), descending: true, nulls: Nulls::First };
+    let (having, order) = (last.map(condition).into_iter().collect(), last.map(order).into_iter().collect());
+    let groups = Some(Grouping { keys, measures, having, order });
+    List { filter, order: Vec::new(), outputs: Vec::new(), groups, ..list(module) }
 }
 
 /// Passes for administrators, and for nobody from whom a part of it is hidden.
@@ -179,6 +218,27 @@ fn deleted_records_are_for_those_who_may_delete() {
         assert_eq!(authorise(asked, &catalog, &reader).err(), Some(Denied));
     }
     assert!(authorise(list(deal), &catalog, &reader).is_ok());
+}
+
+#[test]
+fn groups_name_only_keys_and_measures_of_their_own() {
+    let catalog = catalog();
+    let rights = Rights::resolve(&catalog, &[&administrator()], true);
+    let deal = module(&catalog, "Deal");
+    let open = grouped(deal, None, vec![id_key()], vec![Measure::Count]);
+    assert!(authorise(open.clone(), &catalog, &rights).is_ok());
+    let changed = |change: &dyn Fn(&mut List, &mut Grouping)| {
+        let mut list = open.clone();
+        let mut groups = list.groups.take().unwrap();
+        change(&mut list, &mut groups);
+        authorise(List { groups: Some(groups), ..list }, &catalog, &rights).is_ok()
+    };
+    assert!(changed(&|_, groups| groups.order[0].by = GroupTerm::Key(0)));
+    assert!(!changed(&|_, groups| groups.order[0].by = GroupTerm::Key(1)));
+    assert!(!changed(&|_, groups| groups.order[0].by = GroupTerm::Measure(1)));
+    assert!(!changed(&|_, groups| groups.having[0].measure = 1));
+    assert!(!changed(&|list, _| list.outputs = vec![FieldPath::own(Module::ID)]), "a group is no record");
+    assert!(!changed(&|list, _| list.order = vec![key(FieldPath::own(Module::ID))]));
 }
 
 #[test]

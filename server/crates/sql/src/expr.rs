@@ -419,7 +419,7 @@ impl Writer<'_> {
 /// Exact division carried to 20 decimals, the rest cut off; null if the divisor is zero or null.
 ///
 /// `div` cuts towards zero without rounding, so the dividend is widened by 20 digits before and narrowed after.
-fn postgres_division(left: &str, right: &str) -> String {
+pub(crate) fn postgres_division(left: &str, right: &str) -> String {
     format!("(div({left} * 100000000000000000000, nullif({right}, 0)) * 0.00000000000000000001)")
 }
 

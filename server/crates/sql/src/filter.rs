@@ -1,7 +1,7 @@
 //! `WHERE`: a filter → a condition with SQL's three-valued logic.
 
 use cardine_model::ScalarType;
-use cardine_model::catalog::{Field, FieldPath, Hop, RelationId};
+use cardine_model::catalog::{FieldPath, Hop, RelationId};
 use cardine_model::rule::Function;
 use cardine_query::{CompareOp, Filter, Quantifier, Slot};
 
@@ -45,10 +45,15 @@ impl Writer<'_> {
         let module = path.hops.last().map_or(source.module, |hop| hop.target);
         let field = catalog.field(module, path.field);
         let value = self.shown(source, path);
-        match Shape::of(field) {
-            Shape::TextList => self.compare_list(&value, op, operand),
-            Shape::Scalar(scalar) if scalar.is_text() => self.compare_text(field, &value, op, operand),
-            shape @ Shape::Scalar(scalar) => {
+        self.compare_value(Shape::of(field), field.indexed || field.unique, &value, op, operand)
+    }
+
+    /// Compares a value of this shape; `by_key` where an index on its sort key may help.
+    pub fn compare_value(&mut self, shape: Shape, by_key: bool, value: &str, op: CompareOp, operand: Slot) -> String {
+        match shape {
+            Shape::TextList => self.compare_list(value, op, operand),
+            Shape::Scalar(scalar) if scalar.is_text() => self.compare_text(by_key, value, op, operand),
+            Shape::Scalar(scalar) => {
                 let ty = shape.postgres_type();
                 let collation = match (self.dialect, scalar) {
                     (Dialect::Sqlite, ScalarType::Decimal { .. }) => format!(" {DECIMAL_COLLATION}"),
@@ -76,7 +81,7 @@ impl Writer<'_> {
     }
 
     /// Text is compared by its folded form; an indexed field's sort key narrows the candidates first.
-    fn compare_text(&mut self, field: &Field, value: &str, op: CompareOp, operand: Slot) -> String {
+    fn compare_text(&mut self, by_key: bool, value: &str, op: CompareOp, operand: Slot) -> String {
         let folded = format!("cardine_fold({value})");
         let param = |writer: &mut Self, transform| writer.typed_param(Param::Slot(operand, transform), "text");
         match op {
@@ -99,7 +104,7 @@ impl Writer<'_> {
                 let text = param(self, Transform::None);
                 format!("((cardine_sort_key({value}), {value}) {} ({key}, {text}))", operator(op))
             }
-            CompareOp::Eq if field.indexed || field.unique => {
+            CompareOp::Eq if by_key => {
                 let key = param(self, Transform::SortKey);
                 let text = param(self, Transform::Fold);
                 format!("(cardine_sort_key({value}) = {key} AND {folded} = {text})")

@@ -2,6 +2,7 @@
 //!
 //! A name becomes an SQL identifier in [`ident`] only; a value is always a parameter. Two aliases of one table never share a name.
 
+mod aggregate;
 pub mod ddl;
 mod expr;
 mod filter;

@@ -1,4 +1,4 @@
-//! A list → its statements: one for its records, one for their number, and the same for each list nested in it.
+//! A list → its statements: one for its records or groups, one for figures over all of them, and the same for each list nested in it.
 //!
 //! A nested list is one statement for all parents, whatever their number. On PostgreSQL:
 //! `SELECT p.id, c.* FROM unnest($1::uuid[]) AS p(id) CROSS JOIN LATERAL (SELECT … WHERE t1."account_id" = p.id ORDER BY … LIMIT …) c`;
@@ -7,20 +7,21 @@
 use cardine_access::Rights;
 use cardine_model::ScalarType;
 use cardine_model::catalog::{Catalog, FieldPath, Hop, RelationId};
-use cardine_query::{Authorised, Deleted, KeysetValue, List, Nulls, OrderKey, Page, Take};
+use cardine_query::{Authorised, Deleted, Grouping, KeysetValue, List, Nulls, OrderKey, Page, Take};
 
+use crate::aggregate::{columns, texts};
 use crate::expr::{DECIMAL_COLLATION, Shape, never_null};
 use crate::ident::column;
 use crate::statement::{ColumnType, Dialect, Param, Statement, Transform};
 use crate::writer::{Source, Visibility, Writer, stored_column};
 
-/// The statements of a list. A nested list's rows and counts have the parent's id as first column.
+/// The statements of a list. A nested list's rows and totals have the parent's id as first column.
 #[derive(Debug, Clone)]
 pub struct ListStatements {
-    /// The records; none if only their number is wanted.
+    /// The records or groups; none if only totals are wanted.
     pub rows: Option<Statement>,
-    /// The number of all records of the filter.
-    pub count: Option<Statement>,
+    /// The figures over all records of the filter: one row at the root, one per parent that has records in a nested list.
+    pub totals: Option<Statement>,
     /// What bounds the rows (of each parent).
     pub take: Take,
     /// Position in the parent's outputs of the id that this list belongs to; unused at the root.
@@ -50,8 +51,11 @@ pub fn render_list(
     let list = list.get();
     let making = Making { dialect, catalog, rights, found };
     ListStatements {
-        rows: list.rows.then(|| making.root_rows(list)),
-        count: list.count.then(|| making.root_count(list)),
+        rows: list.rows.then(|| match &list.groups {
+            Some(groups) => making.groups(list, groups),
+            None => making.root_rows(list),
+        }),
+        totals: (!list.totals.is_empty()).then(|| making.root_totals(list)),
         take: list.page.take,
         parent_output: 0,
         children: making.children(list),
@@ -75,7 +79,7 @@ impl Making<'_> {
             let link = self.link(list, &child.at, child.relation);
             ListStatements {
                 rows: child.list.rows.then(|| self.nested_rows(&child.list, &link)),
-                count: child.list.count.then(|| self.nested_count(&child.list, &link)),
+                totals: (!child.list.totals.is_empty()).then(|| self.nested_totals(&child.list, &link)),
                 take: child.list.page.take,
                 parent_output: child.parent_output,
                 children: self.children(&child.list),
@@ -104,13 +108,26 @@ impl Making<'_> {
         Statement { text, params: writer.into_params(), columns }
     }
 
-    fn root_count(&self, list: &List) -> Statement {
+    fn groups(&self, list: &List, groups: &Grouping) -> Statement {
         let mut writer = self.writer();
         let mut source = writer.source(list.module, Visibility::Caller);
+        let figures = writer.group_figures(&mut source, groups);
+        let conditions = writer.conditions(&mut source, list, None, self.found);
+        let tail = writer.group_clauses(groups, &figures);
+        let limit = writer.limit(&list.page);
+        let from = writer.from(&source);
+        let text = format!("SELECT {} FROM {from} WHERE {}{tail}{limit}", texts(&figures), conditions.join(" AND "));
+        Statement { text, params: writer.into_params(), columns: columns(&figures) }
+    }
+
+    fn root_totals(&self, list: &List) -> Statement {
+        let mut writer = self.writer();
+        let mut source = writer.source(list.module, Visibility::Caller);
+        let figures = writer.measures(&mut source, &list.totals);
         let conditions = writer.conditions(&mut source, &unpaged(list), None, self.found);
         let from = writer.from(&source);
-        let text = format!("SELECT count(*) FROM {from} WHERE {}", conditions.join(" AND "));
-        Statement { text, params: writer.into_params(), columns: vec![ColumnType::Integer] }
+        let text = format!("SELECT {} FROM {from} WHERE {}", texts(&figures), conditions.join(" AND "));
+        Statement { text, params: writer.into_params(), columns: columns(&figures) }
     }
 
     fn nested_rows(&self, list: &List, link: &str) -> Statement {
@@ -162,17 +179,22 @@ impl Making<'_> {
         Statement { text, params: writer.into_params(), columns }
     }
 
-    fn nested_count(&self, list: &List, link: &str) -> Statement {
+    fn nested_totals(&self, list: &List, link: &str) -> Statement {
         let mut writer = self.writer();
         let parents = writer.typed_param(Param::Parents, "uuid[]");
         let mut source = writer.source(list.module, Visibility::Caller);
         let parent = column(&source.alias, link);
         let linked = writer.among(&parent, &parents);
+        let figures = writer.measures(&mut source, &list.totals);
         let conditions = writer.conditions(&mut source, &unpaged(list), Some(linked), Found::Asked);
         let from = writer.from(&source);
-        let text =
-            format!("SELECT {parent}, count(*) FROM {from} WHERE {} GROUP BY {parent}", conditions.join(" AND "));
-        Statement { text, params: writer.into_params(), columns: vec![ColumnType::Id, ColumnType::Integer] }
+        let text = format!(
+            "SELECT {parent}, {} FROM {from} WHERE {} GROUP BY {parent}",
+            texts(&figures),
+            conditions.join(" AND ")
+        );
+        let columns = [vec![ColumnType::Id], columns(&figures)].concat();
+        Statement { text, params: writer.into_params(), columns }
     }
 }
 
@@ -250,11 +272,16 @@ impl Writer<'_> {
         format!(" ORDER BY {}", keys.join(", "))
     }
 
-    /// What a key orders by: text by its sort key, then by code points.
+    /// What a key orders by.
     fn order_values(&mut self, source: &mut Source, key: &OrderKey) -> Vec<String> {
         let (_, field) = self.end(source.module, &key.path);
         let shape = Shape::of(field);
         let value = self.shown(source, &key.path);
+        self.ordered(shape, value)
+    }
+
+    /// What puts values in their order: text by its sort key, then by code points.
+    pub fn ordered(&self, shape: Shape, value: String) -> Vec<String> {
         match (shape, self.dialect) {
             (Shape::Scalar(scalar), _) if scalar.is_text() => vec![format!("cardine_sort_key({value})"), value],
             (Shape::Scalar(ScalarType::Decimal { .. }), Dialect::Sqlite) => {

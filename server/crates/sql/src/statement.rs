@@ -42,6 +42,12 @@ pub enum Param {
     Now,
     /// Today's date in the caller's time zone.
     Today,
+    /// The caller's time zone, by its IANA name.
+    TimeZone,
+    /// The instants from which on each of that zone's offsets holds, ascending.
+    ZoneStarts,
+    /// Those offsets from UTC, in seconds.
+    ZoneOffsets,
 }
 
 /// What a value becomes before it is bound. Null stays null.

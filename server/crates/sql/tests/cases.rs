@@ -107,13 +107,13 @@ fn render(catalog: &Catalog, case: &Case, dialect: Dialect) -> ListStatements {
 
 fn asked(list: &List) -> usize {
     usize::from(list.rows)
-        + usize::from(list.count)
+        + usize::from(!list.totals.is_empty())
         + list.children.iter().map(|child| asked(&child.list)).sum::<usize>()
 }
 
 /// Every statement with its place: the root's, then those of the nested lists.
 fn all(list: &ListStatements) -> Vec<(String, &Statement)> {
-    let own = [("rows", &list.rows), ("count", &list.count)];
+    let own = [("rows", &list.rows), ("totals", &list.totals)];
     let own = own.into_iter().filter_map(|(name, statement)| Some((name.to_owned(), statement.as_ref()?)));
     let nested = list.children.iter().enumerate().flat_map(|(position, child)| {
         all(child).into_iter().map(move |(place, statement)| (format!("child {position} {place}"), statement))
@@ -137,8 +137,17 @@ fn statements(catalog: &Catalog, case: &Case) -> String {
 
 /// Each clause on a line of its own, as deep as its brackets.
 fn wrapped(statement: &str) -> String {
-    const CLAUSES: [&str; 8] =
-        [" FROM ", " LEFT JOIN ", " CROSS JOIN ", " WHERE ", " GROUP BY ", " ORDER BY ", " LIMIT ", " AND "];
+    const CLAUSES: [&str; 9] = [
+        " FROM ",
+        " LEFT JOIN ",
+        " CROSS JOIN ",
+        " WHERE ",
+        " GROUP BY ",
+        " HAVING ",
+        " ORDER BY ",
+        " LIMIT ",
+        " AND ",
+    ];
     let mut text = String::new();
     let mut depth = 0_usize;
     for (position, character) in statement.char_indices() {

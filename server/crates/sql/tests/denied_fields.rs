@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, HashSet};
 use cardine_access::{FieldAccess, Grants, ModuleGrant, Rights};
 use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, FieldPath, Hop, Module, ModuleId};
 use cardine_query::{
-    Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Take, authorise,
+    Child, CompareOp, DatePart, Deleted, Filter, GroupCondition, GroupKey, GroupOrder, GroupTerm, GroupTest, Grouping,
+    KeysetValue, List, Measure, Nulls, OrderKey, Page, Quantifier, Slot, Take, authorise,
 };
 use cardine_sql::{Dialect, Found, ListStatements, render_list};
 use proptest::prelude::*;
@@ -121,7 +122,7 @@ fn leak(catalog: &Catalog, rights: &Rights, text: &str) -> Option<String> {
 }
 
 fn texts(list: &ListStatements) -> Vec<String> {
-    let own = [&list.rows, &list.count].into_iter().flatten().map(|statement| statement.text.clone());
+    let own = [&list.rows, &list.totals].into_iter().flatten().map(|statement| statement.text.clone());
     own.chain(list.children.iter().flat_map(texts)).collect()
 }
 
@@ -130,6 +131,10 @@ fn names_in_list(catalog: &Catalog, list: &List, named: &mut HashSet<(ModuleId, 
     named.insert((list.module, Module::ID));
     let paths = list.outputs.iter().chain(list.order.iter().map(|key| &key.path));
     paths.for_each(|path| names_in_path(list.module, path, named));
+    let groups = list.groups.iter();
+    let keys = groups.clone().flat_map(|groups| &groups.keys).map(|key| &key.path);
+    let measures = list.totals.iter().chain(groups.flat_map(|groups| &groups.measures)).filter_map(Measure::path);
+    keys.chain(measures).for_each(|path| names_in_path(list.module, path, named));
     list.filter.iter().for_each(|filter| names_in_filter(catalog, list.module, filter, named));
     for child in &list.children {
         names_in_path(list.module, &FieldPath { hops: child.at.clone(), field: Module::ID }, named);
@@ -223,8 +228,50 @@ impl Chance {
         }
         let take = if self.below(2) == 1 { Take::Last(Slot(0)) } else { Take::First(Slot(0)) };
         let page = Page { take, after, before: None, offset: None };
-        let (deleted, count) = (Deleted::Exclude, self.below(2) == 1);
-        List { module: module.id, filter, order, page, deleted, outputs, rows: true, count, children }
+        let deleted = Deleted::Exclude;
+        let totals = self.measures(catalog, module);
+        if depth == 2 && self.below(3) == 1 {
+            let groups = Some(self.grouping(catalog, module));
+            let (outputs, order, children) = (Vec::new(), Vec::new(), Vec::new());
+            let page = Page { after: None, ..page };
+            return List {
+                module: module.id,
+                filter,
+                order,
+                page,
+                deleted,
+                outputs,
+                rows: true,
+                totals,
+                groups,
+                children,
+            };
+        }
+        List { module: module.id, filter, order, page, deleted, outputs, rows: true, totals, groups: None, children }
+    }
+
+    fn measures(&mut self, catalog: &Catalog, module: &Module) -> Vec<Measure> {
+        let of = [Measure::Sum, Measure::Avg, Measure::Min, Measure::Max, Measure::CountDistinct];
+        (0..self.below(3))
+            .map(|_| match self.below(of.len() + 1) {
+                0 => Measure::Count,
+                function => of[function - 1](self.path(catalog, module)),
+            })
+            .collect()
+    }
+
+    fn grouping(&mut self, catalog: &Catalog, module: &Module) -> Grouping {
+        let keys = (0..=self.below(2)).map(|_| {
+            let part = (self.below(3) == 1).then_some(DatePart::Month);
+            GroupKey { path: self.path(catalog, module), part }
+        });
+        let keys: Vec<GroupKey> = keys.collect();
+        let measures = self.measures(catalog, module);
+        let test = GroupTest::IsNull { negated: true };
+        let having = (0..measures.len()).map(|measure| GroupCondition { measure, test }).collect();
+        let by = (0..keys.len()).map(GroupTerm::Key).chain((0..measures.len()).map(GroupTerm::Measure));
+        let order = by.map(|by| GroupOrder { by, descending: true, nulls: Nulls::First }).collect();
+        Grouping { keys, measures, having, order }
     }
 
     fn path(&mut self, catalog: &Catalog, module: &Module) -> FieldPath {

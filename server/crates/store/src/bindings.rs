@@ -9,6 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::zone::Zone;
 
 /// The values that the parameters of statements take. Cheap to copy: `Bindings { parents: &ids, ..bindings }`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,6 +26,8 @@ pub struct Bindings<'a> {
     pub now: DateTime<Utc>,
     /// Today in the caller's time zone.
     pub today: NaiveDate,
+    /// That zone's IANA name; one that is not known counts as UTC.
+    pub time_zone: &'a str,
 }
 
 /// What one parameter is bound to.
@@ -56,6 +59,9 @@ fn resolve_param<'a>(param: &'a Param, bindings: &Bindings<'a>) -> Result<Bound<
         Param::ActorId => Cow::Owned(bindings.actor.map_or(Value::Null, Value::Id)),
         Param::Now => Cow::Owned(Value::DateTime(bindings.now)),
         Param::Today => Cow::Owned(Value::Date(bindings.today)),
+        Param::TimeZone => Cow::Owned(Value::Text(Zone::named(bindings.time_zone).name().to_owned())),
+        Param::ZoneStarts => Cow::Borrowed(&Zone::named(bindings.time_zone).offsets().starts),
+        Param::ZoneOffsets => Cow::Borrowed(&Zone::named(bindings.time_zone).offsets().seconds),
     };
     Ok(Bound::Value(value))
 }

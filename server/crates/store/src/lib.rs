@@ -5,6 +5,7 @@
 
 mod backup;
 mod bindings;
+mod calendar;
 mod deadline;
 mod error;
 mod migrate;
@@ -18,6 +19,7 @@ mod store;
 mod text_form;
 mod transaction;
 mod url;
+mod zone;
 
 pub use bindings::Bindings;
 pub use cardine_sql::{ColumnType, Dialect, Param, Statement, Transform};

@@ -14,26 +14,35 @@ struct Table {
     rows: Vec<Vec<Json>>,
     root: Group,
     pages: HashMap<String, Group>,
+    totals: Vec<Vec<Json>>,
     children: Vec<Table>,
 }
 
 impl Table {
     fn new(rows: Json) -> Self {
         let rows: Vec<Vec<Json>> = serde_json::from_value(rows).unwrap();
-        let root = Group { rows: 0..rows.len(), has_more: false, total: rows.len() as i64 };
+        let root = Group { rows: 0..rows.len(), has_more: false, totals: None };
         Self { rows, root, ..Self::default() }
+    }
+}
+
+fn cell(value: &Json) -> Cell<'_> {
+    match value {
+        Json::Null => Cell::Null,
+        Json::Bool(truth) => Cell::Boolean(*truth),
+        Json::Number(number) => Cell::Integer(number.as_i64().unwrap()),
+        Json::String(text) => Cell::Text(text),
+        other => panic!("{other} is no cell"),
     }
 }
 
 impl Rows for Table {
     fn cell(&self, row: usize, output: usize) -> Cell<'_> {
-        match &self.rows[row][output] {
-            Json::Null => Cell::Null,
-            Json::Bool(truth) => Cell::Boolean(*truth),
-            Json::Number(number) => Cell::Integer(number.as_i64().unwrap()),
-            Json::String(text) => Cell::Text(text),
-            other => panic!("{other} is no cell"),
-        }
+        cell(&self.rows[row][output])
+    }
+
+    fn total(&self, group: &Group, position: usize) -> Cell<'_> {
+        group.totals.map_or(Cell::Null, |row| cell(&self.totals[row][position]))
     }
 
     fn root(&self) -> Group {
@@ -86,10 +95,35 @@ fn each_parent_has_its_own_page() {
     let world = World::new(sales);
     let query = "{ accounts { nodes { one: deals(first: 1) { totalCount nodes { title } pageInfo { hasNextPage hasPreviousPage } } } } }";
     let mut deals = Table::new(json!([["x"], ["y"]]));
-    deals.pages.insert("a".to_owned(), Group { rows: 1..2, has_more: true, total: 7 });
+    deals.totals = vec![vec![json!(7)]];
+    deals.pages.insert("a".to_owned(), Group { rows: 1..2, has_more: true, totals: Some(0) });
     let accounts = Table { children: vec![deals], ..Table::new(json!([["a"], ["b"]])) };
     let expected = r#"{"accounts":{"nodes":[{"one":{"totalCount":7,"nodes":[{"title":"y"}],"pageInfo":{"hasNextPage":true,"hasPreviousPage":false}}},{"one":{"totalCount":0,"nodes":[],"pageInfo":{"hasNextPage":false,"hasPreviousPage":false}}}]}}"#;
     assert_eq!(answer(&world, query, &[accounts]), expected);
+}
+
+#[test]
+fn figures_are_written_as_their_types() {
+    let world = World::new(sales);
+    let query = "{ deals { aggregate { count n: count sum { amount views } avg { views amount } max { title closeDate } countDistinct { accountId } __typename } totalCount } }";
+    // Each measure once: the number, the sums, the means, the greatest values, the number of accounts.
+    let row = json!([3, "37.5", "9223372036854775808", "1.50", "12.5", "z\"", null, 2]);
+    let figures = Table { totals: vec![row.as_array().unwrap().clone()], ..Table::new(json!([])) };
+    let figures = Table { root: Group { totals: Some(0), ..Group::default() }, ..figures };
+    let expected = r#"{"deals":{"aggregate":{"count":3,"n":3,"sum":{"amount":"37.50","views":"9223372036854775808"},"avg":{"views":"1.50","amount":"12.50"},"max":{"title":"z\"","closeDate":null},"countDistinct":{"accountId":2},"__typename":"DealAggregate"},"totalCount":3}}"#;
+    assert_eq!(answer(&world, query, &[figures]), expected);
+    let none = r#"{"deals":{"aggregate":{"count":0,"n":0,"sum":{"amount":null,"views":null},"avg":{"views":null,"amount":null},"max":{"title":null,"closeDate":null},"countDistinct":{"accountId":0},"__typename":"DealAggregate"},"totalCount":0}}"#;
+    assert_eq!(answer(&world, query, &[Table::new(json!([]))]), none, "no row stands for no records");
+}
+
+#[test]
+fn groups_show_their_keys_as_nested_objects() {
+    let world = World::new(sales);
+    let query = "{ dealGroups(groupBy: [{closeDate: MONTH}, {account: {industry: true}}, {accountId: true}]) {
+        count key { closeDate stage accountId account { industry name parent { name } __typename } } sum { amount } } }";
+    let rows = json!([["2026-05-01", "RETAIL", "a", 2, "3"], [null, null, null, 1, null]]);
+    let expected = r#"{"dealGroups":[{"count":2,"key":{"closeDate":"2026-05-01","stage":null,"accountId":"a","account":{"industry":"RETAIL","name":null,"parent":null,"__typename":"AccountGroupKey"}},"sum":{"amount":"3.00"}},{"count":1,"key":{"closeDate":null,"stage":null,"accountId":null,"account":{"industry":null,"name":null,"parent":null,"__typename":"AccountGroupKey"}},"sum":{"amount":null}}]}"#;
+    assert_eq!(answer(&world, query, &[Table::new(rows)]), expected);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use async_graphql_parser::types::SelectionSet;
 use cardine_model::catalog::{Hop, ModuleId, Relation};
 use cardine_model::{PathSegment, Value};
-use cardine_query::{Child, Deleted, Page, Take};
+use cardine_query::{Child, Deleted, Measure, Page, Take};
 
+use super::aggregate::position_of;
 use super::arguments::Arguments;
 use super::collect::Collected;
 use super::context::ContextRecipe;
@@ -20,7 +21,6 @@ use crate::variables::Reading;
 #[derive(Default)]
 struct Wanted {
     rows: bool,
-    count: bool,
     cursors: bool,
 }
 
@@ -70,7 +70,6 @@ impl<'a> Compiler<'a> {
         let context = (wanted.cursors || has_place).then(|| self.context(module, arguments));
         let cut = self.place(&mut list, arguments, context.as_ref()).map_err(at)?;
         list.list.rows = wanted.rows;
-        list.list.count = wanted.count;
         list.rows = parents.saturating_mul(size);
         self.rows = self.rows.saturating_add(if wanted.rows { list.rows } else { parents });
 
@@ -95,7 +94,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// How many, from which end.
-    fn take(&mut self, arguments: &Arguments, default: u64) -> Result<(Take, u64), Error> {
+    pub(super) fn take(&mut self, arguments: &Arguments, default: u64) -> Result<(Take, u64), Error> {
         let (first, last) = (arguments.integer("first"), arguments.integer("last"));
         let (name, size) = match (first, last) {
             (Some(_), Some(_)) => {
@@ -171,7 +170,6 @@ impl<'a> Compiler<'a> {
                     let info = self.collect(TypeKey::PageInfo, &field.sets);
                     wanted.cursors |= info.iter().any(|field| matches!(field.name(), "startCursor" | "endCursor"));
                 }
-                "totalCount" => wanted.count = true,
                 _ => {}
             }
         }
@@ -189,7 +187,12 @@ impl<'a> Compiler<'a> {
             "nodes" => ConnectionField::Nodes(self.object(list, &[], module, &field.sets)?),
             "edges" => ConnectionField::Edges(self.edges(list, module, &field.sets)?),
             "pageInfo" => ConnectionField::PageInfo(self.page_info(&field.sets)?),
-            "totalCount" => ConnectionField::TotalCount,
+            "totalCount" => ConnectionField::TotalCount(position_of(&mut list.list.totals, Measure::Count)),
+            "aggregate" => {
+                let fields = self.aggregate(module, &field.sets, &mut list.list.totals)?;
+                list.check_totals()?;
+                ConnectionField::Aggregate(fields)
+            }
             _ => return Err(unvalidated()),
         })
     }

@@ -306,7 +306,7 @@ fn json_operand_fault(op: CompareOp, operand: &Input) -> Option<&'static str> {
     }
 }
 
-fn compare_op(name: &str) -> Option<CompareOp> {
+pub(super) fn compare_op(name: &str) -> Option<CompareOp> {
     Some(match name {
         "eq" => CompareOp::Eq,
         "ne" => CompareOp::Ne,
@@ -327,8 +327,8 @@ fn compare_op(name: &str) -> Option<CompareOp> {
 }
 
 /// A null condition could mean none or an absent value; neither is guessed.
-fn null_refused(path: &Path) -> Error {
+pub(super) fn null_refused(path: &[PathSegment]) -> Error {
     let message = "A condition must not be null: leave it out, or ask for an absent value with `isNull`.";
-    let issue = Issue::new(path.clone(), "required", message);
+    let issue = Issue::new(path.to_vec(), "required", message);
     Error { issues: vec![issue], ..Error::input(message) }
 }

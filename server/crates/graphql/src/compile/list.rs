@@ -31,7 +31,8 @@ impl<'a> ListBuilder<'a> {
             deleted: Deleted::Exclude,
             outputs: Vec::new(),
             rows: true,
-            count: false,
+            totals: Vec::new(),
+            groups: None,
             children: Vec::new(),
         };
         let (outputs, references) = (FxHashMap::default(), FxHashSet::default());
@@ -95,6 +96,15 @@ impl<'a> ListBuilder<'a> {
         if self.conditions > self.limits.conditions {
             let found = format!("more than {}", self.limits.conditions);
             return Err(Error::limit("conditions of a filter", self.limits.conditions, found).at(self.position));
+        }
+        Ok(())
+    }
+
+    /// Checks that the figures over the whole list, or over each group, are not too many.
+    pub fn check_totals(&self) -> Result<(), Error> {
+        let figures = self.list.groups.as_ref().map_or(&self.list.totals, |groups| &groups.measures).len();
+        if figures > self.limits.figures {
+            return Err(Error::limit("figures of a list", self.limits.figures, figures).at(self.position));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Values stand apart from structure: lists name them by slots. So what is compiled depends on values only in their form
 //! (which fields an input object has, what is null), and serves every request of that form.
 
+mod aggregate;
 mod arguments;
 mod collect;
 mod connection;

@@ -40,7 +40,7 @@ impl<'a> Compiler<'a> {
         list.order(OrderKey { path: FieldPath::own(Module::ID), descending: false, nulls: Nulls::Last })
     }
 
-    fn order_key(
+    pub(super) fn order_key(
         &self,
         list: &ListBuilder<'a>,
         mut module: ModuleId,
@@ -96,12 +96,17 @@ impl<'a> Compiler<'a> {
     }
 }
 
-fn order_key(hops: Vec<Hop>, field: FieldId, direction: &Input) -> Option<OrderKey> {
-    let Input::Value(Value::Text(direction)) = direction else { return None };
+fn order_key(hops: Vec<Hop>, field: FieldId, order: &Input) -> Option<OrderKey> {
+    let (descending, nulls) = direction(order)?;
+    Some(OrderKey { path: FieldPath { hops, field }, descending, nulls })
+}
+
+/// Whether a `SortOrder` is descending, and where it puts absent values.
+pub(super) fn direction(order: &Input) -> Option<(bool, Nulls)> {
+    let Input::Value(Value::Text(direction)) = order else { return None };
     let descending = direction.starts_with("DESC");
     let first = direction.ends_with("NULLS_FIRST") || (descending && !direction.ends_with("NULLS_LAST"));
-    let nulls = if first { Nulls::First } else { Nulls::Last };
-    Some(OrderKey { path: FieldPath { hops, field }, descending, nulls })
+    Some((descending, if first { Nulls::First } else { Nulls::Last }))
 }
 
 /// An order key's value as a cursor holds it: as the row showed it.

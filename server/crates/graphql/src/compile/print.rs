@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 
 use cardine_model::catalog::{Catalog, FieldPath, Hop, ModuleId};
-use cardine_query::{Filter, KeysetValue, List, Nulls, Take};
+use cardine_query::{Filter, GroupKey, Grouping, KeysetValue, List, Measure, Nulls, Take};
 
 use super::{Operation, Write};
-use crate::shape::{ConnectionField, ConnectionShape, EdgeField, FieldShape, ObjectShape, PageInfoField, RootField};
+use crate::shape::{
+    ConnectionField, ConnectionShape, EdgeField, FieldShape, Fields, FigureField, ObjectShape, PageInfoField, RootField,
+};
 
 pub(super) fn print(catalog: &Catalog, operation: &Operation) -> String {
     let mut printer = Printer { catalog, out: String::new() };
@@ -60,12 +62,17 @@ impl Printer<'_> {
             let _ = write!(head, " offset ${}", offset.0);
         }
         let _ = write!(head, " deleted {:?}", list.deleted);
-        for (word, wanted) in [("rows", list.rows), ("count", list.count)] {
-            if wanted {
-                let _ = write!(head, " {word}");
-            }
+        if list.rows {
+            head.push_str(if list.groups.is_some() { " groups" } else { " rows" });
         }
         self.line(depth, &head);
+        if !list.totals.is_empty() {
+            let totals = self.measures(list.module, &list.totals);
+            self.line(depth + 1, &format!("totals {totals}"));
+        }
+        if let Some(groups) = &list.groups {
+            self.groups(list.module, groups, depth + 1);
+        }
         if let Some(filter) = &list.filter {
             let filter = self.filter(list.module, filter);
             self.line(depth + 1, &format!("where {filter}"));
@@ -84,6 +91,39 @@ impl Printer<'_> {
             self.line(depth + 1, &format!("child {relation} of output {}", child.parent_output));
             self.list(&child.list, depth + 2);
         }
+    }
+
+    fn groups(&mut self, module: ModuleId, groups: &Grouping, depth: usize) {
+        let key = |key: &GroupKey| {
+            let part = key.part.map_or_else(String::new, |part| format!(" by {}", part.word()));
+            format!("{}{part}", self.path(module, &key.path))
+        };
+        let keys: Vec<String> = groups.keys.iter().map(key).collect();
+        let measures = self.measures(module, &groups.measures);
+        self.line(depth, &format!("keys {}", keys.join(", ")));
+        self.line(depth, &format!("measures {measures}"));
+        for condition in &groups.having {
+            self.line(depth, &format!("having measure {} {:?}", condition.measure, condition.test));
+        }
+        for order in &groups.order {
+            let direction = if order.descending { "desc" } else { "asc" };
+            self.line(depth, &format!("order {:?} {direction} nulls {:?}", order.by, order.nulls));
+        }
+    }
+
+    fn measures(&self, module: ModuleId, measures: &[Measure]) -> String {
+        let measure = |measure: &Measure| {
+            let word = match measure {
+                Measure::Count => "count",
+                Measure::Sum(_) => "sum",
+                Measure::Avg(_) => "avg",
+                Measure::Min(_) => "min",
+                Measure::Max(_) => "max",
+                Measure::CountDistinct(_) => "count distinct",
+            };
+            measure.path().map_or_else(|| word.to_owned(), |path| format!("{word} {}", self.path(module, path)))
+        };
+        measures.iter().map(measure).collect::<Vec<_>>().join(", ")
     }
 
     fn hops(&self, module: ModuleId, hops: &[Hop]) -> (ModuleId, String) {
@@ -160,11 +200,29 @@ impl Printer<'_> {
             RootField::One { list, object } => self.object(&format!("one of list {list}"), object, depth),
             RootField::Written { step, object } => self.object(&format!("written by {step}"), object, depth),
             RootField::Connection { list, shape } => self.connection(&format!("page of list {list}"), shape, depth),
+            RootField::Groups { list, fields } => {
+                self.line(0, &format!("groups of list {list}"));
+                self.figures(fields, depth + 1);
+            }
             RootField::Nodes(nodes) => {
                 self.line(0, &format!("nodes {:?}", nodes.entries));
                 for (list, id, object) in &nodes.lists {
                     let _ = write!(self.out, "{}", "  ".repeat(depth + 1));
                     self.object(&format!("of list {list}, id {id}"), object, depth + 1);
+                }
+            }
+        }
+    }
+
+    fn figures(&mut self, fields: &Fields<FigureField>, depth: usize) {
+        for (key, field) in fields {
+            self.key(key, depth);
+            match field {
+                FigureField::Constant(json) => self.line(0, &String::from_utf8_lossy(json)),
+                FigureField::Cell { position, encoding } => self.line(0, &format!("figure {position} {encoding:?}")),
+                FigureField::Object(fields) => {
+                    self.out.push('\n');
+                    self.figures(fields, depth + 1);
                 }
             }
         }
@@ -209,7 +267,11 @@ impl Printer<'_> {
             self.key(key, depth + 1);
             match field {
                 ConnectionField::Constant(json) => self.line(0, &String::from_utf8_lossy(json)),
-                ConnectionField::TotalCount => self.line(0, "total count"),
+                ConnectionField::TotalCount(position) => self.line(0, &format!("total count {position}")),
+                ConnectionField::Aggregate(fields) => {
+                    self.line(0, "aggregate");
+                    self.figures(fields, depth + 2);
+                }
                 ConnectionField::Nodes(object) => self.object("nodes", object, depth + 1),
                 ConnectionField::Edges(fields) => {
                     self.line(0, "edges");

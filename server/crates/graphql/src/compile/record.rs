@@ -114,7 +114,7 @@ impl<'a> Compiler<'a> {
         Ok(shapes)
     }
 
-    fn encoding(&self, module: ModuleId, field: FieldId) -> Encoding {
+    pub(super) fn encoding(&self, module: ModuleId, field: FieldId) -> Encoding {
         let field = self.schema.catalog.field(module, field);
         match (&field.kind, field.scalar()) {
             (FieldKind::MultiChoice { .. }, _) | (_, Some(ScalarType::Json)) => Encoding::Raw,

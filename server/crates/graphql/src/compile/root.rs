@@ -43,6 +43,7 @@ impl<'a> Compiler<'a> {
                 self.one(module, arguments.id("id"), arguments.given("id"), collected)
             }
             Meaning::List(module) => self.list(module, collected, &definition),
+            Meaning::Groups(module) => self.groups(module, collected, &definition),
             Meaning::Node => {
                 let id = self.arguments(collected.field, &definition)?.id("id");
                 match self.located.get(&id) {
@@ -101,7 +102,7 @@ impl<'a> Compiler<'a> {
         Ok((list, object))
     }
 
-    fn add(&mut self, list: ListBuilder<'a>) -> Result<usize, Error> {
+    pub(super) fn add(&mut self, list: ListBuilder<'a>) -> Result<usize, Error> {
         let list = self.authorise(list.list)?;
         self.lists.push(list);
         Ok(self.lists.len() - 1)

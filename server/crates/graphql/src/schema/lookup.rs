@@ -19,7 +19,8 @@ impl Schema<'_> {
             | TypeKey::Group(_) => Kind::Object,
             TypeKey::Scalar(_) => Kind::Scalar,
             TypeKey::Node => Kind::Interface,
-            TypeKey::SortOrder | TypeKey::Deleted | TypeKey::Choice(..) => Kind::Enum,
+            TypeKey::SortOrder | TypeKey::Deleted | TypeKey::DatePart | TypeKey::Choice(..) => Kind::Enum,
+            TypeKey::Figures(_, ty) => ty.kind(),
             TypeKey::Filter(_)
             | TypeKey::ListFilter(_)
             | TypeKey::OrderBy(_)
@@ -45,6 +46,7 @@ impl Schema<'_> {
             TypeKey::Connection(module) => self.connection_fields(module),
             TypeKey::Edge(module) => self.edge_fields(module),
             TypeKey::Group(shape) => self.group_fields(shape),
+            TypeKey::Figures(module, ty) => self.figure_fields(module, ty),
             TypeKey::Node => self.node_fields(),
             TypeKey::PageInfo => self.page_info_fields(),
             TypeKey::Viewer => self.viewer_fields(),
@@ -63,6 +65,7 @@ impl Schema<'_> {
             TypeKey::Query => self.query_field(name),
             TypeKey::Mutation => self.mutation_field(name),
             TypeKey::Record(module) => self.record_field(module, name),
+            TypeKey::Figures(module, ty) => self.figure_field(module, ty, name),
             _ => self.fields(key).into_iter().find(|field| field.name == name),
         }
     }
@@ -81,6 +84,7 @@ impl Schema<'_> {
             TypeKey::GroupInput(shape) => self.group_input_fields(shape),
             TypeKey::Create(module) => self.create_fields(module),
             TypeKey::Update(module) => self.update_fields(module),
+            TypeKey::Figures(module, ty) => self.figure_inputs(module, ty),
             _ => Vec::new(),
         }
     }
@@ -101,6 +105,7 @@ impl Schema<'_> {
         match key {
             TypeKey::SortOrder => self.sort_orders(),
             TypeKey::Deleted => self.deleted_values(),
+            TypeKey::DatePart => self.date_parts(),
             TypeKey::Choice(module, field) => self.choice_values(module, field),
             TypeKey::Introspection(position) => introspection_types::enum_values(position),
             _ => Vec::new(),
@@ -163,7 +168,11 @@ impl Schema<'_> {
 
     /// Whether exactly one field of the input object must be given.
     pub fn is_one_of(&self, key: TypeKey) -> bool {
-        matches!(key, TypeKey::OrderBy(_) | TypeKey::GroupOrderBy(_))
+        match key {
+            TypeKey::OrderBy(_) | TypeKey::GroupOrderBy(_) => true,
+            TypeKey::Figures(_, ty) => ty.is_one_of(),
+            _ => false,
+        }
     }
 
     /// Whether values may be given by a client.
@@ -216,6 +225,8 @@ impl Schema<'_> {
                 "What the reference leads to: all conditions must hold, so at most one module's can.".to_owned()
             }
             TypeKey::Union(..) => "What the reference may lead to.".to_owned(),
+            TypeKey::DatePart => "A period of the calendar, in the caller's time zone.".to_owned(),
+            TypeKey::Figures(_, ty) => return ty.description().map(str::to_owned),
             TypeKey::Introspection(_) => return None,
         })
     }

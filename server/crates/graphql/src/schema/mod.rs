@@ -8,6 +8,7 @@ use cardine_model::catalog::{Catalog, FieldId, GroupShape, ModuleId, RelationId}
 
 use crate::variables::Use;
 
+mod aggregate;
 mod build;
 mod enums;
 mod filter;
@@ -55,6 +56,8 @@ pub enum TypeKey {
     SortOrder,
     /// Enum `Deleted`: `EXCLUDE INCLUDE ONLY`.
     Deleted,
+    /// Enum `DatePart`: `DAY WEEK MONTH QUARTER YEAR`.
+    DatePart,
     /// `Deal`.
     Record(ModuleId),
     /// `DealConnection`.
@@ -90,8 +93,51 @@ pub enum TypeKey {
     Union(ModuleId, FieldId),
     /// Filter of such a reference: `TaskParentFilter`, `OwnerFilter`; by the same key as the union.
     UnionFilter(ModuleId, FieldId),
+    /// A type of figures over many records, or of what they are asked by.
+    Figures(ModuleId, FigureType),
     /// A type of the introspection system, by its position in the introspection module's list (`__Schema`, `__Type`, …).
     Introspection(u8),
+}
+
+/// The types of figures over a module's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FigureType {
+    /// `DealAggregate`.
+    Aggregate,
+    /// `DealSum`; absent, as all for numbers, if there is no number.
+    Sum,
+    /// `DealAvg`.
+    Avg,
+    /// `DealMin`.
+    Min,
+    /// `DealMax`.
+    Max,
+    /// `DealCountDistinct`.
+    CountDistinct,
+    /// `DealGroup`.
+    Group,
+    /// `DealGroupKey`.
+    GroupKey,
+    /// `DealGroupBy`, `@oneOf`.
+    GroupBy,
+    /// `DealGroupOrderBy`, `@oneOf`.
+    GroupOrderBy,
+    /// `DealHaving`.
+    Having,
+    /// `DealNumberOrderBy`, `@oneOf`: by a sum or a mean.
+    NumberOrderBy,
+    /// `DealRangeOrderBy`, `@oneOf`: by a least or greatest value.
+    RangeOrderBy,
+    /// `DealCountDistinctOrderBy`, `@oneOf`.
+    CountDistinctOrderBy,
+    /// `DealSumHaving`.
+    SumHaving,
+    /// `DealAvgHaving`.
+    AvgHaving,
+    /// `DealRangeHaving`: on a least or greatest value.
+    RangeHaving,
+    /// `DealCountDistinctHaving`.
+    CountDistinctHaving,
 }
 
 /// The scalars.
@@ -232,6 +278,8 @@ pub enum Meaning {
     One(ModuleId),
     /// `deals(…)`.
     List(ModuleId),
+    /// `dealGroups(…)`.
+    Groups(ModuleId),
     /// `node(id)`.
     Node,
     /// `nodes(ids)`.

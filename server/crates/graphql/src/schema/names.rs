@@ -6,7 +6,7 @@ use cardine_model::catalog::{FieldId, Module, ModuleId};
 use cardine_model::name::{lower_first, upper_first};
 
 use super::group::{SHAPES, type_name};
-use super::{Scalar, Schema, TypeKey, introspection_types};
+use super::{FigureType, Scalar, Schema, TypeKey, introspection_types};
 
 /// Makes the key of a module's type.
 type OfModule = fn(ModuleId) -> TypeKey;
@@ -79,6 +79,8 @@ impl<'a> Schema<'a> {
             TypeKey::ViewerModule => "ViewerModule".into(),
             TypeKey::SortOrder => "SortOrder".into(),
             TypeKey::Deleted => "Deleted".into(),
+            TypeKey::DatePart => "DatePart".into(),
+            TypeKey::Figures(id, ty) => with(id, ty.suffix()),
             TypeKey::Record(id) => module(id).into(),
             TypeKey::Connection(id) => with(id, "Connection"),
             TypeKey::Edge(id) => with(id, "Edge"),
@@ -115,9 +117,11 @@ impl<'a> Schema<'a> {
         if let Some(id) = self.catalog.by_name.get(name) {
             return Some(TypeKey::Record(*id));
         }
-        SUFFIXES.iter().find_map(|(suffix, key)| {
-            let id = self.catalog.by_name.get(name.strip_suffix(suffix)?)?;
-            Some(key(*id))
+        let module = |suffix: &str| self.catalog.by_name.get(name.strip_suffix(suffix)?).copied();
+        let plain = SUFFIXES.iter().find_map(|(suffix, key)| module(suffix).map(key));
+        plain.or_else(|| {
+            let mut figures = FigureType::NAMES.iter();
+            figures.find_map(|(suffix, ty)| module(suffix).map(|id| TypeKey::Figures(id, *ty)))
         })
     }
 
@@ -183,6 +187,7 @@ fn builtin(name: &str) -> Option<TypeKey> {
         "ViewerModule" => TypeKey::ViewerModule,
         "SortOrder" => TypeKey::SortOrder,
         "Deleted" => TypeKey::Deleted,
+        "DatePart" => TypeKey::DatePart,
         "Owner" => TypeKey::Union(ModuleId(0), Module::OWNER),
         "OwnerFilter" => TypeKey::UnionFilter(ModuleId(0), Module::OWNER),
         _ => {

@@ -84,6 +84,8 @@ impl Schema<'_> {
             TypeKey::Choice(module, field) | TypeKey::ChoiceFilter(module, field) => {
                 self.rights.can_read(module, field)
             }
+            TypeKey::DatePart => self.any_readable_module(|module| self.has_periods(module)),
+            TypeKey::Figures(module, ty) => self.figure_exists(module, ty),
             TypeKey::Group(shape) | TypeKey::GroupFilter(shape) | TypeKey::GroupOrderBy(shape) => {
                 self.uses_group(shape, |schema, module, field| schema.rights.can_read(module, field.id))
             }
@@ -142,19 +144,25 @@ impl Schema<'_> {
             // Of the introspection system and of `Viewer`.
             Scalar::String | Scalar::Boolean => true,
             Scalar::Float => false,
-            Scalar::Int | Scalar::Id => {
-                self.catalog.modules.iter().any(|module| self.rights.can_read_module(module.id))
+            Scalar::Int | Scalar::Id => self.any_readable_module(|_| true),
+            // The first day of a period is a date, also of an instant's.
+            Scalar::Date => self.exists(TypeKey::DatePart),
+            _ => {
+                self.any_readable_field(|schema, module, field| {
+                    schema.value_type(module, field) == Some(TypeKey::Scalar(scalar))
+                }) || self.any_readable_module(|module| self.figures_use(module, scalar))
             }
-            _ => self.any_readable_field(|schema, module, field| {
-                schema.value_type(module, field) == Some(TypeKey::Scalar(scalar))
-            }),
         }
     }
 
     fn uses_scalar_filter(&self, scalar: Scalar) -> bool {
         self.any_readable_field(|schema, module, field| {
             schema.value_filter(module, field) == Some(TypeKey::ScalarFilter(scalar))
-        })
+        }) || self.any_readable_module(|module| self.figure_filters_use(module, scalar))
+    }
+
+    fn any_readable_module(&self, test: impl Fn(ModuleId) -> bool) -> bool {
+        self.catalog.modules.iter().any(|module| self.rights.can_read_module(module.id) && test(module.id))
     }
 
     /// Parts of others included.

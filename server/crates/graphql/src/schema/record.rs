@@ -3,7 +3,7 @@
 use cardine_model::catalog::{Field, FieldId, ModuleId, Relation};
 use cardine_model::{FieldKind, ScalarType};
 
-use super::{Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, build};
+use super::{FigureType, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, build};
 
 const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
 const INT: TypeKey = TypeKey::Scalar(Scalar::Int);
@@ -102,6 +102,11 @@ impl Schema<'_> {
             OutputField::part("edges", TypeRef::required_list(TypeKey::Edge(module)), "The records with their places."),
             OutputField::part("pageInfo", TypeRef::required(TypeKey::PageInfo), "Where the page stands in the list."),
             OutputField::part("totalCount", TypeRef::required(INT), "The number of all records that meet the filter."),
+            OutputField::part(
+                "aggregate",
+                TypeRef::required(TypeKey::Figures(module, FigureType::Aggregate)),
+                "Figures over all records that meet the filter.",
+            ),
         ]
     }
 

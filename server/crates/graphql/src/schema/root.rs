@@ -3,12 +3,15 @@
 use cardine_model::catalog::{Module, ModuleId};
 use cardine_model::name::{lower_first, upper_first};
 
-use super::{InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, introspection_types};
+use super::{FigureType, InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, introspection_types};
 
 const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
 const INT: TypeKey = TypeKey::Scalar(Scalar::Int);
 const STRING: TypeKey = TypeKey::Scalar(Scalar::String);
 const BOOLEAN: TypeKey = TypeKey::Scalar(Scalar::Boolean);
+
+/// What follows a module's name in the name of its groups.
+const GROUPS_SUFFIX: &str = "Groups";
 
 impl Schema<'_> {
     pub(super) fn query_fields(&self) -> Vec<OutputField> {
@@ -16,6 +19,7 @@ impl Schema<'_> {
         for module in self.catalog.modules.iter().filter(|module| self.rights.can_read_module(module.id)) {
             fields.push(self.one_field(module));
             fields.push(self.list_field(module));
+            fields.extend(self.groups_field(module));
         }
         fields
     }
@@ -33,8 +37,11 @@ impl Schema<'_> {
         if let Some(module) = self.catalog.module_by_name(&upper_first(name)) {
             return self.rights.can_read_module(module.id).then(|| self.one_field(module));
         }
-        let module = self.catalog.modules.iter().find(|module| same_but_first(&module.plural, name))?;
-        self.rights.can_read_module(module.id).then(|| self.list_field(module))
+        if let Some(module) = self.catalog.modules.iter().find(|module| same_but_first(&module.plural, name)) {
+            return self.rights.can_read_module(module.id).then(|| self.list_field(module));
+        }
+        let module = self.catalog.module_by_name(&upper_first(name.strip_suffix(GROUPS_SUFFIX)?))?;
+        self.groups_field(module)
     }
 
     pub(super) fn mutation_fields(&self) -> Vec<OutputField> {
@@ -65,6 +72,18 @@ impl Schema<'_> {
         let ty = TypeRef::required(TypeKey::Connection(module.id));
         OutputField::new(&lower_first(&module.plural), ty, Meaning::List(module.id), Some(description))
             .with(self.list_arguments(module.id))
+    }
+
+    /// None where there is nothing to group by.
+    fn groups_field(&self, module: &Module) -> Option<OutputField> {
+        if !self.figure_exists(module.id, FigureType::Group) {
+            return None;
+        }
+        let description = "Groups of the records that meet the filter, with figures over each.".to_owned();
+        let ty = TypeRef::required_list(TypeKey::Figures(module.id, FigureType::Group));
+        let name = format!("{}{GROUPS_SUFFIX}", lower_first(&module.name));
+        let field = OutputField::new(&name, ty, Meaning::Groups(module.id), Some(description));
+        Some(field.with(self.group_arguments(module.id)))
     }
 
     /// The arguments of a list, at the root and nested alike.

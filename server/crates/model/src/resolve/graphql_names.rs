@@ -12,7 +12,7 @@ use crate::name::{FieldName, ModuleName, lower_first, upper_first};
 use crate::{ModuleId, PathSegment, path};
 
 /// What follows a module's name in the names of its types; the empty one is the type of a record.
-pub const MODULE_TYPE_SUFFIXES: [&str; 26] = [
+pub const MODULE_TYPE_SUFFIXES: [&str; 33] = [
     "",
     "Filter",
     "ListFilter",
@@ -33,6 +33,13 @@ pub const MODULE_TYPE_SUFFIXES: [&str; 26] = [
     "GroupBy",
     "GroupOrderBy",
     "Having",
+    "NumberOrderBy",
+    "RangeOrderBy",
+    "CountDistinctOrderBy",
+    "SumHaving",
+    "AvgHaving",
+    "RangeHaving",
+    "CountDistinctHaving",
     "Change",
     "Access",
     "Link",

@@ -2,7 +2,7 @@
 //!
 //! ```json
 //! {"list": "Deal", "take": "first", "where": {"all": ["title Contains", {"some": ["lines", "text Eq"]}]},
-//!  "order": ["closeDate desc nulls first", "id"], "after": ["value", "null"], "outputs": ["id", "account.name"],
+//!  "totals": ["count", "sum value"], "order": ["closeDate desc nulls first", "id"], "after": ["value", "null"], "outputs": ["id", "account.name"],
 //!  "children": [{"relation": "lines", "list": "Line", "outputs": ["id"]}]}
 //! ```
 //!
@@ -11,7 +11,8 @@
 
 use cardine_model::catalog::{Catalog, FieldPath, Module};
 use cardine_query::{
-    Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Take,
+    Child, CompareOp, DatePart, Deleted, Filter, GroupCondition, GroupKey, GroupOrder, GroupTerm, GroupTest, Grouping,
+    KeysetValue, List, Measure, Nulls, OrderKey, Page, Quantifier, Slot, Take,
 };
 use serde_json::Value as Json;
 
@@ -59,8 +60,72 @@ impl<'a> Reading<'a> {
             Some("only") => Deleted::Only,
             _ => Deleted::Exclude,
         };
-        let (rows, count) = (json["rows"] != false, json["count"] == true);
-        List { module: module.id, filter, order, page, deleted, outputs, rows, count, children }
+        let totals = json.get("totals").map_or_else(Vec::new, |totals| self.measures(module, totals));
+        let groups = json.get("groups").map(|groups| self.grouping(module, groups));
+        let order = if groups.is_some() { Vec::new() } else { order };
+        List {
+            module: module.id,
+            filter,
+            order,
+            page,
+            deleted,
+            outputs,
+            rows: json["rows"] != false,
+            totals,
+            groups,
+            children,
+        }
+    }
+
+    /// `count`, or a function and a field: `sum amount`.
+    fn measures(&self, module: &Module, measures: &Json) -> Vec<Measure> {
+        let measure = |text: &str| {
+            let Some((function, field)) = text.split_once(' ') else { return Measure::Count };
+            let path = path(self.catalog, module, field);
+            match function {
+                "sum" => Measure::Sum(path),
+                "avg" => Measure::Avg(path),
+                "min" => Measure::Min(path),
+                "max" => Measure::Max(path),
+                "countDistinct" => Measure::CountDistinct(path),
+                other => panic!("{other} is no measure"),
+            }
+        };
+        texts(measures).map(measure).collect()
+    }
+
+    /// `{"by": ["closeDate month"], "measures": […], "having": ["0 Gt"], "order": ["key 0 desc", "measure 0"]}`.
+    fn grouping(&mut self, module: &Module, json: &Json) -> Grouping {
+        let key = |text: &str| {
+            let (field, part) =
+                text.split_once(' ').map_or((text, None), |(field, part)| (field, DatePart::of_word(part)));
+            GroupKey { path: path(self.catalog, module, field), part }
+        };
+        let keys = texts(&json["by"]).map(key).collect();
+        let measures = self.measures(module, &json["measures"]);
+        let having = json.get("having").map_or_else(Vec::new, |having| {
+            texts(having)
+                .map(|text| {
+                    let (measure, what) = text.split_once(' ').unwrap();
+                    let test = match what {
+                        "is null" => GroupTest::IsNull { negated: false },
+                        op => GroupTest::Compare { op: operator(op), operand: self.slot() },
+                    };
+                    GroupCondition { measure: measure.parse().unwrap(), test }
+                })
+                .collect()
+        });
+        let order = texts(&json["order"]).map(|text| {
+            let words: Vec<&str> = text.split(' ').collect();
+            let position = words[1].parse().unwrap();
+            GroupOrder {
+                by: if words[0] == "key" { GroupTerm::Key(position) } else { GroupTerm::Measure(position) },
+                descending: words.contains(&"desc"),
+                nulls: if text.ends_with("nulls first") { Nulls::First } else { Nulls::Last },
+            }
+        });
+        let order = order.collect();
+        Grouping { keys, measures, having, order }
     }
 
     fn paths(&self, module: &Module, texts_of: &Json) -> Vec<FieldPath> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cardine_sql::Statement;
 use rusqlite::OpenFlags;
 
-use super::{decode, encode, error, functions, index_name};
+use super::{date_functions, decode, encode, error, functions, index_name};
 use crate::bindings::{Bindings, resolve_params};
 use crate::error::cause;
 use crate::{Deadline, Options, RowSet, StoreError};
@@ -67,6 +67,7 @@ impl Connection {
             }
         }
         functions::register(&connection).map_err(error::translate)?;
+        date_functions::register(&connection).map_err(error::translate)?;
         Ok(Self(connection))
     }
 

@@ -2,6 +2,8 @@
 //!
 //! All are deterministic and innocuous, so they may stand in indexes. rusqlite catches panics before they reach C.
 
+use std::cmp::Ordering;
+
 use cardine_model::Decimal;
 use cardine_model::text::{self, words};
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
@@ -59,6 +61,8 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
     })?;
     json_functions::register(connection, flags())?;
     connection.create_aggregate_function("cardine_sum", 1, flags(), Sum)?;
+    connection.create_aggregate_function("cardine_min_text", 1, flags(), ExtremeText(Ordering::Less))?;
+    connection.create_aggregate_function("cardine_max_text", 1, flags(), ExtremeText(Ordering::Greater))?;
     connection.create_collation("cardine_decimal", Decimal::compare_text)
 }
 
@@ -82,6 +86,34 @@ impl Aggregate<Option<Decimal>, Option<String>> for Sum {
 
     fn finalize(&self, _: &mut Context<'_>, sum: Option<Option<Decimal>>) -> Result<Option<String>> {
         Ok(sum.flatten().map(|sum| sum.to_string()))
+    }
+}
+
+/// The text that stands first or last in the order of texts: by sort key, then by code points; null if there is none.
+struct ExtremeText(Ordering);
+
+impl Aggregate<Option<(String, String)>, Option<String>> for ExtremeText {
+    fn init(&self, _: &mut Context<'_>) -> Result<Option<(String, String)>> {
+        Ok(None)
+    }
+
+    fn step(&self, context: &mut Context<'_>, best: &mut Option<(String, String)>) -> Result<()> {
+        let value = match context.get_raw(0) {
+            ValueRef::Null => return Ok(()),
+            value => value.as_str().map_err(|_| user_error("a text function got what is no text"))?,
+        };
+        let key = text::sort_key(value);
+        let beats = |(best_key, best): &(String, String)| {
+            (key.as_ref(), value).cmp(&(best_key.as_str(), best.as_str())) == self.0
+        };
+        if best.as_ref().is_none_or(beats) {
+            *best = Some((key.into_owned(), value.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, best: Option<Option<(String, String)>>) -> Result<Option<String>> {
+        Ok(best.flatten().map(|(_, text)| text))
     }
 }
 
@@ -169,6 +201,9 @@ mod tests {
             ("(SELECT cardine_sum(column1) FROM (VALUES ('0.1'), (2), (NULL)))", Some("2.1")),
             ("(SELECT cardine_sum(column1) FROM (VALUES (NULL)))", None),
             ("(SELECT cardine_sum(column1) FROM (VALUES (1)) WHERE 0)", None),
+            ("(SELECT cardine_min_text(column1) FROM (VALUES ('b'), (NULL), ('Èa'), ('eb'), ('È')))", Some("È")),
+            ("(SELECT cardine_max_text(column1) FROM (VALUES ('eb'), (NULL), ('Èb'), ('EA')))", Some("Èb")),
+            ("(SELECT cardine_max_text(column1) FROM (VALUES (NULL)))", None),
             ("(SELECT max(column1 COLLATE cardine_decimal) FROM (VALUES ('9'), ('10'), ('-11')))", Some("10")),
         ];
         for (expression, expected) in cases {

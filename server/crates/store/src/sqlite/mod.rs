@@ -1,6 +1,7 @@
 //! SQLite: connections, and the threads that use them.
 
 mod connection;
+mod date_functions;
 mod decode;
 mod encode;
 mod error;

@@ -87,7 +87,8 @@ fn page(module: ModuleId, filter: Option<Filter>, order: Vec<OrderKey>, outputs:
         deleted: Deleted::Exclude,
         outputs,
         rows: true,
-        count: false,
+        totals: Vec::new(),
+        groups: None,
         children: Vec::new(),
     }
 }

@@ -1,0 +1,221 @@
+//! Figures over many records: measures and keys of groups → SQL expressions, with the clauses that groups need.
+//!
+//! They are made of values as the API shows them, so that a sum is that of what stands in the list. An administrator's groups are
+//! `SELECT t1."stage", count(*), sum(t1."amount") FROM "deal" t1 WHERE t1."deleted_at" IS NULL GROUP BY 1 ORDER BY 1 … LIMIT $1`.
+
+use cardine_model::catalog::FieldPath;
+use cardine_model::{ScalarType, Value};
+use cardine_query::{DatePart, GroupKey, GroupTerm, GroupTest, Grouping, Measure, Nulls, mean_scale};
+
+use crate::expr::{DECIMAL_COLLATION, Shape, postgres_division};
+use crate::statement::{ColumnType, Dialect, Param, Transform};
+use crate::writer::{Source, Writer};
+
+/// An expression and what its values are.
+pub(crate) struct Figure {
+    text: String,
+    shape: Shape,
+}
+
+/// The select items.
+pub(crate) fn texts(figures: &[Figure]) -> String {
+    figures.iter().map(|figure| figure.text.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// How they are read.
+pub(crate) fn columns(figures: &[Figure]) -> Vec<ColumnType> {
+    figures.iter().map(|figure| figure.shape.column_type()).collect()
+}
+
+impl Writer<'_> {
+    /// The keys, then the measures.
+    pub fn group_figures(&mut self, source: &mut Source, groups: &Grouping) -> Vec<Figure> {
+        let mut figures: Vec<Figure> = groups.keys.iter().map(|key| self.group_key(source, key)).collect();
+        figures.extend(self.measures(source, &groups.measures));
+        figures
+    }
+
+    /// `GROUP BY`, `HAVING` and `ORDER BY`. Keys are named by position: an expression with parameters or joins is compared
+    /// only once.
+    pub fn group_clauses(&mut self, groups: &Grouping, figures: &[Figure]) -> String {
+        let positions: Vec<String> = (1..=groups.keys.len()).map(|position| position.to_string()).collect();
+        let mut text = format!(" GROUP BY {}", positions.join(", "));
+        let mut having = Vec::with_capacity(groups.having.len());
+        for condition in &groups.having {
+            let Figure { text: value, shape } = &figures[groups.keys.len() + condition.measure];
+            having.push(match condition.test {
+                GroupTest::Compare { op, operand } => self.compare_value(*shape, false, value, op, operand),
+                GroupTest::IsNull { negated } => format!("({value} IS {}NULL)", if negated { "NOT " } else { "" }),
+            });
+        }
+        if !having.is_empty() {
+            text.push_str(&format!(" HAVING {}", having.join(" AND ")));
+        }
+        let mut order = Vec::new();
+        for key in &groups.order {
+            let column = match key.by {
+                GroupTerm::Key(position) => position,
+                GroupTerm::Measure(position) => groups.keys.len() + position,
+            };
+            let figure = &figures[column];
+            let direction = if key.descending { "DESC" } else { "ASC" };
+            let nulls = if key.nulls == Nulls::First { "NULLS FIRST" } else { "NULLS LAST" };
+            let values = self.ordered(figure.shape, figure.text.clone());
+            // A value that orders as it is can be named by its position too.
+            let values = if values == [figure.text.as_str()] { vec![(column + 1).to_string()] } else { values };
+            order.extend(values.iter().map(|value| format!("{value} {direction} {nulls}")));
+        }
+        if !order.is_empty() {
+            text.push_str(&format!(" ORDER BY {}", order.join(", ")));
+        }
+        text
+    }
+
+    fn group_key(&mut self, source: &mut Source, key: &GroupKey) -> Figure {
+        let (_, field) = self.end(source.module, &key.path);
+        let shape = Shape::of(field);
+        let value = self.shown(source, &key.path);
+        let Some(part) = key.part else {
+            return Figure { text: value, shape };
+        };
+        let text = match shape {
+            Shape::Scalar(ScalarType::DateTime) => self.period_of_instant(&value, part),
+            _ if part == DatePart::Day => value,
+            _ => self.period_of_date(&value, part),
+        };
+        Figure { text, shape: Shape::Scalar(ScalarType::Date) }
+    }
+
+    fn word(&mut self, word: &str) -> String {
+        self.typed_param(Param::Value(Value::Text(word.to_owned()), Transform::None), "text")
+    }
+
+    fn period_of_date(&mut self, date: &str, part: DatePart) -> String {
+        let word = self.word(part.word());
+        match self.dialect {
+            Dialect::Sqlite => format!("cardine_period({date}, {word})"),
+            Dialect::Postgres => format!("date_trunc({word}, ({date})::timestamp)::date"),
+        }
+    }
+
+    /// The zone's offsets are parameters: what PostgreSQL knows of time zones depends on its host, and need not be what this
+    /// server knows, or have the zone at all.
+    fn period_of_instant(&mut self, instant: &str, part: DatePart) -> String {
+        if self.dialect == Dialect::Sqlite {
+            let word = self.word(part.word());
+            let zone = self.param(Param::TimeZone);
+            return format!("cardine_period({instant}, {word}, {zone})");
+        }
+        let utc = self.word("UTC");
+        let starts = self.typed_param(Param::ZoneStarts, "timestamptz[]");
+        let offsets = self.typed_param(Param::ZoneOffsets, "bigint[]");
+        let local = format!(
+            "({instant} AT TIME ZONE {utc} + make_interval(secs => ({offsets})[width_bucket({instant}, {starts})]))"
+        );
+        if part == DatePart::Day {
+            return format!("{local}::date");
+        }
+        let word = self.word(part.word());
+        format!("date_trunc({word}, {local})::date")
+    }
+
+    /// The select items of measures.
+    pub fn measures(&mut self, source: &mut Source, measures: &[Measure]) -> Vec<Figure> {
+        measures.iter().map(|measure| self.measure(source, measure)).collect()
+    }
+
+    fn measure(&mut self, source: &mut Source, measure: &Measure) -> Figure {
+        let count = Shape::Scalar(ScalarType::Integer);
+        match measure {
+            Measure::Count => Figure { text: "count(*)".to_owned(), shape: count },
+            Measure::CountDistinct(path) => {
+                let (value, _) = self.measured(source, path);
+                Figure { text: format!("count(DISTINCT {value})"), shape: count }
+            }
+            Measure::Sum(path) => {
+                let (value, shape) = self.measured(source, path);
+                self.sum(&value, shape)
+            }
+            Measure::Avg(path) => {
+                let (value, _) = self.measured(source, path);
+                let (_, field) = self.end(source.module, path);
+                self.mean(&value, field.scalar().unwrap_or(ScalarType::Integer))
+            }
+            Measure::Min(path) => {
+                let (value, shape) = self.measured(source, path);
+                self.extreme(&value, shape, "min", "ASC")
+            }
+            Measure::Max(path) => {
+                let (value, shape) = self.measured(source, path);
+                self.extreme(&value, shape, "max", "DESC")
+            }
+        }
+    }
+
+    fn measured(&mut self, source: &mut Source, path: &FieldPath) -> (String, Shape) {
+        let (_, field) = self.end(source.module, path);
+        let shape = Shape::of(field);
+        (self.shown(source, path), shape)
+    }
+
+    /// Integers of 32 bits and durations cannot overflow the database's own sum; all else is added exactly.
+    fn sum(&self, value: &str, shape: Shape) -> Figure {
+        match (shape, self.dialect) {
+            (Shape::Scalar(scalar @ (ScalarType::Integer | ScalarType::Duration)), dialect) => {
+                let text = match dialect {
+                    Dialect::Sqlite => format!("sum({value})"),
+                    Dialect::Postgres => format!("sum({value})::bigint"),
+                };
+                let sum = if scalar == ScalarType::Integer { ScalarType::BigInteger } else { scalar };
+                Figure { text, shape: Shape::Scalar(sum) }
+            }
+            (shape, Dialect::Sqlite) => Figure { text: format!("cardine_sum({value})"), shape: exact(shape) },
+            (shape, Dialect::Postgres) => Figure { text: format!("sum({value})"), shape: exact(shape) },
+        }
+    }
+
+    /// Divided as rules divide, then rounded.
+    fn mean(&self, value: &str, scalar: ScalarType) -> Figure {
+        let scale = mean_scale(scalar);
+        let text = match self.dialect {
+            Dialect::Sqlite => format!("cardine_round(cardine_div(cardine_sum({value}), count({value})), {scale})"),
+            Dialect::Postgres => {
+                let mean = postgres_division(&format!("sum({value})::numeric"), &format!("count({value})"));
+                format!("round({mean}, {scale})")
+            }
+        };
+        match (scalar, self.dialect) {
+            (ScalarType::Duration, Dialect::Sqlite) => {
+                Figure { text: format!("CAST({text} AS INTEGER)"), shape: Shape::Scalar(scalar) }
+            }
+            (ScalarType::Duration, Dialect::Postgres) => {
+                Figure { text: format!("{text}::bigint"), shape: Shape::Scalar(scalar) }
+            }
+            _ => Figure { text, shape: Shape::Scalar(ScalarType::Decimal { scale }) },
+        }
+    }
+
+    /// The first value in the order of `direction`.
+    fn extreme(&self, value: &str, shape: Shape, function: &str, direction: &str) -> Figure {
+        let text = match (shape, self.dialect) {
+            (Shape::Scalar(scalar), Dialect::Sqlite) if scalar.is_text() => format!("cardine_{function}_text({value})"),
+            (Shape::Scalar(scalar), Dialect::Postgres) if scalar.is_text() => {
+                let order = format!("cardine_sort_key({value}) {direction} NULLS LAST, {value} {direction}");
+                format!("(array_agg({value} ORDER BY {order}))[1]")
+            }
+            (Shape::Scalar(ScalarType::Decimal { .. }), Dialect::Sqlite) => {
+                format!("{function}({value} {DECIMAL_COLLATION})")
+            }
+            _ => format!("{function}({value})"),
+        };
+        Figure { text, shape }
+    }
+}
+
+/// The shape of an exact sum.
+fn exact(shape: Shape) -> Shape {
+    match shape {
+        Shape::Scalar(ScalarType::Decimal { .. }) => shape,
+        _ => Shape::Scalar(ScalarType::Decimal { scale: 0 }),
+    }
+}
