@@ -69,24 +69,86 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
 /// The exact sum of what is not null; null if nothing is.
 struct Sum;
 
-impl Aggregate<Option<Decimal>, Option<String>> for Sum {
-    fn init(&self, _: &mut Context<'_>) -> Result<Option<Decimal>> {
-        Ok(None)
+/// Numbers of up to this many characters are added as integers, aligned at the point.
+const SMALL_LENGTH_MAX: usize = 30;
+
+/// A sum in the making: in an integer as long as that holds it, and what goes beyond beside it.
+#[derive(Default)]
+struct Total {
+    digits: i128,
+    scale: u32,
+    beyond: Option<Decimal>,
+    is_some: bool,
+}
+
+impl Total {
+    fn add_small(&mut self, digits: i128, scale: u32) {
+        let sum = (|| {
+            let raise = |digits: i128, by: u32| digits.checked_mul(10_i128.checked_pow(by)?);
+            let common = self.scale.max(scale);
+            let sum = raise(self.digits, common - self.scale)?.checked_add(raise(digits, common - scale)?)?;
+            Some((sum, common))
+        })();
+        match sum {
+            Some((digits, scale)) => (self.digits, self.scale) = (digits, scale),
+            None => self.add(&Decimal::from_parts(digits, scale)),
+        }
     }
 
-    fn step(&self, context: &mut Context<'_>, sum: &mut Option<Decimal>) -> Result<()> {
-        if let Some(number) = argument(context, 0)? {
-            *sum = Some(match sum.take() {
-                Some(sum) => &sum + &number,
-                None => number,
-            });
+    fn add(&mut self, number: &Decimal) {
+        self.beyond = Some(self.beyond.as_ref().map_or_else(|| number.clone(), |beyond| beyond + number));
+    }
+
+    fn number(self) -> Decimal {
+        let sum = Decimal::from_parts(self.digits, self.scale);
+        self.beyond.map_or_else(|| sum.clone(), |beyond| &sum + &beyond)
+    }
+}
+
+impl Aggregate<Total, Option<String>> for Sum {
+    fn init(&self, _: &mut Context<'_>) -> Result<Total> {
+        Ok(Total::default())
+    }
+
+    fn step(&self, context: &mut Context<'_>, total: &mut Total) -> Result<()> {
+        let small = match context.get_raw(0) {
+            ValueRef::Integer(number) => Some((i128::from(number), 0)),
+            ValueRef::Text(bytes) => small(bytes),
+            _ => None,
+        };
+        if let Some((digits, scale)) = small {
+            total.add_small(digits, scale);
+        } else if let Some(number) = argument(context, 0)? {
+            total.add(&number);
+        } else {
+            return Ok(());
         }
+        total.is_some = true;
         Ok(())
     }
 
-    fn finalize(&self, _: &mut Context<'_>, sum: Option<Option<Decimal>>) -> Result<Option<String>> {
-        Ok(sum.flatten().map(|sum| sum.to_string()))
+    fn finalize(&self, _: &mut Context<'_>, total: Option<Total>) -> Result<Option<String>> {
+        Ok(total.filter(|total| total.is_some).map(|total| total.number().to_string()))
     }
+}
+
+/// A plain number of few digits: its digits, and how many of them stand behind the point. What is anything else is looked at
+/// more closely elsewhere.
+fn small(text: &[u8]) -> Option<(i128, u32)> {
+    let (negative, text) = text.strip_prefix(b"-").map_or((false, text), |text| (true, text));
+    if text.len() > SMALL_LENGTH_MAX || !text.first()?.is_ascii_digit() || !text.last()?.is_ascii_digit() {
+        return None;
+    }
+    let (mut digits, mut point) = (0_i128, None);
+    for (position, byte) in text.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => digits = digits * 10 + i128::from(byte - b'0'),
+            b'.' if point.is_none() => point = Some(position),
+            _ => return None,
+        }
+    }
+    let scale = point.map_or(0, |point| text.len() - point - 1);
+    Some((if negative { -digits } else { digits }, u32::try_from(scale).ok()?))
 }
 
 /// The text that stands first or last in the order of texts: by sort key, then by code points; null if there is none.
@@ -199,9 +261,18 @@ mod tests {
             ("cardine_fold(NULL)", None),
             ("cardine_sort_key('È')", Some("e")),
             ("(SELECT cardine_sum(column1) FROM (VALUES ('0.1'), (2), (NULL)))", Some("2.1")),
+            ("(SELECT cardine_sum(column1) FROM (VALUES ('-0.05'), ('12'), ('0.050'), ('-12.5')))", Some("-0.5")),
+            (
+                "(SELECT cardine_sum(column1) FROM (VALUES ('99999999999999999999999999.9999'), (9223372036854775807), ('0.0000000001'), ('99999999999999999999999999999'), ('1')))",
+                Some("100100000009223372036854775806.9999000001"),
+            ),
+            (
+                "(SELECT cardine_sum(column1 || '.25') FROM (VALUES ('123456789012345678901234567890123456789'), ('-123456789012345678901234567890123456789'), ('170141183460469231731687303715884105727')))",
+                Some("170141183460469231731687303715884105727.25"),
+            ),
             ("(SELECT cardine_sum(column1) FROM (VALUES (NULL)))", None),
             ("(SELECT cardine_sum(column1) FROM (VALUES (1)) WHERE 0)", None),
-            ("(SELECT cardine_min_text(column1) FROM (VALUES ('b'), (NULL), ('Èa'), ('eb'), ('È')))", Some("È")),
+            ("(SELECT cardine_min_text(column1) FROM (VALUES ('f'), (NULL), ('Èa'), ('eb'), ('È')))", Some("È")),
             ("(SELECT cardine_max_text(column1) FROM (VALUES ('eb'), (NULL), ('Èb'), ('EA')))", Some("Èb")),
             ("(SELECT cardine_max_text(column1) FROM (VALUES (NULL)))", None),
             ("(SELECT max(column1 COLLATE cardine_decimal) FROM (VALUES ('9'), ('10'), ('-11')))", Some("10")),
@@ -218,6 +289,9 @@ mod tests {
             "cardine_mul('1e3', 1)",
             "cardine_neg('x')",
             "cardine_neg('')",
+            "(SELECT cardine_sum(column1) FROM (VALUES ('1.2.3')))",
+            "(SELECT cardine_sum(column1) FROM (VALUES ('1.')))",
+            "(SELECT cardine_sum(column1) FROM (VALUES (0.5)))",
             "cardine_fold(x'00')",
         ] {
             assert!(fails(expression), "{expression}");
