@@ -134,7 +134,7 @@ impl Loader<'_> {
     async fn create_records(&mut self, module: &str, records: &[Record]) -> anyhow::Result<()> {
         let context = self.context();
         let catalog = context.catalog();
-        let found = catalog.modules.iter().find(|found| found.name == module).context("there is no such module")?;
+        let found = catalog.module_by_name(module).context("there is no such module")?;
         let (mut parameters, mut fields, mut variables) = (String::new(), String::new(), Map::new());
         for (position, record) in records.iter().enumerate() {
             parameters.push_str(&format!("$d{position}: {module}Create! "));

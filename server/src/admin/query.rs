@@ -16,12 +16,12 @@ pub struct Query;
 impl Query {
     /// All modules in force.
     async fn modules(&self, ctx: &Context<'_>) -> Vec<Module> {
-        request(ctx).catalog().modules.iter().map(Module::from).collect()
+        request(ctx).catalog().modules.iter().filter(|module| module.link.is_none()).map(Module::from).collect()
     }
 
     /// The module of this name.
     async fn module(&self, ctx: &Context<'_>, name: String) -> Option<Module> {
-        request(ctx).catalog().modules.iter().find(|module| module.name == name).map(Module::from)
+        request(ctx).catalog().module_by_name(&name).map(Module::from)
     }
 
     /// All roles, with what they grant.

@@ -30,6 +30,8 @@ pub struct ModuleRights {
     pub update: bool,
     /// Delete, restore and destroy records.
     pub delete: bool,
+    /// Of links: walk from one of their records to the other. A module of links cannot be read as such.
+    follow: bool,
     fields: Vec<FieldAccess>,
 }
 
@@ -54,7 +56,9 @@ impl Rights {
             .modules
             .iter()
             .map(|module| {
-                if administrator {
+                if module.link.is_some() {
+                    nothing(module)
+                } else if administrator {
                     everything(module)
                 } else if module.platform {
                     public_fields(module, signed_in)
@@ -64,6 +68,7 @@ impl Rights {
             })
             .collect();
         close_references(catalog, &mut modules);
+        open_links(catalog, &mut modules);
         close_derived(catalog, &mut modules);
         Self {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
@@ -83,10 +88,15 @@ impl Rights {
         self.module(module).read
     }
 
+    /// Whether the links of `module` exist for the caller, as ways from one record to another.
+    pub fn can_follow(&self, module: ModuleId) -> bool {
+        self.module(module).follow
+    }
+
     /// Whether the field exists for the caller.
     pub fn can_read(&self, module: ModuleId, field: FieldId) -> bool {
         let rights = self.module(module);
-        rights.read && rights.access(field) >= FieldAccess::Read
+        (rights.read || rights.follow) && rights.access(field) >= FieldAccess::Read
     }
 
     /// Whether the field may be set by a create or update.
@@ -148,7 +158,7 @@ fn everything(module: &Module) -> ModuleRights {
         .fields
         .iter()
         .map(|field| if write && !field.read_only { FieldAccess::Write } else { FieldAccess::Read });
-    ModuleRights { create: write, read: true, update: write, delete: write, fields: fields.collect() }
+    ModuleRights { create: write, read: true, update: write, delete: write, follow: false, fields: fields.collect() }
 }
 
 /// Users, groups and roles show their own fields and the id to everyone who is signed in, and are written by the admin API only.
@@ -174,11 +184,11 @@ fn granted(module: &Module, sources: &[&Grants]) -> ModuleRights {
         }
     }
     // Without read the module does not exist, so nothing else about it may.
-    if rights.read {
-        rights
-    } else {
-        ModuleRights { fields: vec![FieldAccess::None; module.fields.len()], ..ModuleRights::default() }
-    }
+    if rights.read { rights } else { nothing(module) }
+}
+
+fn nothing(module: &Module) -> ModuleRights {
+    ModuleRights { fields: vec![FieldAccess::None; module.fields.len()], ..ModuleRights::default() }
 }
 
 fn comes_with_read(field: FieldId) -> bool {
@@ -198,6 +208,29 @@ fn close_references(catalog: &Catalog, modules: &mut [ModuleRights]) {
     }
 }
 
+/// Links are for whom both of their modules and the many-to-many reference exist; their fields have the reference's access.
+fn open_links(catalog: &Catalog, modules: &mut [ModuleRights]) {
+    for module in &catalog.modules {
+        let Some(link) = module.link else { continue };
+        let owner = &modules[link.owner.0 as usize];
+        let access = if owner.read { owner.access(link.field) } else { FieldAccess::None };
+        let targets = module.field(link.target).reference().map_or(&[][..], |reference| &reference.targets);
+        if access == FieldAccess::None || !targets.iter().all(|target| modules[target.0 as usize].read) {
+            modules[link.owner.0 as usize].fields[link.field.0 as usize] = FieldAccess::None;
+            continue;
+        }
+        let rights = &mut modules[module.id.0 as usize];
+        rights.follow = true;
+        for field in &module.fields {
+            rights.fields[field.id.0 as usize] = match field.id {
+                Module::ID => FieldAccess::Read,
+                _ if field.system => FieldAccess::None,
+                _ => access,
+            };
+        }
+    }
+}
+
 /// A derived field needs all that it reads. `inputs_of` is transitive, so one pass is enough.
 fn close_derived(catalog: &Catalog, modules: &mut [ModuleRights]) {
     let mut closed = Vec::new();
@@ -205,7 +238,7 @@ fn close_derived(catalog: &Catalog, modules: &mut [ModuleRights]) {
         for field in module.fields.iter().filter(|field| field.is_derived() && !is_published(field)) {
             let readable = |(module, field): &(ModuleId, FieldId)| {
                 let rights = &modules[module.0 as usize];
-                rights.read && rights.access(*field) >= FieldAccess::Read
+                (rights.read || rights.follow) && rights.access(*field) >= FieldAccess::Read
             };
             if !catalog.inputs_of(module.id, field.id).iter().all(readable) {
                 closed.push((module.id, field.id));

@@ -33,7 +33,7 @@ pub use record::{Record, RecordScope, json_name, json_of_field, json_of_value, v
 pub use search::{Hit, Hits, SEARCH_SCORE_MAX};
 pub use snapshot::Snapshot;
 pub use upkeep::{EVENT_RETENTION, UPKEEP_INTERVAL};
-pub use write::{CASCADE_MAX, FailedStep, MutationResult, MutationStep, Write, apply};
+pub use write::{CASCADE_MAX, FailedStep, LinkChange, MutationResult, MutationStep, Write, apply};
 
 /// The use cases over one database. Cheap to clone.
 #[derive(Clone)]

@@ -117,28 +117,32 @@ impl<R: Rows> Writer<'_, R> {
         self.out.push(b'{');
         for (position, (key, field)) in object.fields.iter().enumerate() {
             self.key(position, key);
-            match field {
-                FieldShape::Constant(json) => self.out.extend_from_slice(json),
-                FieldShape::Cell { output, encoding } => self.cell(rows.cell(row, *output), *encoding),
-                FieldShape::Group { parts, object } => {
-                    if parts.iter().all(|part| rows.cell(row, *part) == Cell::Null) {
-                        self.null();
-                    } else {
-                        self.object(rows, row, object);
-                    }
-                }
-                FieldShape::ToOne(targets) => self.reference(rows, row, targets),
-                FieldShape::ToMany { child, parent, shape } => {
-                    let related = rows.child(*child);
-                    let page = match rows.cell(row, *parent) {
-                        Cell::Text(id) => related.of_parent(id),
-                        _ => Group::default(),
-                    };
-                    self.connection(related, &page, shape);
-                }
-            }
+            self.field(rows, row, field);
         }
         self.out.push(b'}');
+    }
+
+    fn field(&mut self, rows: &R, row: usize, field: &FieldShape) {
+        match field {
+            FieldShape::Constant(json) => self.out.extend_from_slice(json),
+            FieldShape::Cell { output, encoding } => self.cell(rows.cell(row, *output), *encoding),
+            FieldShape::Group { parts, object } => {
+                if parts.iter().all(|part| rows.cell(row, *part) == Cell::Null) {
+                    self.null();
+                } else {
+                    self.object(rows, row, object);
+                }
+            }
+            FieldShape::ToOne(targets) => self.reference(rows, row, targets),
+            FieldShape::ToMany { child, parent, shape } => {
+                let related = rows.child(*child);
+                let page = match rows.cell(row, *parent) {
+                    Cell::Text(id) => related.of_parent(id),
+                    _ => Group::default(),
+                };
+                self.connection(related, &page, shape);
+            }
+        }
     }
 
     fn reference(&mut self, rows: &R, row: usize, targets: &[Target]) {
@@ -233,6 +237,7 @@ impl<R: Rows> Writer<'_, R> {
                 EdgeField::Constant(json) => self.out.extend_from_slice(json),
                 EdgeField::Cursor => self.cursor(rows, Some(row), shape),
                 EdgeField::Node(object) => self.object(rows, row, object),
+                EdgeField::Link(field) => self.field(rows, row, field),
             }
         }
         self.out.push(b'}');

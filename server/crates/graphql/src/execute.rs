@@ -157,7 +157,7 @@ fn step_of(mutation: Mutation) -> MutationStep {
         }
         Write::Delete { module, id, if_version } => cardine_engine::Write::Delete { module, id, if_version },
     };
-    MutationStep { write, then: mutation.then, values: mutation.values }
+    MutationStep { write, links: mutation.links, then: mutation.then, values: mutation.values }
 }
 
 impl Rows for ListResult {

@@ -190,6 +190,8 @@ pub enum EdgeField {
     Cursor,
     /// The record.
     Node(ObjectShape),
+    /// A field of the link.
+    Link(FieldShape),
 }
 
 /// A field of `pageInfo`.

@@ -87,6 +87,9 @@ pub struct Module {
     pub plural_label: Label,
     /// What the module is for.
     pub description: Option<Label>,
+    /// That its records are the links of a many-to-many reference. Such a module has a table, but no types, no root fields and no rights
+    /// of its own in the API, and is not among [`Catalog::by_name`].
+    pub link: Option<Link>,
     /// A platform table (users, groups, roles): read by `/graphql` with its public fields, never written there.
     pub platform: bool,
     /// Its table's SQL name.
@@ -115,6 +118,19 @@ pub struct Module {
     pub validations: Vec<Validation>,
     /// The document that it was made from.
     pub definition: ModuleDefinition,
+}
+
+/// Whose links a module's records are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// The module of the many-to-many reference.
+    pub owner: ModuleId,
+    /// That reference, whose rights are the links'.
+    pub field: FieldId,
+    /// The link's reference to the owner's record.
+    pub source: FieldId,
+    /// The link's reference to the record on the other side.
+    pub target: FieldId,
 }
 
 /// A rule over a record that must not be false.
@@ -262,6 +278,11 @@ pub enum FieldKind {
     Group(Group),
     /// To one record of another module. In GraphQL `name` is the object and `nameId` the id.
     Reference(Reference),
+    /// To many records of another module, by links. In GraphQL a connection of that name, which is a relation of the module.
+    References {
+        /// The module of the links.
+        link: ModuleId,
+    },
     /// A number given by the server.
     AutoNumber {
         /// Such as `TT-{YYYY}-{0000}`.
@@ -360,7 +381,7 @@ pub struct ChoiceOption {
     pub active: bool,
 }
 
-/// A to-many relation: the records of `module` whose reference `field` points here.
+/// A to-many relation: the records of `module` whose reference `field` points here, or those that such links lead to.
 #[derive(Debug, Clone)]
 pub struct Relation {
     /// Its position.
@@ -371,6 +392,8 @@ pub struct Relation {
     pub module: ModuleId,
     /// That module's reference.
     pub field: FieldId,
+    /// Where `module` holds links: the reference that leads on to the related record.
+    pub through: Option<FieldId>,
 }
 
 impl Catalog {
@@ -382,6 +405,24 @@ impl Catalog {
     /// The module of this name.
     pub fn module_by_name(&self, name: &str) -> Option<&Module> {
         self.by_name.get(name).map(|id| self.module(*id))
+    }
+
+    /// The module of this name, also where its records are links.
+    pub fn module_or_link_named(&self, name: &str) -> Option<&Module> {
+        let links = || self.modules.iter().find(|module| module.link.is_some() && module.name == name);
+        self.module_by_name(name).or_else(links)
+    }
+
+    /// The module of the records that a relation gives.
+    pub fn related_module(&self, relation: &Relation) -> ModuleId {
+        self.hop_through(relation).map_or(relation.module, |hop| hop.target)
+    }
+
+    /// The step from a link to the related record; `None` of a relation without links.
+    pub fn hop_through(&self, relation: &Relation) -> Option<Hop> {
+        let field = relation.through?;
+        let reference = self.field(relation.module, field).reference()?;
+        reference.targets.first().map(|target| Hop { field, target: *target })
     }
 
     /// The field `field` of `module`.
@@ -473,7 +514,10 @@ impl Field {
             FieldKind::AutoNumber { .. } => ScalarType::Text,
             FieldKind::Formula(formula) => formula.returns,
             FieldKind::Rollup(rollup) => rollup.returns,
-            FieldKind::MultiChoice { .. } | FieldKind::Reference(_) | FieldKind::Group(_) => return None,
+            FieldKind::MultiChoice { .. }
+            | FieldKind::Reference(_)
+            | FieldKind::References { .. }
+            | FieldKind::Group(_) => return None,
         })
     }
 
@@ -491,6 +535,11 @@ impl Field {
             FieldKind::Group(group) => Some(group),
             _ => None,
         }
+    }
+
+    /// Whether it has one value, stored or computed, that can be read, compared or ordered by.
+    pub fn has_value(&self) -> bool {
+        self.column.is_some() || self.is_derived()
     }
 
     /// Whether it is computed when read.

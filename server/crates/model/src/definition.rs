@@ -28,7 +28,7 @@ impl Label {
 }
 
 /// One module's document.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModuleDefinition {
     /// Editor help only; not kept.
@@ -114,7 +114,7 @@ pub struct ValidationDefinition {
 }
 
 /// One field of a module's document. Options that its type does not have are refused by the JSON Schema.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FieldDefinition {
     /// camelCase name.
@@ -185,7 +185,7 @@ pub struct FieldDefinition {
     pub on_delete: Option<OnDelete>,
     /// Many-to-many: fields of the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<serde_json::Value>,
+    pub link: Option<LinkDefinition>,
     /// File: MIME types.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept: Option<Vec<String>>,
@@ -219,6 +219,14 @@ pub struct FieldDefinition {
     /// Rollup: which related records count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<RollupScope>,
+}
+
+/// What a many-to-many reference says about its links.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LinkDefinition {
+    /// The link's own fields.
+    pub fields: Vec<FieldDefinition>,
 }
 
 /// One option of a choice.

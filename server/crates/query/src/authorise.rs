@@ -125,8 +125,8 @@ impl Gate<'_> {
     fn path(&self, module: ModuleId, path: &FieldPath) -> Result<(), Denied> {
         let module = self.hops(module, &path.hops)?;
         let field = self.catalog.module(module).fields.get(path.field.0 as usize).ok_or(Denied)?;
-        // What has parts has no value itself.
-        if field.group().is_none() && self.rights.can_read(module, path.field) { Ok(()) } else { Err(Denied) }
+        // What has parts, or leads to many, has no value itself.
+        if field.has_value() && self.rights.can_read(module, path.field) { Ok(()) } else { Err(Denied) }
     }
 
     fn hops(&self, start: ModuleId, hops: &[Hop]) -> Result<ModuleId, Denied> {
@@ -142,6 +142,6 @@ impl Gate<'_> {
     }
 
     fn module(&self, module: ModuleId) -> Result<(), Denied> {
-        if self.rights.can_read_module(module) { Ok(()) } else { Err(Denied) }
+        if self.rights.can_read_module(module) || self.rights.can_follow(module) { Ok(()) } else { Err(Denied) }
     }
 }

@@ -33,7 +33,7 @@ pub fn difference(dialect: Dialect, old: Option<&Catalog>, new: &Catalog) -> Vec
     let mut indexes = Vec::new();
     let mut searches = Vec::new();
     for module in new.modules.iter().filter(|module| !module.platform) {
-        let before = old.and_then(|old| old.module_by_name(&module.name));
+        let before = old.and_then(|old| old.module_or_link_named(&module.name));
         let (mut old_search, mut new_search) = search::changes(dialect, before, Some(module));
         removed.append(&mut old_search);
         searches.append(&mut new_search);

@@ -8,6 +8,7 @@ mod expr;
 mod filter;
 mod filter_json;
 pub mod ident;
+pub mod links;
 mod list;
 mod locate;
 mod search;

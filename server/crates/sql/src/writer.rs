@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use cardine_access::{RecordScope, Rights};
-use cardine_model::catalog::{Catalog, Field, Hop, Module, ModuleId};
+use cardine_model::catalog::{Catalog, Field, Hop, Link, Module, ModuleId};
 
 use crate::ident::{column, quote};
 use crate::statement::{Dialect, Param};
@@ -133,11 +133,32 @@ impl<'a> Writer<'a> {
 
     /// The condition that a record may be seen; none if all may.
     pub fn visible(&mut self, module: ModuleId, alias: &str, visibility: Visibility) -> Option<String> {
+        if let Some(link) = self.catalog.module(module).link {
+            return Some(self.linked(module, link, alias, visibility));
+        }
         if visibility == Visibility::All {
             return None;
         }
         let rights = self.rights;
         self.scoped(module, alias, 0, &|module| rights.read_scope(module))
+    }
+
+    /// The condition that both records of a link are there and may be seen: else the link is not there either.
+    fn linked(&mut self, module: ModuleId, link: Link, alias: &str, visibility: Visibility) -> String {
+        let catalog = self.catalog;
+        let ends = [link.source, link.target].map(|end| {
+            let reference = catalog.field(module, end);
+            let targets = reference.reference().map_or(&[][..], |reference| &reference.targets);
+            let of_target = targets.iter().map(|target| {
+                let record = self.alias();
+                let table = quote(&catalog.module(*target).table);
+                let is_end = format!("{} = {}", column(&record, "id"), column(alias, stored_column(reference)));
+                let live = self.live_and_visible(*target, &record, visibility);
+                format!("EXISTS (SELECT 1 FROM {table} {record} WHERE {is_end} AND {live})")
+            });
+            of_target.collect::<Vec<_>>().join(" OR ")
+        });
+        ends.join(" AND ")
     }
 
     /// The condition that a record is in the scope that `scope_of` tells for its module.

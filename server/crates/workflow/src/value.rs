@@ -51,7 +51,11 @@ pub(crate) fn fits_rule(field: &Field, given: RuleType) -> bool {
         FieldKind::Time => RuleType::Time,
         FieldKind::DateTime => RuleType::DateTime,
         FieldKind::Id | FieldKind::Reference(_) => RuleType::Id,
-        FieldKind::AutoNumber { .. } | FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) => {
+        FieldKind::AutoNumber { .. }
+        | FieldKind::Formula(_)
+        | FieldKind::Rollup(_)
+        | FieldKind::Group(_)
+        | FieldKind::References { .. } => {
             return false;
         }
     };

@@ -230,6 +230,8 @@ fn without_unknown_keys(document: &Json, issues: &[Issue]) -> Json {
 }
 
 fn definitions_except(base: &Catalog, name: Option<&str>) -> Vec<ModuleDefinition> {
-    let modules = base.modules.iter().filter(|module| !module.platform && Some(module.name.as_str()) != name);
+    let is_document =
+        |module: &&Module| !module.platform && module.link.is_none() && Some(module.name.as_str()) != name;
+    let modules = base.modules.iter().filter(is_document);
     modules.map(|module| module.definition.clone()).collect()
 }

@@ -136,7 +136,7 @@ fn is_label(label: &Json) -> bool {
 }
 
 fn faults_of(catalog: &Catalog, module: &str, patch: &AccessPatch) -> Vec<Issue> {
-    let Some(found) = catalog.modules.iter().find(|found| found.name == module) else {
+    let Some(found) = catalog.module_by_name(module) else {
         let message = format!("there is no module named {module}");
         return vec![Issue::new(path!["module"], "unknownModule", message)];
     };

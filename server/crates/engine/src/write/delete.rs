@@ -98,7 +98,7 @@ pub(super) fn references_to(
     catalog: &cardine_model::Catalog,
     target: ModuleId,
 ) -> impl Iterator<Item = (&Module, &Field, OnDelete)> {
-    catalog.modules.iter().filter(|module| !module.platform).flat_map(move |module| {
+    catalog.modules.iter().filter(|module| !module.platform && module.link.is_none()).flat_map(move |module| {
         module.fields.iter().filter_map(move |field| {
             let reference = field.reference()?;
             reference.targets.contains(&target).then_some((module, field, reference.on_delete))

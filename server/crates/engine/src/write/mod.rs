@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod history;
 mod input;
+mod many_to_many;
 mod rules;
 mod targets;
 mod update;
@@ -19,6 +20,9 @@ use cardine_sql::{Found, render_list};
 use cardine_store::{Bindings, StoreError, WriteTx};
 use futures_util::FutureExt as _;
 use uuid::Uuid;
+
+pub use many_to_many::LinkChange;
+use many_to_many::change_links;
 
 use crate::read::{Tx, fetch_list};
 use crate::{Engine, EngineError, ListResult, RequestContext};
@@ -58,11 +62,22 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// The module of the record that it is about.
+    pub fn module(&self) -> ModuleId {
+        match self {
+            Self::Create { module, .. } | Self::Update { module, .. } | Self::Delete { module, .. } => *module,
+        }
+    }
+}
+
 /// A mutation, and what is asked of the record afterwards.
 #[derive(Debug, Clone)]
 pub struct MutationStep {
     /// What is written.
     pub write: Write,
+    /// What becomes of the written record's links.
+    pub links: Vec<LinkChange>,
     /// The answer's list: its filter compares the id with slot 0.
     pub then: Authorised<List>,
     /// The values of that list from slot 1 on; slot 0 is the record's id.
@@ -155,6 +170,7 @@ async fn lock_in_order(tx: &mut WriteTx, ctx: &RequestContext, steps: &[Mutation
 
 async fn run_step(tx: &mut WriteTx, ctx: &RequestContext, step: &MutationStep) -> Result<MutationResult, EngineError> {
     let id = apply(tx, ctx, &step.write).await?;
+    change_links(tx, ctx, ctx.catalog().module(step.write.module()), id, &step.links).await?;
     let statements = render_list(tx.dialect(), ctx.catalog(), &ctx.actor.rights, &step.then, Found::Written);
     let mut values = vec![Value::Id(id)];
     values.extend(step.values.iter().cloned());
@@ -164,11 +180,7 @@ async fn run_step(tx: &mut WriteTx, ctx: &RequestContext, step: &MutationStep) -
 
 /// Runs one write inside a transaction; gives the record's id.
 pub async fn apply(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> Result<Uuid, EngineError> {
-    let module = match write {
-        Write::Create { module, .. } | Write::Update { module, .. } | Write::Delete { module, .. } => {
-            ctx.catalog().module(*module)
-        }
-    };
+    let module = ctx.catalog().module(write.module());
     let writer = Writing { ctx, module };
     match write {
         Write::Create { data, .. } => writer.create(tx, data).await,

@@ -14,7 +14,7 @@ use super::record::unvalidated;
 use super::{Compiler, key, quoted};
 use crate::error::Error;
 use crate::schema::{OutputField, TypeKey};
-use crate::shape::{ConnectionField, ConnectionShape, CursorShape, EdgeField, Fields, PageInfoField};
+use crate::shape::{ConnectionField, ConnectionShape, CursorShape, EdgeField, FieldShape, Fields, PageInfoField};
 use crate::variables::Reading;
 
 /// What is selected of a connection, before its records are looked at.
@@ -22,6 +22,18 @@ use crate::variables::Reading;
 struct Wanted {
     rows: bool,
     cursors: bool,
+}
+
+/// What a connection is a page of: records, or links that lead to records.
+struct Paged {
+    connection: TypeKey,
+    edge: TypeKey,
+    /// The module of the list's rows.
+    list: ModuleId,
+    /// The way from a row to the record that is meant.
+    base: Vec<Hop>,
+    /// That record's module.
+    record: ModuleId,
 }
 
 impl<'a> Compiler<'a> {
@@ -39,7 +51,8 @@ impl<'a> Compiler<'a> {
         let level = parent.level + 1;
         parent.check_level(level)?;
         let default = self.setting.limits.page_default_nested;
-        let (list, shape) = self.connection(relation.module, collected, &arguments, default, parent.rows, level)?;
+        let ty = definition.ty.inner();
+        let (list, shape) = self.connection(ty, collected, &arguments, default, parent.rows, level)?;
         let position = parent.list.children.len();
         parent.list.children.push(Child { parent_output, at: at.to_vec(), relation: relation.id, list: list.list });
         Ok((position, shape))
@@ -47,7 +60,7 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn connection(
         &mut self,
-        module: ModuleId,
+        ty: TypeKey,
         collected: &Collected<'a>,
         arguments: &Arguments,
         page_default: u64,
@@ -57,17 +70,21 @@ impl<'a> Compiler<'a> {
         let at = |error: Error| if error.locations.is_empty() { error.at(collected.field.pos) } else { error };
         let (take, size) = self.take(arguments, page_default).map_err(at)?;
         let page = Page { take, after: None, before: None, offset: None };
-        let mut list = ListBuilder::new(module, page, self.setting.limits, level, collected.field.pos);
+        let paged = self.paged(ty).ok_or_else(unvalidated)?;
+        let module = paged.record;
+        let mut list = ListBuilder::new(paged.list, page, self.setting.limits, level, collected.field.pos);
+        list.base.clone_from(&paged.base);
         list.list.deleted = deleted(arguments);
         if let Some(filter) = arguments.get("filter") {
-            let filter = self.filter(&mut list, &[], module, filter, level, &mut vec!["filter".into()]).map_err(at)?;
+            let filter =
+                self.filter(&mut list, &paged.base, module, filter, level, &mut vec!["filter".into()]).map_err(at)?;
             list.filter(filter);
         }
         self.order(&mut list, module, arguments.get("orderBy"), level).map_err(at)?;
-        let fields = self.collect(TypeKey::Connection(module), &collected.sets);
-        let wanted = self.wanted(module, &fields);
+        let fields = self.collect(ty, &collected.sets);
+        let wanted = self.wanted(paged.edge, &fields);
         let has_place = ["after", "before"].iter().any(|name| arguments.get(name).is_some());
-        let context = (wanted.cursors || has_place).then(|| self.context(module, arguments));
+        let context = (wanted.cursors || has_place).then(|| self.context(ty, arguments));
         let cut = self.place(&mut list, arguments, context.as_ref()).map_err(at)?;
         list.list.rows = wanted.rows;
         list.rows = parents.saturating_mul(size);
@@ -75,7 +92,7 @@ impl<'a> Compiler<'a> {
 
         let mut shapes = Vec::with_capacity(fields.len());
         for field in &fields {
-            shapes.push((key(field.key), self.connection_field(&mut list, module, field)?));
+            shapes.push((key(field.key), self.connection_field(&mut list, &paged, field)?));
         }
         let cursor = match context.filter(|_| wanted.cursors) {
             Some(context) => {
@@ -155,14 +172,14 @@ impl<'a> Compiler<'a> {
         Ok(offset > 0 || cursor.is_some())
     }
 
-    fn wanted(&self, module: ModuleId, fields: &[Collected<'a>]) -> Wanted {
+    fn wanted(&self, edge: TypeKey, fields: &[Collected<'a>]) -> Wanted {
         let mut wanted = Wanted::default();
         for field in fields {
             match field.name() {
                 "nodes" => wanted.rows = true,
                 "edges" => {
                     wanted.rows = true;
-                    let edge = self.collect(TypeKey::Edge(module), &field.sets);
+                    let edge = self.collect(edge, &field.sets);
                     wanted.cursors |= edge.iter().any(|field| field.name() == "cursor");
                 }
                 "pageInfo" => {
@@ -179,13 +196,14 @@ impl<'a> Compiler<'a> {
     fn connection_field(
         &mut self,
         list: &mut ListBuilder<'a>,
-        module: ModuleId,
+        paged: &Paged,
         field: &Collected<'a>,
     ) -> Result<ConnectionField, Error> {
+        let module = paged.record;
         Ok(match field.name() {
-            "__typename" => ConnectionField::Constant(quoted(&self.schema.name(TypeKey::Connection(module)))),
-            "nodes" => ConnectionField::Nodes(self.object(list, &[], module, &field.sets)?),
-            "edges" => ConnectionField::Edges(self.edges(list, module, &field.sets)?),
+            "__typename" => ConnectionField::Constant(quoted(&self.schema.name(paged.connection))),
+            "nodes" => ConnectionField::Nodes(self.object(list, &paged.base, module, &field.sets)?),
+            "edges" => ConnectionField::Edges(self.edges(list, paged, &field.sets)?),
             "pageInfo" => ConnectionField::PageInfo(self.page_info(&field.sets)?),
             "totalCount" => ConnectionField::TotalCount(position_of(&mut list.list.totals, Measure::Count)),
             "aggregate" => {
@@ -200,20 +218,47 @@ impl<'a> Compiler<'a> {
     fn edges(
         &mut self,
         list: &mut ListBuilder<'a>,
-        module: ModuleId,
+        paged: &Paged,
         sets: &[&'a SelectionSet],
     ) -> Result<Fields<EdgeField>, Error> {
         let mut fields = Vec::new();
-        for field in self.collect(TypeKey::Edge(module), sets) {
+        for field in self.collect(paged.edge, sets) {
             let shape = match field.name() {
-                "__typename" => EdgeField::Constant(quoted(&self.schema.name(TypeKey::Edge(module)))),
+                "__typename" => EdgeField::Constant(quoted(&self.schema.name(paged.edge))),
                 "cursor" => EdgeField::Cursor,
-                "node" => EdgeField::Node(self.object(list, &[], module, &field.sets)?),
-                _ => return Err(unvalidated()),
+                "node" => EdgeField::Node(self.object(list, &paged.base, paged.record, &field.sets)?),
+                _ => EdgeField::Link(self.link_field(list, paged, &field)?),
             };
             fields.push((key(field.key), shape));
         }
         Ok(fields)
+    }
+
+    /// A field of the link itself: the list's own rows are links.
+    fn link_field(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        paged: &Paged,
+        collected: &Collected<'a>,
+    ) -> Result<FieldShape, Error> {
+        let definition = self.schema.field(paged.edge, collected.name()).ok_or_else(unvalidated)?;
+        self.value(list, &[], paged.list, definition.meaning, collected)
+    }
+
+    /// What a connection of this type is a page of.
+    fn paged(&self, ty: TypeKey) -> Option<Paged> {
+        Some(match ty {
+            TypeKey::Connection(module) => {
+                Paged { connection: ty, edge: TypeKey::Edge(module), list: module, base: Vec::new(), record: module }
+            }
+            TypeKey::LinkConnection(module, relation) => {
+                let edge = TypeKey::LinkEdge(module, relation);
+                let relation = self.schema.catalog.module(module).relation(relation);
+                let hop = self.schema.catalog.hop_through(relation)?;
+                Paged { connection: ty, edge, list: relation.module, base: vec![hop], record: hop.target }
+            }
+            _ => return None,
+        })
     }
 
     fn page_info(&self, sets: &[&'a SelectionSet]) -> Result<Fields<PageInfoField>, Error> {

@@ -1,12 +1,12 @@
 //! What the cursors of a list belong to: its module, filter and order, the filter's values included.
 
 use cardine_model::Value;
-use cardine_model::catalog::ModuleId;
 
 use super::Compiler;
 use super::arguments::Arguments;
 use crate::coerce::Input;
 use crate::cursor::{ContextBuilder, CursorContext};
+use crate::schema::TypeKey;
 use crate::variables::{Inputs, Place, Use};
 
 /// How a list's context is made for each request: values that come from variables are the request's own.
@@ -59,9 +59,13 @@ impl ContextRecipe {
 }
 
 impl Compiler<'_> {
-    pub(super) fn context(&self, module: ModuleId, arguments: &Arguments) -> ContextRecipe {
+    pub(super) fn context(&self, ty: TypeKey, arguments: &Arguments) -> ContextRecipe {
         let mut recipe = ContextRecipe::default();
-        recipe.text(&self.schema.catalog.module(module).name);
+        // A module's connection has the module's name for its cursors: they hold at the root and in each record alike.
+        match ty {
+            TypeKey::Connection(module) => recipe.text(&self.schema.catalog.module(module).name),
+            _ => recipe.text(&self.schema.name(ty)),
+        }
         for name in ["filter", "orderBy", "deleted"] {
             recipe.text(name);
             self.describe(arguments.get(name).unwrap_or(&Input::Null), arguments.given(name), &mut recipe);

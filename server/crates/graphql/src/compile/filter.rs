@@ -69,7 +69,7 @@ impl<'a> Compiler<'a> {
             Some(InputTarget::Union(reference)) => self.union_filter(list, at, reference, value, level + 1, path),
             Some(InputTarget::Relation(relation)) => self.related(list, at, module, relation, value, level + 1, path),
             // Targets stand in a filter of their reference alone.
-            Some(InputTarget::Target(_)) => Err(unvalidated()),
+            Some(InputTarget::Target(_) | InputTarget::Links(_)) => Err(unvalidated()),
             Some(InputTarget::Logic) | None => self.logic(list, at, module, &field.name, value, level, path),
         }
     }
@@ -242,7 +242,10 @@ impl<'a> Compiler<'a> {
     ) -> Result<Filter, Error> {
         list.check_level(level)?;
         list.joins(at)?;
-        let related = self.schema.catalog.module(module).relation(relation).module;
+        let definition = self.schema.catalog.module(module).relation(relation);
+        let related = self.schema.catalog.related_module(definition);
+        // Of links, the records that they lead to are meant.
+        let base: Vec<Hop> = self.schema.catalog.hop_through(definition).into_iter().collect();
         let mut parts = Vec::new();
         for (field, value) in value.fields() {
             list.condition()?;
@@ -256,7 +259,7 @@ impl<'a> Compiler<'a> {
                 _ => Quantifier::Every,
             };
             // Related records are a question of their own: their references are not joined to this list.
-            let filter = Box::new(self.filter(list, &[], related, value, level, path)?);
+            let filter = Box::new(self.filter(list, &base, related, value, level, path)?);
             parts.push(Filter::Related { at: at.to_vec(), relation, quantifier, filter });
             path.pop();
         }

@@ -12,6 +12,8 @@ pub(super) struct ListBuilder<'a> {
     pub list: List,
     /// Most rows that the whole list may give, all parents together.
     pub rows: u64,
+    /// The way from each of its rows to the record that is meant: over the link where the list holds links, else none.
+    pub base: Vec<Hop>,
     /// Relations around and in it so far.
     pub level: usize,
     limits: &'a Limits,
@@ -36,7 +38,7 @@ impl<'a> ListBuilder<'a> {
             children: Vec::new(),
         };
         let (outputs, references) = (FxHashMap::default(), FxHashSet::default());
-        Self { list, rows: 1, level, limits, outputs, references, conditions: 0, position }
+        Self { list, rows: 1, base: Vec::new(), level, limits, outputs, references, conditions: 0, position }
     }
 
     /// The position of a wanted value.

@@ -23,6 +23,7 @@ mod write;
 
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{ExecutableDocument, OperationDefinition, OperationType};
+use cardine_engine::LinkChange;
 use cardine_model::catalog::ModuleId;
 use cardine_model::{PathSegment, Value};
 use cardine_query::{Authorised, List, authorise};
@@ -103,6 +104,8 @@ pub struct Reuse {
 pub struct Mutation {
     /// What is written.
     pub write: Write,
+    /// What becomes of the record's links.
+    pub links: Vec<LinkChange>,
     /// What is asked of the record afterwards; its filter compares the id with slot 0.
     pub then: Authorised<List>,
     /// The values of that list from slot 1 on.

@@ -25,10 +25,12 @@ impl<'a> Compiler<'a> {
         if entries.len() > self.setting.limits.order_keys {
             return Err(Error::limit("keys of an order", self.setting.limits.order_keys, entries.len()));
         }
+        // A record stands in a list by links once, as otherwise.
+        let id = FieldPath { hops: list.base.clone(), field: Module::ID };
         for entry in entries {
             let Some(key) = self.order_key(list, module, entry, level)? else { continue };
             let known = list.list.order.iter().any(|known| known.path == key.path);
-            let is_id = key.path == FieldPath::own(Module::ID);
+            let is_id = key.path == id;
             if !known {
                 list.order(key)?;
             }
@@ -37,7 +39,7 @@ impl<'a> Compiler<'a> {
                 return Ok(());
             }
         }
-        list.order(OrderKey { path: FieldPath::own(Module::ID), descending: false, nulls: Nulls::Last })
+        list.order(OrderKey { path: id, descending: false, nulls: Nulls::Last })
     }
 
     pub(super) fn order_key(
@@ -47,7 +49,7 @@ impl<'a> Compiler<'a> {
         entry: &Input,
         mut level: usize,
     ) -> Result<Option<OrderKey>, Error> {
-        let mut hops = Vec::new();
+        let mut hops = list.base.clone();
         let mut entry = entry;
         while let [(field, value)] = entry.fields() {
             match field.target {

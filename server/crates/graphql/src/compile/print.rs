@@ -280,6 +280,7 @@ impl Printer<'_> {
                         match field {
                             EdgeField::Constant(json) => self.line(0, &String::from_utf8_lossy(json)),
                             EdgeField::Cursor => self.line(0, "cursor"),
+                            EdgeField::Link(field) => self.line(0, &format!("of the link {field:?}")),
                             EdgeField::Node(object) => self.object("node", object, depth + 2),
                         }
                     }

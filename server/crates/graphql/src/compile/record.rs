@@ -38,10 +38,6 @@ impl<'a> Compiler<'a> {
         let definition = self.schema.field(TypeKey::Record(module), collected.name()).ok_or_else(unvalidated)?;
         Ok(match definition.meaning {
             Meaning::Typename => FieldShape::Constant(quoted(&self.schema.name(TypeKey::Record(module)))),
-            Meaning::Value(field) => {
-                FieldShape::Cell { output: list.output(at, field)?, encoding: self.encoding(module, field) }
-            }
-            Meaning::Group(field) => self.group(list, at, module, field, collected)?,
             Meaning::ReferenceId(field) => {
                 FieldShape::Cell { output: list.output(at, field)?, encoding: Encoding::Plain }
             }
@@ -52,8 +48,26 @@ impl<'a> Compiler<'a> {
                 let (child, shape) = self.child(list, at, parent, relation, collected, &definition)?;
                 FieldShape::ToMany { child, parent, shape }
             }
-            _ => return Err(unvalidated()),
+            meaning => self.value(list, at, module, meaning, collected)?,
         })
+    }
+
+    /// A value of a record or link.
+    pub(super) fn value(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        at: &[Hop],
+        module: ModuleId,
+        meaning: Meaning,
+        collected: &Collected<'a>,
+    ) -> Result<FieldShape, Error> {
+        match meaning {
+            Meaning::Value(field) => {
+                Ok(FieldShape::Cell { output: list.output(at, field)?, encoding: self.encoding(module, field) })
+            }
+            Meaning::Group(field) => self.group(list, at, module, field, collected),
+            _ => Err(unvalidated()),
+        }
     }
 
     /// An address or place: all of its parts are read, as it is null where none has a value.

@@ -69,7 +69,7 @@ impl<'a> Compiler<'a> {
     ) -> Result<RootField, Error> {
         let arguments = self.arguments(collected.field, definition)?;
         let default = self.setting.limits.page_default;
-        let (list, shape) = self.connection(module, collected, &arguments, default, 1, 0)?;
+        let (list, shape) = self.connection(TypeKey::Connection(module), collected, &arguments, default, 1, 0)?;
         Ok(RootField::Connection { list: self.add(list)?, shape })
     }
 

@@ -27,7 +27,7 @@ impl Schema<'_> {
                 fields.extend(self.value_filter_field(module, field));
             }
         }
-        fields.extend(self.relations(module).map(relation_filter));
+        fields.extend(self.relations(module).map(|relation| self.relation_filter(relation)));
         fields
     }
 
@@ -36,7 +36,7 @@ impl Schema<'_> {
             return Some(logic(module, name));
         }
         let definition = self.catalog.module(module);
-        if let Some(field) = definition.field_named(name).filter(|field| self.rights.can_read(module, field.id)) {
+        if let Some(field) = self.readable_value(module, name) {
             return match field.reference() {
                 Some(_) => self.reference_filter(module, field),
                 None => self.value_filter_field(module, field),
@@ -46,7 +46,7 @@ impl Schema<'_> {
             return Some(reference_id_filter(field));
         }
         let relation = definition.relation_named(name)?;
-        self.rights.can_read_relation(relation).then(|| relation_filter(relation))
+        self.rights.can_read_relation(relation).then(|| self.relation_filter(relation))
     }
 
     /// The type of the operators on a value; `None` for references.
@@ -90,6 +90,11 @@ impl Schema<'_> {
             value.described(Some("It is one of these, and meets this.".to_owned()))
         };
         self.rights.readable_targets(field).map(target).chain([is_null()]).collect()
+    }
+
+    fn relation_filter(&self, relation: &Relation) -> InputValue {
+        let ty = TypeRef::named(TypeKey::ListFilter(self.catalog.related_module(relation)));
+        InputValue::targeting(&relation.name, ty, InputTarget::Relation(relation.id))
     }
 
     pub(super) fn list_filter_fields(&self, module: ModuleId) -> Vec<InputValue> {
@@ -153,11 +158,6 @@ fn reference_id_filter(field: &Field) -> InputValue {
     let name = format!("{}{ID_SUFFIX}", field.name);
     let ty = TypeRef::named(TypeKey::ScalarFilter(Scalar::Id));
     describe(InputValue::targeting(&name, ty, InputTarget::ReferenceId(field.id)), field)
-}
-
-fn relation_filter(relation: &Relation) -> InputValue {
-    let ty = TypeRef::named(TypeKey::ListFilter(relation.module));
-    InputValue::targeting(&relation.name, ty, InputTarget::Relation(relation.id))
 }
 
 fn describe(value: InputValue, field: &Field) -> InputValue {

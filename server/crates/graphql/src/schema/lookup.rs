@@ -16,6 +16,8 @@ impl Schema<'_> {
             | TypeKey::Record(_)
             | TypeKey::Connection(_)
             | TypeKey::Edge(_)
+            | TypeKey::LinkConnection(..)
+            | TypeKey::LinkEdge(..)
             | TypeKey::Group(_) => Kind::Object,
             TypeKey::Scalar(_) => Kind::Scalar,
             TypeKey::Node => Kind::Interface,
@@ -31,6 +33,8 @@ impl Schema<'_> {
             | TypeKey::GroupOrderBy(_)
             | TypeKey::GroupInput(_)
             | TypeKey::UnionFilter(..)
+            | TypeKey::LinkInput(..)
+            | TypeKey::LinkDataInput(..)
             | TypeKey::ScalarFilter(_) => Kind::InputObject,
             TypeKey::Union(..) => Kind::Union,
             TypeKey::Introspection(position) => introspection_types::kind(position),
@@ -45,6 +49,8 @@ impl Schema<'_> {
             TypeKey::Record(module) => self.record_fields(module),
             TypeKey::Connection(module) => self.connection_fields(module),
             TypeKey::Edge(module) => self.edge_fields(module),
+            TypeKey::LinkConnection(module, relation) => self.link_connection_fields(module, relation),
+            TypeKey::LinkEdge(module, relation) => self.link_edge_fields(module, relation),
             TypeKey::Group(shape) => self.group_fields(shape),
             TypeKey::Figures(module, ty) => self.figure_fields(module, ty),
             TypeKey::Node => self.node_fields(),
@@ -77,6 +83,8 @@ impl Schema<'_> {
             TypeKey::ListFilter(module) => self.list_filter_fields(module),
             TypeKey::ScalarFilter(scalar) => self.scalar_filter_fields(scalar),
             TypeKey::ChoiceFilter(module, field) => self.choice_filter_fields(module, field),
+            TypeKey::LinkInput(module, relation) => self.link_input_fields(module, relation),
+            TypeKey::LinkDataInput(module, relation) => self.link_data_fields(module, relation),
             TypeKey::UnionFilter(module, field) => self.union_filter_fields(module, field),
             TypeKey::OrderBy(module) => self.order_fields(module),
             TypeKey::GroupFilter(shape) => self.group_filter_fields(shape),
@@ -206,6 +214,10 @@ impl Schema<'_> {
             }
             TypeKey::Connection(module) => format!("A page of a list of records: {}.", label(module)),
             TypeKey::Edge(module) => format!("A record in a list, with its place: {}.", label(module)),
+            TypeKey::LinkInput(..) => "What becomes of a record's links.".to_owned(),
+            TypeKey::LinkDataInput(..) => "A record to be linked, with the link's own fields.".to_owned(),
+            TypeKey::LinkConnection(..) => "A page of a list of linked records.".to_owned(),
+            TypeKey::LinkEdge(..) => "A linked record in a list, with its place and the fields of the link.".to_owned(),
             TypeKey::Filter(module) => format!("Which records: all conditions must be met. {}.", label(module)),
             TypeKey::ListFilter(_) => "A condition on related records: some, none or every one of them.".to_owned(),
             TypeKey::OrderBy(_) | TypeKey::GroupOrderBy(_) => "One key of an order; give exactly one field.".to_owned(),

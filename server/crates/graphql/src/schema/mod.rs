@@ -14,6 +14,7 @@ mod enums;
 mod filter;
 mod group;
 pub mod introspection_types;
+mod link;
 mod lookup;
 mod names;
 mod order;
@@ -64,6 +65,14 @@ pub enum TypeKey {
     Connection(ModuleId),
     /// `DealEdge`.
     Edge(ModuleId),
+    /// Connection of a relation by links: `DealProductsConnection`.
+    LinkConnection(ModuleId, RelationId),
+    /// Its edges, which have the link's own fields: `DealProductsEdge`.
+    LinkEdge(ModuleId, RelationId),
+    /// `DealProductsInput`: what is to become of the links.
+    LinkInput(ModuleId, RelationId),
+    /// `DealProductsLinkInput`: a record to be linked, with the link's own fields.
+    LinkDataInput(ModuleId, RelationId),
     /// `DealFilter`.
     Filter(ModuleId),
     /// `DealListFilter { some none every }`.
@@ -256,6 +265,8 @@ pub enum InputTarget {
     Target(ModuleId),
     /// Related records (`contacts: ContactListFilter`).
     Relation(RelationId),
+    /// What becomes of the links of a relation (`products: DealProductsInput`).
+    Links(RelationId),
     /// `and`, `or`, `not` of a filter.
     Logic,
 }

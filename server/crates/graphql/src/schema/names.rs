@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use cardine_model::catalog::{FieldId, Module, ModuleId};
+use cardine_model::catalog::{FieldId, Module, ModuleId, RelationId};
 use cardine_model::name::{lower_first, upper_first};
 
 use super::group::{SHAPES, type_name};
@@ -20,6 +20,17 @@ const SUFFIXES: [(&str, OfModule); 7] = [
     ("Edge", TypeKey::Edge),
     ("Create", TypeKey::Create),
     ("Update", TypeKey::Update),
+];
+
+/// Makes the key of a relation's type.
+type OfRelation = fn(ModuleId, RelationId) -> TypeKey;
+
+/// What follows a module's and a relation's name in the names of the types of links.
+const LINK_SUFFIXES: [(&str, OfRelation); 4] = [
+    ("Connection", TypeKey::LinkConnection),
+    ("Edge", TypeKey::LinkEdge),
+    ("LinkInput", TypeKey::LinkDataInput),
+    ("Input", TypeKey::LinkInput),
 ];
 
 const SCALARS: [Scalar; 15] = [
@@ -84,6 +95,14 @@ impl<'a> Schema<'a> {
             TypeKey::Record(id) => module(id).into(),
             TypeKey::Connection(id) => with(id, "Connection"),
             TypeKey::Edge(id) => with(id, "Edge"),
+            TypeKey::LinkConnection(id, relation) => {
+                Cow::Owned(format!("{}Connection", self.relation_type_name(id, relation)))
+            }
+            TypeKey::LinkInput(id, relation) => Cow::Owned(format!("{}Input", self.relation_type_name(id, relation))),
+            TypeKey::LinkDataInput(id, relation) => {
+                Cow::Owned(format!("{}LinkInput", self.relation_type_name(id, relation)))
+            }
+            TypeKey::LinkEdge(id, relation) => Cow::Owned(format!("{}Edge", self.relation_type_name(id, relation))),
             TypeKey::Filter(id) => with(id, "Filter"),
             TypeKey::ListFilter(id) => with(id, "ListFilter"),
             TypeKey::OrderBy(id) => with(id, "OrderBy"),
@@ -110,7 +129,10 @@ impl<'a> Schema<'a> {
 
     /// The key that the name would have, were everything visible.
     fn spelled(&self, name: &str) -> Option<TypeKey> {
-        builtin(name).or_else(|| self.module_type(name)).or_else(|| self.field_type(name))
+        builtin(name)
+            .or_else(|| self.module_type(name))
+            .or_else(|| self.field_type(name))
+            .or_else(|| self.link_type(name))
     }
 
     fn module_type(&self, name: &str) -> Option<TypeKey> {
@@ -130,7 +152,7 @@ impl<'a> Schema<'a> {
         let find = |name: &str| {
             let capitals = name.char_indices().skip(1).filter(|(_, character)| character.is_ascii_uppercase());
             capitals.map(|(position, _)| name.split_at(position)).find_map(|(module, field)| {
-                let module = self.catalog.module_by_name(module)?;
+                let module = self.catalog.module_or_link_named(module)?;
                 let field = module.field_named(&lower_first(field))?;
                 Some((module.id, field))
             })
@@ -148,6 +170,25 @@ impl<'a> Schema<'a> {
             return Some(TypeKey::ChoiceFilter(module, field.id));
         }
         (field.id != Module::OWNER && self.is_union(module, field.id)).then_some(TypeKey::UnionFilter(module, field.id))
+    }
+
+    /// `DealProductsConnection`, `DealProductsEdge`: a module's name, then a relation's with a capital.
+    fn link_type(&self, name: &str) -> Option<TypeKey> {
+        LINK_SUFFIXES.iter().find_map(|(suffix, key)| self.link_type_of(name.strip_suffix(suffix)?, *key))
+    }
+
+    fn link_type_of(&self, stem: &str, key: OfRelation) -> Option<TypeKey> {
+        let capitals = stem.char_indices().skip(1).filter(|(_, character)| character.is_ascii_uppercase());
+        capitals.map(|(position, _)| stem.split_at(position)).find_map(|(module, relation)| {
+            let module = self.catalog.module_by_name(module)?;
+            let relation = module.relation_named(&lower_first(relation))?;
+            relation.through.map(|_| key(module.id, relation.id))
+        })
+    }
+
+    fn relation_type_name(&self, module: ModuleId, relation: RelationId) -> String {
+        let module = self.catalog.module(module);
+        format!("{}{}", module.name, upper_first(&module.relation(relation).name))
     }
 
     fn field_type_name(&self, module: ModuleId, field: FieldId) -> String {

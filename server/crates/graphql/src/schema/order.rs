@@ -25,7 +25,7 @@ fn order_of(field: &Field) -> Option<InputValue> {
             let [target] = reference.targets.as_slice() else { return None };
             (TypeKey::OrderBy(*target), InputTarget::Reference(field.id))
         }
-        FieldKind::MultiChoice { .. } => return None,
+        FieldKind::MultiChoice { .. } | FieldKind::References { .. } => return None,
         _ if field.scalar() == Some(ScalarType::Json) => return None,
         _ => (TypeKey::SortOrder, InputTarget::Value(field.id)),
     };

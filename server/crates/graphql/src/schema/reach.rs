@@ -78,6 +78,15 @@ impl Schema<'_> {
             | TypeKey::Edge(module)
             | TypeKey::Filter(module)
             | TypeKey::OrderBy(module) => readable(module),
+            TypeKey::LinkConnection(module, relation) | TypeKey::LinkEdge(module, relation) => {
+                readable(module) && self.rights.can_read_relation(self.relation(module, relation))
+            }
+            TypeKey::LinkInput(module, relation) => {
+                self.may_link(self.relation(module, relation)) && (self.may_create(module) || self.may_update(module))
+            }
+            TypeKey::LinkDataInput(module, relation) => {
+                self.exists(TypeKey::LinkInput(module, relation)) && self.link_data_fields(module, relation).len() > 1
+            }
             TypeKey::ListFilter(module) => readable(module) && self.is_on_a_many_side(module),
             TypeKey::Create(module) => self.may_create(module),
             TypeKey::Update(module) => self.may_update(module),
@@ -135,7 +144,9 @@ impl Schema<'_> {
 
     fn is_on_a_many_side(&self, module: ModuleId) -> bool {
         self.catalog.modules.iter().filter(|one| self.rights.can_read_module(one.id)).any(|one| {
-            one.relations.iter().any(|relation| relation.module == module && self.rights.can_read_relation(relation))
+            one.relations.iter().any(|relation| {
+                self.catalog.related_module(relation) == module && self.rights.can_read_relation(relation)
+            })
         })
     }
 

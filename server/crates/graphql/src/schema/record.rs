@@ -22,13 +22,13 @@ impl Schema<'_> {
                 None => fields.extend(self.group_field(field).or_else(|| self.value_field(module, field))),
             }
         }
-        fields.extend(self.relations(module).map(|relation| self.relation_field(relation)));
+        fields.extend(self.relations(module).map(|relation| self.relation_field(module, relation)));
         fields
     }
 
     pub(super) fn record_field(&self, module: ModuleId, name: &str) -> Option<OutputField> {
         let definition = self.catalog.module(module);
-        if let Some(field) = definition.field_named(name).filter(|field| self.rights.can_read(module, field.id)) {
+        if let Some(field) = self.readable_value(module, name) {
             return match field.reference() {
                 Some(_) => Some(self.reference_field(module, field)),
                 None => self.group_field(field).or_else(|| self.value_field(module, field)),
@@ -38,7 +38,14 @@ impl Schema<'_> {
             return Some(reference_id_field(field));
         }
         let relation = definition.relation_named(name)?;
-        self.rights.can_read_relation(relation).then(|| self.relation_field(relation))
+        self.rights.can_read_relation(relation).then(|| self.relation_field(module, relation))
+    }
+
+    /// The readable field of this name; one that stands for a relation is not among them.
+    pub(super) fn readable_value(&self, module: ModuleId, name: &str) -> Option<&Field> {
+        let field = self.catalog.module(module).field_named(name)?;
+        let is_relation = matches!(field.kind, FieldKind::References { .. });
+        (!is_relation && self.rights.can_read(module, field.id)).then_some(field)
     }
 
     /// The readable reference whose id has this name (`accountId`).
@@ -61,7 +68,7 @@ impl Schema<'_> {
         definition.scalar().map(|scalar| TypeKey::Scalar(scalar_of(scalar)))
     }
 
-    fn value_field(&self, module: ModuleId, field: &Field) -> Option<OutputField> {
+    pub(super) fn value_field(&self, module: ModuleId, field: &Field) -> Option<OutputField> {
         let key = self.value_type(module, field.id)?;
         let ty = match field.kind {
             FieldKind::MultiChoice { .. } => TypeRef::list(key),
@@ -89,11 +96,21 @@ impl Schema<'_> {
         }
     }
 
-    fn relation_field(&self, relation: &Relation) -> OutputField {
-        let ty = TypeRef::required(TypeKey::Connection(relation.module));
-        let label = &self.catalog.module(relation.module).plural_label;
-        OutputField::new(&relation.name, ty, Meaning::Relation(relation.id), Some(build::description(label)))
-            .with(self.list_arguments(relation.module))
+    fn relation_field(&self, module: ModuleId, relation: &Relation) -> OutputField {
+        let related = self.catalog.related_module(relation);
+        let mut arguments = self.list_arguments(related);
+        let key = match relation.through {
+            None => TypeKey::Connection(related),
+            // Links lead to no deleted record.
+            Some(_) => {
+                arguments.retain(|argument| argument.name != "deleted");
+                TypeKey::LinkConnection(module, relation.id)
+            }
+        };
+        let label = &self.catalog.module(related).plural_label;
+        let description = Some(build::description(label));
+        OutputField::new(&relation.name, TypeRef::required(key), Meaning::Relation(relation.id), description)
+            .with(arguments)
     }
 
     pub(super) fn connection_fields(&self, module: ModuleId) -> Vec<OutputField> {

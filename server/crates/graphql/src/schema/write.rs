@@ -9,19 +9,22 @@ use super::{InputTarget, InputValue, Scalar, Schema, TypeKey, TypeRef, build};
 
 impl Schema<'_> {
     pub(super) fn create_fields(&self, module: ModuleId) -> Vec<InputValue> {
-        self.writable_fields(module).filter_map(|field| self.create_value(module, field)).collect()
+        let values = self.writable_fields(module).filter_map(|field| self.create_value(module, field));
+        values.chain(self.link_inputs(module)).collect()
     }
 
     /// One of [`Schema::create_fields`], without making the others: a request may name very many.
     pub(super) fn create_input(&self, module: ModuleId, name: &str) -> Option<InputValue> {
         self.named_like(module, name)
             .find_map(|field| self.create_value(module, field).filter(|value| value.name == name))
+            .or_else(|| self.link_inputs(module).find(|value| value.name == name))
     }
 
     /// One of [`Schema::update_fields`].
     pub(super) fn update_input(&self, module: ModuleId, name: &str) -> Option<InputValue> {
         self.named_like(module, name)
             .find_map(|field| self.write_field(module, field).filter(|value| value.name == name))
+            .or_else(|| self.link_inputs(module).find(|value| value.name == name))
     }
 
     fn create_value(&self, module: ModuleId, field: &Field) -> Option<InputValue> {
@@ -43,14 +46,15 @@ impl Schema<'_> {
     }
 
     pub(super) fn update_fields(&self, module: ModuleId) -> Vec<InputValue> {
-        self.writable_fields(module).filter_map(|field| self.write_field(module, field)).collect()
+        let values = self.writable_fields(module).filter_map(|field| self.write_field(module, field));
+        values.chain(self.link_inputs(module)).collect()
     }
 
     fn writable_fields(&self, module: ModuleId) -> impl Iterator<Item = &Field> {
         self.catalog.module(module).own_fields().filter(move |field| self.rights.can_write(module, field.id))
     }
 
-    fn write_field(&self, module: ModuleId, field: &Field) -> Option<InputValue> {
+    pub(super) fn write_field(&self, module: ModuleId, field: &Field) -> Option<InputValue> {
         if field.group().is_some() {
             return group_input(field, TypeKey::GroupInput);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use regex::Regex;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
+use super::links::LinkDocument;
 use super::{ModuleIssue, system_fields};
 use crate::catalog::{Module, ModuleId, RelationId};
 use crate::definition::{FieldDefinition, Label, ModuleDefinition, Sharing};
@@ -17,6 +18,16 @@ use crate::{FieldId, Issue, PathSegment, Value, path};
 pub(super) struct Document<'a> {
     pub id: ModuleId,
     pub definition: &'a ModuleDefinition,
+    /// The reference whose links it describes.
+    pub link: Option<&'a LinkDocument>,
+}
+
+/// In which order modules get their ids.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Platform,
+    Module,
+    Link,
 }
 
 /// The catalog in the making.
@@ -36,28 +47,34 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Gives every module its id: platform modules first, then the others, both by name.
-    pub fn open(platform: &'a [ModuleDefinition], modules: &'a [ModuleDefinition], issues: &mut Issues) -> Self {
+    /// The modules of links come last and have no name that anybody could use.
+    pub fn open(
+        platform: &'a [ModuleDefinition],
+        modules: &'a [ModuleDefinition],
+        links: &'a [LinkDocument],
+        issues: &mut Issues,
+    ) -> Self {
         let mut by_name = FxHashMap::default();
-        let mut sorted: Vec<(bool, &ModuleDefinition, usize)> = Vec::with_capacity(platform.len() + modules.len());
-        for (position, (is_platform, definition)) in platform
+        let given = platform
             .iter()
-            .map(|definition| (true, definition))
-            .chain(modules.iter().map(|definition| (false, definition)))
-            .enumerate()
-        {
-            sorted.push((is_platform, definition, position));
-        }
-        sorted.sort_by(|(is_platform, definition, _), (other_platform, other, _)| {
-            other_platform.cmp(is_platform).then_with(|| definition.name.cmp(&other.name))
+            .map(|definition| (Rank::Platform, definition, None))
+            .chain(modules.iter().map(|definition| (Rank::Module, definition, None)))
+            .chain(links.iter().map(|link| (Rank::Link, &link.definition, Some(link))));
+        let mut sorted: Vec<_> =
+            given.enumerate().map(|(position, (rank, definition, link))| (rank, definition, link, position)).collect();
+        sorted.sort_by(|(rank, definition, ..), (other_rank, other, ..)| {
+            rank.cmp(other_rank).then_with(|| definition.name.cmp(&other.name))
         });
 
         let mut documents = Vec::with_capacity(sorted.len());
         let mut drafted = Vec::with_capacity(sorted.len());
-        for (id, (is_platform, definition, position)) in (0u32..).map(ModuleId).zip(sorted) {
+        for (id, (rank, definition, link, position)) in (0u32..).map(ModuleId).zip(sorted) {
             // Of two modules of one name the stage of GraphQL names tells; references mean the first.
-            by_name.entry(definition.name.clone()).or_insert(id);
-            documents.push((position, Document { id, definition }));
-            drafted.push(Self::module(id, is_platform, definition));
+            if rank != Rank::Link {
+                by_name.entry(definition.name.clone()).or_insert(id);
+            }
+            documents.push((position, Document { id, definition, link }));
+            drafted.push(Self::module(id, rank == Rank::Platform, definition));
         }
         documents.sort_by_key(|(position, _)| *position);
 
@@ -82,6 +99,7 @@ impl<'a> Draft<'a> {
             label: definition.label.clone().unwrap_or_else(|| label_from_name(&definition.name)),
             plural_label: definition.plural_label.clone().unwrap_or_else(|| label_from_name(&definition.plural)),
             description: definition.description.clone(),
+            link: None,
             platform,
             table: snake_case(&definition.name),
             fields: Vec::with_capacity(fields),
@@ -102,6 +120,14 @@ impl<'a> Draft<'a> {
     /// The module at `id`.
     pub fn module_at(&self, id: ModuleId) -> &Module {
         &self.modules[id.0 as usize]
+    }
+
+    /// All modules whose records are records to people: those of the platform and of links excepted.
+    pub fn record_modules(&self) -> impl Iterator<Item = ModuleId> {
+        let links: FxHashSet<ModuleId> =
+            self.documents.iter().filter(|document| document.link.is_some()).map(|document| document.id).collect();
+        let ids = self.modules.iter().filter(|module| !module.platform).map(|module| module.id);
+        ids.filter(move |id| !links.contains(id))
     }
 
     /// The module at `id`, to be filled in.

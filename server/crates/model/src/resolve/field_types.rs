@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
 use super::draft::{Document, Draft, Issues, UNKNOWN_RELATION, label_from_name, unchecked_rule};
+use super::links::{ENDS, target_of};
 use super::numbers::{DIGITS_MAX, SCALE_DEFAULT, SCALE_MAX, parse_decimal, parse_integer};
 use super::option_table::{self, FIELD_TYPES, PLANNED_FIELD_TYPES};
 use super::sql_names::column_names_of_reference;
@@ -29,6 +30,14 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
         for (position, id, definition) in document.fields() {
             let before = issues.len();
             option_table::check(&document, position, definition, issues);
+            if document.link.is_some()
+                && position >= ENDS
+                && !option_table::LINK_FIELD_TYPES.contains(&definition.kind.as_str())
+            {
+                let message =
+                    format!("a link may have fields of the types {}", option_table::LINK_FIELD_TYPES.join(", "));
+                issues.add_at_field(document.definition, position, "type", "enum", message);
+            }
             let kind = Resolver { draft, document, position, id, definition, issues }.kind();
             if issues.len() > before {
                 draft.faulty.insert((document.id, id));
@@ -84,7 +93,7 @@ fn declare(id: FieldId, definition: &FieldDefinition, kind: FieldKind) -> Field 
     let derived = matches!(kind, FieldKind::Formula(_) | FieldKind::Rollup(_));
     let numbered = matches!(kind, FieldKind::AutoNumber { .. });
     let column = match kind {
-        FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) => None,
+        FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) | FieldKind::References { .. } => None,
         FieldKind::Reference(_) => Some(column_names_of_reference(definition).0),
         _ => Some(snake_case(&definition.name)),
     };
@@ -181,6 +190,7 @@ impl Resolver<'_, '_> {
             "multiChoice" => FieldKind::MultiChoice { options: self.options() },
             "json" => self.json(),
             "reference" => self.reference(),
+            "references" => self.references(),
             "autoNumber" => self.auto_number(),
             "formula" => self.formula(),
             "rollup" => self.rollup(),
@@ -342,6 +352,15 @@ impl Resolver<'_, '_> {
             inverse: self.definition.inverse.clone(),
             on_delete: self.definition.on_delete.unwrap_or(OnDelete::SetNull),
         })
+    }
+
+    /// The links are resolved with the references; here only what nobody else tells.
+    fn references(&mut self) -> FieldKind {
+        if self.definition.to.is_some() && target_of(self.definition).is_none() {
+            let message = "a many-to-many reference leads to one module; make one for each of several";
+            self.fault("to", "type", message);
+        }
+        FieldKind::References { link: self.document.id }
     }
 
     fn auto_number(&mut self) -> FieldKind {

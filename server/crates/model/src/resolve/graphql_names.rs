@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::draft::{Document, Draft, Issues};
 use super::field_types::group_shape;
+use super::links::target_of;
 use crate::catalog::{GroupShape, Module};
 use crate::definition::{FieldDefinition, ModuleDefinition, ReferenceTarget};
 use crate::name::{FieldName, ModuleName, lower_first, upper_first};
@@ -49,8 +50,8 @@ pub const MODULE_TYPE_SUFFIXES: [&str; 33] = [
 ];
 
 /// What follows a module's and a field's name in the names of that field's types: the enum of a choice or the union of a
-/// reference to several modules, its filter, and what writes it.
-pub const FIELD_TYPE_SUFFIXES: [&str; 3] = ["", "Filter", "Input"];
+/// reference to several modules, its filter, what writes it, and the connection and edges of a many-to-many reference.
+pub const FIELD_TYPE_SUFFIXES: [&str; 6] = ["", "Filter", "Input", "Connection", "Edge", "LinkInput"];
 
 /// Keys of every filter beside the fields.
 pub const FILTER_COMBINATORS: [&str; 3] = ["and", "or", "not"];
@@ -185,7 +186,9 @@ pub(super) fn check(draft: &Draft<'_>, issues: &mut Issues) {
     names.types.reserve(draft.documents.len() * MODULE_TYPE_SUFFIXES.len());
     names.mutations.reserve(draft.documents.len() * mutation_names("", "").len());
     for document in &draft.documents {
-        if check_form(document.definition, issues) {
+        if document.link.is_some() {
+            check_field_forms(document.definition, issues);
+        } else if check_form(document.definition, issues) {
             names.claim_module(document, issues);
         }
     }
@@ -216,6 +219,11 @@ fn check_form(module: &ModuleDefinition, issues: &mut Issues) -> bool {
         issues.add(module, path!["plural"], "nameTaken", message);
     }
     let sound = issues.len() == before;
+    check_field_forms(module, issues);
+    sound
+}
+
+fn check_field_forms(module: &ModuleDefinition, issues: &mut Issues) {
     for (position, field) in module.fields.iter().enumerate() {
         for (key, name) in [("name", Some(&field.name)), ("inverse", field.inverse.as_ref())] {
             if let Some(name) = name.filter(|name| FieldName::parse(name).is_none()) {
@@ -226,7 +234,6 @@ fn check_form(module: &ModuleDefinition, issues: &mut Issues) -> bool {
             }
         }
     }
-    sound
 }
 
 /// Who has a name.
@@ -293,29 +300,36 @@ impl<'a> Names<'a> {
     fn claim_field_types(&mut self, document: &Document<'a>, issues: &mut Issues) {
         let module = document.definition;
         for (position, field) in module.fields.iter().enumerate().filter(|(_, field)| has_own_type(field)) {
-            let stem = format!("{}{}", module.name, upper_first(&field.name));
-            for suffix in FIELD_TYPE_SUFFIXES {
-                let owner = Party::Field(&module.name, &field.name);
-                if let Err((wanted, party)) = claim(&mut self.types, format!("{stem}{suffix}"), owner) {
-                    // Two fields of one name are told of as members.
-                    if matches!(party, Party::Field(other, name) if other == module.name && name.eq_ignore_ascii_case(&field.name))
-                    {
+            let own = format!("{}{}", module.name, upper_first(&field.name));
+            // The other side of a many-to-many reference has a connection, too.
+            let inverse = field.inverse.as_ref().filter(|_| field.kind == "references");
+            let inverse =
+                inverse.zip(target_of(field)).map(|(inverse, target)| format!("{target}{}", upper_first(inverse)));
+            for stem in [own].into_iter().chain(inverse) {
+                for suffix in FIELD_TYPE_SUFFIXES {
+                    let owner = Party::Field(&module.name, &field.name);
+                    if let Err((wanted, party)) = claim(&mut self.types, format!("{stem}{suffix}"), owner) {
+                        // Two fields of one name are told of as members.
+                        if matches!(party, Party::Field(other, name) if other == module.name && name.eq_ignore_ascii_case(&field.name))
+                        {
+                            break;
+                        }
+                        let message = format!(
+                            "the field would need the type name `{wanted}`, which belongs to {party}; choose another name"
+                        );
+                        issues.add_at_field(module, position, "name", "nameTaken", message);
                         break;
                     }
-                    let message = format!(
-                        "the field would need the type name `{wanted}`, which belongs to {party}; choose another name"
-                    );
-                    issues.add_at_field(module, position, "name", "nameTaken", message);
-                    break;
                 }
             }
         }
     }
 }
 
-/// Whether the field has types of its own: an enum, or a union of targets.
+/// Whether the field has types of its own: an enum, a union of targets, or a connection by links.
 fn has_own_type(field: &FieldDefinition) -> bool {
     match &field.to {
+        _ if field.kind == "references" => true,
         Some(ReferenceTarget::Several(targets)) => targets.len() > 1,
         Some(ReferenceTarget::One(target)) => target == "*",
         None => matches!(field.kind.as_str(), "choice" | "multiChoice"),
@@ -455,7 +469,7 @@ impl<'a> Members<'a> {
     fn claim_inverses(&mut self, document: &Document<'a>, draft: &Draft<'a>, issues: &mut Issues) {
         let module = document.definition;
         for (position, field) in module.fields.iter().enumerate() {
-            let Some(inverse) = &field.inverse else {
+            let Some(inverse) = field.inverse.as_ref().filter(|_| document.link.is_none()) else {
                 continue;
             };
             for target in targets(field, draft) {
@@ -483,9 +497,7 @@ fn field_path(position: usize, key: &str) -> Vec<PathSegment> {
 /// The modules that a reference names, as far as they exist; those that don't are told where references are resolved.
 fn targets(field: &FieldDefinition, draft: &Draft<'_>) -> Vec<ModuleId> {
     match &field.to {
-        Some(ReferenceTarget::One(name)) if name == "*" => {
-            draft.modules.iter().filter(|module| !module.platform).map(|module| module.id).collect()
-        }
+        Some(ReferenceTarget::One(name)) if name == "*" => draft.record_modules().collect(),
         Some(ReferenceTarget::One(name)) => draft.by_name.get(name).copied().into_iter().collect(),
         Some(ReferenceTarget::Several(names)) => {
             let mut targets: Vec<ModuleId> = names.iter().filter_map(|name| draft.by_name.get(name).copied()).collect();

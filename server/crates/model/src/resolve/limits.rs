@@ -2,6 +2,7 @@
 
 use super::draft::Issues;
 use super::field_types::group_shape;
+use super::links::LinkDocument;
 use crate::definition::{FieldDefinition, Label, ModuleDefinition};
 use crate::{PathSegment, path};
 
@@ -19,12 +20,17 @@ const LABEL_LENGTH_MAX: usize = 200;
 const TEXT_LENGTH_MAX: usize = 2_000;
 
 /// Checks every document against the bounds.
-pub(super) fn check(platform: &[ModuleDefinition], modules: &[ModuleDefinition], issues: &mut Issues) {
+pub(super) fn check(
+    platform: &[ModuleDefinition],
+    modules: &[ModuleDefinition],
+    links: &[LinkDocument],
+    issues: &mut Issues,
+) {
     if let Some(first_over) = modules.get(MODULES_MAX) {
         let message = format!("there may be at most {MODULES_MAX} modules; these are {}", modules.len());
         issues.add(first_over, path![], "limit", message);
     }
-    for module in platform.iter().chain(modules) {
+    for module in platform.iter().chain(modules).chain(links.iter().map(|link| &link.definition)) {
         check_module(module, issues);
     }
 }

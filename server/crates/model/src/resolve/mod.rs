@@ -13,6 +13,7 @@ mod field_types;
 mod graphql_names;
 mod layout;
 mod limits;
+mod links;
 mod numbers;
 mod option_table;
 mod references;
@@ -59,8 +60,9 @@ pub fn resolve(
 ) -> Result<Catalog, Vec<ModuleIssue>> {
     let mut issues = Issues::default();
 
-    limits::check(platform, modules, &mut issues);
-    let mut draft = Draft::open(platform, modules, &mut issues);
+    let links = links::documents(modules);
+    limits::check(platform, modules, &links, &mut issues);
+    let mut draft = Draft::open(platform, modules, &links, &mut issues);
     graphql_names::check(&draft, &mut issues);
     sql_names::check(&draft, &mut issues);
     field_types::resolve(&mut draft, &mut issues);
@@ -71,7 +73,7 @@ pub fn resolve(
     rules::resolve(&mut draft, &mut issues);
     let inputs = dependencies::trace(&draft, &mut issues);
 
-    issues.into_result()?;
+    issues.into_result().map_err(|found| links::told_where_written(&links, found))?;
     let Draft { modules, by_name, patterns, json_schemas, .. } = draft;
     Ok(Catalog { version, modules, by_name, inputs, checks: Checks { patterns, json_schemas } })
 }

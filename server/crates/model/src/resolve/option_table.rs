@@ -4,7 +4,7 @@ use super::draft::{Document, Issues};
 use crate::definition::FieldDefinition;
 
 /// The types of fields that this version makes, in the order of the contract.
-pub(super) const FIELD_TYPES: [&str; 24] = [
+pub(super) const FIELD_TYPES: [&str; 25] = [
     "text",
     "longText",
     "richText",
@@ -26,13 +26,38 @@ pub(super) const FIELD_TYPES: [&str; 24] = [
     "geoPoint",
     "json",
     "reference",
+    "references",
     "autoNumber",
     "formula",
     "rollup",
 ];
 
 /// Types that the published JSON Schema knows but this version doesn't make yet.
-pub(super) const PLANNED_FIELD_TYPES: [&str; 3] = ["references", "file", "image"];
+pub(super) const PLANNED_FIELD_TYPES: [&str; 2] = ["file", "image"];
+
+/// Types that a link's own fields may have.
+pub(super) const LINK_FIELD_TYPES: [&str; 20] = [
+    "text",
+    "longText",
+    "richText",
+    "email",
+    "phone",
+    "url",
+    "integer",
+    "decimal",
+    "percent",
+    "money",
+    "boolean",
+    "date",
+    "time",
+    "dateTime",
+    "duration",
+    "choice",
+    "multiChoice",
+    "address",
+    "geoPoint",
+    "json",
+];
 
 /// Tells every option that the field's type doesn't have, and every one that it needs.
 pub(super) fn check(document: &Document<'_>, position: usize, field: &FieldDefinition, issues: &mut Issues) {
@@ -66,6 +91,7 @@ fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static 
         "address" | "geoPoint" => (&["required", "default"], &[]),
         "json" => (&["required", "default", "schema"], &[]),
         "reference" => (&["required", "unique", "indexed", "default", "inverse", "onDelete"], &["to"]),
+        "references" => (&["inverse", "link"], &["to"]),
         "autoNumber" => (&["required", "unique", "indexed"], &["format"]),
         "formula" => (&["scale", "published"], &["returns", "rule"]),
         "rollup" => (&["field", "filter", "scope", "scale", "published"], &["relation", "function"]),

@@ -1,10 +1,11 @@
 //! References → the modules that they may point to, and the to-many relations that they make on the other side.
 
-use super::draft::{Document, Draft, Issues};
-use crate::catalog::{FieldKind, Relation, RelationId};
+use super::draft::{Document, Draft, Issues, own_field_id};
+use super::links::ENDS;
+use crate::catalog::{FieldKind, Link, Relation, RelationId};
 use crate::definition::{FieldDefinition, ModuleDefinition, ReferenceTarget};
 use crate::suggest::did_you_mean;
-use crate::{ModuleId, PathSegment, path};
+use crate::{Field, FieldId, ModuleId, PathSegment, path};
 
 /// Every module that is no platform table.
 const ANY: &str = "*";
@@ -23,9 +24,11 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             if issues.len() > before {
                 draft.faulty.insert((document.id, id));
             }
+            // From one end of a link the way leads on to the other.
+            let through = document.link.filter(|_| position < ENDS).map(|_| own_field_id(ENDS - 1 - position));
             if let Some(inverse) = &definition.inverse {
                 for target in &targets {
-                    add_relation(draft, *target, inverse, document.id, id);
+                    add_relation(draft, *target, inverse, document.id, id, through);
                 }
             }
             let field = &mut draft.module_mut(document.id).fields[id.0 as usize];
@@ -33,6 +36,20 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
                 reference.targets = targets;
             }
         }
+        declare_link(draft, &document);
+    }
+}
+
+/// Ties the module of links and the reference that needs it together.
+fn declare_link(draft: &mut Draft<'_>, document: &Document<'_>) {
+    let Some(origin) = document.link else { return };
+    let Some(owner) = draft.by_name.get(&origin.owner).copied() else { return };
+    let field = own_field_id(origin.position);
+    draft.module_mut(document.id).link = Some(Link { owner, field, source: own_field_id(0), target: own_field_id(1) });
+    if let Some(Field { kind: FieldKind::References { link }, .. }) =
+        draft.module_mut(owner).fields.get_mut(field.0 as usize)
+    {
+        *link = document.id;
     }
 }
 
@@ -47,9 +64,7 @@ fn targets(
     match &definition.to {
         // The table of options told that `to` is missing.
         None => Vec::new(),
-        Some(ReferenceTarget::One(name)) if name == ANY => {
-            draft.modules.iter().filter(|module| !module.platform).map(|module| module.id).collect()
-        }
+        Some(ReferenceTarget::One(name)) if name == ANY => draft.record_modules().collect(),
         Some(ReferenceTarget::One(name)) => {
             target(draft, module, name, || path!["fields", position, "to"], issues).into_iter().collect()
         }
@@ -96,10 +111,17 @@ fn target(
     found
 }
 
-fn add_relation(draft: &mut Draft<'_>, on: ModuleId, name: &str, module: ModuleId, field: crate::FieldId) {
+fn add_relation(
+    draft: &mut Draft<'_>,
+    on: ModuleId,
+    name: &str,
+    module: ModuleId,
+    field: FieldId,
+    through: Option<FieldId>,
+) {
     let target = draft.module_mut(on);
     let id = RelationId(u32::try_from(target.relations.len()).expect("a module has fewer than 4 billion relations"));
-    target.relations.push(Relation { id, name: name.to_owned(), module, field });
+    target.relations.push(Relation { id, name: name.to_owned(), module, field, through });
     // Of two relations of one name the stage of GraphQL names tells; rollups mean the first.
     target.relation_by_name.entry(name.to_owned()).or_insert(id);
 }

@@ -63,8 +63,10 @@ fn column_type(dialect: Dialect, kind: &FieldKind) -> Option<String> {
         FieldKind::DateTime => ("TEXT", "timestamp(3) with time zone"),
         FieldKind::MultiChoice { .. } => ("TEXT", "text[]"),
         FieldKind::Json { .. } => ("TEXT", "json"),
-        // The parts of a group are fields with columns of their own.
-        FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) => return None,
+        // The parts of a group are fields with columns of their own, and links have a table.
+        FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) | FieldKind::References { .. } => {
+            return None;
+        }
     };
     Some(match dialect {
         Dialect::Sqlite => sqlite.to_owned(),

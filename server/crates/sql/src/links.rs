@@ -1,0 +1,85 @@
+//! Statements over the links of a many-to-many relation, seen from one record: `from` is the link's reference to it, `to` the one to
+//! the record on the other side.
+
+use cardine_access::Rights;
+use cardine_model::catalog::{Catalog, FieldId, Module, ModuleId};
+use cardine_query::Slot;
+
+use crate::expr::Shape;
+use crate::ident::{column, quote};
+use crate::statement::{ColumnType, Dialect, Param, Statement, Transform};
+use crate::write::stored_fields;
+use crate::writer::{Visibility, Writer, stored_column};
+
+/// The ids of the records that the record of slot 0 is linked with and the caller may see; at most `limit`.
+pub fn linked_records(
+    dialect: Dialect,
+    catalog: &Catalog,
+    rights: &Rights,
+    links: ModuleId,
+    (from, to): (FieldId, FieldId),
+    limit: usize,
+) -> Statement {
+    let mut writer = Writer::new(dialect, catalog, rights);
+    let source = writer.source(links, Visibility::Caller);
+    let module = catalog.module(links);
+    let id = writer.typed_param(Param::Slot(Slot(0), Transform::None), "uuid");
+    let (own, other) = (end(module, from, &source.alias), end(module, to, &source.alias));
+    let live = writer.live_and_visible(links, &source.alias, Visibility::Caller);
+    let text = format!(
+        "SELECT {other} FROM {} WHERE {own} = {id} AND {live} ORDER BY {other} LIMIT {limit}",
+        writer.from(&source)
+    );
+    Statement { text, params: writer.into_params(), columns: vec![ColumnType::Id] }
+}
+
+/// Those of the parents' ids that are records which the caller may see; they cannot be deleted until the transaction ends.
+pub fn visible_records(dialect: Dialect, catalog: &Catalog, rights: &Rights, module: ModuleId) -> Statement {
+    let mut writer = Writer::new(dialect, catalog, rights);
+    let source = writer.source(module, Visibility::Caller);
+    let ids = writer.typed_param(Param::Parents, "uuid[]");
+    let own = column(&source.alias, "id");
+    let among = writer.among(&own, &ids);
+    let live = writer.live_and_visible(module, &source.alias, Visibility::Caller);
+    let lock = match dialect {
+        Dialect::Postgres if !catalog.module(module).platform => format!(" FOR KEY SHARE OF {}", source.alias),
+        Dialect::Postgres | Dialect::Sqlite => String::new(),
+    };
+    let text = format!("SELECT {own} FROM {} WHERE {among} AND {live} ORDER BY {own}{lock}", writer.from(&source));
+    Statement { text, params: writer.into_params(), columns: vec![ColumnType::Id] }
+}
+
+/// The stored fields of the link between the records of slots 0 and 1.
+pub fn link_row(dialect: Dialect, links: &Module, (from, to): (FieldId, FieldId)) -> Statement {
+    let (first, second) = match dialect {
+        Dialect::Sqlite => ("?1", "?2"),
+        Dialect::Postgres => ("$1::uuid", "$2::uuid"),
+    };
+    let lock = if dialect == Dialect::Postgres { " FOR UPDATE" } else { "" };
+    let values: Vec<String> = stored_fields(links).map(|field| column("t", stored_column(field))).collect();
+    let text = format!(
+        "SELECT {} FROM {} t WHERE {} = {first} AND {} = {second}{lock}",
+        values.join(", "),
+        quote(&links.table),
+        end(links, from, "t"),
+        end(links, to, "t")
+    );
+    let params = (0..2).map(|slot| Param::Slot(Slot(slot), Transform::None)).collect();
+    let columns = stored_fields(links).map(|field| Shape::of(field).column_type()).collect();
+    Statement { text, params, columns }
+}
+
+/// Removes the links between the record of slot 0 and those of the parents' ids.
+pub fn remove_links(dialect: Dialect, links: &Module, (from, to): (FieldId, FieldId)) -> Statement {
+    let (own, other) = (quote(stored_column(links.field(from))), quote(stored_column(links.field(to))));
+    let among = match dialect {
+        Dialect::Sqlite => format!("{own} = ?1 AND {other} IN (SELECT value FROM json_each(?2))"),
+        Dialect::Postgres => format!("{own} = $1::uuid AND {other} = ANY($2::uuid[])"),
+    };
+    let text = format!("DELETE FROM {} WHERE {among}", quote(&links.table));
+    Statement { text, params: vec![Param::Slot(Slot(0), Transform::None), Param::Parents], columns: Vec::new() }
+}
+
+fn end(links: &Module, field: FieldId, alias: &str) -> String {
+    column(alias, stored_column(links.field(field)))
+}

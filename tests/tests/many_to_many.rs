@@ -1,0 +1,252 @@
+//! Many-to-many relations: links with values of their own, read and written from both sides, seen by whom both records are seen.
+
+use cardine_tests::{Answer, Client, Server, on_both_databases};
+use serde_json::{Value, json};
+
+/// Orders and goods, linked with a quantity and a role.
+async fn prepare(server: &Server) -> (Client, Vec<String>) {
+    let admin = server.admin().await;
+    let goods = json!({"name": "Good", "plural": "Goods", "fields": [
+        {"name": "title", "type": "text"}, {"name": "price", "type": "money"}, {"name": "maker", "type": "text"}
+    ]});
+    admin.create_module(goods).await.ok();
+    let orders = json!({"name": "Order", "plural": "Orders", "fields": [
+        {"name": "code", "type": "text"},
+        {"name": "items", "type": "references", "to": "Good", "inverse": "orders", "link": {"fields": [
+            {"name": "quantity", "type": "decimal", "scale": 1, "min": 0, "required": true, "default": 1},
+            {"name": "role", "type": "choice", "options": [{"value": "MAIN"}, {"value": "SPARE"}]},
+            {"name": "wait", "type": "duration"}
+        ]}},
+        {"name": "before", "type": "references", "to": "Order", "inverse": "after"},
+        {"name": "itemCount", "type": "rollup", "relation": "items", "function": "COUNT"},
+        {"name": "pieces", "type": "rollup", "relation": "items", "function": "SUM", "field": "quantity", "filter": "good.price > 1"}
+    ]});
+    admin.create_module(orders).await.ok();
+    let goods = [("apple", "1.50", "A"), ("bolt", "0.10", "B"), ("cable", "7.00", "A"), ("drum", "20.00", "C")];
+    let goods = goods.map(|(title, price, maker)| json!({"title": title, "price": price, "maker": maker}));
+    (admin.clone(), admin.create_many("Good", goods).await)
+}
+
+async fn order(client: &Client, code: &str, items: Value) -> String {
+    client.create("Order", json!({"code": code, "items": items})).await
+}
+
+async fn change(client: &Client, id: &str, items: Value) -> Answer {
+    let text = "mutation($id: ID!, $items: OrderItemsInput) { updateOrder(id: $id, data: {items: $items}) { \
+                items(orderBy: [{title: ASC}]) { totalCount edges { quantity role node { title } } } } }";
+    client.query_with(text, json!({"id": id, "items": items})).await
+}
+
+/// `title quantity role` of each item.
+fn shown(answer: &Answer) -> Vec<String> {
+    let items = &answer.ok()["updateOrder"]["items"];
+    let edges = items["edges"].as_array().expect("edges");
+    assert_eq!(items["totalCount"], json!(edges.len()));
+    let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    edges
+        .iter()
+        .map(|edge| format!("{} {} {}", word(&edge["node"]["title"]), word(&edge["quantity"]), word(&edge["role"])))
+        .collect()
+}
+
+async fn codes(client: &Client, filter: &str) -> String {
+    let text = format!("{{ orders(filter: {filter}, orderBy: [{{code: ASC}}]) {{ totalCount nodes {{ code }} }} }}");
+    let answer = client.query(&text).await;
+    let orders = answer.ok()["orders"].clone();
+    let codes: Vec<&str> =
+        orders["nodes"].as_array().expect("nodes").iter().map(|node| node["code"].as_str().expect("a code")).collect();
+    assert_eq!(orders["totalCount"], json!(codes.len()), "{filter}");
+    codes.concat()
+}
+
+on_both_databases! {
+    async fn links_are_made_changed_and_removed(server: Server) {
+        let (admin, goods) = prepare(&server).await;
+        let [a, b, c, d] = &goods[..] else { panic!("four goods") };
+        let id = order(&admin, "x", json!({"connect": [b, a, b], "link": [{"id": c, "quantity": "2.5", "role": "MAIN"}]})).await;
+        let unchanged = change(&admin, &id, json!({})).await;
+        assert_eq!(shown(&unchanged), ["apple 1.0 -", "bolt 1.0 -", "cable 2.5 MAIN"]);
+        for (items, expected) in [
+            (json!({"disconnect": [b, d]}), vec!["apple 1.0 -", "cable 2.5 MAIN"]),
+            (json!({"connect": [c]}), vec!["apple 1.0 -", "cable 2.5 MAIN"]),
+            (json!({"link": [{"id": c, "role": null}, {"id": d, "quantity": 4}]}), vec!["apple 1.0 -", "cable 2.5 -", "drum 4.0 -"]),
+            (json!({"set": [c, b]}), vec!["bolt 1.0 -", "cable 2.5 -"]),
+            (json!({"set": [b], "link": [{"id": a, "quantity": "0"}]}), vec!["apple 0.0 -", "bolt 1.0 -"]),
+            (json!({"set": []}), vec![]),
+            (json!(null), vec![]),
+        ] {
+            assert_eq!(shown(&change(&admin, &id, items.clone()).await), expected, "{items}");
+        }
+        // From the other side.
+        let text = "mutation($id: ID!, $orders: [ID!]) { updateGood(id: $id, data: {orders: {set: $orders}}) { orders { nodes { code } edges { quantity } } } }";
+        let answer = admin.query_with(text, json!({"id": a, "orders": [id]})).await;
+        assert_eq!(answer.ok()["updateGood"]["orders"], json!({"nodes": [{"code": "x"}], "edges": [{"quantity": "1.0"}]}));
+        assert_eq!(shown(&change(&admin, &id, json!({})).await), ["apple 1.0 -"]);
+
+        // All faults are told with their places, and nothing is written.
+        let nobody = "01890a5d-ac96-774b-bcce-b302099a8058";
+        let missing = change(&admin, &id, json!({"connect": [b, nobody], "set": [a, nobody, "x"]})).await;
+        missing.refused("VALIDATION_FAILED");
+        let places: Vec<String> = missing.issues().iter().map(|issue| issue["path"].to_string()).collect();
+        assert_eq!(places, [r#"["data","items","connect",1]"#, r#"["data","items","set",2]"#]);
+        let faulty = change(&admin, &id, json!({"link": [{"id": b, "quantity": "1"}, {"id": c, "quantity": "-1"}]})).await;
+        faulty.refused("VALIDATION_FAILED");
+        assert_eq!(faulty.issues()[0]["path"], json!(["data", "items", "link", 1, "quantity"]));
+        let absent = change(&admin, &id, json!({"link": [{"id": c, "quantity": null}]})).await;
+        assert_eq!(absent.issues()[0]["rule"], "required");
+        change(&admin, &id, json!({"link": [{"quantity": "1"}]})).await.refused("BAD_USER_INPUT");
+        change(&admin, nobody, json!({"set": []})).await.refused("NOT_FOUND");
+        assert_eq!(shown(&change(&admin, &id, json!({})).await), ["apple 1.0 -"]);
+    }
+
+    async fn linked_records_are_listed_filtered_and_paged_per_parent(server: Server) {
+        let (admin, goods) = prepare(&server).await;
+        let [a, b, c, d] = &goods[..] else { panic!("four goods") };
+        order(&admin, "x", json!({"link": [{"id": a, "quantity": 3, "wait": "P1D"}, {"id": b, "quantity": 2}, {"id": c, "role": "SPARE"}]})).await;
+        order(&admin, "y", json!({"connect": [c, d]})).await;
+        order(&admin, "z", json!({})).await;
+        let answer = admin
+            .query("{ orders(orderBy: [{code: ASC}]) { nodes { code itemCount pieces \
+                    items(first: 1, orderBy: [{price: DESC}], filter: {maker: {in: [\"A\", \"C\"]}}) { \
+                      totalCount pageInfo { hasNextPage } nodes { title } edges { __typename quantity role wait cursor node { title orders { totalCount } } } } } } }")
+            .await;
+        let nodes = answer.ok()["orders"]["nodes"].as_array().expect("nodes").clone();
+        let line = |node: &Value| {
+            let (items, edge) = (&node["items"], &node["items"]["edges"][0]);
+            json!([node["code"], node["itemCount"], node["pieces"], items["totalCount"], items["pageInfo"]["hasNextPage"], items["nodes"][0]["title"],
+                   edge["quantity"], edge["role"], edge["wait"], edge["node"]["orders"]["totalCount"]])
+        };
+        let lines: Vec<Value> = nodes.iter().map(line).collect();
+        assert_eq!(
+            lines,
+            [
+                json!(["x", 3, "4.0", 2, true, "cable", "1.0", "SPARE", null, 2]),
+                json!(["y", 2, "2.0", 2, true, "drum", "1.0", null, null, 1]),
+                json!(["z", 0, null, 0, false, null, null, null, null, null])
+            ]
+        );
+        assert_eq!(nodes[0]["items"]["edges"][0]["__typename"], "OrderItemsEdge");
+        let cursor = nodes[0]["items"]["edges"][0]["cursor"].to_string();
+        let next = admin
+            .query(&format!("{{ orders(filter: {{code: {{eq: \"x\"}}}}) {{ nodes {{ items(first: 1, after: {cursor}, orderBy: [{{price: DESC}}], filter: {{maker: {{in: [\"A\", \"C\"]}}}}) \
+                             {{ nodes {{ title }} edges {{ wait }} pageInfo {{ hasNextPage hasPreviousPage }} }} }} }} }}"))
+            .await;
+        assert_eq!(
+            next.ok()["orders"]["nodes"][0]["items"],
+            json!({"nodes": [{"title": "apple"}], "edges": [{"wait": "P1D"}], "pageInfo": {"hasNextPage": false, "hasPreviousPage": true}})
+        );
+        for (filter, expected) in [
+            ("{items: {some: {title: {eq: \"CABLE\"}}}}", "xy"),
+            ("{items: {none: {title: {eq: \"cable\"}}}}", "z"),
+            ("{items: {every: {maker: {ne: \"B\"}}}}", "yz"),
+            ("{items: {some: {}}}", "xy"),
+            ("{items: {some: {orders: {some: {code: {eq: \"y\"}}}, maker: {eq: \"A\"}}}}", "xy"),
+            ("{itemCount: {gt: 2}}", "x"),
+            ("{pieces: {lt: \"3\"}}", "y"),
+        ] {
+            assert_eq!(codes(&admin, filter).await, expected, "{filter}");
+        }
+        let last = admin.query("{ orders(filter: {code: {eq: \"x\"}}) { nodes { items(last: 2, orderBy: [{title: ASC}]) { nodes { title } pageInfo { hasPreviousPage } } } } }").await;
+        assert_eq!(last.ok()["orders"]["nodes"][0]["items"], json!({"nodes": [{"title": "bolt"}, {"title": "cable"}], "pageInfo": {"hasPreviousPage": true}}));
+
+        // A deleted record is linked with nothing.
+        admin.query(&format!("mutation {{ deleteGood(id: \"{c}\") {{ id }} }}")).await.ok();
+        assert_eq!(codes(&admin, "{itemCount: {eq: 1}}").await, "y");
+        assert_eq!(codes(&admin, "{items: {some: {title: {eq: \"cable\"}}}}").await, "");
+        let again = admin.query(&format!("mutation {{ createOrder(data: {{items: {{connect: [\"{c}\"]}}}}) {{ id }} }}")).await;
+        again.refused("VALIDATION_FAILED");
+    }
+
+    async fn a_module_can_be_linked_with_itself(server: Server) {
+        let (admin, _) = prepare(&server).await;
+        let first = admin.create("Order", json!({"code": "a"})).await;
+        let second = admin.create("Order", json!({"code": "b", "before": {"connect": [first]}})).await;
+        admin.create("Order", json!({"code": "c", "before": {"connect": [first, second]}})).await;
+        let answer = admin.query("{ orders(orderBy: [{code: ASC}]) { nodes { before { nodes { code } } after(orderBy: [{code: DESC}]) { nodes { code } } } } }").await;
+        let list = |codes: &[&str]| json!({"nodes": codes.iter().map(|code| json!({"code": code})).collect::<Vec<_>>()});
+        assert_eq!(
+            answer.ok()["orders"]["nodes"],
+            json!([{"before": list(&[]), "after": list(&["c", "b"])}, {"before": list(&["a"]), "after": list(&["c"])}, {"before": list(&["a", "b"]), "after": list(&[])}])
+        );
+        assert_eq!(codes(&admin, "{before: {some: {before: {none: {}}}}}").await, "bc");
+    }
+
+    async fn a_link_is_there_for_whom_both_of_its_records_are(server: Server) {
+        let (admin, goods) = prepare(&server).await;
+        let [a, b, c, _] = &goods[..] else { panic!("four goods") };
+        for role in ["clerk", "porter"] {
+            admin.create_role(role, None).await;
+        }
+        let rights = json!({"create": true, "read": true, "update": true, "delete": true, "fields": {"*": "WRITE"}});
+        for module in ["Order", "Good"] {
+            admin.set_access("clerk", module, rights.clone()).await;
+            admin.set_access("porter", module, rights.clone()).await;
+        }
+        let clerk = server.create_user_with_role("clerk").await;
+        let own = clerk.create("Good", json!({"title": "own", "price": "5"})).await;
+        let id = order(&clerk, "x", json!({"connect": [own]})).await;
+        // The administrator links what the clerk does not see.
+        assert_eq!(shown(&change(&admin, &id, json!({"connect": [a, c]})).await).len(), 3);
+        assert_eq!(shown(&change(&clerk, &id, json!({})).await), ["own 1.0 -"]);
+        assert_eq!(codes(&clerk, "{itemCount: {eq: 1}, pieces: {eq: \"1\"}}").await, "x");
+        assert_eq!(codes(&clerk, "{items: {some: {maker: {eq: \"A\"}}}}").await, "");
+        assert_eq!(codes(&clerk, "{items: {every: {title: {eq: \"own\"}}}}").await, "x");
+        // Nor can the clerk take it away, or tell that it is there.
+        assert_eq!(shown(&change(&clerk, &id, json!({"disconnect": [a]})).await), ["own 1.0 -"]);
+        assert_eq!(shown(&change(&clerk, &id, json!({"set": []})).await), Vec::<String>::new());
+        assert_eq!(shown(&change(&admin, &id, json!({})).await), ["apple 1.0 -", "cable 1.0 -"]);
+        for hidden in [a, b] {
+            change(&clerk, &id, json!({"connect": [hidden]})).await.refused("VALIDATION_FAILED");
+            change(&clerk, &id, json!({"link": [{"id": hidden, "quantity": 9}]})).await.refused("VALIDATION_FAILED");
+        }
+        let mine = order(&admin, "y", json!({"connect": [own]})).await;
+        let text = format!("{{ good(id: \"{own}\") {{ orders {{ totalCount nodes {{ code }} }} }} }}");
+        assert_eq!(clerk.query(&text).await.ok()["good"]["orders"], json!({"totalCount": 0, "nodes": []}));
+        assert_eq!(admin.query(&text).await.ok()["good"]["orders"]["totalCount"], 1);
+        change(&clerk, &mine, json!({"set": []})).await.refused("NOT_FOUND");
+
+        // The reference's rights are those of both sides and of the link.
+        admin.set_access("porter", "Order", json!({"fields": {"*": "WRITE", "items": "READ"}})).await;
+        let porter = server.create_user_with_role("porter").await;
+        let order = porter.create("Order", json!({"code": "p"})).await;
+        let refused = change(&porter, &order, json!({"set": []})).await;
+        refused.refused("BAD_USER_INPUT");
+        assert_eq!(porter.query("{ orders { nodes { items { totalCount edges { quantity } } } } }").await.ok()["orders"]["nodes"].as_array().map(Vec::len), Some(1));
+        let types = "{ a: __type(name: \"OrderItemsInput\") { name } b: __type(name: \"GoodOrdersLinkInput\") { name } c: __type(name: \"OrderItemsEdge\") { name } d: __type(name: \"OrderItemsRole\") { name } e: __type(name: \"OrderItems\") { name } }";
+        assert_eq!(porter.query(types).await.ok(), &json!({"a": null, "b": null, "c": {"name": "OrderItemsEdge"}, "d": {"name": "OrderItemsRole"}, "e": null}));
+        admin.set_access("porter", "Order", json!({"fields": {"*": "WRITE", "items": "NONE"}})).await;
+        for text in [
+            "{ orders { nodes { items { totalCount } } } }",
+            "{ goods { nodes { orders { totalCount } } } }",
+            "{ orders(filter: {items: {some: {}}}) { totalCount } }",
+            "{ goods(filter: {orders: {some: {}}}) { totalCount } }",
+            "{ orders { nodes { itemCount } } }",
+            "mutation { createGood(data: {orders: {set: []}}) { id } }",
+        ] {
+            porter.query(text).await.refused("BAD_USER_INPUT");
+        }
+        assert_eq!(porter.query(types).await.ok(), &json!({"a": null, "b": null, "c": null, "d": null, "e": null}));
+        admin.set_access("porter", "Order", json!({"fields": {"*": "WRITE"}})).await;
+        admin.set_access("porter", "Good", json!({"read": false})).await;
+        porter.query("{ orders { nodes { items { totalCount } } } }").await.refused("BAD_USER_INPUT");
+    }
+
+    async fn links_come_to_modules_with_records(server: Server) {
+        let (admin, goods) = prepare(&server).await;
+        let id = order(&admin, "x", json!({})).await;
+        let field = json!({"name": "gifts", "type": "references", "to": "Good", "inverse": "giftOf"});
+        admin.add_field("Order", field.clone()).await.ok();
+        let text = "mutation($id: ID!, $goods: [ID!]) { updateOrder(id: $id, data: {gifts: {connect: $goods}}) { gifts { nodes { title giftOf { totalCount } orders { totalCount } } } } }";
+        let answer = admin.query_with(text, json!({"id": id, "goods": [goods[0]]})).await;
+        assert_eq!(answer.ok()["updateOrder"]["gifts"]["nodes"], json!([{"title": "apple", "giftOf": {"totalCount": 1}, "orders": {"totalCount": 0}}]));
+        admin.add_field("Order", field).await.refused("VALIDATION_FAILED");
+        // A module of links is none that anybody could name.
+        let modules = admin.admin_query("{ modules { name } module(name: \"OrderGifts\") { name } }").await;
+        assert!(!modules.ok()["modules"].to_string().contains("OrderGifts"), "{modules}");
+        assert_eq!(modules.ok()["module"], json!(null));
+        let taken = admin.create_module(json!({"name": "OrderGifts", "plural": "OrderGiftsList", "fields": []})).await;
+        taken.refused("VALIDATION_FAILED");
+        let reference = json!({"name": "linkOf", "type": "reference", "to": "OrderGifts"});
+        admin.add_field("Order", reference).await.refused("VALIDATION_FAILED");
+    }
+}
