@@ -161,6 +161,12 @@ impl Server {
         self.process.as_ref().expect("the server runs").id()
     }
 
+    /// Whether it was started and not ended since.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// The directory given as `--data`.
     #[must_use]
     pub fn data_directory(&self) -> std::path::PathBuf {

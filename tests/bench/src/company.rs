@@ -4,8 +4,14 @@ use cardine_model::{Decimal, Value};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use uuid::Uuid;
 
-/// Of each record: the values of these fields, in this order.
+/// Of each record: the values of these fields, in this order. Behind a colon stands the module of a reference that could lead to
+/// several.
 pub type Fields = &'static [&'static str];
+
+/// How many own the records.
+pub const OWNERS: u32 = 40;
+/// The first of them work under one manager.
+pub const TEAM: u32 = 10;
 
 /// Every so many organizations there is a customer with whom much goes on.
 const CUSTOMER_EVERY: u32 = 20;
@@ -28,6 +34,9 @@ pub const STAGES: [&str; 8] = [
     "CLOSED_WON",
     "CLOSED_LOST",
 ];
+/// A field that the bench adds to opportunities.
+pub const REGIONS: [&str; 4] = ["NORTH", "EAST", "SOUTH", "WEST"];
+const TASK_STATES: [&str; 4] = ["NOT_STARTED", "IN_PROGRESS", "COMPLETED", "DEFERRED"];
 const CITIES: [&str; 8] = ["Milano", "Torino", "Forlì", "Roma", "Genova", "Zürich", "Lyon", "München"];
 const WORDS: [&str; 16] = [
     "Officine",
@@ -53,11 +62,14 @@ const LAST_NAMES: [&str; 16] = [
     "Moretti", "Costa", "Fontana", "Riva",
 ];
 
-/// Organizations, and with them 5 times as many contacts and 10 times as many opportunities.
-#[derive(Debug)]
+/// Organizations, and with them 5 times as many contacts, 10 times as many opportunities and 20 times as many tasks.
+///
+/// An organization's contacts, opportunities and tasks have its owner. Numbers have another form than those that the server gives.
+#[derive(Debug, Clone)]
 pub struct Company {
     /// How many.
     pub organizations: u32,
+    owners: Vec<Uuid>,
 }
 
 /// The fields of an organization.
@@ -66,6 +78,7 @@ pub const ORGANIZATION: Fields = &[
     "version",
     "createdAt",
     "updatedAt",
+    "owner:User",
     "number",
     "name",
     "website",
@@ -91,6 +104,7 @@ pub const CONTACT: Fields = &[
     "version",
     "createdAt",
     "updatedAt",
+    "owner:User",
     "number",
     "firstName",
     "lastName",
@@ -111,6 +125,7 @@ pub const OPPORTUNITY: Fields = &[
     "version",
     "createdAt",
     "updatedAt",
+    "owner:User",
     "number",
     "name",
     "organization",
@@ -126,12 +141,34 @@ pub const OPPORTUNITY: Fields = &[
     "convertedFromLead",
     "convertedToProject",
     "description",
+    "region",
+    "discount",
+];
+/// The fields of a task.
+pub const TASK: Fields = &[
+    "id",
+    "version",
+    "createdAt",
+    "updatedAt",
+    "owner:User",
+    "subject",
+    "parent:Opportunity",
+    "contact",
+    "startAt",
+    "dueDate",
+    "status",
+    "priority",
+    "location",
+    "sendNotification",
+    "reminderMinutes",
+    "description",
 ];
 
 impl Company {
-    /// With so many organizations.
-    pub fn new(organizations: u32) -> Self {
-        Self { organizations }
+    /// With so many organizations, which belong to the owners in turn: [`OWNERS`] users.
+    pub fn new(organizations: u32, owners: Vec<Uuid>) -> Self {
+        assert_eq!(owners.len(), OWNERS as usize, "every owner is a user");
+        Self { organizations, owners }
     }
 
     /// How many contacts.
@@ -144,15 +181,20 @@ impl Company {
         self.organizations * 10
     }
 
+    /// How many tasks.
+    pub fn tasks(&self) -> u32 {
+        self.organizations * 20
+    }
+
     /// The n-th organization.
     pub fn organization(&self, n: u32) -> Vec<Value> {
         let mut chance = Chance::new(1, n);
         let name = format!("{} {} {n}", chance.of(&WORDS), chance.of(&WORDS));
         let is_customer = n.is_multiple_of(CUSTOMER_EVERY);
         let city = chance.of(&CITIES);
-        let mut values = system(self.organization_id(n), &mut chance);
+        let mut values = system(self.organization_id(n), self.owner_of(n), &mut chance);
         values.extend([
-            text(format!("ACC-{:05}", n + 1)),
+            text(format!("O-{:06}", n + 1)),
             text(name.clone()),
             text(format!("https://www.company{n}.example/")),
             text(format!("+39 02 {:07}", chance.below(10_000_000))),
@@ -178,12 +220,13 @@ impl Company {
     pub fn contact(&self, n: u32) -> Vec<Value> {
         let mut chance = Chance::new(2, n);
         let (first, last) = (chance.of(&FIRST_NAMES), chance.of(&LAST_NAMES));
-        let mut values = system(contact_id(n), &mut chance);
+        let organization = self.organization_of(n);
+        let mut values = system(contact_id(n), self.owner_of(organization), &mut chance);
         values.extend([
-            text(format!("CON-{:05}", n + 1)),
+            text(format!("C-{:06}", n + 1)),
             text(first),
             text(last),
-            Value::Id(self.organization_id(self.organization_of(n))),
+            Value::Id(self.organization_id(organization)),
             text("Responsabile acquisti"),
             Value::Date(day(-8_000 - i64::from(chance.below(15_000)))),
             text("WEB_SITE"),
@@ -202,11 +245,12 @@ impl Company {
         let mut chance = Chance::new(3, n);
         let contact = self.contact_of(n);
         let stage = chance.of(&STAGES);
-        let mut values = system(opportunity_id(n), &mut chance);
+        let organization = self.organization_of(contact);
+        let mut values = system(opportunity_id(n), self.owner_of(organization), &mut chance);
         values.extend([
-            text(format!("POT-{:05}", n + 1)),
+            text(format!("P-{:06}", n + 1)),
             text(format!("{} {} {n}", chance.of(&WORDS), chance.of(&WORDS))),
-            Value::Id(self.organization_id(self.organization_of(contact))),
+            Value::Id(self.organization_id(organization)),
             Value::Id(contact_id(contact)),
             money(chance.below(20_000_000)),
             Value::Date(day(i64::from(chance.below(1_500)) - 750)),
@@ -219,6 +263,31 @@ impl Company {
             Value::Boolean(false),
             Value::Boolean(false),
             text(format!("They asked for {} and {}.", chance.of(&WORDS), chance.of(&WORDS))),
+            text(chance.of(&REGIONS)),
+            money(chance.below(3_001)),
+        ]);
+        values
+    }
+
+    /// The n-th task: two for each opportunity.
+    pub fn task(&self, n: u32) -> Vec<Value> {
+        let mut chance = Chance::new(4, n);
+        let opportunity = n % self.opportunities();
+        let contact = self.contact_of(opportunity);
+        let mut values = system(id(4, n), self.owner_of(self.organization_of(contact)), &mut chance);
+        let start = day(i64::from(chance.below(1_500)) - 750);
+        values.extend([
+            text(format!("{} {} {n}", chance.of(&WORDS), chance.of(&WORDS))),
+            Value::Id(opportunity_id(opportunity)),
+            Value::Id(contact_id(contact)),
+            Value::DateTime(start.and_hms_opt(9, 30, 0).expect("a time of the day").and_utc()),
+            Value::Date(start.checked_add_days(Days::new(7)).expect("a date of the calendar")),
+            text(chance.of(&TASK_STATES)),
+            text("MEDIUM"),
+            text(chance.of(&CITIES)),
+            Value::Boolean(chance.below(2) == 0),
+            Value::Integer(15),
+            text("Prepare the offer."),
         ]);
         values
     }
@@ -231,6 +300,17 @@ impl Company {
     /// How many of the organizations are customers with whom much goes on.
     pub fn customers(&self) -> u32 {
         self.organizations.div_ceil(CUSTOMER_EVERY)
+    }
+
+    /// The organizations of the manager's team, and those of them that are customers with whom much goes on.
+    pub fn of_team(&self) -> (Vec<u32>, u32) {
+        let of_team: Vec<u32> = (0..self.organizations).filter(|n| owner_place(*n) < TEAM).collect();
+        let customers = of_team.iter().filter(|n| n.is_multiple_of(CUSTOMER_EVERY)).count();
+        (of_team, customers as u32)
+    }
+
+    fn owner_of(&self, organization: u32) -> Uuid {
+        self.owners[owner_place(organization) as usize]
     }
 
     fn organization_of(&self, contact: u32) -> u32 {
@@ -256,6 +336,11 @@ impl Company {
     }
 }
 
+/// Which of the owners an organization has.
+fn owner_place(organization: u32) -> u32 {
+    Chance::new(20, organization).below(OWNERS)
+}
+
 fn contact_id(n: u32) -> Uuid {
     id(2, n)
 }
@@ -277,10 +362,10 @@ fn id(module: u64, n: u32) -> Uuid {
     Uuid::from_u128(value)
 }
 
-fn system(id: Uuid, chance: &mut Chance) -> Vec<Value> {
+fn system(id: Uuid, owner: Uuid, chance: &mut Chance) -> Vec<Value> {
     let seconds = 1_740_000_000 + i64::from(chance.below(40_000_000));
     let at = DateTime::<Utc>::from_timestamp(seconds, 0).expect("a time of our days");
-    vec![Value::Id(id), Value::Integer(1), Value::DateTime(at), Value::DateTime(at)]
+    vec![Value::Id(id), Value::Integer(1), Value::DateTime(at), Value::DateTime(at), Value::Id(owner)]
 }
 
 fn text(text: impl Into<String>) -> Value {
@@ -291,7 +376,8 @@ fn money(cents: u32) -> Value {
     Value::Decimal(Decimal::from_parts(i128::from(cents), 2))
 }
 
-fn day(from_2026: i64) -> NaiveDate {
+/// So many days from the beginning of 2026.
+pub fn day(from_2026: i64) -> NaiveDate {
     let start = NaiveDate::from_ymd_opt(2026, 1, 1).expect("a date");
     let distance = Days::new(from_2026.unsigned_abs());
     let day = if from_2026 < 0 { start.checked_sub_days(distance) } else { start.checked_add_days(distance) };
@@ -346,6 +432,10 @@ mod tests {
 
     use super::*;
 
+    fn company() -> Company {
+        Company::new(1_000, (0..OWNERS).map(|n| id(9, n)).collect())
+    }
+
     #[test]
     fn places_are_scattered_and_found_again() {
         for count in [5_000, 50_000, 100_000, 12_345] {
@@ -359,7 +449,7 @@ mod tests {
 
     #[test]
     fn customers_have_more_than_a_page_and_all_others_have_something() {
-        let company = Company::new(1_000);
+        let company = company();
         let mut contacts: HashMap<u32, u32> = HashMap::new();
         let mut opportunities: HashMap<u32, u32> = HashMap::new();
         for contact in 0..company.contacts() {
@@ -380,12 +470,20 @@ mod tests {
     }
 
     #[test]
+    fn a_quarter_is_the_teams_and_some_of_it_customers() {
+        let (organizations, customers) = company().of_team();
+        assert!((150..350).contains(&organizations.len()), "{}", organizations.len());
+        assert!(customers > 0 && (customers as usize) < organizations.len());
+    }
+
+    #[test]
     fn a_record_has_a_value_for_each_of_its_fields_and_is_the_same_again() {
-        let company = Company::new(1_000);
+        let company = company();
         assert_eq!(company.organization(7).len(), ORGANIZATION.len());
         assert_eq!(company.contact(7).len(), CONTACT.len());
         assert_eq!(company.opportunity(7).len(), OPPORTUNITY.len());
-        assert_eq!(company.opportunity(7), Company::new(1_000).opportunity(7));
+        assert_eq!(company.task(7).len(), TASK.len());
+        assert_eq!(company.opportunity(7), self::company().opportunity(7));
         assert_ne!(company.opportunity(7), company.opportunity(8));
         assert_eq!(company.organization_id(3).get_version_num(), 7);
     }

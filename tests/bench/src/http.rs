@@ -4,12 +4,12 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A POST to `/graphql`, ready to be sent.
-pub fn request(host: &str, token: &str, body: &str) -> Vec<u8> {
+/// A POST, ready to be sent.
+pub fn request(host: &str, path: &str, token: Option<&str>, body: &str) -> Vec<u8> {
+    let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     format!(
-        "POST /graphql HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nAccept: application/graphql-response+json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\n{authorization}Content-Type: application/json\r\n\
+         Accept: application/graphql-response+json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()

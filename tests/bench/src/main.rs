@@ -1,47 +1,85 @@
-//! Measures the API over HTTP beside its own statements run raw, on SQLite and on PostgreSQL, with a large company loaded.
+//! Measures the API over HTTP beside hand-written statements and PostGraphile, on SQLite and on PostgreSQL, with a large company loaded.
 
+mod catalog;
 mod company;
+mod compare;
 mod http;
-mod load;
 mod measure;
+mod postgraphile;
 mod processor_time;
 mod questions;
-mod raw;
+mod reads;
 mod report;
-mod statements;
+mod site;
+mod writes;
+mod yardstick;
 
 use std::process::Command;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
+use cardine_tests::Backend;
 use cardine_tests::binary::BINARY_VARIABLE;
-use cardine_tests::{Backend, Launch, Server};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use company::Company;
-use measure::Effort;
-use statements::Compiled;
+use site::Site;
 
-/// Loads organizations, contacts and opportunities, and measures the API beside its own statements run raw.
+/// Loads a large company and measures how fast questions about it are answered, beside hand-written statements and PostGraphile.
 #[derive(Debug, Parser)]
-#[command(name = "cardine-bench")]
-struct Options {
-    /// Organizations; there are 5 times as many contacts and 10 times as many opportunities
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
-    organizations: u32,
-    /// Seconds of each measurement, after a warm-up of a quarter of it
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
-    seconds: u64,
-    /// Requests that are under way at the same time
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
-    concurrency: u16,
+#[command(name = "cardine-bench", args_conflicts_with_subcommands = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    task: Option<Task>,
+    #[command(flatten)]
+    reads: Reads,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Questions (what is done without a command)
+    Reads(Reads),
+    /// Creating records
+    Writes(Writes),
+    /// A catalog of many modules: memory, a change, introspection, a start
+    Catalog(Catalog),
+    /// A bare server of hand-written statements, as the bench starts it for itself
+    #[command(hide = true)]
+    Yardstick(yardstick::Options),
+}
+
+#[derive(Debug, clap::Args)]
+struct Reads {
+    #[command(flatten)]
+    data: Data,
+    #[command(flatten)]
+    reads: reads::Options,
+}
+
+#[derive(Debug, clap::Args)]
+struct Writes {
+    #[command(flatten)]
+    data: Data,
+    #[command(flatten)]
+    writes: writes::Options,
+}
+
+#[derive(Debug, clap::Args)]
+struct Catalog {
+    #[command(flatten)]
+    catalog: catalog::Options,
     /// Measure on one of the databases only
     #[arg(long, value_enum)]
     database: Option<Database>,
-    /// Print each statement and the database's plan for it
-    #[arg(long)]
-    explain: bool,
+}
+
+/// On what is measured.
+#[derive(Debug, clap::Args)]
+struct Data {
+    /// Organizations; there are 5 times as many contacts, 10 times as many opportunities and 20 times as many tasks
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
+    organizations: u32,
+    /// Measure on one of the databases only
+    #[arg(long, value_enum)]
+    database: Option<Database>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -52,55 +90,53 @@ enum Database {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
-    build_server()?;
-    let company = Company::new(options.organizations);
-    let mut results = Vec::new();
-    for (database, backend) in [(Database::Sqlite, Backend::Sqlite), (Database::Postgres, Backend::Postgres)] {
-        if options.database.is_none_or(|only| only == database) && backend.is_available() {
-            results.extend(run(&options, backend, &company).await?);
-        }
+    let options = CommandLine::parse();
+    let task = options.task.unwrap_or(Task::Reads(options.reads));
+    if let Task::Yardstick(options) = task {
+        return yardstick::serve(options).await;
     }
-    println!("\n{}", report::table(&results));
+    tokio::select! {
+        done = run(task) => done,
+        // What was started ends with the values that hold it, so this must not end the process by itself.
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    }
+}
+
+async fn run(task: Task) -> anyhow::Result<()> {
+    build_server()?;
+    match task {
+        Task::Reads(Reads { data, reads }) => {
+            let lines = reads::measure(&sites(&data).await?, &reads).await?;
+            println!("\n{}\n{}", report::figures(&lines), report::ratios(&lines));
+        }
+        Task::Writes(Writes { data, writes }) => {
+            let written = writes::measure(&sites(&data).await?, &writes).await?;
+            println!("\n{}", report::writes(&written));
+        }
+        Task::Catalog(Catalog { catalog, database }) => {
+            let mut weighed = Vec::new();
+            for backend in backends(database) {
+                weighed.push(catalog::measure(backend, &catalog).await?);
+            }
+            println!("\n{}", report::catalogs(&weighed));
+        }
+        Task::Yardstick(_) => unreachable!("it measures nothing"),
+    }
     Ok(())
 }
 
-async fn run(options: &Options, backend: Backend, company: &Company) -> anyhow::Result<Vec<measure::Comparison>> {
-    // A first start makes the tables and the administrator.
-    let mut server = Launch::new(backend).start().await;
-    ensure!(server.stop().success(), "the server did not end well:\n{}", server.log());
-    let url = load::database_url(&server)?;
-    let loading = Instant::now();
-    let compiled = load::load(&url, company).await?;
-    println!(
-        "{backend:?}: loaded {} organizations, {} contacts and {} opportunities in {:.1} s",
-        company.organizations,
-        company.contacts(),
-        company.opportunities(),
-        loading.elapsed().as_secs_f64()
-    );
-    if options.explain {
-        load::explain(&url, &compiled).await?;
+async fn sites(data: &Data) -> anyhow::Result<Vec<Site>> {
+    let mut sites = Vec::new();
+    for backend in backends(data.database) {
+        sites.push(Site::start(backend, data.organizations).await?);
     }
-    let effort =
-        Effort { duration: Duration::from_secs(options.seconds), concurrency: usize::from(options.concurrency) };
-    let starting = Instant::now();
-    server.restart().await;
-    println!("{backend:?}: started on them in {:.2} s", starting.elapsed().as_secs_f64());
-    measure_all(&server, &compiled, effort).await
+    Ok(sites)
 }
 
-async fn measure_all(
-    server: &Server,
-    compiled: &[Arc<Compiled>],
-    effort: Effort,
-) -> anyhow::Result<Vec<measure::Comparison>> {
-    let mut results = Vec::new();
-    for question in compiled {
-        println!("{:?}: {}", server.backend(), question.name);
-        results.push(measure::compare(server, question, effort).await.with_context(|| question.name.to_owned())?);
-    }
-    Ok(results)
+fn backends(only: Option<Database>) -> Vec<Backend> {
+    let both = [(Database::Sqlite, Backend::Sqlite), (Database::Postgres, Backend::Postgres)];
+    let asked = both.into_iter().filter(|(database, _)| only.is_none_or(|only| only == *database));
+    asked.map(|(_, backend)| backend).filter(|backend| backend.is_available()).collect()
 }
 
 /// The server of this checkout, in this program's own profile; unless another one is named.
@@ -119,4 +155,21 @@ fn build_server() -> anyhow::Result<()> {
     let status = command.status().context("cargo could not be run")?;
     ensure!(status.success(), "the server could not be built");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        CommandLine::command().debug_assert();
+        let reads = |arguments: &[&str]| matches!(CommandLine::parse_from(arguments).task, None | Some(Task::Reads(_)));
+        assert!(reads(&["cardine-bench", "--rounds", "5", "--database", "sqlite"]));
+        assert!(reads(&["cardine-bench", "reads", "--question", "by-id,list"]));
+        assert!(CommandLine::try_parse_from(["cardine-bench", "--rounds", "0"]).is_err());
+        assert!(CommandLine::try_parse_from(["cardine-bench", "writes", "--question", "list"]).is_err());
+    }
 }

@@ -1,4 +1,4 @@
-//! How much processor time processes have used, from `/proc` (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
+//! How much processor time and memory processes use, from `/proc` (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
 
 use std::time::Duration;
 
@@ -36,6 +36,19 @@ pub fn of_family(head: u32) -> anyhow::Result<Duration> {
     Ok(duration(ticks))
 }
 
+/// What a process has resident in memory of its own, in bytes: heap and stacks, not files that it maps, such as its program or a
+/// database, whose pages the system may take back at any time.
+pub fn resident_bytes(process: u32) -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    anonymous_bytes(&text).with_context(|| format!("/proc/{process}/status has an unknown form"))
+}
+
+/// `RssAnon:      1234 kB`.
+fn anonymous_bytes(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+}
+
 /// The head of PostgreSQL's processes, if the backend with that number runs on this machine.
 pub fn postmaster(backend: u32) -> Option<u32> {
     stat(backend).ok().filter(|stat| stat.name.starts_with("postgres")).map(|stat| stat.parent)
@@ -68,6 +81,12 @@ fn parse(text: &str) -> Option<Stat> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_told_in_bytes() {
+        assert_eq!(anonymous_bytes("VmRSS:\t  30 kB\nRssAnon:\t   12 kB\n"), Some(12_288));
+        assert_eq!(anonymous_bytes("VmRSS:\t  30 kB\n"), None);
+    }
 
     #[test]
     fn the_numbers_are_found_behind_any_name() {

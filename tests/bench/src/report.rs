@@ -1,38 +1,183 @@
-//! The table that is printed: in Markdown, so that it can be put into a document as it stands.
+//! The tables that are printed: in Markdown, so that they can be put into a document as they stand.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::measure::{Comparison, Run};
+use cardine_tests::Backend;
 
-const HEAD: &str = "\
-| database | question | requests/s | CPU of a request (server + database) | raw: requests/s | raw: CPU (client + database) | requests/s, raw to API | CPU, API to raw |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
-";
+use crate::catalog::Weighed;
+use crate::measure::Run;
+use crate::questions::{Question, View};
+use crate::writes::Written;
 
-/// A line for each comparison.
-pub fn table(comparisons: &[Comparison]) -> String {
-    let lines = comparisons.iter().map(|comparison| {
-        let Comparison { backend, question, api, raw } = comparison;
-        format!(
-            "| {backend:?} | {question} | {:.0} | {} | {:.0} | {} | {:.1} | {:.1} |\n",
-            api.requests_per_second,
-            processor(api),
-            raw.requests_per_second,
-            processor(raw),
-            raw.requests_per_second / api.requests_per_second,
-            api.whole().as_secs_f64() / raw.whole().as_secs_f64()
-        )
-    });
-    HEAD.to_owned() + &lines.collect::<String>()
+/// Who answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// This checkout's server.
+    Cardine,
+    /// Hand-written statements behind a bare HTTP server.
+    Yardstick,
+    /// PostGraphile.
+    PostGraphile,
 }
 
-fn processor(run: &Run) -> String {
-    match run.database {
-        None => microseconds(run.processor),
-        Some(database) => {
-            let (server, database) = (run.processor.as_micros(), database.as_micros());
-            format!("{} ({server} + {database})", microseconds(run.whole()))
+impl Served {
+    /// For the report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cardine => "Cardine",
+            Self::Yardstick => "hand-written",
+            Self::PostGraphile => "PostGraphile",
         }
+    }
+}
+
+/// What one question gave, of each database and of everybody who answered it.
+#[derive(Debug)]
+pub struct Line {
+    /// What was asked.
+    pub question: Question,
+    /// By whom.
+    pub view: View,
+    /// Medians.
+    pub runs: Vec<(Backend, Served, Run)>,
+}
+
+impl Line {
+    fn run(&self, backend: Backend, served: Served) -> Option<&Run> {
+        self.runs.iter().find(|(of, by, _)| (*of, *by) == (backend, served)).map(|(.., run)| run)
+    }
+
+    /// Requests per second of one against another; nothing where one of them was not measured.
+    fn ratio(&self, one: (Backend, Served), other: (Backend, Served)) -> Option<f64> {
+        Some(self.run(one.0, one.1)?.requests_per_second / self.run(other.0, other.1)?.requests_per_second)
+    }
+}
+
+const FIGURES: &str = "\
+| question | asked by | database | answered by | requests/s | CPU of a request | server + database |
+| --- | --- | --- | --- | ---: | ---: | ---: |
+";
+
+const RATIOS: &str = "\
+| question | asked by | Cardine to hand-written, PostgreSQL | Cardine to PostGraphile | Cardine to hand-written, SQLite | Cardine: SQLite to PostgreSQL |
+| --- | --- | ---: | ---: | ---: | ---: |
+";
+
+/// Aims for every question on SQLite: against the hand-written loop, and against PostgreSQL; and against hand-written SQL with the rule.
+const SQLITE_AIMS: (f64, f64) = (0.7, 1.0);
+const ROLE_AIM: f64 = 0.85;
+
+/// What everything cost.
+pub fn figures(lines: &[Line]) -> String {
+    let mut table = FIGURES.to_owned();
+    for line in lines {
+        for (backend, served, run) in &line.runs {
+            let _ = writeln!(
+                table,
+                "| {} | {} | {backend:?} | {} | {:.0} | {} | {} |",
+                line.question.name(),
+                view(line.view),
+                served.name(),
+                run.requests_per_second,
+                microseconds(run.processor()),
+                parts(run)
+            );
+        }
+    }
+    table
+}
+
+/// Requests per second against each other, with what is aimed at.
+pub fn ratios(lines: &[Line]) -> String {
+    let mut table = RATIOS.to_owned();
+    let ours = |backend| (backend, Served::Cardine);
+    let theirs = |backend| (backend, Served::Yardstick);
+    let (sqlite, postgres) = (Backend::Sqlite, Backend::Postgres);
+    for line in lines {
+        let (of_yardstick, of_postgraphile) = match line.view {
+            View::All => line.question.aims(),
+            View::Team => (ROLE_AIM, f64::NAN),
+        };
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {} | {} | {} |",
+            line.question.name(),
+            view(line.view),
+            cell(line.ratio(ours(postgres), theirs(postgres)), of_yardstick),
+            cell(line.ratio(ours(postgres), (postgres, Served::PostGraphile)), of_postgraphile),
+            cell(line.ratio(ours(sqlite), theirs(sqlite)), SQLITE_AIMS.0),
+            cell(line.ratio(ours(sqlite), ours(postgres)), SQLITE_AIMS.1),
+        );
+    }
+    table
+}
+
+const WRITES: &str = "\
+| database | records/s in batches of 500 | raw inserts, records/s | raw to Cardine | single creates/s by clients: CPU of one, server + database |
+| --- | ---: | ---: | ---: | --- |
+";
+
+/// What writing cost.
+pub fn writes(written: &[Written]) -> String {
+    let mut table = WRITES.to_owned();
+    for Written { backend, batches, raw, singles } in written {
+        let singles: Vec<String> = singles
+            .iter()
+            .map(|(clients, run)| format!("{clients}: {:.0} ({})", run.requests_per_second, parts(run)))
+            .collect();
+        let _ = writeln!(
+            table,
+            "| {backend:?} | {} | {raw:.0} | {} | {} |",
+            batches.map(|batches| format!("{batches:.0}")).unwrap_or_default(),
+            batches.map(|batches| format!("{:.1}", raw / batches)).unwrap_or_default(),
+            singles.join("; ")
+        );
+    }
+    table
+}
+
+const CATALOGS: &str = "\
+| database | a change | of it a dry run | introspection | its size | start to first answer | memory, one role | memory, 50 roles |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+";
+
+/// What a large catalog costs, with what is aimed at.
+pub fn catalogs(weighed: &[Weighed]) -> String {
+    let mut table = CATALOGS.to_owned();
+    let milliseconds = |duration: Duration| format!("{:.0} ms", duration.as_secs_f64() * 1_000.0);
+    let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    for Weighed { backend, change, dry_run, introspection: (introspection, length), start, memory } in weighed {
+        let _ = writeln!(
+            table,
+            "| {backend:?} | {} (aim 50) | {} | {} (aim 300) | {} | {} (aim 1000) | {} (aim 40) | {} (aim 40) |",
+            milliseconds(*change),
+            milliseconds(*dry_run),
+            milliseconds(*introspection),
+            mebibytes(*length as u64),
+            milliseconds(*start),
+            mebibytes(memory.0),
+            mebibytes(memory.1),
+        );
+    }
+    table
+}
+
+fn cell(ratio: Option<f64>, aim: f64) -> String {
+    ratio.map(|ratio| format!("{ratio:.2} (aim {aim})")).unwrap_or_default()
+}
+
+fn view(view: View) -> &'static str {
+    match view {
+        View::All => "administrator",
+        View::Team => "manager",
+    }
+}
+
+fn parts(run: &Run) -> String {
+    match run.database {
+        None => microseconds(run.server),
+        Some(database) => format!("{} + {}", run.server.as_micros(), microseconds(database)),
     }
 }
 
@@ -42,20 +187,61 @@ fn microseconds(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use cardine_tests::Backend;
-
     use super::*;
 
-    #[test]
-    fn a_line_tells_figures_and_ratios() {
-        let run = |requests_per_second, processor, database: Option<u64>| Run {
+    fn line() -> Line {
+        let run = |requests_per_second, database: Option<u64>| Run {
             requests_per_second,
-            processor: Duration::from_micros(processor),
+            server: Duration::from_micros(300),
             database: database.map(Duration::from_micros),
         };
-        let (api, raw) = (run(1_000.0, 300, Some(100)), run(2_500.0, 50, Some(50)));
-        let table = table(&[Comparison { backend: Backend::Postgres, question: "q", api, raw }]);
-        let line = "| Postgres | q | 1000 | 400 µs (300 + 100) | 2500 | 100 µs (50 + 50) | 2.5 | 4.0 |";
-        assert_eq!(table.lines().last(), Some(line));
+        let runs = vec![
+            (Backend::Postgres, Served::Cardine, run(1_000.0, Some(100))),
+            (Backend::Postgres, Served::Yardstick, run(800.0, Some(50))),
+            (Backend::Sqlite, Served::Cardine, run(1_500.0, None)),
+        ];
+        Line { question: Question::Groups, view: View::All, runs }
+    }
+
+    #[test]
+    fn a_line_tells_what_each_cost() {
+        let table = figures(&[line()]);
+        let lines: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(
+            lines[0],
+            "| count and sum by stage | administrator | Postgres | Cardine | 1000 | 400 µs | 300 + 100 µs |"
+        );
+        assert_eq!(lines[2], "| count and sum by stage | administrator | Sqlite | Cardine | 1500 | 300 µs | 300 µs |");
+    }
+
+    #[test]
+    fn a_catalog_is_told_beside_its_aims() {
+        let weighed = Weighed {
+            backend: Backend::Sqlite,
+            change: Duration::from_millis(45),
+            dry_run: Duration::from_millis(30),
+            introspection: (Duration::from_millis(280), 17 << 20),
+            start: Duration::from_millis(700),
+            memory: (30 << 20, 35 << 20),
+        };
+        let expected = "| Sqlite | 45 ms (aim 50) | 30 ms | 280 ms (aim 300) | 17.0 MiB | 700 ms (aim 1000) | 30.0 MiB (aim 40) | 35.0 MiB (aim 40) |";
+        assert_eq!(catalogs(&[weighed]).lines().last(), Some(expected));
+    }
+
+    #[test]
+    fn what_is_not_known_leaves_its_cells_empty() {
+        let singles = vec![(16, line().runs[0].2)];
+        let written =
+            |batches| Written { backend: Backend::Postgres, batches, raw: 50_000.0, singles: singles.clone() };
+        let table = writes(&[written(None), written(Some(20_000.0))]);
+        let lines: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(lines[0], "| Postgres |  | 50000 |  | 16: 1000 (300 + 100 µs) |");
+        assert_eq!(lines[1], "| Postgres | 20000 | 50000 | 2.5 | 16: 1000 (300 + 100 µs) |");
+    }
+
+    #[test]
+    fn ratios_are_told_where_both_were_measured() {
+        let expected = "| count and sum by stage | administrator | 1.25 (aim 0.95) |  |  | 1.50 (aim 1) |";
+        assert_eq!(ratios(&[line()]).lines().last(), Some(expected));
     }
 }

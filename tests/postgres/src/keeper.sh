@@ -45,7 +45,7 @@ $as_user "$binaries/initdb" --pgdata="$directory/data" --username=cardine --pwfi
 # Durable against the end of a process, which is what tests do to it, not against the end of the machine.
 # shellcheck disable=SC2086
 $as_user "$binaries/postgres" -D "$directory/data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-    -c fsync=off -c full_page_writes=off -c max_connections=400 -c shared_buffers=64MB -c max_wal_size=512MB \
+    -c fsync=off -c full_page_writes=off -c max_connections=400 -c shared_buffers=256MB -c max_wal_size=512MB \
     -c timezone=UTC -c log_min_messages=warning >>"$directory/log" 2>&1 </dev/null &
 server=$!
 
