@@ -141,11 +141,11 @@ fn depth(list: &mut List) {
         ("lists", format!("{{ nodes(ids: {}) {{ id }} }}", nested(5_000, "[", "1", "]"))),
         ("objects", format!("{{ contacts(filter: {}) {{ totalCount }} }}", nested(5_000, "{not: ", "{}", "}"))),
         ("types", format!("query($x: {}) {{ me {{ role }} }}", nested(5_000, "[", "Int", "]"))),
-        ("brackets that stay open", "{".repeat(60_000)),
-        ("mixed brackets that stay open", "{a(b:[".repeat(9_000)),
+        ("mixed brackets that stay open", format!("{{a(b:{}", "[{c:".repeat(9_000))),
     ] {
         list.query(format!("5000 levels of {what}"), LIMIT, &text);
     }
+    list.query("brackets that stay open", FAULTY, &"{".repeat(60_000));
     let query = "query($x: ContactFilter) { contacts(filter: $x) { totalCount } }";
     let variables = nested(5_000, "{\"not\": ", "{}", "}");
     let body = format!("{{\"query\": {}, \"variables\": {{\"x\": {variables}}}}}", json!(query));

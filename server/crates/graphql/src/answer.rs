@@ -1,5 +1,7 @@
 //! From rows to JSON bytes along the form of the answer: no tree of values in between.
 
+mod search;
+
 use cardine_engine::{Cell, Group};
 
 use crate::cursor::{CursorContext, CursorKey};
@@ -81,6 +83,7 @@ impl<R: Rows> Writer<'_, R> {
                 self.list(&rows.root(), |writer, row| writer.figures(fields, &|position| rows.cell(row, position)));
             }
             RootField::Nodes(shape) => self.nodes(shape),
+            RootField::Search(shape) => self.search(shape),
             RootField::Written { step, object } => {
                 let rows = &self.written[*step];
                 let row = rows.root().rows.next().ok_or_else(|| {

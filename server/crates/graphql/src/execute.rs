@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use cardine_engine::{Cell, Engine, EngineError, FailedStep, Group, ListResult, MutationStep, RequestContext};
 use cardine_model::Value;
+use uuid::Uuid;
 
 use crate::answer::{Rows, Sealing, write_data};
-use crate::compile::{Located, Mutation, Operation, Setting, Viewer, Write};
+use crate::compile::{Located, Mutation, Operation, Searches, Setting, Viewer, Write};
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
 use crate::limits::Limits;
@@ -71,9 +72,9 @@ pub async fn execute(
         return read(front, engine, ctx, &plan, plan.values(&inputs), &plan.contexts(&inputs)).await;
     }
     let prepared = Prepared::with(Arc::clone(known.document()), inputs, &request.variables);
-    let located = match prepared.node_ids(setting) {
-        Ok(ids) if ids.is_empty() => Located::default(),
-        Ok(ids) => match engine.locate(ctx, ids).await {
+    let asked = prepared.node_ids(setting).and_then(|ids| Ok((ids, prepared.searches(setting)?)));
+    let located = match asked {
+        Ok((ids, searches)) => match locate(engine, ctx, ids, searches).await {
             Ok(located) => located,
             Err(error) => return Response::failed(&[error_of(error)]),
         },
@@ -90,6 +91,25 @@ pub async fn execute(
     let plan = Arc::new(Plan::new(operation, |lists| engine.plan_read(ctx, lists)));
     front.plans.keep(&known, &plan);
     read(front, engine, ctx, &plan, values, &contexts).await
+}
+
+/// What is to be known before compilation.
+async fn locate(
+    engine: &Engine,
+    ctx: &RequestContext,
+    ids: Vec<Uuid>,
+    searches: Searches,
+) -> Result<Located, EngineError> {
+    let mut located = Located::default();
+    if !ids.is_empty() {
+        located.modules = engine.locate(ctx, ids).await?;
+    }
+    if !searches.questions.is_empty() {
+        let (keys, questions): (Vec<_>, Vec<_>) = searches.questions.into_iter().unzip();
+        let answers = engine.search(ctx, questions, Arc::from(searches.values)).await?;
+        located.found = keys.into_iter().zip(answers).collect();
+    }
+    Ok(located)
 }
 
 async fn read(

@@ -7,7 +7,7 @@ use async_graphql_parser::types::{DocumentOperations, ExecutableDocument, Operat
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use crate::compile::{self, Definition, Located, Operation, Setting};
+use crate::compile::{self, Definition, Located, Operation, Searches, Setting};
 use crate::error::Error;
 use crate::guard;
 use crate::protocol::Request;
@@ -84,6 +84,14 @@ impl Prepared {
             return Ok(Vec::new());
         }
         compile::node_ids(setting, &self.document.document, self.document.operation(), &self.variables)
+    }
+
+    /// The searches, which must be answered before compilation.
+    pub fn searches(&self, setting: Setting<'_>) -> Result<Searches, Vec<Error>> {
+        if self.is_mutation() {
+            return Ok(Searches::default());
+        }
+        compile::searches(setting, &self.document.document, self.document.operation(), &self.variables)
     }
 
     /// The compiled operation.

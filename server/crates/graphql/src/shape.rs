@@ -36,6 +36,8 @@ pub enum RootField {
     },
     /// Records by id, in the order of the ids.
     Nodes(NodesShape),
+    /// What a search found.
+    Search(SearchShape),
     /// The record that a mutation wrote.
     Written {
         /// Position among the operation's mutations.
@@ -52,6 +54,69 @@ pub struct NodesShape {
     pub entries: Vec<Option<(String, usize)>>,
     /// Position among the operation's lists, the output with the id, and the record.
     pub lists: Vec<(usize, usize, ObjectShape)>,
+}
+
+/// What a search found: known before the records are read, so that of the rows only the records themselves are taken.
+#[derive(Debug, Clone)]
+pub struct SearchShape {
+    /// Its fields.
+    pub fields: Fields<SearchField>,
+    /// What was found, in order.
+    pub places: Vec<HitPlace>,
+    /// The modules among it, with their lists.
+    pub modules: Vec<HitsOfModule>,
+    /// The words that were searched for.
+    pub terms: Vec<String>,
+}
+
+/// One record that was found.
+#[derive(Debug, Clone)]
+pub struct HitPlace {
+    /// Position among the search's modules.
+    pub module: usize,
+    /// Its id.
+    pub id: String,
+    /// From 0 to 1.
+    pub score: f64,
+    /// Its place in the order.
+    pub cursor: String,
+}
+
+/// The records of one module among what was found.
+#[derive(Debug, Clone)]
+pub struct HitsOfModule {
+    /// Position among the operation's lists.
+    pub list: usize,
+    /// The output with the id.
+    pub id: usize,
+}
+
+/// A field of a search's page.
+#[derive(Debug, Clone)]
+pub enum SearchField {
+    /// JSON that no row decides.
+    Constant(Vec<u8>),
+    /// What was found: a form for each of the modules.
+    Hits(Vec<Fields<HitField>>),
+}
+
+/// A field of one hit, or of the edge around it.
+#[derive(Debug, Clone)]
+pub enum HitField {
+    /// JSON that no row decides.
+    Constant(Vec<u8>),
+    /// The place in the order.
+    Cursor,
+    /// How well it fits.
+    Score,
+    /// The hit in its edge.
+    Node(Fields<HitField>),
+    /// The record.
+    Record(ObjectShape),
+    /// The output with the text that names the record.
+    Title(usize),
+    /// The outputs with the texts that may be shown a part of, the first ones preferred; and whether each is rich text.
+    Snippet(Vec<(usize, bool)>),
 }
 
 /// A record.

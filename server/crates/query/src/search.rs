@@ -46,13 +46,15 @@ pub struct SearchPlace {
     pub id: Slot,
 }
 
-/// Lets `search` pass if it looks into nothing but search fields that exist under `rights`.
+/// Lets `search` pass if it looks into nothing but search fields that exist under `rights`, of modules that have an index: the
+/// platform's own have none.
 pub fn authorise_search(search: Search, catalog: &Catalog, rights: &Rights) -> Result<Authorised<Search>, Denied> {
     let passes = |searched: &SearchedModule| {
         let module = searched.module;
         let is_open =
             |field: &FieldId| catalog.module(module).search.contains(field) && rights.can_read(module, *field);
         rights.can_read_module(module)
+            && !catalog.module(module).platform
             && !searched.fields.is_empty()
             && searched.fields.iter().all(is_open)
             && searched.title.is_none_or(|title| searched.fields.contains(&title))

@@ -9,7 +9,7 @@ use cardine_access::Rights;
 use cardine_model::catalog::{Catalog, FieldId, Module};
 use cardine_query::{Authorised, Search, SearchPlace, SearchedModule, Slot};
 
-use crate::ddl::search::{ids_table, word_column, words_table};
+use crate::ddl::search::{ids_table, searched_text, word_column, words_table};
 use crate::ident::{column, quote};
 use crate::statement::{ColumnType, Dialect, Param, Statement, Transform};
 use crate::writer::{Visibility, Writer};
@@ -104,11 +104,12 @@ fn hits_of(
     score: i64,
     whole: bool,
 ) -> String {
-    let columns = fields.iter().filter_map(|field| module.field(*field).column.as_deref());
+    let columns =
+        fields.iter().map(|field| module.field(*field)).filter_map(|field| Some((field, field.column.as_deref()?)));
     match writer.dialect {
         Dialect::Sqlite => {
             let (words, ids) = (words_table(module), ids_table(module));
-            let columns: Vec<String> = columns.map(|column| quote(&word_column(column))).collect();
+            let columns: Vec<String> = columns.map(|(_, column)| quote(&word_column(column))).collect();
             let query = fts_query(writer, &columns, terms, whole);
             format!(
                 "SELECT {score} AS score, i.{} AS id FROM {} w JOIN {} i ON i.{} = w.rowid WHERE {} MATCH {query}",
@@ -120,7 +121,11 @@ fn hits_of(
             )
         }
         Dialect::Postgres => {
-            let columns: Vec<String> = columns.map(|name| format!("cardine_words({})", column("w", name))).collect();
+            let columns: Vec<String> = columns
+                .map(|(field, name)| {
+                    format!("cardine_words({})", searched_text(Dialect::Postgres, field, &column("w", name)))
+                })
+                .collect();
             let conditions: Vec<String> = terms.iter().map(|term| stands_in(writer, &columns, *term, whole)).collect();
             format!(
                 "SELECT {score} AS score, {} AS id FROM {} w WHERE {} IS NULL AND {}",

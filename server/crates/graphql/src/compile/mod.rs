@@ -17,13 +17,14 @@ mod order;
 mod print;
 mod record;
 mod root;
+mod search;
 #[cfg(test)]
 mod tests;
 mod write;
 
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use cardine_engine::LinkChange;
+use cardine_engine::{Hits, LinkChange};
 use cardine_model::catalog::ModuleId;
 use cardine_model::{PathSegment, Value};
 use cardine_query::{Authorised, List, authorise};
@@ -32,6 +33,7 @@ use uuid::Uuid;
 
 pub use context::ContextRecipe;
 pub use input::{Definition, coerce, definitions, variables};
+pub use search::Searches;
 
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
@@ -40,8 +42,14 @@ use crate::schema::{Schema, TypeKey};
 use crate::shape::{Fields, RootField};
 use crate::variables::{Dependence, Place, Reading, Use, Variables};
 
-/// The module of each id that `node` and `nodes` ask for and that exists for the caller.
-pub type Located = FxHashMap<Uuid, ModuleId>;
+/// What is asked of the database before compilation, because the form of the answer depends on it.
+#[derive(Debug, Default)]
+pub struct Located {
+    /// The module of each id that `node` and `nodes` ask for and that exists for the caller.
+    pub modules: FxHashMap<Uuid, ModuleId>,
+    /// What the searches found, by their keys in the answer.
+    pub found: FxHashMap<String, Hits>,
+}
 
 /// Who asks, as `me` shows it.
 #[derive(Debug, Clone, Copy)]
@@ -187,6 +195,21 @@ pub fn node_ids(
     let mut compiler = Compiler::new(setting, document, variables, &located);
     let ids = compiler.node_ids(&operation.node.selection_set.node);
     if compiler.errors.is_empty() { Ok(ids) } else { Err(compiler.errors) }
+}
+
+/// The operation's searches.
+pub fn searches(
+    setting: Setting<'_>,
+    document: &ExecutableDocument,
+    operation: &Positioned<OperationDefinition>,
+    variables: &Variables,
+) -> Result<Searches, Vec<Error>> {
+    let located = Located::default();
+    let mut compiler = Compiler::new(setting, document, variables, &located);
+    let questions = compiler.searches(&operation.node.selection_set.node);
+    let Compiler { values, mut errors, .. } = compiler;
+    errors.truncate(setting.limits.errors);
+    if errors.is_empty() { Ok(Searches { questions, values }) } else { Err(errors) }
 }
 
 struct Compiler<'a> {

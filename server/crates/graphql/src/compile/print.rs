@@ -204,6 +204,7 @@ impl Printer<'_> {
                 self.line(0, &format!("groups of list {list}"));
                 self.figures(fields, depth + 1);
             }
+            RootField::Search(search) => self.line(0, &format!("search {search:?}")),
             RootField::Nodes(nodes) => {
                 self.line(0, &format!("nodes {:?}", nodes.entries));
                 for (list, id, object) in &nodes.lists {

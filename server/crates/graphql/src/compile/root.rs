@@ -46,12 +46,13 @@ impl<'a> Compiler<'a> {
             Meaning::Groups(module) => self.groups(module, collected, &definition),
             Meaning::Node => {
                 let id = self.arguments(collected.field, &definition)?.id("id");
-                match self.located.get(&id) {
+                match self.located.modules.get(&id) {
                     Some(module) => self.one(*module, id, None, collected),
                     None => Ok(RootField::Constant(b"null".to_vec())),
                 }
             }
             Meaning::Nodes => self.nodes(collected, &definition),
+            Meaning::Search => self.search(collected, &definition),
             Meaning::Me => self.me(collected),
             Meaning::Create(_) | Meaning::Update(_) | Meaning::Delete(_) => self.write(collected, &definition),
             Meaning::IntrospectSchema | Meaning::IntrospectType => {
@@ -111,12 +112,13 @@ impl<'a> Compiler<'a> {
     /// A list for each module among the ids.
     fn nodes(&mut self, collected: &Collected<'a>, definition: &OutputField) -> Result<RootField, Error> {
         let ids = self.ids(collected, definition)?;
-        let mut modules: Vec<ModuleId> = ids.iter().filter_map(|id| self.located.get(id)).copied().collect();
+        let mut modules: Vec<ModuleId> = ids.iter().filter_map(|id| self.located.modules.get(id)).copied().collect();
         modules.sort_unstable();
         modules.dedup();
         let mut lists = Vec::with_capacity(modules.len());
         for module in &modules {
-            let mut wanted: Vec<Uuid> = ids.iter().filter(|id| self.located.get(id) == Some(module)).copied().collect();
+            let mut wanted: Vec<Uuid> =
+                ids.iter().filter(|id| self.located.modules.get(id) == Some(module)).copied().collect();
             wanted.sort_unstable();
             wanted.dedup();
             let count = wanted.len() as u64;
@@ -133,7 +135,7 @@ impl<'a> Compiler<'a> {
             lists.push((self.add(list)?, id, object));
         }
         let entry = |id: &Uuid| {
-            let module = self.located.get(id)?;
+            let module = self.located.modules.get(id)?;
             modules.iter().position(|known| known == module).map(|position| (id.to_string(), position))
         };
         Ok(RootField::Nodes(NodesShape { entries: ids.iter().map(entry).collect(), lists }))
@@ -228,6 +230,6 @@ impl<'a> Compiler<'a> {
     }
 }
 
-fn by_id() -> OrderKey {
+pub(super) fn by_id() -> OrderKey {
     OrderKey { path: FieldPath::own(Module::ID), descending: false, nulls: Nulls::Last }
 }

@@ -56,7 +56,7 @@ fn the_structure_does_not_depend_on_values() {
 fn nodes_ask_each_module_once_and_answer_in_the_order_of_the_ids() {
     let mut world = World::new(sales);
     let id = |name: &str, number: u128| (uuid::Uuid::from_u128(number), world.catalog.by_name[name]);
-    world.located = [id("Deal", 1), id("Account", 2), id("Deal", 3)].into_iter().collect();
+    world.located.modules = [id("Deal", 1), id("Account", 2), id("Deal", 3)].into_iter().collect();
     let ids: Vec<_> = [3_u128, 2, 9, 1, 3].map(|number| uuid::Uuid::from_u128(number).to_string()).into();
     let query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Deal { title } } }";
     let operation = world.compile(query, json!({"ids": ids})).unwrap();

@@ -13,6 +13,9 @@ impl Schema<'_> {
             | TypeKey::PageInfo
             | TypeKey::Viewer
             | TypeKey::ViewerModule
+            | TypeKey::SearchConnection
+            | TypeKey::SearchEdge
+            | TypeKey::SearchHit
             | TypeKey::Record(_)
             | TypeKey::Connection(_)
             | TypeKey::Edge(_)
@@ -57,6 +60,9 @@ impl Schema<'_> {
             TypeKey::PageInfo => self.page_info_fields(),
             TypeKey::Viewer => self.viewer_fields(),
             TypeKey::ViewerModule => self.viewer_module_fields(),
+            TypeKey::SearchConnection => self.search_connection_fields(),
+            TypeKey::SearchEdge => self.search_edge_fields(),
+            TypeKey::SearchHit => self.search_hit_fields(),
             TypeKey::Introspection(position) => introspection_types::fields(position),
             _ => Vec::new(),
         }
@@ -203,6 +209,9 @@ impl Schema<'_> {
             TypeKey::PageInfo => "Where a page stands in its list.".to_owned(),
             TypeKey::Viewer => "The caller.".to_owned(),
             TypeKey::ViewerModule => "What the caller may do with one module.".to_owned(),
+            TypeKey::SearchConnection => "A page of what a search found.".to_owned(),
+            TypeKey::SearchEdge => "Something that was found, with its place in the order.".to_owned(),
+            TypeKey::SearchHit => "A record that was found.".to_owned(),
             TypeKey::SortOrder => {
                 "The direction of an order. Absent values stand last ascending and first descending, unless said otherwise."
                     .to_owned()

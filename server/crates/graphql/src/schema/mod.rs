@@ -21,6 +21,7 @@ mod order;
 mod reach;
 mod record;
 mod root;
+mod search;
 mod show;
 mod write;
 
@@ -53,6 +54,12 @@ pub enum TypeKey {
     Viewer,
     /// `ViewerModule`: what the caller may do with one module.
     ViewerModule,
+    /// `SearchConnection`: what a search found.
+    SearchConnection,
+    /// `SearchEdge`.
+    SearchEdge,
+    /// `SearchHit`.
+    SearchHit,
     /// Enum `SortOrder`: `ASC DESC ASC_NULLS_FIRST ASC_NULLS_LAST DESC_NULLS_FIRST DESC_NULLS_LAST`.
     SortOrder,
     /// Enum `Deleted`: `EXCLUDE INCLUDE ONLY`.
@@ -154,7 +161,7 @@ pub enum FigureType {
 pub enum Scalar {
     /// `Int`: 32 bits.
     Int,
-    /// `Float`; part of the specification, used by no field.
+    /// `Float`: the score of a search; no field of a module.
     Float,
     /// `String`.
     String,
@@ -295,6 +302,8 @@ pub enum Meaning {
     Node,
     /// `nodes(ids)`.
     Nodes,
+    /// `search(text)`.
+    Search,
     /// `me`.
     Me,
     /// `__typename`.

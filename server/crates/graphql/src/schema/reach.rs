@@ -72,6 +72,7 @@ impl Schema<'_> {
             TypeKey::Node | TypeKey::PageInfo | TypeKey::SortOrder => {
                 self.catalog.modules.iter().any(|module| readable(module.id))
             }
+            TypeKey::SearchConnection | TypeKey::SearchEdge | TypeKey::SearchHit => self.has_search(),
             TypeKey::Deleted => self.catalog.modules.iter().any(|module| self.may_see_deleted(module.id)),
             TypeKey::Record(module)
             | TypeKey::Connection(module)
@@ -154,7 +155,7 @@ impl Schema<'_> {
         match scalar {
             // Of the introspection system and of `Viewer`.
             Scalar::String | Scalar::Boolean => true,
-            Scalar::Float => false,
+            Scalar::Float => self.has_search(),
             Scalar::Int | Scalar::Id => self.any_readable_module(|_| true),
             // The first day of a period is a date, also of an instant's.
             Scalar::Date => self.exists(TypeKey::DatePart),

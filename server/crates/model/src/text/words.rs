@@ -4,6 +4,7 @@
 //! English texts in one field. A word is found by its beginning, which covers most endings of both.
 
 use super::sort_key;
+use crate::catalog::{Field, FieldKind, TextFormat};
 
 /// Most characters of one value that the search reads: what comes after them is not found. A bound on the size of the index.
 pub const SEARCHED_LENGTH_MAX: usize = 20_000;
@@ -55,6 +56,45 @@ pub fn words(text: &str) -> Vec<String> {
 /// The words with one space between them.
 pub fn words_text(text: &str) -> String {
     words(text).join(" ")
+}
+
+/// Rich text as the search reads it: what stands between `<` and `>`, and character references, are no words.
+pub fn plain(rich: &str) -> String {
+    let mut text = String::with_capacity(rich.len());
+    let mut rest = rich;
+    while let Some(start) = rest.find(['<', '&']) {
+        text.push_str(&rest[..start]);
+        let tail = &rest[start..];
+        let end = match tail.starts_with('<') {
+            true => tail.find('>'),
+            false => tail[1..].find(|character: char| !is_of_reference(character)).map(|end| end + 1),
+        };
+        let end = end.filter(|end| tail.starts_with('<') || (*end > 1 && tail[*end..].starts_with(';')));
+        match end {
+            Some(end) => {
+                text.push(' ');
+                rest = &tail[end + 1..];
+            }
+            None => {
+                text.push_str(&tail[..1]);
+                rest = &tail[1..];
+            }
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+/// The same for PostgreSQL.
+pub const PLAIN_PATTERN_OF_POSTGRES: &str = "<[^>]*>|&[#0-9A-Za-z]+;";
+
+fn is_of_reference(character: char) -> bool {
+    character == '#' || character.is_ascii_alphanumeric()
+}
+
+/// Whether a field holds rich text.
+pub fn is_rich(field: &Field) -> bool {
+    matches!(field.kind, FieldKind::Text { format: TextFormat::Rich, .. })
 }
 
 /// Whether a character stands between words.
@@ -177,6 +217,13 @@ mod tests {
         assert!(shown.starts_with("…") && shown.ends_with('…') && shown.contains("Perché"), "{shown}");
         assert!(shown.chars().count() <= 62, "{shown}");
         assert_eq!(snippet("a\n\tb  c", &terms(&["b"]), 50).unwrap(), "a b c");
+    }
+
+    #[test]
+    fn tags_and_references_are_no_words() {
+        assert_eq!(words(&plain("<p class=\"x\">Ciao&nbsp;<b>Anna</b> &amp; Ugo &#39;</p>")), ["ciao", "anna", "ugo"]);
+        assert_eq!(plain("a < b & c; d &; e &x f"), "a < b & c; d &; e &x f");
+        assert_eq!(plain("1 <2"), "1 <2");
     }
 
     #[test]

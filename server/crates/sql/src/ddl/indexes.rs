@@ -13,7 +13,7 @@
 
 use cardine_model::catalog::{Field, FieldId, FieldKind, Module, TextFormat};
 
-use super::search::searched_fields;
+use super::search::{searched_fields, searched_text};
 use crate::expr::DECIMAL_COLLATION;
 use crate::ident::quote;
 use crate::statement::Dialect;
@@ -136,7 +136,8 @@ fn ordered(dialect: Dialect, module: &Module, fields: Vec<FieldId>) -> Index {
 /// The words of a searched field, for PostgreSQL.
 fn searched(module: &Module, field: &Field) -> Index {
     let column = quote(field.column.as_deref().unwrap_or_default());
-    let (name, keys) = (name(SEARCHED, module, &[field.id]), vec![format!("cardine_words({column})")]);
+    let text = searched_text(Dialect::Postgres, field, &column);
+    let (name, keys) = (name(SEARCHED, module, &[field.id]), vec![format!("cardine_words({text})")]);
     Index { name, keys, method: "USING gin ", unique: false }
 }
 

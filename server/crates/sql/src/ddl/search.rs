@@ -7,6 +7,7 @@
 //! cut and folded already, and its tokenizer does no more than split them at spaces.
 
 use cardine_model::catalog::{Field, Module};
+use cardine_model::text::words;
 
 use crate::ident::{column, quote};
 use crate::statement::Dialect;
@@ -14,6 +15,17 @@ use crate::statement::Dialect;
 /// The searched fields that have a column.
 pub(super) fn searched_fields(module: &Module) -> impl Iterator<Item = &Field> {
     module.search.iter().map(|field| module.field(*field)).filter(|field| field.column.is_some())
+}
+
+/// The text of a searched field that the words are taken from; `column` is the field's, with or without an alias.
+pub(crate) fn searched_text(dialect: Dialect, field: &Field, column: &str) -> String {
+    match (words::is_rich(field), dialect) {
+        (false, _) => column.to_owned(),
+        (true, Dialect::Sqlite) => format!("cardine_plain({column})"),
+        (true, Dialect::Postgres) => {
+            format!("regexp_replace({column}, '{}', ' ', 'g')", words::PLAIN_PATTERN_OF_POSTGRES)
+        }
+    }
 }
 
 /// SQLite's table that gives each record a number. No other name begins so: see [`super::indexes`].
@@ -51,7 +63,7 @@ pub(super) fn changes(dialect: Dialect, before: Option<&Module>, after: Option<&
         return (Vec::new(), Vec::new());
     }
     let removed = before.filter(|_| !old.is_empty()).map(remove).unwrap_or_default();
-    let made = after.filter(|_| !new.is_empty()).map(|module| make(module, &new)).unwrap_or_default();
+    let made = after.filter(|_| !new.is_empty()).map(make).unwrap_or_default();
     (removed, made)
 }
 
@@ -63,19 +75,20 @@ fn remove(module: &Module) -> Vec<String> {
 }
 
 /// The tables, the triggers, and the records that are there already.
-fn make(module: &Module, columns: &[String]) -> Vec<String> {
+fn make(module: &Module) -> Vec<String> {
+    let fields: Vec<(&Field, &str)> =
+        searched_fields(module).filter_map(|field| Some((field, field.column.as_deref()?))).collect();
+    let columns: Vec<&str> = fields.iter().map(|(_, column)| *column).collect();
     let (table, words, ids) = (quote(&module.table), quote(&words_table(module)), quote(&ids_table(module)));
     let (n, id) = (quote("n"), quote("id"));
     let word_columns: Vec<String> = columns.iter().map(|name| quote(&word_column(name))).collect();
     let listed = word_columns.join(", ");
     let values = |alias: &str| {
-        let values: Vec<String> =
-            columns.iter().map(|name| format!("cardine_words({})", column(alias, name))).collect();
-        values.join(", ")
+        fields.iter().map(|(field, name)| words_of(field, &column(alias, name))).collect::<Vec<_>>().join(", ")
     };
-    let assigned: Vec<String> = columns
+    let assigned: Vec<String> = fields
         .iter()
-        .map(|name| format!("{} = cardine_words({})", quote(&word_column(name)), column("new", name)))
+        .map(|(field, name)| format!("{} = {}", quote(&word_column(name)), words_of(field, &column("new", name))))
         .collect();
     let changed: Vec<String> =
         columns.iter().map(|name| format!("{} IS NOT {}", column("old", name), column("new", name))).collect();
@@ -121,6 +134,10 @@ fn make(module: &Module, columns: &[String]) -> Vec<String> {
             column("t", "id")
         ),
     ]
+}
+
+fn words_of(field: &Field, column: &str) -> String {
+    format!("cardine_words({})", searched_text(Dialect::Sqlite, field, column))
 }
 
 fn trigger_name(module: &Module, event: &str) -> String {

@@ -29,6 +29,7 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
     };
     text_function("cardine_fold", |value| text::fold(value).into_owned())?;
     text_function("cardine_words", words::words_text)?;
+    text_function("cardine_plain", words::plain)?;
     text_function("cardine_sort_key", |value| text::sort_key(value).into_owned())?;
 
     let binary = |name: &str, function: fn(&Decimal, &Decimal) -> Option<Decimal>| {

@@ -1,0 +1,85 @@
+//! What a search found: each hit from the row of its record, with the part of its text that shows a word.
+
+use cardine_engine::Cell;
+use cardine_model::text::words;
+
+use super::{Rows, Writer, write_text};
+use crate::shape::{Fields, HitField, HitPlace, SearchField, SearchShape};
+
+/// Most characters of a snippet, `…` apart.
+const SNIPPET_LENGTH_MAX: usize = 160;
+
+/// A hit whose record was read.
+struct Shown<'a, R> {
+    place: &'a HitPlace,
+    rows: &'a R,
+    row: usize,
+    terms: &'a [String],
+}
+
+impl<R: Rows> Writer<'_, R> {
+    pub(super) fn search(&mut self, shape: &SearchShape) {
+        self.out.push(b'{');
+        for (position, (key, field)) in shape.fields.iter().enumerate() {
+            self.key(position, key);
+            match field {
+                SearchField::Constant(json) => self.out.extend_from_slice(json),
+                SearchField::Hits(forms) => self.hits(shape, forms),
+            }
+        }
+        self.out.push(b'}');
+    }
+
+    /// A record that went away since it was found is left out.
+    fn hits(&mut self, shape: &SearchShape, forms: &[Fields<HitField>]) {
+        self.out.push(b'[');
+        let mut is_first = true;
+        for place in &shape.places {
+            let (Some(of_module), Some(form)) = (shape.modules.get(place.module), forms.get(place.module)) else {
+                continue;
+            };
+            let rows = &self.lists[of_module.list];
+            // At most 1,000 rows: looking through them is cheaper than an index.
+            let row = rows.root().rows.into_iter().find(|row| rows.cell(*row, of_module.id) == Cell::Text(&place.id));
+            let Some(row) = row else { continue };
+            if !is_first {
+                self.out.push(b',');
+            }
+            is_first = false;
+            self.hit(&Shown { place, rows, row, terms: &shape.terms }, form);
+        }
+        self.out.push(b']');
+    }
+
+    fn hit(&mut self, hit: &Shown<'_, R>, fields: &Fields<HitField>) {
+        self.out.push(b'{');
+        for (position, (key, field)) in fields.iter().enumerate() {
+            self.key(position, key);
+            match field {
+                HitField::Constant(json) => self.out.extend_from_slice(json),
+                HitField::Cursor => write_text(&hit.place.cursor, self.out),
+                HitField::Score => self.out.extend_from_slice(hit.place.score.to_string().as_bytes()),
+                HitField::Node(fields) => self.hit(hit, fields),
+                HitField::Record(object) => self.object(hit.rows, hit.row, object),
+                HitField::Title(output) => match hit.rows.cell(hit.row, *output) {
+                    Cell::Text(text) => write_text(text, self.out),
+                    _ => self.null(),
+                },
+                HitField::Snippet(outputs) => {
+                    let snippets = outputs.iter().filter_map(|(output, is_rich)| {
+                        let Cell::Text(text) = hit.rows.cell(hit.row, *output) else { return None };
+                        match is_rich {
+                            true => words::snippet(&words::plain(text), hit.terms, SNIPPET_LENGTH_MAX),
+                            false => words::snippet(text, hit.terms, SNIPPET_LENGTH_MAX),
+                        }
+                    });
+                    match { snippets }.next() {
+                        Some(snippet) => write_text(&snippet, self.out),
+                        None => self.null(),
+                    }
+                }
+            }
+        }
+        self.out.push(b'}');
+    }
+}

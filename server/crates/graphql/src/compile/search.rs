@@ -1,0 +1,323 @@
+//! The text search, in two steps: the question, whose answer is ids, and then a list for each module among them.
+
+use std::collections::HashSet;
+
+use async_graphql_parser::types::SelectionSet;
+use cardine_engine::{Hits, SEARCH_SCORE_MAX};
+use cardine_model::catalog::{FieldPath, Module, ModuleId};
+use cardine_model::text::words::words;
+use cardine_model::{Issue, PathSegment, Value};
+use cardine_query::{Authorised, CompareOp, Filter, Page, Search, SearchPlace, SearchedModule, Take, authorise_search};
+use uuid::Uuid;
+
+use super::arguments::Arguments;
+use super::collect::Collected;
+use super::list::ListBuilder;
+use super::record::unvalidated;
+use super::root::by_id;
+use super::{Compiler, key, quoted};
+use crate::coerce::Input;
+use crate::cursor::{ContextBuilder, CursorContext};
+use crate::error::{Code, Error};
+use crate::schema::{Meaning, OutputField, TypeKey};
+use crate::shape::{Fields, HitField, HitPlace, HitsOfModule, RootField, SearchField, SearchShape};
+
+/// Most characters of the text that is searched for.
+const TEXT_LENGTH_MAX: usize = 1_000;
+
+/// The searches of an operation, and what their slots name.
+#[derive(Debug, Default)]
+pub struct Searches {
+    /// By their keys in the answer.
+    pub questions: Vec<(String, Authorised<Search>)>,
+    /// The values.
+    pub values: Vec<Value>,
+}
+
+impl<'a> Compiler<'a> {
+    /// The questions of the searches at the root.
+    pub(super) fn searches(&mut self, set: &'a SelectionSet) -> Vec<(String, Authorised<Search>)> {
+        let mut questions = Vec::new();
+        for collected in self.collect(TypeKey::Query, &[set]) {
+            let Some(definition) = self.schema.field(TypeKey::Query, collected.name()) else { continue };
+            if definition.meaning != Meaning::Search {
+                continue;
+            }
+            match self.search_question(&collected, &definition) {
+                Ok(question) => questions.push((collected.key.to_owned(), question)),
+                Err(error) => {
+                    let error = error.at(collected.field.pos).under(vec![PathSegment::from(collected.key)]);
+                    self.errors.push(error);
+                }
+            }
+        }
+        questions
+    }
+
+    fn search_question(
+        &mut self,
+        collected: &Collected<'a>,
+        definition: &OutputField,
+    ) -> Result<Authorised<Search>, Error> {
+        let arguments = self.arguments(collected.field, definition)?;
+        let terms = self.search_terms(&arguments)?;
+        let modules = self.search_modules(&arguments)?;
+        let context = self.search_context(&terms, &modules);
+        let (take, _) = self.take(&arguments, self.setting.limits.page_default)?;
+        let (Take::First(first) | Take::Last(first)) = take else { return Err(unvalidated()) };
+        let after = match arguments.text("after") {
+            None => None,
+            Some(cursor) => {
+                let place = self.setting.cursors.open(&context, cursor);
+                let place = place.as_deref().and_then(|place| match place {
+                    [score, id] => Some((score.as_i64()?, Uuid::try_parse(id.as_str()?).ok()?)),
+                    _ => None,
+                });
+                let (score, id) = place.ok_or_else(|| {
+                    faulty("after", "`after` is no cursor of this search: cursors hold for one text and its modules.")
+                })?;
+                Some(SearchPlace { score: self.slot(Value::Integer(score)), id: self.slot(Value::Id(id)) })
+            }
+        };
+        let selected = self.collect(TypeKey::SearchConnection, &collected.sets);
+        let searched = |module: &ModuleId| {
+            let fields: Vec<_> = self.schema.searched_fields(*module).collect();
+            let title = self.schema.catalog.module(*module).name_field.filter(|field| fields.contains(field));
+            SearchedModule { module: *module, fields, title }
+        };
+        let search = Search {
+            modules: modules.iter().map(searched).collect(),
+            first,
+            after,
+            rows: selected.iter().any(|field| matches!(field.name(), "nodes" | "edges" | "pageInfo")),
+            count: selected.iter().any(|field| field.name() == "totalCount"),
+            terms: terms.into_iter().map(|term| self.slot(Value::Text(term))).collect(),
+        };
+        authorise_search(search, self.schema.catalog, self.schema.rights)
+            .map_err(|_| Error::new(Code::Internal, "The search was compiled wrongly."))
+    }
+
+    /// The text's words, each once.
+    fn search_terms(&self, arguments: &Arguments) -> Result<Vec<String>, Error> {
+        let text = arguments.text("text").unwrap_or_default();
+        let length = text.chars().count();
+        if length > TEXT_LENGTH_MAX {
+            return Err(Error::limit("characters of a search", TEXT_LENGTH_MAX, length));
+        }
+        let mut seen = HashSet::new();
+        let mut terms = words(text);
+        terms.retain(|term| seen.insert(term.clone()));
+        let most = self.setting.limits.search_terms;
+        if terms.len() > most {
+            return Err(Error::limit("words of a search", most, terms.len()));
+        }
+        if terms.is_empty() {
+            return Err(faulty("text", "There is nothing to search for: give at least one letter or digit."));
+        }
+        Ok(terms)
+    }
+
+    /// Those of the argument, each once, or all. A module that is hidden is one that does not exist.
+    fn search_modules(&self, arguments: &Arguments) -> Result<Vec<ModuleId>, Error> {
+        let Some(names) = arguments.get("modules").map(Input::items) else {
+            return Ok(self.schema.searched_modules().collect());
+        };
+        let mut modules = Vec::new();
+        let mut issues = Vec::new();
+        for (position, name) in names.iter().enumerate() {
+            let Input::Value(Value::Text(name)) = name else { continue };
+            let module = self.schema.catalog.module_by_name(name);
+            let module = module.filter(|module| self.schema.rights.can_read_module(module.id));
+            let message = match module {
+                None => format!("There is no module \"{name}\"."),
+                Some(module) if self.schema.searched_fields(module.id).next().is_none() => {
+                    format!("Nothing is searched in the module \"{name}\".")
+                }
+                Some(module) => {
+                    modules.push(module.id);
+                    continue;
+                }
+            };
+            if issues.len() < self.setting.limits.errors {
+                let path: Vec<PathSegment> = vec!["modules".into(), position.into()];
+                issues.push(Issue::new(path, "module", message));
+            }
+        }
+        modules.sort_unstable();
+        modules.dedup();
+        if issues.is_empty() { Ok(modules) } else { Err(super::arguments::refused(issues)) }
+    }
+
+    /// What the cursors of a search belong to.
+    fn search_context(&self, terms: &[String], modules: &[ModuleId]) -> CursorContext {
+        let mut context = ContextBuilder::default();
+        context.text("search");
+        for (mark, names) in [
+            ("terms", terms.iter().map(String::as_str).collect::<Vec<_>>()),
+            ("modules", modules.iter().map(|module| self.schema.catalog.module(*module).name.as_str()).collect()),
+        ] {
+            context.text(mark);
+            context.text(&names.len().to_string());
+            names.iter().for_each(|name| context.text(name));
+        }
+        context.finish()
+    }
+
+    /// The answer's form, when it is known what was found.
+    pub(super) fn search(&mut self, collected: &Collected<'a>, definition: &OutputField) -> Result<RootField, Error> {
+        let located = self.located;
+        let hits = located.found.get(collected.key).ok_or_else(unvalidated)?;
+        let arguments = self.arguments(collected.field, definition)?;
+        let (terms, modules) = (self.search_terms(&arguments)?, self.search_modules(&arguments)?);
+        let context = self.search_context(&terms, &modules);
+        let fields = self.collect(TypeKey::SearchConnection, &collected.sets);
+
+        let mut found: Vec<ModuleId> = hits.page.iter().map(|hit| hit.module).collect();
+        found.sort_unstable();
+        found.dedup();
+        // For each field that shows what was found, a form for each module.
+        let mut shown: Vec<Vec<Fields<HitField>>> = vec![Vec::new(); fields.len()];
+        let mut of_modules = Vec::with_capacity(found.len());
+        for module in &found {
+            let ids = hits.page.iter().filter(|hit| hit.module == *module).map(|hit| hit.id).collect();
+            let mut list = self.hits_list(*module, ids, collected)?;
+            for (position, field) in fields.iter().enumerate() {
+                let form = match field.name() {
+                    "nodes" => self.hit_fields(&mut list, *module, &field.sets)?,
+                    "edges" => self.hit_edge_fields(&mut list, *module, &field.sets)?,
+                    _ => continue,
+                };
+                shown[position].push(form);
+            }
+            let id = list.output(&[], Module::ID)?;
+            of_modules.push(HitsOfModule { list: self.add(list)?, id });
+        }
+        let place = |hit: &cardine_engine::Hit| HitPlace {
+            module: found.iter().position(|module| *module == hit.module).unwrap_or(usize::MAX),
+            id: hit.id.to_string(),
+            score: hit.score as f64 / SEARCH_SCORE_MAX as f64,
+            cursor: self.setting.cursors.seal(&context, format!("[{},\"{}\"]", hit.score, hit.id).as_bytes()),
+        };
+        let places: Vec<HitPlace> = hits.page.iter().map(place).collect();
+        let mut shapes = Vec::with_capacity(fields.len());
+        for (field, forms) in fields.iter().zip(shown) {
+            let shape = match field.name() {
+                "nodes" | "edges" => SearchField::Hits(forms),
+                "__typename" => SearchField::Constant(quoted("SearchConnection")),
+                "totalCount" => SearchField::Constant(hits.total.to_string().into_bytes()),
+                "pageInfo" => SearchField::Constant(self.search_page_info(field, hits, &places, &arguments)?),
+                _ => return Err(unvalidated()),
+            };
+            shapes.push((key(field.key), shape));
+        }
+        Ok(RootField::Search(SearchShape { fields: shapes, places, modules: of_modules, terms }))
+    }
+
+    fn hits_list(
+        &mut self,
+        module: ModuleId,
+        ids: Vec<Uuid>,
+        collected: &Collected<'a>,
+    ) -> Result<ListBuilder<'a>, Error> {
+        let count = ids.len() as u64;
+        let size = self.slot(Value::Integer(count as i64));
+        let operand = self.slot(Value::List(ids.into_iter().map(Value::Id).collect()));
+        let page = Page { take: Take::First(size), after: None, before: None, offset: None };
+        let mut list = ListBuilder::new(module, page, self.setting.limits, 0, collected.field.pos);
+        list.filter(Filter::Compare { path: FieldPath::own(Module::ID), op: CompareOp::In, operand });
+        list.order(by_id())?;
+        list.rows = count;
+        self.rows = self.rows.saturating_add(count);
+        Ok(list)
+    }
+
+    fn hit_edge_fields(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        module: ModuleId,
+        sets: &[&'a SelectionSet],
+    ) -> Result<Fields<HitField>, Error> {
+        let mut fields = Vec::new();
+        for field in self.collect(TypeKey::SearchEdge, sets) {
+            let shape = match field.name() {
+                "__typename" => HitField::Constant(quoted("SearchEdge")),
+                "cursor" => HitField::Cursor,
+                "node" => HitField::Node(self.hit_fields(list, module, &field.sets)?),
+                _ => return Err(unvalidated()),
+            };
+            fields.push((key(field.key), shape));
+        }
+        Ok(fields)
+    }
+
+    fn hit_fields(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        module: ModuleId,
+        sets: &[&'a SelectionSet],
+    ) -> Result<Fields<HitField>, Error> {
+        let definition = self.schema.catalog.module(module);
+        let title = definition.name_field.filter(|field| self.schema.rights.can_read(module, *field));
+        let mut fields = Vec::new();
+        for field in self.collect(TypeKey::SearchHit, sets) {
+            let shape = match field.name() {
+                "__typename" => HitField::Constant(quoted("SearchHit")),
+                "record" => HitField::Record(self.object(list, &[], module, &field.sets)?),
+                "module" => HitField::Constant(quoted(&definition.name)),
+                "score" => HitField::Score,
+                "title" => match title {
+                    Some(title) => HitField::Title(list.output(&[], title)?),
+                    None => HitField::Constant(b"null".to_vec()),
+                },
+                "snippet" => {
+                    // The title is shown beside it, so it is the last place to show a part of.
+                    let (last, first): (Vec<_>, Vec<_>) =
+                        self.schema.searched_fields(module).partition(|field| Some(*field) == title);
+                    let texts = first.into_iter().chain(last);
+                    let texts = texts.map(|field| {
+                        let is_rich = cardine_model::text::words::is_rich(definition.field(field));
+                        Ok((list.output(&[], field)?, is_rich))
+                    });
+                    HitField::Snippet(texts.collect::<Result<_, Error>>()?)
+                }
+                _ => return Err(unvalidated()),
+            };
+            fields.push((key(field.key), shape));
+        }
+        Ok(fields)
+    }
+
+    fn search_page_info(
+        &self,
+        collected: &Collected<'a>,
+        hits: &Hits,
+        places: &[HitPlace],
+        arguments: &Arguments,
+    ) -> Result<Vec<u8>, Error> {
+        let truth = |truth: bool| if truth { b"true".to_vec() } else { b"false".to_vec() };
+        let cursor = |place: Option<&HitPlace>| place.map_or(b"null".to_vec(), |place| quoted(&place.cursor));
+        let mut json = vec![b'{'];
+        for (position, field) in self.collect(TypeKey::PageInfo, &collected.sets).iter().enumerate() {
+            if position > 0 {
+                json.push(b',');
+            }
+            json.extend_from_slice(&key(field.key));
+            json.extend(match field.name() {
+                "__typename" => quoted("PageInfo"),
+                "hasNextPage" => truth(hits.has_more),
+                "hasPreviousPage" => truth(arguments.get("after").is_some()),
+                "startCursor" => cursor(places.first()),
+                "endCursor" => cursor(places.last()),
+                _ => return Err(unvalidated()),
+            });
+        }
+        json.push(b'}');
+        Ok(json)
+    }
+}
+
+fn faulty(argument: &str, message: &str) -> Error {
+    let path: Vec<PathSegment> = vec![argument.into()];
+    let issue = Issue::new(path, argument, message);
+    Error { issues: vec![issue], ..Error::input(message) }
+}
