@@ -53,8 +53,23 @@ const INSTANTS: [&str; 5] = [
 ];
 const STAGES: [&str; 3] = ["NEW", "OLD", "LOST"];
 
+const SPELLS: [&str; 6] = ["PT0S", "P1D", "PT90M", "-PT1S", "P3652500D", "PT24H"];
+const CITIES: [&str; 5] = ["Bologna", "BOLOGNA", "Àosta", "", "Zürich"];
+/// Documents, and what values in them are compared with.
+const DOCUMENTS: [&str; 7] = [
+    r#"{"a": 1, "b": ["x", 2.5]}"#,
+    r#"{"a": 1.0, "b": []}"#,
+    r#"{"a": "1", "b": {"0": "X"}}"#,
+    r#"{"a": null, "b": true}"#,
+    r#"{"a": -1e-7}"#,
+    r#"{"a": "straße", "b": [[3], null]}"#,
+    r#"[1, 2]"#,
+];
+const PLACES: [&str; 7] = ["$.a", "$.b", "$.b[0]", "$.b[1]", "$[0]", "$.b[0][0]", "$"];
+const OPERANDS: [&str; 8] = ["1", "\"1\"", "2.5", "true", "\"STRASSE\"", "\"x\"", "0", "-0.0000001"];
+
 /// Name, values as they stand in JSON, whether the values stand in quotes in a query.
-const FIELDS: [(&str, &[&str], bool); 9] = [
+const FIELDS: [(&str, &[&str], bool); 10] = [
     ("label", &TEXTS, true),
     ("amount", &DECIMALS, true),
     ("pieces", &INTEGERS, false),
@@ -64,6 +79,7 @@ const FIELDS: [(&str, &[&str], bool); 9] = [
     ("instant", &INSTANTS, true),
     ("stage", &STAGES, false),
     ("done", &["true", "false"], false),
+    ("spell", &SPELLS, true),
 ];
 
 fn literal(chance: &mut Chance, field: usize) -> String {
@@ -80,6 +96,9 @@ async fn prepare(server: &Server) -> Client {
         {"name": "clock", "type": "time"}, {"name": "instant", "type": "dateTime"}, {"name": "done", "type": "boolean"},
         {"name": "stage", "type": "choice", "options": [{"value": "NEW"}, {"value": "OLD"}, {"value": "LOST"}]},
         {"name": "above", "type": "reference", "to": "Sample", "inverse": "below"},
+        {"name": "spell", "type": "duration"}, {"name": "home", "type": "address"}, {"name": "extra", "type": "json"},
+        {"name": "friends", "type": "references", "to": "Sample", "inverse": "friendOf", "link": {"fields": [{"name": "weight", "type": "integer"}]}},
+        {"name": "friendWeight", "type": "rollup", "relation": "friends", "function": "SUM", "field": "weight", "filter": "otherSample.amount > 1"},
         {"name": "ratio", "type": "formula", "returns": "decimal", "scale": 3, "rule": "amount / pieces"},
         {"name": "isDear", "type": "formula", "returns": "boolean", "rule": "amount > 9.99 && done != true"},
         {"name": "aboveAmount", "type": "formula", "returns": "decimal", "scale": 2, "rule": "coalesce(above.amount, 0) - amount"},
@@ -101,6 +120,17 @@ async fn prepare(server: &Server) -> Client {
                         let text = literal(&mut chance, field);
                         record[name] = serde_json::from_str(&text).unwrap_or_else(|_| json!(text));
                     }
+                }
+                if chance.below(3) > 0 {
+                    record["home"] = json!({"city": chance.of(&CITIES), "street": chance.of(&TEXTS)});
+                    record["extra"] = serde_json::from_str(chance.of(&DOCUMENTS)).expect("a document");
+                }
+                if !ids.is_empty() && chance.below(2) > 0 {
+                    // Each once: of one that stands there twice the first weight counts.
+                    let first = chance.below(ids.len());
+                    let friends = (0..chance.below(4)).map(|more| &ids[(first + more) % ids.len()]);
+                    let links: Vec<Value> = friends.map(|id| json!({"id": id, "weight": chance.below(9)})).collect();
+                    record["friends"] = json!({"link": links});
                 }
                 if !ids.is_empty() && chance.below(4) > 0 {
                     record["aboveId"] = json!(ids[chance.below(ids.len())]);
@@ -153,7 +183,14 @@ fn condition(chance: &mut Chance) -> String {
 fn computed(chance: &mut Chance) -> String {
     let comparison = chance.of(&["eq", "ne", "lt", "lte", "gt", "gte"]);
     let decimal = chance.of(&["\"0\"", "\"3.333\"", "\"-1\"", "\"10\"", "\"0.01\""]);
-    match chance.below(7) {
+    match chance.below(10) {
+        6 => format!("{{home: {{city: {{{comparison}: {}}}}}}}", json!(chance.of(&CITIES))),
+        7 => format!("{{friendWeight: {{{comparison}: \"{}\"}}}}", chance.below(9)),
+        8 => {
+            let operand = chance.of(&OPERANDS);
+            let comparison = if operand == "true" { chance.of(&["eq", "ne"]) } else { comparison };
+            format!("{{extra: {{path: \"{}\", {comparison}: {operand}}}}}", chance.of(&PLACES))
+        }
         0 => format!("{{ratio: {{{comparison}: {decimal}}}}}"),
         1 => format!("{{aboveAmount: {{{comparison}: {decimal}}}}}"),
         2 => format!("{{belowCount: {{{comparison}: {}}}}}", chance.below(3)),
@@ -170,13 +207,17 @@ fn filter(chance: &mut Chance, depth: usize) -> String {
         let parts: Vec<String> = (0..=count).map(|_| filter(chance, depth - 1)).collect();
         parts.join(", ")
     };
-    match chance.below(if depth == 0 { 4 } else { 10 }) {
+    match chance.below(if depth == 0 { 4 } else { 11 }) {
         0..=2 => condition(chance),
         3 => computed(chance),
         4 => format!("{{and: [{}]}}", list(chance)),
         5 => format!("{{or: [{}]}}", list(chance)),
         6 => format!("{{not: {}}}", filter(chance, depth - 1)),
         7 => format!("{{above: {}}}", filter(chance, depth - 1)),
+        8 => {
+            let quantifier = chance.of(&["some", "none", "every"]);
+            format!("{{{}: {{{quantifier}: {}}}}}", chance.of(&["friends", "friendOf"]), filter(chance, depth - 1))
+        }
         _ => {
             let quantifier = chance.of(&["some", "none", "every"]);
             format!("{{below: {{{quantifier}: {}}}}}", filter(chance, depth - 1))
@@ -202,13 +243,18 @@ fn order(chance: &mut Chance) -> String {
         "belowMean",
         "lastDay",
         "isDear",
+        "spell",
+        "home",
+        "friendWeight",
     ];
     let keys: Vec<String> = (0..=chance.below(3))
         .map(|_| {
             let name = chance.of(&names.each_ref().map(|name| *name));
             let direction =
                 chance.of(&["ASC", "DESC", "ASC_NULLS_FIRST", "DESC_NULLS_LAST", "ASC_NULLS_LAST", "DESC_NULLS_FIRST"]);
-            if chance.below(4) == 0 {
+            if name == "home" {
+                format!("{{home: {{city: {direction}}}}}")
+            } else if chance.below(4) == 0 {
                 format!("{{above: {{{name}: {direction}}}}}")
             } else {
                 format!("{{{name}: {direction}}}")
@@ -224,7 +270,8 @@ fn request(chance: &mut Chance) -> String {
     let (inner_filter, inner_order) = (self::filter(chance, 1), self::order(chance));
     format!(
         "{{ samples(filter: {filter}, orderBy: {order}, {page}) {{ totalCount nodes {{ code label amount pieces views day clock instant stage done \
-         ratio isDear aboveAmount belowCount belowSum belowMean belowLabels lastDay above {{ code ratio }} \
+         spell home {{ city street }} extra friendWeight ratio isDear aboveAmount belowCount belowSum belowMean belowLabels lastDay above {{ code ratio }} \
+         friends(filter: {inner_filter}, orderBy: {inner_order}, first: 2) {{ totalCount aggregate {{ sum {{ amount }} }} edges {{ weight node {{ code }} }} }} \
          below(filter: {inner_filter}, orderBy: {inner_order}, first: 3) {{ totalCount nodes {{ code }} pageInfo {{ hasNextPage }} }} }} \
          pageInfo {{ hasNextPage hasPreviousPage }} }} }}"
     )

@@ -149,6 +149,13 @@ on_both_databases! {
         let last = admin.query("{ orders(filter: {code: {eq: \"x\"}}) { nodes { items(last: 2, orderBy: [{title: ASC}]) { nodes { title } pageInfo { hasPreviousPage } } } } }").await;
         assert_eq!(last.ok()["orders"]["nodes"][0]["items"], json!({"nodes": [{"title": "bolt"}, {"title": "cable"}], "pageInfo": {"hasPreviousPage": true}}));
 
+        let figures = admin
+            .query("{ orders(orderBy: [{code: ASC}]) { nodes { items(filter: {maker: {eq: \"A\"}}, first: 1) { aggregate { count sum { price } max { title } countDistinct { maker } } } } } }")
+            .await;
+        let figures: Vec<Value> = figures.ok()["orders"]["nodes"].as_array().expect("nodes").iter().map(|node| node["items"]["aggregate"].clone()).collect();
+        assert_eq!(figures[0], json!({"count": 2, "sum": {"price": "8.50"}, "max": {"title": "cable"}, "countDistinct": {"maker": 1}}));
+        assert_eq!(figures[2]["count"], 0);
+
         // A deleted record is linked with nothing.
         admin.query(&format!("mutation {{ deleteGood(id: \"{c}\") {{ id }} }}")).await.ok();
         assert_eq!(codes(&admin, "{itemCount: {eq: 1}}").await, "y");

@@ -193,13 +193,36 @@ fn platform_modules_show_their_public_fields_to_whoever_is_signed_in() {
 fn administrators_are_bound_by_none_of_it() {
     let catalog = catalog();
     let rights = rights(&catalog, &[on("Deal", reading(&[("*", None)])), administrator()]);
-    for module in &catalog.modules {
+    for module in catalog.modules.iter().filter(|module| module.link.is_none()) {
         assert!(module.fields.iter().all(|field| rights.can_read(module.id, field.id)), "{}", module.name);
         assert_eq!(rights.delete_scope(module), RecordScope::All);
     }
     let deal = module(&catalog, "Deal");
     assert!(rights.can_write(deal.id, field_of(deal, "margin")));
     assert!(!rights.can_write(deal.id, field_of(deal, "gain")), "not even they write what is computed");
+}
+
+#[test]
+fn links_are_ways_for_whom_both_ends_and_the_reference_exist() {
+    let catalog = catalog();
+    let deal = module(&catalog, "Deal");
+    let links = module(&catalog, "DealPartners");
+    let (share, source) = (field_of(links, "share"), field_of(links, "deal"));
+    let of = |deal: ModuleGrant, account: bool| {
+        let account = account.then(|| on("Account", reading(&[])));
+        rights(&catalog, &[Some(on("Deal", deal)), account].into_iter().flatten().collect::<Vec<_>>())
+    };
+    for (access, reads, writes) in [(None, false, false), (Read, true, false), (Write, true, true)] {
+        let rights = of(full(&[("partners", access)]), true);
+        assert_eq!(rights.can_follow(links.id), reads);
+        assert_eq!((rights.can_read(links.id, share), rights.can_write(links.id, source)), (reads, writes));
+        // Nobody sees them as a module, or what the system keeps of them.
+        assert!(!rights.can_read_module(links.id) && !rights.can_read(links.id, Module::CREATED_BY));
+    }
+    let without_target = of(full(&[("*", Write)]), false);
+    assert!(!without_target.can_follow(links.id) && !without_target.can_read(deal.id, field_of(deal, "partners")));
+    let administrator = rights(&catalog, &[administrator()]);
+    assert!(administrator.can_write(links.id, share) && !administrator.can_read_module(links.id));
 }
 
 #[test]

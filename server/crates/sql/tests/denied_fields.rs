@@ -93,7 +93,7 @@ fn leak(catalog: &Catalog, rights: &Rights, text: &str) -> Option<String> {
             parent.and_then(Field::reference).is_some_and(|parent| parent.targets.contains(&module.id))
         });
         let in_record_rule = is_parent && follows(position, &["EXISTS", "SELECT", "1", "FROM"]);
-        if !rights.can_read_module(module.id) && !in_record_rule {
+        if !rights.can_read_module(module.id) && !rights.can_follow(module.id) && !in_record_rule {
             return Some(module.name.clone());
         }
     }
@@ -279,6 +279,9 @@ impl Chance {
         loop {
             let at = hops.last().map_or(module, |hop| catalog.module(hop.target));
             let field = &at.fields[self.below(at.fields.len())];
+            if !field.has_value() {
+                continue;
+            }
             match field.reference() {
                 Some(reference) if hops.len() < 2 && self.below(2) == 1 => {
                     let target = reference.targets[self.below(reference.targets.len())];

@@ -27,6 +27,10 @@ pub fn catalog() -> Catalog {
             {"name": "amount", "type": "money"},
             {"name": "margin", "type": "decimal"},
             {"name": "closeDate", "type": "date"},
+            {"name": "site", "type": "address"},
+            {"name": "partners", "type": "references", "to": "Account", "inverse": "partnerOf", "link": {"fields": [
+                {"name": "share", "type": "percent"}
+            ]}},
             {"name": "account", "type": "reference", "to": "Account", "inverse": "deals"},
             {"name": "gain", "type": "formula", "rule": "amount * margin / 100", "returns": "money"},
             {"name": "rank", "type": "formula", "rule": "gain > 1000 ? 2 : 1", "returns": "integer"},
@@ -89,12 +93,16 @@ pub fn sales(catalog: &Catalog) -> Rights {
 
 /// The module of this name.
 pub fn module<'a>(catalog: &'a Catalog, name: &str) -> &'a Module {
-    catalog.module_by_name(name).unwrap()
+    catalog.module_or_link_named(name).unwrap()
 }
 
 /// The field that `path` leads to from `module`: names between dots; where a reference has several targets, the target
 /// stands behind a colon (`about:Deal.title`).
 pub fn path(catalog: &Catalog, module: &Module, path: &str) -> FieldPath {
+    // A part of an address: `site.city`.
+    if let Some(field) = module.field_named(path) {
+        return FieldPath::own(field.id);
+    }
     let (hops, field) =
         path.rsplit_once('.').map_or((Vec::new(), path), |(hops, field)| (way(catalog, module, hops), field));
     let end = hops.last().map_or(module, |hop| catalog.module(hop.target));

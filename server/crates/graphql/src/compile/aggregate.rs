@@ -39,7 +39,7 @@ impl<'a> Compiler<'a> {
         let keys = self.group_keys(&mut list, module, arguments.get("groupBy"))?;
         let mut groups = Grouping { keys, measures: Vec::new(), having: Vec::new(), order: Vec::new() };
         let set = GroupType { module, ty: FigureType::Group };
-        let fields = self.figures(set, &collected.sets, &groups.keys, &mut groups.measures)?;
+        let fields = self.figures(set, &[], &collected.sets, &groups.keys, &mut groups.measures)?;
         if let Some(having) = arguments.get("having") {
             self.having(&mut list, &mut groups, having)?;
         }
@@ -50,19 +50,21 @@ impl<'a> Compiler<'a> {
         Ok(RootField::Groups { list: self.add(list)?, fields })
     }
 
-    /// `aggregate` of a connection: its measures are added to the list's totals.
+    /// `aggregate` of a connection, whose records `base` leads to: its measures are added to the list's totals.
     pub(super) fn aggregate(
         &mut self,
         module: ModuleId,
+        base: &[Hop],
         sets: &[&'a SelectionSet],
         totals: &mut Vec<Measure>,
     ) -> Result<Fields<FigureField>, Error> {
-        self.figures(GroupType { module, ty: FigureType::Aggregate }, sets, &[], totals)
+        self.figures(GroupType { module, ty: FigureType::Aggregate }, base, sets, &[], totals)
     }
 
     fn figures(
         &self,
         GroupType { module, ty }: GroupType,
+        base: &[Hop],
         sets: &[&'a SelectionSet],
         keys: &[GroupKey],
         measures: &mut Vec<Measure>,
@@ -80,7 +82,7 @@ impl<'a> Compiler<'a> {
                 name => {
                     let ty = measure_type(name).ok_or_else(unvalidated)?;
                     let set = GroupType { module, ty };
-                    FigureField::Object(self.measured(set, &collected.sets, keys.len(), measures)?)
+                    FigureField::Object(self.measured(set, base, &collected.sets, keys.len(), measures)?)
                 }
             };
             fields.push((key(collected.key), shape));
@@ -91,6 +93,7 @@ impl<'a> Compiler<'a> {
     fn measured(
         &self,
         GroupType { module, ty }: GroupType,
+        base: &[Hop],
         sets: &[&'a SelectionSet],
         keys: usize,
         measures: &mut Vec<Measure>,
@@ -102,7 +105,7 @@ impl<'a> Compiler<'a> {
             let shape = match definition.meaning {
                 Meaning::Typename => FigureField::Constant(quoted(&self.schema.name(owner))),
                 Meaning::Value(field) | Meaning::ReferenceId(field) => {
-                    let measure = measure(ty, FieldPath::own(field)).ok_or_else(unvalidated)?;
+                    let measure = measure(ty, FieldPath { hops: base.to_vec(), field }).ok_or_else(unvalidated)?;
                     let encoding = self.measure_encoding(module, field, ty);
                     FigureField::Cell { position: keys + position_of(measures, measure), encoding }
                 }

@@ -207,7 +207,7 @@ impl<'a> Compiler<'a> {
             "pageInfo" => ConnectionField::PageInfo(self.page_info(&field.sets)?),
             "totalCount" => ConnectionField::TotalCount(position_of(&mut list.list.totals, Measure::Count)),
             "aggregate" => {
-                let fields = self.aggregate(module, &field.sets, &mut list.list.totals)?;
+                let fields = self.aggregate(module, &paged.base, &field.sets, &mut list.list.totals)?;
                 list.check_totals()?;
                 ConnectionField::Aggregate(fields)
             }

@@ -2,11 +2,12 @@
 
 use cardine_model::catalog::{Field, ModuleId, Relation, RelationId};
 
-use super::{InputTarget, InputValue, OutputField, Scalar, Schema, TypeKey, TypeRef};
+use super::{FigureType, InputTarget, InputValue, OutputField, Scalar, Schema, TypeKey, TypeRef};
 
 impl Schema<'_> {
     pub(super) fn link_connection_fields(&self, module: ModuleId, relation: RelationId) -> Vec<OutputField> {
-        let record = TypeKey::Record(self.catalog.related_module(self.relation(module, relation)));
+        let related = self.catalog.related_module(self.relation(module, relation));
+        let (record, figures) = (TypeKey::Record(related), TypeKey::Figures(related, FigureType::Aggregate));
         let edge = TypeKey::LinkEdge(module, relation);
         let count = TypeRef::required(TypeKey::Scalar(Scalar::Int));
         vec![
@@ -14,6 +15,11 @@ impl Schema<'_> {
             OutputField::part("edges", TypeRef::required_list(edge), "The records with their places and links."),
             OutputField::part("pageInfo", TypeRef::required(TypeKey::PageInfo), "Where the page stands in the list."),
             OutputField::part("totalCount", count, "The number of all records that meet the filter."),
+            OutputField::part(
+                "aggregate",
+                TypeRef::required(figures),
+                "Figures over all records that meet the filter.",
+            ),
         ]
     }
 

@@ -178,11 +178,6 @@ impl<'a> Reading<'a> {
         match what {
             "is null" => Filter::IsNull { path, negated: false },
             "is not null" => Filter::IsNull { path, negated: true },
-            // `field at Op`: a value inside a document.
-            op if let Some(op) = op.strip_prefix("at ") => match op {
-                "is null" => Filter::IsNullJson { path, place: self.slot(), negated: false },
-                op => Filter::CompareJson { path, place: self.slot(), op: operator(op), operand: self.slot() },
-            },
             op => Filter::Compare { path, op: operator(op), operand: self.slot() },
         }
     }
