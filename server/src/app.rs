@@ -1,16 +1,19 @@
 //! What every request handler shares: the engine, the configuration, and what authentication and metrics keep in memory.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cardine_engine::Engine;
-use cardine_graphql::Front;
+use cardine_graphql::{Front, Subscriptions};
 use cardine_workflow::Plugins;
 use url::Url;
 
 use crate::admin::AdminSchema;
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::http::connections::Connections;
+use crate::http::context_of;
 use crate::http::metrics::Metrics;
 use crate::http::setup::Setup;
 
@@ -20,6 +23,10 @@ pub struct App {
     pub engine: Engine,
     /// The records API.
     pub front: Front,
+    /// What clients follow.
+    pub subscriptions: Subscriptions,
+    /// Connections that last.
+    pub connections: Arc<Connections>,
     /// Installed plugins.
     pub plugins: Plugins,
     /// Read once at the start.
@@ -51,7 +58,11 @@ impl App {
             .public_url
             .clone()
             .unwrap_or_else(|| Url::parse(&format!("http://{address}/")).expect("an address and port make a URL"));
+        let contexts = engine.clone();
+        let contexts = Box::new(move |identity: &_| context_of(&contexts, identity));
         Self {
+            subscriptions: Subscriptions::new(front.clone(), engine.clone(), contexts),
+            connections: Connections::new(&front.limits, engine.clone()),
             engine,
             front,
             plugins,
@@ -65,9 +76,10 @@ impl App {
         }
     }
 
-    /// From now on `/health/ready` says no, so that a load balancer sends nothing more.
+    /// From now on `/health/ready` says no, so that a load balancer sends nothing more, and connections that last are ended.
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.connections.drain();
     }
 
     /// Whether the server is about to end.

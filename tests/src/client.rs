@@ -64,12 +64,15 @@ impl Client {
     /// # Panics
     /// Never, unless another thread panicked while reading the address.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let address = self.address.lock().expect("nobody panics while holding it").clone();
-        let request = self.http.request(method, format!("{address}{path}"));
+        let request = self.http.request(method, format!("{}{path}", self.address()));
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
         }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.address.lock().expect("nobody panics while holding it").clone()
     }
 
     /// The same caller with another token, which need not be valid.

@@ -32,6 +32,8 @@ use crate::http::setup::Setup;
 
 /// How long requests may go on after the signal to end.
 const DRAIN: Duration = Duration::from_secs(30);
+/// How long connections that last may take to end after that.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// How long a connection may be silent.
 const IDLE: Duration = Duration::from_secs(75);
 
@@ -74,6 +76,10 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
         .run_with_graceful_shutdown(routes(&app), until, Some(DRAIN))
         .await
         .context("the server failed")?;
+    // Their clients are told to go; who does not listen is left.
+    if tokio::time::timeout(FAREWELL, app.connections.closed()).await.is_err() {
+        tracing::debug!("some connections did not end in time");
+    }
     // Runs that have begun a step finish it.
     stop.send_replace(true);
     if tokio::time::timeout(DRAIN, runner).await.is_err() {

@@ -38,7 +38,7 @@ macro_rules! entry {
     };
 }
 
-const ENTRIES: [Entry; 15] = [
+const ENTRIES: [Entry; 18] = [
     entry!("body-bytes", body_bytes, 1_024..=1 << 30, "bytes of a request's body, files apart"),
     entry!("query-bytes", text_bytes, 64..=1 << 24, "bytes of a query's text"),
     entry!("selections", selections, 1..=100_000, "selections, each fragment counted wherever it stands"),
@@ -52,6 +52,14 @@ const ENTRIES: [Entry; 15] = [
     entry!("records", records, 1..=100_000, "records that a mutation writes"),
     entry!("nested-records", nested_records, 1..=1_000_000, "records that a mutation writes within others"),
     entry!("search-terms", search_terms, 1..=32, "words of a search"),
+    entry!("connections", connections, 1..=1_000_000, "WebSockets and event streams at once"),
+    entry!(
+        "connections-per-caller",
+        connections_per_caller,
+        1..=100_000,
+        "those of one user, or of one address without a token"
+    ),
+    entry!("operations-per-connection", operations_per_connection, 1..=10_000, "operations at once in one WebSocket"),
     entry!("errors", errors, 1..=1_000, "errors of an answer"),
     Entry {
         name: "execution-ms",

@@ -50,7 +50,7 @@ pub async fn sign_out(app: Arc<App>, mut request: Request) -> Result<Response, A
 }
 
 /// The peer's own address: what headers claim is not believed.
-fn peer_address(request: &Request) -> Result<std::net::IpAddr, ApiError> {
+pub(super) fn peer_address(request: &Request) -> Result<std::net::IpAddr, ApiError> {
     match request.remote_addr() {
         RemoteAddr(Addr::SocketAddr(address)) => Ok(address.ip()),
         _ => {

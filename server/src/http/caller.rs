@@ -2,7 +2,9 @@
 
 use std::str::FromStr as _;
 
-use cardine_engine::RequestContext;
+use cardine_engine::identity::TokenOwner;
+use cardine_engine::{Engine, RequestContext};
+use cardine_graphql::subscription::Identity;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use poem::Request;
@@ -16,32 +18,53 @@ use crate::app::App;
 pub struct Caller {
     /// Pinned to one snapshot of catalog and rights.
     pub context: RequestContext,
+    /// What finds the caller's context at a later moment.
+    pub identity: Identity,
+    /// The token; `None` for an anonymous caller.
+    pub token: Option<TokenOwner>,
+}
+
+/// What a request's headers wish for, apart from who sends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wishes {
+    /// IANA name.
+    pub time_zone: Option<String>,
+    /// BCP 47.
+    pub locale: Option<String>,
+}
+
+impl Wishes {
+    /// Reads `Time-Zone` and `Accept-Language`.
+    pub fn of(request: &Request) -> Result<Self, ApiError> {
+        Ok(Self {
+            time_zone: requested_time_zone(request)?.map(str::to_owned),
+            locale: requested_locale(request.header(header::ACCEPT_LANGUAGE).unwrap_or_default()),
+        })
+    }
 }
 
 impl Caller {
     /// Reads `Authorization`, `Time-Zone` and `Accept-Language`. Without a token the caller is anonymous; with a bad one
     /// it is refused, because a client that believes to be signed in must learn that it is not.
     pub async fn authenticate(app: &App, request: &Request) -> Result<Self, ApiError> {
-        let now = Utc::now();
         let token = bearer_token(request)?;
-        let time_zone = requested_time_zone(request)?;
-        let locale = requested_locale(request.header(header::ACCEPT_LANGUAGE).unwrap_or_default());
-        let owner = match token {
-            None => None,
-            Some(token) => Some(app.auth.owner(&app.engine, token, now).await?.ok_or_else(bad_token)?),
-        };
-        let snapshot = app.engine.snapshot();
-        let (catalog, access) = (&snapshot.catalog, &snapshot.access);
-        let actor = match owner {
-            None => access.anonymous(catalog, time_zone, locale.as_deref()),
-            Some(owner) => access.actor(catalog, owner.user, time_zone, locale.as_deref()).ok_or_else(bad_token)?,
-        };
-        let today = today(&actor.time_zone, now);
-        let mut context = app.engine.request(snapshot, actor, now, today);
+        let mut caller = Self::with_token(app, token, Wishes::of(request)?).await?;
         if let Some(RequestId(id)) = request.extensions().get() {
-            context.request_id = *id;
+            caller.context.request_id = *id;
         }
-        Ok(Self { context })
+        Ok(caller)
+    }
+
+    /// The caller with this token, or the anonymous one without.
+    pub async fn with_token(app: &App, token: Option<&str>, wishes: Wishes) -> Result<Self, ApiError> {
+        let token = match token {
+            None => None,
+            Some(token) => Some(app.auth.owner(&app.engine, token, Utc::now()).await?.ok_or_else(bad_token)?),
+        };
+        let user = token.as_ref().map(|owner| owner.user);
+        let identity = Identity { user, time_zone: wishes.time_zone, locale: wishes.locale };
+        let context = context_of(&app.engine, &identity).ok_or_else(bad_token)?;
+        Ok(Self { context, identity, token })
     }
 
     /// Refuses all but administrators.
@@ -59,21 +82,42 @@ impl Caller {
     }
 }
 
+/// The context of a caller as of now; `None` if the user is not active any more.
+pub fn context_of(engine: &Engine, identity: &Identity) -> Option<RequestContext> {
+    let (now, snapshot) = (Utc::now(), engine.snapshot());
+    let (catalog, access) = (&snapshot.catalog, &snapshot.access);
+    let (time_zone, locale) = (identity.time_zone.as_deref(), identity.locale.as_deref());
+    let actor = match identity.user {
+        None => access.anonymous(catalog, time_zone, locale),
+        Some(user) => access.actor(catalog, user, time_zone, locale)?,
+    };
+    let today = today(&actor.time_zone, now);
+    Some(engine.request(snapshot, actor, now, today))
+}
+
 fn bad_token() -> ApiError {
     ApiError::unauthenticated("The token is not valid, or no longer. Sign in again.")
 }
 
-fn bearer_token(request: &Request) -> Result<Option<&str>, ApiError> {
+/// The token of the header `Authorization`.
+pub fn bearer_token(request: &Request) -> Result<Option<&str>, ApiError> {
     let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(ApiError::unauthenticated("There are several Authorization headers; send one."));
     }
-    let token = value.to_str().ok().and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    token.map(Some).ok_or_else(|| ApiError::unauthenticated("Send the header Authorization: Bearer <token>."))
+    value
+        .to_str()
+        .ok()
+        .and_then(token_of)
+        .map(Some)
+        .ok_or_else(|| ApiError::unauthenticated("Send the header Authorization: Bearer <token>."))
+}
+
+/// The token of `Bearer <token>`.
+pub fn token_of(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn requested_time_zone(request: &Request) -> Result<Option<&str>, ApiError> {

@@ -92,6 +92,11 @@ impl ApiError {
             .header(header::RETRY_AFTER, HeaderValue::from(wait_seconds))
     }
 
+    /// 429: as many as may be are there already.
+    pub fn too_many(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "LIMIT_EXCEEDED", message)
+    }
+
     /// 503: for a moment only.
     pub fn unavailable() -> Self {
         let message = "The database cannot be reached for the moment. Try again.";

@@ -11,18 +11,24 @@ use super::Caller;
 use super::error::ApiError;
 use super::graphql_request::{Asked, read};
 use super::negotiation::{ResponseType, negotiate, wants_html};
-use super::page;
+use super::{event_stream, page, websocket};
 use crate::app::App;
 
 /// `GET` and `POST /graphql`.
 pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
+    if websocket::is_upgrade(&request) {
+        return websocket::open(app, request).await;
+    }
     let accept = request.header(header::ACCEPT);
     if request.method() == Method::GET && request.uri().query().is_none() && wants_html(accept) {
         return Ok(page::graphiql("", "graphql"));
     }
-    let media_type = negotiate(accept)
-        .filter(|media_type| *media_type != ResponseType::EventStream)
-        .ok_or_else(|| ApiError::not_acceptable("application/graphql-response+json, application/json"))?;
+    let media_type = negotiate(accept).ok_or_else(|| {
+        ApiError::not_acceptable("application/graphql-response+json, application/json, text/event-stream")
+    })?;
+    if media_type == ResponseType::EventStream {
+        return event_stream::answer(app, request).await;
+    }
     let caller = Caller::authenticate(&app, &request).await?;
     let Asked { request, mutations_allowed } = match read(&mut request, app.front.limits.body_bytes).await {
         Ok(asked) => asked,

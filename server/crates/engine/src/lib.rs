@@ -5,6 +5,7 @@ mod check;
 mod context;
 mod error;
 pub mod events;
+pub mod feed;
 pub mod identity;
 mod number;
 mod read;
@@ -44,6 +45,8 @@ struct Inner {
     snapshot: ArcSwap<Snapshot>,
     /// Rung after every write that put events into the outbox.
     events: Notify,
+    /// The changes of records, for those who follow them.
+    feed: feed::ChangeFeed,
     /// Filled by the crate that knows workflows.
     matcher_loader: OnceLock<Arc<dyn events::EventMatcherLoader>>,
     /// Changes of the catalog and reloads run one at a time in this process.
@@ -58,6 +61,7 @@ impl Engine {
         let access = Arc::new(identity::bootstrap(&store).await?);
         let snapshot = ArcSwap::from_pointee(Snapshot { catalog, access, matcher: Arc::new(events::NoRuns) });
         let inner = Inner {
+            feed: feed::ChangeFeed::new(store.clone()),
             store,
             snapshot,
             events: Notify::new(),
@@ -116,6 +120,11 @@ impl Engine {
         self.0.events.notified().await;
     }
 
+    /// The changes of records, for those who follow them.
+    pub fn feed(&self) -> &feed::ChangeFeed {
+        &self.0.feed
+    }
+
     /// A handle that does not keep the engine alive, for tasks of its own.
     fn downgrade(&self) -> Weak<Inner> {
         Arc::downgrade(&self.0)
@@ -123,6 +132,7 @@ impl Engine {
 
     pub(crate) fn wake_event_readers(&self) {
         self.0.events.notify_one();
+        self.0.feed.wake();
     }
 
     /// Loads what another process changed, and swaps it in. What fails is tried again with the next change seen.

@@ -45,6 +45,17 @@ pub fn write_data<R: Rows>(
     Writer { lists, written, cursors, out }.root(shape)
 }
 
+/// Appends one record.
+pub(crate) fn write_record<R: Rows>(
+    rows: &R,
+    row: usize,
+    object: &ObjectShape,
+    cursors: Sealing<'_>,
+    out: &mut Vec<u8>,
+) {
+    Writer { lists: &[], written: &[], cursors, out }.object(rows, row, object);
+}
+
 struct Writer<'a, R> {
     lists: &'a [R],
     written: &'a [R],

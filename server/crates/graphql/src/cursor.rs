@@ -49,6 +49,13 @@ impl CursorKey {
         serde_json::from_slice(place).ok()
     }
 
+    /// A code over bytes that serve another purpose than a list's cursor, which `purpose` names.
+    pub(crate) fn mac_for(&self, purpose: &[u8]) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        mac.update(purpose);
+        mac
+    }
+
     fn code(&self, context: &CursorContext, place: &[u8]) -> [u8; CODE_LENGTH] {
         let code = self.mac(context, place).finalize().into_bytes();
         let mut truncated = [0; CODE_LENGTH];

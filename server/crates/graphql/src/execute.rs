@@ -36,6 +36,9 @@ impl Front {
     }
 }
 
+/// A subscription by a transport that gives one answer.
+const NO_STREAM: &str = "A subscription is answered by a stream: accept text/event-stream, or use a WebSocket with the sub-protocol graphql-transport-ws.";
+
 /// Executes a request. `allow_mutation` is false where the transport promises to change nothing (GET).
 pub async fn execute(
     front: &Front,
@@ -45,21 +48,14 @@ pub async fn execute(
     allow_mutation: bool,
 ) -> Response {
     let ctx = &ctx.within(front.limits.execution);
-    let setting = Setting {
-        schema: Schema { catalog: ctx.catalog(), rights: &ctx.actor.rights },
-        limits: &front.limits,
-        cursors: &front.cursors,
-        viewer: Viewer {
-            user: ctx.actor.user,
-            role: &ctx.actor.role,
-            locale: &ctx.actor.locale,
-            time_zone: &ctx.actor.time_zone,
-        },
-    };
+    let setting = setting(front, ctx);
     let known = match front.plans.find(setting, &request) {
         Ok(known) => known,
         Err(errors) => return Response::refused(&errors),
     };
+    if known.document().is_subscription() {
+        return Response::refused(&[Error::input(NO_STREAM)]);
+    }
     if known.document().is_mutation() && !allow_mutation {
         let error = Error::input("A mutation must be sent by POST.");
         return Response { kind: Kind::MethodNotAllowed, ..Response::refused(&[error]) };
@@ -127,6 +123,21 @@ async fn read(
             answer
         }
         Err(error) => Response::failed(&[error_of(error)]),
+    }
+}
+
+/// What a request is compiled against.
+pub(crate) fn setting<'a>(front: &'a Front, ctx: &'a RequestContext) -> Setting<'a> {
+    Setting {
+        schema: Schema { catalog: ctx.catalog(), rights: &ctx.actor.rights },
+        limits: &front.limits,
+        cursors: &front.cursors,
+        viewer: Viewer {
+            user: ctx.actor.user,
+            role: &ctx.actor.role,
+            locale: &ctx.actor.locale,
+            time_zone: &ctx.actor.time_zone,
+        },
     }
 }
 
@@ -203,7 +214,7 @@ impl Rows for ListResult {
 }
 
 /// The engine's failures as GraphQL shows them; their texts are for users already.
-fn error_of(error: EngineError) -> Error {
+pub(crate) fn error_of(error: EngineError) -> Error {
     let message = sentence(&error.to_string());
     match error {
         EngineError::NotFound => Error::new(Code::NotFound, message),

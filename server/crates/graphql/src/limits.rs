@@ -55,6 +55,12 @@ pub struct Limits {
     pub search_terms: usize,
     /// How long the operation may run. What it has written by then is undone.
     pub execution: Duration,
+    /// Connections with operations that last, WebSockets and event streams alike; the transport holds this and the next two.
+    pub connections: usize,
+    /// Those of one user, or of one address without a token.
+    pub connections_per_caller: usize,
+    /// Operations at once in one WebSocket.
+    pub operations_per_connection: usize,
     /// Errors of an answer.
     pub errors: usize,
 }
@@ -87,6 +93,9 @@ impl Default for Limits {
             nested_records: 5_000,
             search_terms: 10,
             execution: Duration::from_secs(10),
+            connections: 10_000,
+            connections_per_caller: 50,
+            operations_per_connection: 100,
             errors: 20,
         }
     }

@@ -7,7 +7,7 @@ use async_graphql_parser::types::{DocumentOperations, ExecutableDocument, Operat
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use crate::compile::{self, Definition, Located, Operation, Searches, Setting};
+use crate::compile::{self, Changes, Definition, Located, Operation, Searches, Setting};
 use crate::error::Error;
 use crate::guard;
 use crate::protocol::Request;
@@ -34,6 +34,11 @@ impl Document {
         let operation = choose(&document, operation_name).map_err(|error| vec![error])?;
         let definitions = compile::definitions(setting.schema, operation);
         Ok(Self { document, operation_name: operation_name.map(str::to_owned), definitions })
+    }
+
+    /// Whether it is answered by a stream, which is not made here.
+    pub fn is_subscription(&self) -> bool {
+        self.operation().node.ty == OperationType::Subscription
     }
 
     /// Whether it changes something.
@@ -80,7 +85,7 @@ impl Prepared {
 
     /// The ids that `node` and `nodes` ask for, whose modules must be known before compilation.
     pub fn node_ids(&self, setting: Setting<'_>) -> Result<Vec<Uuid>, Vec<Error>> {
-        if self.is_mutation() {
+        if self.document.operation().node.ty != OperationType::Query {
             return Ok(Vec::new());
         }
         compile::node_ids(setting, &self.document.document, self.document.operation(), &self.variables)
@@ -92,6 +97,11 @@ impl Prepared {
             return Ok(Searches::default());
         }
         compile::searches(setting, &self.document.document, self.document.operation(), &self.variables)
+    }
+
+    /// The compiled subscription.
+    pub fn compile_subscription(&self, setting: Setting<'_>) -> Result<Changes, Vec<Error>> {
+        compile::compile_subscription(setting, &self.document.document, self.document.operation(), &self.variables)
     }
 
     /// The compiled operation.

@@ -45,7 +45,8 @@ fn rank(key: TypeKey) -> u8 {
     match key {
         TypeKey::Query => 0,
         TypeKey::Mutation => 1,
-        _ => 2,
+        TypeKey::Subscription => 2,
+        _ => 3,
     }
 }
 

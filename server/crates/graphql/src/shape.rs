@@ -259,6 +259,23 @@ pub enum EdgeField {
     Link(FieldShape),
 }
 
+/// A field of a change.
+#[derive(Debug, Clone)]
+pub enum ChangeField {
+    /// `__typename`.
+    Constant(Vec<u8>),
+    /// What happened.
+    Kind,
+    /// The record's id.
+    Id,
+    /// The record.
+    Record(ObjectShape),
+    /// What is different.
+    ChangedFields,
+    /// Where to read on.
+    Position,
+}
+
 /// A field of `pageInfo`.
 #[derive(Debug, Clone)]
 pub enum PageInfoField {

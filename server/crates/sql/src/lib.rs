@@ -8,6 +8,7 @@ mod expr;
 mod filter;
 mod filter_json;
 pub mod ident;
+mod images;
 pub mod links;
 mod list;
 mod locate;
@@ -16,6 +17,7 @@ mod statement;
 pub mod write;
 mod writer;
 
+pub use images::{IMAGE_NUMBER, render_matches};
 pub use list::{Found, ListStatements, render_list};
 pub use locate::locate_records;
 pub use search::{SEARCH_SCORE_MAX, SearchStatements, render_search};

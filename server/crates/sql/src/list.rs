@@ -220,7 +220,13 @@ impl Writer<'_> {
         (values, columns)
     }
 
-    fn conditions(&mut self, source: &mut Source, list: &List, linked: Option<String>, found: Found) -> Vec<String> {
+    pub fn conditions(
+        &mut self,
+        source: &mut Source,
+        list: &List,
+        linked: Option<String>,
+        found: Found,
+    ) -> Vec<String> {
         let alias = source.alias.clone();
         let mut conditions: Vec<String> = linked.into_iter().collect();
         let deleted_at = column(&alias, "deleted_at");

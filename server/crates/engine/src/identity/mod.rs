@@ -4,6 +4,7 @@
 //! epoch up in its own transaction, so that each process loads it anew.
 
 mod built_in;
+mod open_tokens;
 mod roles;
 mod secrets;
 mod sessions;

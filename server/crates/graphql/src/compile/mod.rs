@@ -18,6 +18,7 @@ mod print;
 mod record;
 mod root;
 mod search;
+mod subscribe;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -34,6 +35,7 @@ use uuid::Uuid;
 pub use context::ContextRecipe;
 pub use input::{Definition, coerce, definitions, variables};
 pub use search::Searches;
+pub use subscribe::{Changes, RecordsOfChanges, compile_subscription};
 
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
@@ -166,7 +168,8 @@ pub fn compile(
 ) -> Result<Operation, Vec<Error>> {
     let root = match operation.node.ty {
         OperationType::Mutation => TypeKey::Mutation,
-        OperationType::Query | OperationType::Subscription => TypeKey::Query,
+        OperationType::Query => TypeKey::Query,
+        OperationType::Subscription => return Err(vec![record::unvalidated()]),
     };
     variables.begin();
     let mut compiler = Compiler::new(setting, document, variables, located);

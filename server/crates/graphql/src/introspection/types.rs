@@ -18,6 +18,9 @@ impl Writer<'_> {
             MetaName::MutationType if writer.schema.exists(TypeKey::Mutation) => {
                 writer.named_type(TypeKey::Mutation, &field.children)
             }
+            MetaName::SubscriptionType if writer.schema.exists(TypeKey::Subscription) => {
+                writer.named_type(TypeKey::Subscription, &field.children)
+            }
             MetaName::Directives => {
                 writer.list(&DIRECTIVES, |writer, directive| writer.directive(directive, &field.children))
             }

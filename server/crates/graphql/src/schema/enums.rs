@@ -35,7 +35,7 @@ impl Schema<'_> {
     }
 }
 
-fn fixed(values: &[(&str, &str)]) -> Vec<EnumValue> {
+pub(super) fn fixed(values: &[(&str, &str)]) -> Vec<EnumValue> {
     let value = |(name, description): &(&str, &str)| EnumValue {
         name: (*name).to_owned(),
         description: Some((*description).to_owned()),

@@ -10,6 +10,7 @@ impl Schema<'_> {
         match key {
             TypeKey::Query
             | TypeKey::Mutation
+            | TypeKey::Subscription
             | TypeKey::PageInfo
             | TypeKey::Viewer
             | TypeKey::ViewerModule
@@ -21,10 +22,13 @@ impl Schema<'_> {
             | TypeKey::Edge(_)
             | TypeKey::LinkConnection(..)
             | TypeKey::LinkEdge(..)
-            | TypeKey::Group(_) => Kind::Object,
+            | TypeKey::Group(_)
+            | TypeKey::Change(_) => Kind::Object,
             TypeKey::Scalar(_) => Kind::Scalar,
             TypeKey::Node => Kind::Interface,
-            TypeKey::SortOrder | TypeKey::Deleted | TypeKey::DatePart | TypeKey::Choice(..) => Kind::Enum,
+            TypeKey::SortOrder | TypeKey::Deleted | TypeKey::DatePart | TypeKey::ChangeKind | TypeKey::Choice(..) => {
+                Kind::Enum
+            }
             TypeKey::Figures(_, ty) => ty.kind(),
             TypeKey::Filter(_)
             | TypeKey::ListFilter(_)
@@ -49,6 +53,7 @@ impl Schema<'_> {
         match key {
             TypeKey::Query => self.query_fields(),
             TypeKey::Mutation => self.mutation_fields(),
+            TypeKey::Subscription => self.subscription_fields(),
             TypeKey::Record(module) => self.record_fields(module),
             TypeKey::Connection(module) => self.connection_fields(module),
             TypeKey::Edge(module) => self.edge_fields(module),
@@ -56,6 +61,7 @@ impl Schema<'_> {
             TypeKey::LinkEdge(module, relation) => self.link_edge_fields(module, relation),
             TypeKey::Group(shape) => self.group_fields(shape),
             TypeKey::Figures(module, ty) => self.figure_fields(module, ty),
+            TypeKey::Change(module) => self.change_fields(module),
             TypeKey::Node => self.node_fields(),
             TypeKey::PageInfo => self.page_info_fields(),
             TypeKey::Viewer => self.viewer_fields(),
@@ -76,6 +82,7 @@ impl Schema<'_> {
         match key {
             TypeKey::Query => self.query_field(name),
             TypeKey::Mutation => self.mutation_field(name),
+            TypeKey::Subscription => self.subscription_field(name),
             TypeKey::Record(module) => self.record_field(module, name),
             TypeKey::Figures(module, ty) => self.figure_field(module, ty, name),
             _ => self.fields(key).into_iter().find(|field| field.name == name),
@@ -120,6 +127,7 @@ impl Schema<'_> {
             TypeKey::SortOrder => self.sort_orders(),
             TypeKey::Deleted => self.deleted_values(),
             TypeKey::DatePart => self.date_parts(),
+            TypeKey::ChangeKind => self.change_kinds(),
             TypeKey::Choice(module, field) => self.choice_values(module, field),
             TypeKey::Introspection(position) => introspection_types::enum_values(position),
             _ => Vec::new(),
@@ -205,6 +213,9 @@ impl Schema<'_> {
         Some(match key {
             TypeKey::Query => "What can be read.".to_owned(),
             TypeKey::Mutation => "What can be changed. All mutations of one operation take effect, or none.".to_owned(),
+            TypeKey::Subscription => "What can be followed.".to_owned(),
+            TypeKey::ChangeKind => "What happened to a record, as the caller sees it.".to_owned(),
+            TypeKey::Change(module) => format!("A change of a record: {}.", label(module)),
             TypeKey::Node => "A record of any module.".to_owned(),
             TypeKey::PageInfo => "Where a page stands in its list.".to_owned(),
             TypeKey::Viewer => "The caller.".to_owned(),

@@ -23,6 +23,7 @@ mod record;
 mod root;
 mod search;
 mod show;
+mod subscription;
 mod write;
 
 pub(crate) use filter::JSON_PLACE;
@@ -44,6 +45,8 @@ pub enum TypeKey {
     Query,
     /// `Mutation`; absent if it has no field.
     Mutation,
+    /// `Subscription`; absent if it has no field.
+    Subscription,
     /// A scalar.
     Scalar(Scalar),
     /// Interface `Node { id: ID! }`.
@@ -66,6 +69,8 @@ pub enum TypeKey {
     Deleted,
     /// Enum `DatePart`: `DAY WEEK MONTH QUARTER YEAR`.
     DatePart,
+    /// Enum `ChangeKind`: `CREATED UPDATED DELETED ENTERED LEFT GAP`.
+    ChangeKind,
     /// `Deal`.
     Record(ModuleId),
     /// `DealConnection`.
@@ -90,6 +95,8 @@ pub enum TypeKey {
     Create(ModuleId),
     /// `DealUpdate`.
     Update(ModuleId),
+    /// `DealChange`.
+    Change(ModuleId),
     /// Enum of a choice's options: `DealStage`.
     Choice(ModuleId, FieldId),
     /// `DealStageFilter`.
@@ -320,6 +327,8 @@ pub enum Meaning {
     Update(ModuleId),
     /// `deleteDeal`.
     Delete(ModuleId),
+    /// `dealChanges`.
+    Changes(ModuleId),
     /// A value of the record.
     Value(FieldId),
     /// The parts of an address or place.

@@ -12,7 +12,7 @@ use super::{FigureType, Scalar, Schema, TypeKey, introspection_types};
 type OfModule = fn(ModuleId) -> TypeKey;
 
 /// What follows a module's name in the names of its types; longer ones first where one ends with another.
-const SUFFIXES: [(&str, OfModule); 7] = [
+const SUFFIXES: [(&str, OfModule); 8] = [
     ("ListFilter", TypeKey::ListFilter),
     ("Filter", TypeKey::Filter),
     ("OrderBy", TypeKey::OrderBy),
@@ -20,6 +20,7 @@ const SUFFIXES: [(&str, OfModule); 7] = [
     ("Edge", TypeKey::Edge),
     ("Create", TypeKey::Create),
     ("Update", TypeKey::Update),
+    ("Change", TypeKey::Change),
 ];
 
 /// Makes the key of a relation's type.
@@ -82,6 +83,8 @@ impl<'a> Schema<'a> {
         match key {
             TypeKey::Query => "Query".into(),
             TypeKey::Mutation => "Mutation".into(),
+            TypeKey::Subscription => "Subscription".into(),
+            TypeKey::ChangeKind => "ChangeKind".into(),
             TypeKey::Scalar(scalar) => scalar.name().into(),
             TypeKey::ScalarFilter(scalar) => Cow::Owned(format!("{}Filter", scalar.name())),
             TypeKey::Node => "Node".into(),
@@ -111,6 +114,7 @@ impl<'a> Schema<'a> {
             TypeKey::OrderBy(id) => with(id, "OrderBy"),
             TypeKey::Create(id) => with(id, "Create"),
             TypeKey::Update(id) => with(id, "Update"),
+            TypeKey::Change(id) => with(id, "Change"),
             TypeKey::Choice(id, field) => Cow::Owned(self.field_type_name(id, field)),
             TypeKey::ChoiceFilter(id, field) => Cow::Owned(format!("{}Filter", self.field_type_name(id, field))),
             TypeKey::Group(shape) => type_name(shape).into(),
@@ -225,6 +229,8 @@ fn builtin(name: &str) -> Option<TypeKey> {
     Some(match name {
         "Query" => TypeKey::Query,
         "Mutation" => TypeKey::Mutation,
+        "Subscription" => TypeKey::Subscription,
+        "ChangeKind" => TypeKey::ChangeKind,
         "Node" => TypeKey::Node,
         "PageInfo" => TypeKey::PageInfo,
         "Viewer" => TypeKey::Viewer,

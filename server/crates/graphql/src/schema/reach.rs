@@ -48,7 +48,8 @@ impl Iterator for Reachable<'_> {
 impl<'a> Schema<'a> {
     /// The types of [`Self::all_types`] with their members.
     pub(crate) fn reachable(&self) -> Reachable<'a> {
-        let roots = [TypeKey::Query, TypeKey::Mutation].into_iter().filter(|root| self.exists(*root));
+        let roots =
+            [TypeKey::Query, TypeKey::Mutation, TypeKey::Subscription].into_iter().filter(|root| self.exists(*root));
         let mut open: Vec<TypeKey> = roots.chain(introspection_types::all()).collect();
         open.reverse();
         Reachable { schema: *self, seen: FxHashSet::default(), open }
@@ -67,6 +68,10 @@ impl Schema<'_> {
         match key {
             TypeKey::Query | TypeKey::Viewer | TypeKey::ViewerModule | TypeKey::Introspection(_) => true,
             TypeKey::Mutation => self.catalog.modules.iter().any(|module| self.has_mutation(module.id)),
+            TypeKey::Subscription | TypeKey::ChangeKind => {
+                self.catalog.modules.iter().any(|module| self.may_follow(module.id))
+            }
+            TypeKey::Change(module) => self.may_follow(module),
             TypeKey::Scalar(scalar) => self.uses_scalar(scalar),
             TypeKey::ScalarFilter(scalar) => self.uses_scalar_filter(scalar),
             TypeKey::Node | TypeKey::PageInfo | TypeKey::SortOrder => {

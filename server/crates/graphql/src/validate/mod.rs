@@ -8,6 +8,7 @@ mod directives;
 mod fragments;
 mod merge;
 mod selection;
+mod subscription;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -43,7 +44,7 @@ pub fn root_type(schema: Schema<'_>, operation: OperationType) -> Option<TypeKey
     match operation {
         OperationType::Query => Some(TypeKey::Query),
         OperationType::Mutation => schema.exists(TypeKey::Mutation).then_some(TypeKey::Mutation),
-        OperationType::Subscription => None,
+        OperationType::Subscription => schema.exists(TypeKey::Subscription).then_some(TypeKey::Subscription),
     }
 }
 

@@ -28,6 +28,9 @@ impl<'a> Validator<'a> {
         self.selection_set(&operation.node.selection_set.node, root);
         let uses = std::mem::take(&mut self.uses);
         self.variables(operation, uses);
+        if operation.node.ty == OperationType::Subscription && root.is_some() {
+            self.single_root_field(operation);
+        }
         // Of a document that is faulty already, only the faults are told: fields that do not exist are not compared.
         if let (Some(root), true) = (root, self.errors.is_empty()) {
             self.merge(root, &operation.node.selection_set.node);

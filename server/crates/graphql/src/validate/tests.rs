@@ -14,7 +14,32 @@ fn each_rule_refuses_what_breaks_it() {
     let world = World::new(sales);
     for (query, messages) in [
         // Operations
-        ("subscription { dealChanges { id } }", vec!["The schema has no subscriptions."]),
+        (
+            "subscription { dealChanges { id } nodes: taskChanges { id } }",
+            vec!["Anonymous Subscription must select only one top level field."],
+        ),
+        (
+            "subscription A { dealChanges { id } ... on Subscription { b: dealChanges { id } } }",
+            vec!["Subscription \"A\" must select only one top level field."],
+        ),
+        (
+            "subscription { __typename }",
+            vec!["Anonymous Subscription must not select an introspection top level field."],
+        ),
+        (
+            "subscription A($x: Boolean!) { dealChanges @include(if: $x) { id } }",
+            vec!["Subscription \"A\" must not use `@skip` or `@include` directives in the top level selection."],
+        ),
+        (
+            "subscription { ...F } fragment F on Subscription { ... @skip(if: false) { dealChanges { id } } }",
+            vec!["Anonymous Subscription must not use `@skip` or `@include` directives in the top level selection."],
+        ),
+        ("subscription { userChanges { id } }", vec!["Cannot query field \"userChanges\" on type \"Subscription\"."]),
+        ("subscription { vaultChanges { id } }", vec!["Cannot query field \"vaultChanges\" on type \"Subscription\"."]),
+        (
+            "subscription { dealChanges(filter: {secretMargin: {gt: 1}}) { id } }",
+            vec!["Field \"secretMargin\" is not defined by type \"DealFilter\"."],
+        ),
         ("query A { me { role } } query A { me { role } }", vec!["There can be only one operation named \"A\"."]),
         (
             "{ me { role } } query A { me { role } }",

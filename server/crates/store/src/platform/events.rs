@@ -103,10 +103,14 @@ pub async fn next_number(tx: &mut WriteTx, module: &str, field: &str, period: &s
     rows.first_integer().ok_or_else(|| StoreError::corrupt("a counter without a value"))
 }
 
-/// Deletes events written before `before`, at most `limit` of them; gives how many.
+/// Deletes events written before `before`, at most `limit` of them; gives how many. Those that are left are all that came after
+/// one of them: who reads on by a number knows by the lowest one whether it has missed any.
 pub async fn delete_events(tx: &mut WriteTx, before: DateTime<Utc>, limit: usize) -> Result<u64, StoreError> {
     let text = format!(
-        r#"DELETE FROM "outbox" WHERE "seq" IN (SELECT "seq" FROM "outbox" WHERE "at" < $1::timestamptz ORDER BY "at" LIMIT {limit})"#
+        r#"DELETE FROM "outbox" WHERE "seq" IN (SELECT "seq" FROM "outbox"
+            WHERE "seq" < COALESCE((SELECT "seq" FROM "outbox" WHERE "at" >= $1::timestamptz ORDER BY "seq" LIMIT 1), {})
+            ORDER BY "seq" LIMIT {limit})"#,
+        i64::MAX
     );
     let values = [Value::DateTime(before)];
     let statement = portable(tx.dialect(), &text, 1, &[]);

@@ -3,9 +3,11 @@
 pub mod access;
 pub mod condition;
 pub mod events;
+pub mod feed;
 pub mod plugins;
 pub mod sessions;
 pub mod settings;
+pub mod tokens;
 pub mod workflows;
 
 use cardine_model::Value;

@@ -18,7 +18,7 @@ use crate::identity::AccessState;
 use crate::{Engine, Inner, RequestContext, Snapshot};
 
 /// An empty, migrated database; gone with the value.
-pub(super) struct Database {
+pub(crate) struct Database {
     pub store: Store,
     url: DatabaseUrl,
     _folder: Option<tempfile::TempDir>,
@@ -65,7 +65,8 @@ impl Database {
         let snapshot = ArcSwap::from_pointee(Snapshot { catalog, access, matcher: Arc::new(NoRuns) });
         let changing = tokio::sync::Mutex::new(());
         let (store, events, matcher_loader) = (self.store.clone(), Notify::new(), OnceLock::new());
-        Engine(Arc::new(Inner { store, snapshot, events, matcher_loader, changing }))
+        let feed = crate::feed::ChangeFeed::new(store.clone());
+        Engine(Arc::new(Inner { store, snapshot, events, feed, matcher_loader, changing }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Changes of modules on both databases: what they make, what they refuse, and what is left when they fail.
 
-mod database;
+pub(crate) mod database;
 mod flow;
 mod indexes;
 mod live;
