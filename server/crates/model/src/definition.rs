@@ -1,16 +1,45 @@
 //! Module definitions as they are written: the JSON documents of `schema/module.schema.json`, before any meaning is given to them.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-/// Text, or text by language (`{"en": …, "it": …}`).
+/// Text, or text by language (`{"en": …, "it": …}`). A copy shares the text: a large catalog has tens of thousands of labels, each
+/// in its definition and in what was made of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(from = "WrittenLabel", into = "WrittenLabel")]
 pub enum Label {
     /// The same text in every language.
+    Plain(Arc<str>),
+    /// Text by BCP 47 language, in the order in which it was written.
+    ByLanguage(Arc<[(Box<str>, Box<str>)]>),
+}
+
+/// A label as it stands in a document.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenLabel {
     Plain(String),
-    /// Text by BCP 47 language.
-    ByLanguage(IndexMap<String, String>),
+    ByLanguage(IndexMap<Box<str>, Box<str>>),
+}
+
+impl From<WrittenLabel> for Label {
+    fn from(label: WrittenLabel) -> Self {
+        match label {
+            WrittenLabel::Plain(text) => Self::Plain(text.into()),
+            WrittenLabel::ByLanguage(texts) => Self::ByLanguage(texts.into_iter().collect()),
+        }
+    }
+}
+
+impl From<Label> for WrittenLabel {
+    fn from(label: Label) -> Self {
+        match label {
+            Label::Plain(text) => Self::Plain(text.as_ref().to_owned()),
+            Label::ByLanguage(texts) => Self::ByLanguage(texts.iter().cloned().collect()),
+        }
+    }
 }
 
 impl Label {
@@ -18,11 +47,10 @@ impl Label {
     pub fn text(&self, language: &str) -> &str {
         match self {
             Self::Plain(text) => text,
-            Self::ByLanguage(texts) => texts
-                .get(language)
-                .or_else(|| texts.get("en"))
-                .or_else(|| texts.values().next())
-                .map_or("", String::as_str),
+            Self::ByLanguage(texts) => {
+                let of = |language: &str| texts.iter().find(|(known, _)| **known == *language);
+                of(language).or_else(|| of("en")).or_else(|| texts.first()).map_or("", |(_, text)| text)
+            }
         }
     }
 }
@@ -53,8 +81,9 @@ pub struct ModuleDefinition {
     /// The field that names a record to people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_field: Option<String>,
-    /// The fields, in order.
-    pub fields: Vec<FieldDefinition>,
+    /// The fields, in order. Shared by all copies, of which every version of the catalog has one.
+    #[serde(with = "shared")]
+    pub fields: Arc<[FieldDefinition]>,
     /// Indexes over several fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<FieldList>,
@@ -136,7 +165,7 @@ pub struct FieldDefinition {
     pub unique: bool,
     /// A value, or `{"rule": …}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default: Option<serde_json::Value>,
+    pub default: Option<Box<serde_json::Value>>,
     /// Whether the API refuses to write it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub read_only: bool,
@@ -148,7 +177,7 @@ pub struct FieldDefinition {
     pub sensitive: bool,
     /// `true` or the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deprecated: Option<serde_json::Value>,
+    pub deprecated: Option<Box<serde_json::Value>>,
 
     /// Text: most characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,10 +190,10 @@ pub struct FieldDefinition {
     pub big: bool,
     /// Numbers: least value; an integer or a decimal string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<serde_json::Value>,
+    pub min: Option<Box<serde_json::Value>>,
     /// Numbers: greatest value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<serde_json::Value>,
+    pub max: Option<Box<serde_json::Value>>,
     /// Decimals: digits after the point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<u8>,
@@ -173,7 +202,7 @@ pub struct FieldDefinition {
     pub options: Vec<ChoiceOptionDefinition>,
     /// JSON: the schema that values meet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schema: Option<serde_json::Value>,
+    pub schema: Option<Box<serde_json::Value>>,
     /// Reference: target module, list of modules, or `"*"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<ReferenceTarget>,
@@ -309,4 +338,54 @@ fn is_true(value: &bool) -> bool {
 
 fn yes() -> bool {
     true
+}
+
+/// A list that copies share, written as any list.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(list: &Arc<[T]>, serializer: S) -> Result<S::Ok, S::Error> {
+        list.as_ref().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[T]>, D::Error> {
+        Vec::deserialize(deserializer).map(Arc::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_label_is_written_as_it_was_read() {
+        for document in [json!("Deal"), json!({"it": "Affare", "en": "Deal", "de": "Geschäft"}), json!({})] {
+            let label: Label = serde_json::from_value(document.clone()).unwrap();
+            assert_eq!(serde_json::to_string(&label).unwrap(), document.to_string(), "languages keep their order");
+        }
+        assert!(serde_json::from_value::<Label>(json!(["Deal"])).is_err());
+        assert!(serde_json::from_value::<Label>(json!({"en": 1})).is_err());
+    }
+
+    #[test]
+    fn a_label_is_told_in_the_language_else_in_english_else_in_the_first() {
+        let label = |document| serde_json::from_value::<Label>(document).unwrap();
+        let all = label(json!({"it": "Affare", "en": "Deal"}));
+        assert_eq!((all.text("it"), all.text("en"), all.text("fr")), ("Affare", "Deal", "Deal"));
+        assert_eq!(label(json!({"it": "Affare"})).text("fr"), "Affare");
+        assert_eq!(label(json!("Deal")).text("it"), "Deal");
+        assert_eq!(label(json!({})).text("it"), "");
+    }
+
+    #[test]
+    fn copies_of_a_definition_share_their_fields() {
+        let document = json!({"name": "Deal", "plural": "Deals", "fields": [{"name": "title", "type": "text"}]});
+        let definition: ModuleDefinition = serde_json::from_value(document.clone()).unwrap();
+        assert!(Arc::ptr_eq(&definition.fields, &definition.clone().fields));
+        assert_eq!(serde_json::to_value(&definition).unwrap(), document);
+    }
 }

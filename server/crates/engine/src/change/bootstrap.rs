@@ -47,7 +47,7 @@ pub(super) async fn bootstrap_with(store: &Store, built_in: Vec<ModuleDefinition
         };
         let author = Author { actor: None, via: "system", request: Uuid::now_v7(), now: Utc::now() };
         match commit(store, Arc::clone(&planned), author).await {
-            Ok(_) => return Ok(planned.catalog.clone()),
+            Ok(_) => return Ok(Catalog::clone(&planned.catalog)),
             // Another process starts as well; what it did is there now.
             Err(CommitError::Overtaken) if attempt < ATTEMPTS_MAX => attempt += 1,
             Err(CommitError::Overtaken) => return Err(EngineError::Unavailable),

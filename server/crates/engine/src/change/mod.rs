@@ -156,7 +156,7 @@ async fn attempt_change(
         statements: planned.statements.clone(),
         warnings,
     };
-    Ok(Outcome { change, catalog: (!dry_run).then(|| Arc::new(planned.catalog.clone())) })
+    Ok(Outcome { change, catalog: (!dry_run).then(|| Arc::clone(&planned.catalog)) })
 }
 
 /// Runs what takes processor time on a thread where it holds up no request.

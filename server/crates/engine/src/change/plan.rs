@@ -1,5 +1,7 @@
 //! A change → the definitions, catalog and statements that it leads to, or all of its faults; pure.
 
+use std::sync::Arc;
+
 use cardine_model::catalog::{Catalog, FieldId, Module};
 use cardine_model::definition::ModuleDefinition;
 use cardine_model::resolve::{ModuleIssue, parse_document, resolve};
@@ -28,7 +30,7 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct Planned {
     /// The catalog after it.
-    pub catalog: Catalog,
+    pub catalog: Arc<Catalog>,
     /// What is to be written.
     pub definitions: Vec<WrittenDefinition>,
     /// What is to be done to tables.
@@ -76,7 +78,7 @@ pub(super) fn install(
     let names: Vec<&str> = added.iter().map(|definition| definition.name.as_str()).collect();
     Ok(Planned {
         statements: ddl::difference(dialect, base, &catalog),
-        catalog,
+        catalog: Arc::new(catalog),
         action: "MODULES_INSTALLED",
         summary: format!("install {}", names.join(", ")),
         definitions: added.into_iter().map(|definition| WrittenDefinition { definition, is_new: true }).collect(),
@@ -91,7 +93,7 @@ fn create_module(dialect: Dialect, base: &Catalog, document: &Json) -> Result<Pl
         resolve_document(base, document, None).map_err(|faults| faults.told(&place, path!["definition"]))?;
     Ok(Planned {
         statements: ddl::difference(dialect, Some(base), &catalog),
-        catalog,
+        catalog: Arc::new(catalog),
         action: "MODULE_CREATED",
         summary: format!("create module {}", definition.name),
         module: Some(definition.name.clone()),
@@ -119,7 +121,7 @@ fn add_field(dialect: Dialect, base: &Catalog, name: &str, field: &Json) -> Resu
     let field_name = definition.fields.last().map(|field| field.name.clone()).unwrap_or_default();
     Ok(Planned {
         statements: ddl::difference(dialect, Some(base), &catalog),
-        catalog,
+        catalog: Arc::new(catalog),
         action: "FIELD_ADDED",
         summary: format!("add field {field_name} to module {name}"),
         module: Some(name.to_owned()),

@@ -43,7 +43,7 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
 
 /// The default if it is a value.
 fn value_of(definition: &FieldDefinition) -> Option<&Json> {
-    definition.default.as_ref().filter(|_| rule_of(definition).is_none())
+    definition.default.as_deref().filter(|_| rule_of(definition).is_none())
 }
 
 /// The source of the default if it is a rule: an object with the key `rule` alone.

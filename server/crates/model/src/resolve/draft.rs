@@ -170,7 +170,7 @@ pub(super) const UNKNOWN_RELATION: RelationId = RelationId(u32::MAX);
 /// A label for who gave none: `closeDate` → "Close date", `SalesOrder` → "Sales order".
 pub(super) fn label_from_name(name: &str) -> Label {
     let words = snake_case(name).replace('_', " ");
-    Label::Plain(crate::name::upper_first(&words))
+    Label::Plain(crate::name::upper_first(&words).into())
 }
 
 /// The faults found so far.

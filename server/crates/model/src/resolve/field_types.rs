@@ -112,7 +112,7 @@ fn declare(id: FieldId, definition: &FieldDefinition, kind: FieldKind) -> Field 
         default: None,
         read_only: definition.read_only || derived || numbered,
         indexed: definition.indexed,
-        deprecated: deprecation(definition.deprecated.as_ref()),
+        deprecated: deprecation(definition.deprecated.as_deref()),
     }
 }
 
@@ -249,7 +249,7 @@ impl Resolver<'_, '_> {
 
     fn integer(&mut self) -> FieldKind {
         let FieldDefinition { big, min, max, .. } = self.definition;
-        let mut bound = |key: &str, value: &Option<Json>| {
+        let mut bound = |key: &str, value: &Option<Box<Json>>| {
             let parsed = value.as_ref().map(|value| parse_integer(value, *big));
             parsed.and_then(|parsed| parsed.map_err(|message| self.fault(key, "type", message)).ok())
         };
@@ -265,7 +265,7 @@ impl Resolver<'_, '_> {
     fn decimal(&mut self, unit: DecimalUnit) -> FieldKind {
         let FieldDefinition { min, max, .. } = self.definition;
         let scale = self.scale();
-        let mut bound = |key: &str, value: &Option<Json>| {
+        let mut bound = |key: &str, value: &Option<Box<Json>>| {
             let parsed = value.as_ref().map(|value| parse_decimal(value, scale));
             parsed.and_then(|parsed| parsed.map_err(|message| self.fault(key, "type", message)).ok())
         };
@@ -329,7 +329,7 @@ impl Resolver<'_, '_> {
     }
 
     fn json(&mut self) -> FieldKind {
-        let schema = self.definition.schema.clone();
+        let schema = self.definition.schema.as_deref().cloned();
         if let Some(schema) = &schema {
             // No retriever is compiled in, so that a `$ref` to another address fails here and nothing is fetched.
             match jsonschema::draft202012::new(schema) {
@@ -442,7 +442,7 @@ impl Resolver<'_, '_> {
 
 /// A label for an option that has none: `CLOSED_WON` → "Closed won".
 fn label_from_option(value: &str) -> Label {
-    Label::Plain(upper_first(&value.replace('_', " ").to_lowercase()))
+    Label::Plain(upper_first(&value.replace('_', " ").to_lowercase()).into())
 }
 
 /// Whether `value` is a name that a GraphQL enum value may have.

@@ -99,7 +99,7 @@ fn check_text(
         None => {}
         Some(Label::Plain(text)) => check(text, None),
         Some(Label::ByLanguage(texts)) => {
-            for (language, text) in texts {
+            for (language, text) in texts.iter() {
                 check(text, Some(language));
             }
         }

@@ -1,7 +1,5 @@
 //! The fields that every record has, in the order of `Module::SYSTEM_FIELDS`.
 
-use indexmap::IndexMap;
-
 use super::draft::{Draft, Issues};
 use crate::catalog::{Field, FieldKind, Module, Reference};
 use crate::definition::{Label, OnDelete};
@@ -30,12 +28,14 @@ pub(super) fn add(draft: &mut Draft<'_>, issues: &mut Issues) {
     let users: Vec<ModuleId> = user.into_iter().collect();
     let owners: Vec<ModuleId> = user.into_iter().chain(group).collect();
 
+    // The same in every module, so that all share their labels.
+    let fields: Vec<Field> = (0..)
+        .zip(Module::SYSTEM_FIELDS)
+        .map(|(position, name)| system_field(FieldId(position), name, &users, &owners))
+        .collect();
     for module in &mut draft.modules {
-        for (position, name) in (0..).zip(Module::SYSTEM_FIELDS) {
-            let field = system_field(FieldId(position), name, &users, &owners);
-            module.field_by_name.insert(name.to_owned(), field.id);
-            module.fields.push(field);
-        }
+        module.field_by_name.extend(fields.iter().map(|field| (field.name.clone(), field.id)));
+        module.fields.extend_from_slice(&fields);
     }
 }
 
@@ -57,10 +57,7 @@ fn system_field(id: FieldId, name: &str, users: &[ModuleId], owners: &[ModuleId]
         name: name.to_owned(),
         kind,
         column: Some(column),
-        label: Label::ByLanguage(IndexMap::from([
-            ("en".to_owned(), english.to_owned()),
-            ("it".to_owned(), italian.to_owned()),
-        ])),
+        label: Label::ByLanguage([("en".into(), english.into()), ("it".into(), italian.into())].into()),
         help: None,
         system: true,
         part_of: None,

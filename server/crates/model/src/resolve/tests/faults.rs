@@ -431,8 +431,9 @@ fn what_follows_from_a_fault_is_not_told() {
 fn faults_that_the_json_schema_lets_by_are_found() {
     // A caller may build definitions without the JSON Schema; then the names must still be names.
     let mut hostile = definition(&deal(json!([{"name": "a", "type": "text"}])));
-    hostile.fields[0].name = "a\"; drop table deal; --".to_owned();
-    hostile.fields[0].scale = Some(3);
+    let fields = std::sync::Arc::make_mut(&mut hostile.fields);
+    fields[0].name = "a\"; drop table deal; --".to_owned();
+    fields[0].scale = Some(3);
     hostile.plural = "Dåls".to_owned();
     let issues = resolve(1, &platform(), &[hostile]).unwrap_err();
     let places: Vec<Json> = issues.iter().map(|issue| path_of(&issue.issue.path)).collect();

@@ -156,7 +156,7 @@ fn kinds_labels_and_defaults_are_those_of_the_definition() {
     let deal = catalog.module_by_name("Deal").unwrap();
     let field = |name: &str| deal.field_named(name).unwrap();
 
-    assert_eq!(field("closeDate").label, Label::Plain("Close date".to_owned()));
+    assert_eq!(field("closeDate").label, Label::Plain("Close date".into()));
     assert_eq!(field("amount").label.text("it"), "Importo");
     assert!(
         matches!(&field("amount").default, Some(Default::Value(Value::Decimal(value))) if *value == Decimal::parse("12.50").unwrap())
@@ -164,7 +164,7 @@ fn kinds_labels_and_defaults_are_those_of_the_definition() {
     assert!(matches!(&field("stage").default, Some(Default::Value(Value::Text(value))) if value == "CLOSED_WON"));
     assert!(matches!(&field("due").default, Some(Default::Rule(rule)) if rule.source == "today()"));
     assert!(
-        matches!(&field("stage").kind, FieldKind::Choice { options } if options[0].value == "CLOSED_WON" && options[0].label == Label::Plain("Closed won".to_owned()))
+        matches!(&field("stage").kind, FieldKind::Choice { options } if options[0].value == "CLOSED_WON" && options[0].label == Label::Plain("Closed won".into()))
     );
     assert_eq!(field("code").deprecated.as_deref(), Some("No longer supported"));
     assert!(field("number").read_only && field("number").unique);
