@@ -140,21 +140,8 @@ async fn prepare(server: &Server) -> Client {
             .collect();
         ids.extend(admin.create_many("Sample", records).await);
     }
-    gather_statistics(server).await;
+    server.gather_statistics().await;
     admin
-}
-
-/// What PostgreSQL does by itself within a minute: without knowing its values, it joins a new table row by row.
-async fn gather_statistics(server: &Server) {
-    if let Some(database) = server.postgres() {
-        let connected = tokio_postgres::connect(database.url(), tokio_postgres::NoTls).await;
-        let (client, connection) = connected.expect("the database can be reached");
-        let connection = tokio::spawn(connection);
-        let analysed = client.batch_execute("ANALYZE").await;
-        analysed.expect("the owner may analyse");
-        drop(client);
-        let _ = connection.await;
-    }
 }
 
 fn condition(chance: &mut Chance) -> String {

@@ -3,7 +3,7 @@
 use cardine_model::ScalarType;
 use cardine_model::catalog::FieldPath;
 
-use crate::list::{CompareOp, Nulls, Slot};
+use crate::list::{CompareOp, Nulls, Slot, Span};
 
 /// One figure over the values that records show. Absent values take no part in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -121,6 +121,8 @@ pub enum GroupTest {
         /// The right side; a list for the operators that take one.
         operand: Slot,
     },
+    /// Whether it is in a span of time.
+    Within(Span),
     /// Whether it is absent.
     IsNull {
         /// Asks for presence instead.

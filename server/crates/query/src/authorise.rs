@@ -105,7 +105,8 @@ impl Gate<'_> {
             Filter::Compare { path, .. }
             | Filter::IsNull { path, .. }
             | Filter::CompareJson { path, .. }
-            | Filter::IsNullJson { path, .. } => self.path(module, path),
+            | Filter::IsNullJson { path, .. }
+            | Filter::Within { path, .. } => self.path(module, path),
             Filter::Related { at, relation, filter, .. } => {
                 let related = self.relation(module, at, *relation)?;
                 self.filter(related, filter)

@@ -12,5 +12,7 @@ pub use aggregate::{
     DatePart, GroupCondition, GroupKey, GroupOrder, GroupTerm, GroupTest, Grouping, Measure, mean_scale,
 };
 pub use authorise::{Authorised, Denied, authorise};
-pub use list::{Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Take};
+pub use list::{
+    Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Span, Take,
+};
 pub use search::{Search, SearchPlace, SearchedModule, authorise_search};

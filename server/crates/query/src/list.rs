@@ -2,7 +2,7 @@
 
 use cardine_model::catalog::{FieldPath, Hop, ModuleId, RelationId};
 
-use crate::aggregate::{Grouping, Measure};
+use crate::aggregate::{DatePart, Grouping, Measure};
 
 /// The position of a value in the request's list of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,6 +130,13 @@ pub enum Filter {
         /// The right side; a list for the operators that take one.
         operand: Slot,
     },
+    /// Whether a date or an instant is in a span of time. Unknown if it is null.
+    Within {
+        /// The value.
+        path: FieldPath,
+        /// The span.
+        span: Span,
+    },
     /// Whether a value is absent; a reference is absent also where its target may not be seen.
     IsNull {
         /// The value.
@@ -168,6 +175,17 @@ pub enum Filter {
         /// A condition on the related record.
         filter: Box<Filter>,
     },
+}
+
+/// A span of time around the request's instant, in the caller's time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Span {
+    /// So many seconds up to now, now included. Of dates: up to today, today included.
+    Last(Slot),
+    /// So many seconds from now on, now included. Of dates: from today on.
+    Next(Slot),
+    /// The period of the calendar that is now.
+    This(DatePart),
 }
 
 /// How many related records must meet a condition.

@@ -45,6 +45,7 @@ impl Writer<'_> {
             let Figure { text: value, shape } = &figures[groups.keys.len() + condition.measure];
             having.push(match condition.test {
                 GroupTest::Compare { op, operand } => self.compare_value(*shape, false, value, op, operand),
+                GroupTest::Within(span) => self.within(*shape, value, span),
                 GroupTest::IsNull { negated } => format!("({value} IS {}NULL)", if negated { "NOT " } else { "" }),
             });
         }

@@ -3,11 +3,11 @@
 use cardine_model::ScalarType;
 use cardine_model::catalog::{FieldPath, Hop, RelationId};
 use cardine_model::rule::Function;
-use cardine_query::{CompareOp, Filter, Quantifier, Slot};
+use cardine_query::{CompareOp, Filter, Quantifier, Slot, Span};
 
 use crate::expr::{DECIMAL_COLLATION, Shape};
 use crate::ident::column;
-use crate::statement::{Dialect, Param, Transform};
+use crate::statement::{Dialect, Param, SpanOf, Transform};
 use crate::writer::{Source, Writer, stored_column};
 
 impl Writer<'_> {
@@ -25,6 +25,12 @@ impl Writer<'_> {
             }
             Filter::Compare { path, op, operand } => self.compare(source, path, *op, *operand),
             Filter::CompareJson { path, place, op, operand } => self.compare_json(source, path, *place, *op, *operand),
+            Filter::Within { path, span } => {
+                let (_, field) = self.end(source.module, path);
+                let shape = Shape::of(field);
+                let value = self.shown(source, path);
+                self.within(shape, &value, *span)
+            }
             Filter::IsNullJson { path, place, negated } => {
                 let key = self.json_value(source, path, *place).key;
                 format!("({key} IS {}NULL)", if *negated { "NOT " } else { "" })
@@ -62,6 +68,17 @@ impl Writer<'_> {
                 self.compare_plain(&format!("{value}{collation}"), ty, op, operand)
             }
         }
+    }
+
+    /// Whether a date or an instant is in a span: from its start, and before what is behind it.
+    pub fn within(&mut self, shape: Shape, value: &str, span: Span) -> String {
+        let (of, ty) = match shape {
+            Shape::Scalar(ScalarType::DateTime) => (SpanOf::Instants, "timestamptz"),
+            _ => (SpanOf::Dates, "date"),
+        };
+        let start = self.typed_param(Param::SpanStart(span, of), ty);
+        let end = self.typed_param(Param::SpanEnd(span, of), ty);
+        format!("({value} >= {start} AND {value} < {end})")
     }
 
     fn compare_plain(&mut self, value: &str, ty: &str, op: CompareOp, operand: Slot) -> String {

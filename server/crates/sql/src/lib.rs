@@ -21,4 +21,4 @@ pub use images::{IMAGE_NUMBER, render_matches};
 pub use list::{Found, ListStatements, render_list};
 pub use locate::locate_records;
 pub use search::{SEARCH_SCORE_MAX, SearchStatements, render_search};
-pub use statement::{ColumnType, Dialect, Param, Statement, Transform};
+pub use statement::{ColumnType, Dialect, Param, SpanOf, Statement, Transform};

@@ -1,7 +1,7 @@
 //! A statement: text with numbered parameters, where each parameter's value comes from, and how each result column is read.
 
 use cardine_model::Value;
-use cardine_query::Slot;
+use cardine_query::{Slot, Span};
 
 /// Which database a statement is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,12 +42,25 @@ pub enum Param {
     Now,
     /// Today's date in the caller's time zone.
     Today,
+    /// The first date or instant of a span of time.
+    SpanStart(Span, SpanOf),
+    /// The first one behind it.
+    SpanEnd(Span, SpanOf),
     /// The caller's time zone, by its IANA name.
     TimeZone,
     /// The instants from which on each of that zone's offsets holds, ascending.
     ZoneStarts,
     /// Those offsets from UTC, in seconds.
     ZoneOffsets,
+}
+
+/// What a span of time is asked of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SpanOf {
+    /// Dates.
+    Dates,
+    /// Instants.
+    Instants,
 }
 
 /// What a value becomes before it is bound. Null stays null.

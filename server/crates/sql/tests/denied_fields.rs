@@ -154,7 +154,8 @@ fn names_in_filter(catalog: &Catalog, module: ModuleId, filter: &Filter, named: 
         Filter::Compare { path, .. }
         | Filter::IsNull { path, .. }
         | Filter::CompareJson { path, .. }
-        | Filter::IsNullJson { path, .. } => names_in_path(module, path, named),
+        | Filter::IsNullJson { path, .. }
+        | Filter::Within { path, .. } => names_in_path(module, path, named),
         Filter::Related { at, relation, filter, .. } => {
             names_in_path(module, &FieldPath { hops: at.clone(), field: Module::ID }, named);
             let owner = at.last().map_or(module, |hop| hop.target);

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use cardine_model::{Decimal, Value, json_value, text};
-use cardine_query::Slot;
-use cardine_sql::{Param, Statement, Transform};
+use cardine_query::{Slot, Span};
+use cardine_sql::{Param, SpanOf, Statement, Transform};
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::calendar::{self, Length};
 use crate::zone::Zone;
 
 /// The values that the parameters of statements take. Cheap to copy: `Bindings { parents: &ids, ..bindings }`.
@@ -59,11 +60,37 @@ fn resolve_param<'a>(param: &'a Param, bindings: &Bindings<'a>) -> Result<Bound<
         Param::ActorId => Cow::Owned(bindings.actor.map_or(Value::Null, Value::Id)),
         Param::Now => Cow::Owned(Value::DateTime(bindings.now)),
         Param::Today => Cow::Owned(Value::Date(bindings.today)),
+        Param::SpanStart(span, of) => Cow::Owned(span_bounds(*span, *of, bindings)?.0),
+        Param::SpanEnd(span, of) => Cow::Owned(span_bounds(*span, *of, bindings)?.1),
         Param::TimeZone => Cow::Owned(Value::Text(Zone::named(bindings.time_zone).name().to_owned())),
         Param::ZoneStarts => Cow::Borrowed(&Zone::named(bindings.time_zone).offsets().starts),
         Param::ZoneOffsets => Cow::Borrowed(&Zone::named(bindings.time_zone).offsets().seconds),
     };
     Ok(Bound::Value(value))
+}
+
+/// A span's first date or instant, and the first one behind it.
+fn span_bounds(span: Span, of: SpanOf, bindings: &Bindings<'_>) -> Result<(Value, Value), StoreError> {
+    let seconds = |slot: Slot| match slot_value(slot, bindings)? {
+        Value::Integer(seconds) => Ok(*seconds),
+        _ => Err(StoreError::internal(format!("slot {} is no number of seconds", slot.0))),
+    };
+    let length = match span {
+        Span::Last(slot) => Length::Last(seconds(slot)?),
+        Span::Next(slot) => Length::Next(seconds(slot)?),
+        Span::This(part) => Length::This(part),
+    };
+    Ok(match of {
+        SpanOf::Dates => {
+            let (start, end) = calendar::dates(length, bindings.today);
+            (Value::Date(start), Value::Date(end))
+        }
+        SpanOf::Instants => {
+            let zone = Zone::named(bindings.time_zone);
+            let (start, end) = calendar::instants(length, bindings.now, bindings.today, zone);
+            (Value::DateTime(start), Value::DateTime(end))
+        }
+    })
 }
 
 fn slot_value<'a>(slot: Slot, bindings: &Bindings<'a>) -> Result<&'a Value, StoreError> {

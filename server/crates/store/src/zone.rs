@@ -48,6 +48,17 @@ impl Zone {
         instant.with_timezone(&self.tz).naive_local()
     }
 
+    /// The instant at which a day begins there: where no clock shows its midnight, the first one after.
+    pub fn start_of(&self, day: NaiveDate) -> DateTime<Utc> {
+        let midnight = day.and_time(chrono::NaiveTime::MIN);
+        // Clocks that go forward leave out a whole day at most, and by whole quarters of an hour.
+        let shown = (0..=100).find_map(|quarters| {
+            let clock = midnight.checked_add_signed(Duration::minutes(15 * quarters))?;
+            self.tz.from_local_datetime(&clock).earliest()
+        });
+        shown.map_or_else(|| midnight.and_utc(), |shown| shown.with_timezone(&Utc))
+    }
+
     /// Its offsets, found when they are first asked for.
     pub fn offsets(&self) -> &Offsets {
         self.offsets.get_or_init(|| {

@@ -279,6 +279,10 @@ impl<'a> Compiler<'a> {
         let measure = position_of(&mut groups.measures, measure);
         for (operator, operand) in operators.fields() {
             list.condition()?;
+            if let Some(span) = self.span(operator, operand)? {
+                groups.having.push(GroupCondition { measure, test: GroupTest::Within(span) });
+                continue;
+            }
             let test = match (compare_op(&operator.name), operand) {
                 // Null matches nothing, whatever the operator: comparing with it is unknown.
                 (_, Input::Null) => GroupTest::Compare { op: CompareOp::Eq, operand: self.slot(Value::Null) },

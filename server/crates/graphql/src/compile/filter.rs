@@ -2,7 +2,7 @@
 
 use cardine_model::catalog::{FieldId, FieldPath, Hop, Module, ModuleId, RelationId};
 use cardine_model::{Issue, PathSegment, ScalarType, Value, json_value};
-use cardine_query::{CompareOp, Filter, Quantifier};
+use cardine_query::{CompareOp, DatePart, Filter, Quantifier, Span};
 
 use super::Compiler;
 use super::list::ListBuilder;
@@ -271,9 +271,32 @@ impl<'a> Compiler<'a> {
         let mut parts = Vec::with_capacity(operators.fields().len());
         for (operator, operand) in operators.fields() {
             list.condition()?;
-            parts.push(self.condition_of(path, operator, operand));
+            parts.push(match self.span(operator, operand)? {
+                Some(span) => Filter::Within { path: path.clone(), span },
+                None => self.condition_of(path, operator, operand),
+            });
         }
         Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::All(parts) })
+    }
+
+    /// The span of time that the operator `within` names; none of other operators, or of null.
+    pub(super) fn span(&mut self, operator: &InputValue, operand: &Input) -> Result<Option<Span>, Error> {
+        let ("within", [(field, value)]) = (operator.name.as_str(), operand.fields()) else { return Ok(None) };
+        Ok(Some(match value {
+            Input::Value(Value::Text(part)) => Span::This(DatePart::of_word(part).ok_or_else(unvalidated)?),
+            Input::Value(Value::Integer(seconds)) if *seconds > 0 => {
+                let length = self.slot_given(Value::Integer(*seconds), field.given, Reading::Positive);
+                if field.name == "last" { Span::Last(length) } else { Span::Next(length) }
+            }
+            _ => {
+                let message = format!("`{}` must be longer than nothing, such as \"P7D\".", field.name);
+                let path = vec![PathSegment::from("within"), field.name.as_str().into()];
+                return Err(Error {
+                    issues: vec![Issue::new(path, "range", message.clone())],
+                    ..Error::input(message)
+                });
+            }
+        }))
     }
 
     fn condition_of(&mut self, path: &FieldPath, operator: &InputValue, operand: &Input) -> Filter {

@@ -158,6 +158,7 @@ impl Printer<'_> {
             Filter::CompareJson { path, place, op, operand } => {
                 format!("{} at ${} {op:?} ${}", self.path(module, path), place.0, operand.0)
             }
+            Filter::Within { path, span } => format!("{} within {span:?}", self.path(module, path)),
             Filter::IsNullJson { path, place, negated } => {
                 format!("{} at ${} is {}null", self.path(module, path), place.0, if *negated { "not " } else { "" })
             }

@@ -121,8 +121,22 @@ impl Schema<'_> {
         if matches!(scalar, Scalar::String | Scalar::Json) {
             fields.extend(operators(&TEXT, &TypeRef::named(TypeKey::Scalar(Scalar::String))));
         }
+        if matches!(scalar, Scalar::Date | Scalar::DateTime) {
+            let words = "It is in this span of time around now.";
+            fields.push(InputValue::argument("within", TypeRef::named(TypeKey::Within), words));
+        }
         fields.push(is_null());
         fields
+    }
+
+    pub(super) fn within_fields(&self) -> Vec<InputValue> {
+        let duration = TypeRef::named(TypeKey::Scalar(Scalar::Duration));
+        let part = TypeRef::named(TypeKey::DatePart);
+        vec![
+            InputValue::argument("last", duration.clone(), "So long up to now; of dates, up to today, today included."),
+            InputValue::argument("next", duration, "So long from now on; of dates, from today on, today included."),
+            InputValue::argument("this", part, "The day, week, month, quarter or year that is now."),
+        ]
     }
 
     pub(super) fn choice_filter_fields(&self, module: ModuleId, field: FieldId) -> Vec<InputValue> {

@@ -30,7 +30,8 @@ impl Schema<'_> {
                 Kind::Enum
             }
             TypeKey::Figures(_, ty) => ty.kind(),
-            TypeKey::Filter(_)
+            TypeKey::Within
+            | TypeKey::Filter(_)
             | TypeKey::ListFilter(_)
             | TypeKey::OrderBy(_)
             | TypeKey::Create(_)
@@ -95,6 +96,7 @@ impl Schema<'_> {
             TypeKey::Filter(module) => self.filter_fields(module),
             TypeKey::ListFilter(module) => self.list_filter_fields(module),
             TypeKey::ScalarFilter(scalar) => self.scalar_filter_fields(scalar),
+            TypeKey::Within => self.within_fields(),
             TypeKey::ChoiceFilter(module, field) => self.choice_filter_fields(module, field),
             TypeKey::LinkInput(module, relation) => self.link_input_fields(module, relation),
             TypeKey::LinkDataInput(module, relation) => self.link_data_fields(module, relation),
@@ -191,7 +193,7 @@ impl Schema<'_> {
     /// Whether exactly one field of the input object must be given.
     pub fn is_one_of(&self, key: TypeKey) -> bool {
         match key {
-            TypeKey::OrderBy(_) | TypeKey::GroupOrderBy(_) => true,
+            TypeKey::OrderBy(_) | TypeKey::GroupOrderBy(_) | TypeKey::Within => true,
             TypeKey::Figures(_, ty) => ty.is_one_of(),
             _ => false,
         }
@@ -258,6 +260,9 @@ impl Schema<'_> {
             }
             TypeKey::Union(..) => "What the reference may lead to.".to_owned(),
             TypeKey::DatePart => "A period of the calendar, in the caller's time zone.".to_owned(),
+            TypeKey::Within => {
+                "A span of time around now, in the caller's time zone; give exactly one field.".to_owned()
+            }
             TypeKey::Figures(_, ty) => return ty.description().map(str::to_owned),
             TypeKey::Introspection(_) => return None,
         })

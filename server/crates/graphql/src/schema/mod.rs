@@ -116,6 +116,8 @@ pub enum TypeKey {
     Union(ModuleId, FieldId),
     /// Filter of such a reference: `TaskParentFilter`, `OwnerFilter`; by the same key as the union.
     UnionFilter(ModuleId, FieldId),
+    /// `Within`, `@oneOf`: a span of time around now.
+    Within,
     /// A type of figures over many records, or of what they are asked by.
     Figures(ModuleId, FigureType),
     /// A type of the introspection system, by its position in the introspection module's list (`__Schema`, `__Type`, …).

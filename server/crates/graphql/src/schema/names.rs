@@ -97,6 +97,7 @@ impl<'a> Schema<'a> {
             TypeKey::SortOrder => "SortOrder".into(),
             TypeKey::Deleted => "Deleted".into(),
             TypeKey::DatePart => "DatePart".into(),
+            TypeKey::Within => "Within".into(),
             TypeKey::Figures(id, ty) => with(id, ty.suffix()),
             TypeKey::Record(id) => module(id).into(),
             TypeKey::Connection(id) => with(id, "Connection"),
@@ -241,6 +242,7 @@ fn builtin(name: &str) -> Option<TypeKey> {
         "SortOrder" => TypeKey::SortOrder,
         "Deleted" => TypeKey::Deleted,
         "DatePart" => TypeKey::DatePart,
+        "Within" => TypeKey::Within,
         "Owner" => TypeKey::Union(ModuleId(0), Module::OWNER),
         "OwnerFilter" => TypeKey::UnionFilter(ModuleId(0), Module::OWNER),
         _ => {

@@ -99,7 +99,7 @@ impl Schema<'_> {
             TypeKey::Choice(module, field) | TypeKey::ChoiceFilter(module, field) => {
                 self.rights.can_read(module, field)
             }
-            TypeKey::DatePart => self.any_readable_module(|module| self.has_periods(module)),
+            TypeKey::DatePart | TypeKey::Within => self.any_readable_module(|module| self.has_periods(module)),
             TypeKey::Figures(module, ty) => self.figure_exists(module, ty),
             TypeKey::Group(shape) | TypeKey::GroupFilter(shape) | TypeKey::GroupOrderBy(shape) => {
                 self.uses_group(shape, |schema, module, field| schema.rights.can_read(module, field.id))
@@ -164,6 +164,7 @@ impl Schema<'_> {
             Scalar::Int | Scalar::Id => self.any_readable_module(|_| true),
             // The first day of a period is a date, also of an instant's.
             Scalar::Date => self.exists(TypeKey::DatePart),
+            Scalar::Duration if self.exists(TypeKey::Within) => true,
             _ => {
                 self.any_readable_field(|schema, module, field| {
                     schema.value_type(module, field) == Some(TypeKey::Scalar(scalar))

@@ -12,7 +12,7 @@
 use cardine_model::catalog::{Catalog, FieldPath, Module};
 use cardine_query::{
     Child, CompareOp, DatePart, Deleted, Filter, GroupCondition, GroupKey, GroupOrder, GroupTerm, GroupTest, Grouping,
-    KeysetValue, List, Measure, Nulls, OrderKey, Page, Quantifier, Slot, Take,
+    KeysetValue, List, Measure, Nulls, OrderKey, Page, Quantifier, Slot, Span, Take,
 };
 use serde_json::Value as Json;
 
@@ -178,6 +178,11 @@ impl<'a> Reading<'a> {
         match what {
             "is null" => Filter::IsNull { path, negated: false },
             "is not null" => Filter::IsNull { path, negated: true },
+            "within last" => Filter::Within { path, span: Span::Last(self.slot()) },
+            "within next" => Filter::Within { path, span: Span::Next(self.slot()) },
+            op if let Some(part) = op.strip_prefix("within this ") => {
+                Filter::Within { path, span: Span::This(DatePart::of_word(part).unwrap()) }
+            }
             op => Filter::Compare { path, op: operator(op), operand: self.slot() },
         }
     }
