@@ -37,7 +37,7 @@ impl MigrationTrait for Migration {
 }
 
 /// On SQLite: ids and instants as text, booleans as 0 and 1.
-fn with_types(statement: &str, backend: DbBackend) -> String {
+pub(crate) fn with_types(statement: &str, backend: DbBackend) -> String {
     let types = match backend {
         DbBackend::Sqlite => [
             ("{id}", "TEXT"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cardine::auth::{Auth, SignInError, Tokens};
 use cardine_engine::Engine;
-use cardine_engine::identity::{ApiKey, ChangedBy, NewUser};
+use cardine_engine::identity::{ApiKey, Assignment, ChangedBy, NewUser};
 use cardine_store::{DatabaseUrl, Options, Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
@@ -192,6 +192,10 @@ async fn an_api_key_ends_when_it_says() {
     assert!(!world.is_good(secret.reveal(), end).await);
 }
 
+fn role(name: &str) -> Assignment {
+    Assignment { role: Some(name.to_owned()), ..Assignment::default() }
+}
+
 #[tokio::test]
 async fn there_is_one_first_administrator_and_always_one_left() {
     let world = World::new().await;
@@ -200,8 +204,8 @@ async fn there_is_one_first_administrator_and_always_one_left() {
     assert!(second.is_none());
     let admin = world.engine.snapshot().access.user_with_email("admin@example.org").unwrap().id;
     assert!(world.engine.set_user_active(by, admin, false).await.is_err());
-    assert!(world.engine.assign_user(by, admin, "marketing").await.is_err());
+    assert!(world.engine.assign_user(by, admin, role("marketing")).await.is_err());
     assert!(world.engine.snapshot().access.has_administrator());
-    world.engine.assign_user(by, world.user, "administrator").await.unwrap();
-    world.engine.assign_user(by, admin, "marketing").await.unwrap();
+    world.engine.assign_user(by, world.user, role("administrator")).await.unwrap();
+    world.engine.assign_user(by, admin, role("marketing")).await.unwrap();
 }

@@ -3,6 +3,7 @@
 //! The endpoint lets administrators in only (`http::admin_graphql`), so the resolvers check no rights; the engine checks
 //! once more where a change is made.
 
+mod access;
 mod error;
 mod model;
 mod mutation;
@@ -11,11 +12,20 @@ mod query;
 mod upload;
 mod workflow;
 
-use async_graphql::{EmptySubscription, Schema};
+use async_graphql::{EmptySubscription, MergedObject, Schema};
 
-use mutation::Mutation;
-use query::Query;
+use access::{AccessMutation, AccessQuery};
+use mutation::BaseMutation;
+use query::BaseQuery;
 pub use upload::PACKAGE_BYTES_MAX;
+
+/// The root of queries.
+#[derive(MergedObject, Default)]
+pub struct Query(BaseQuery, AccessQuery);
+
+/// The root of mutations.
+#[derive(MergedObject, Default)]
+pub struct Mutation(BaseMutation, AccessMutation);
 
 /// The schema. A request brings its [`AdminContext`] as data.
 pub type AdminSchema = Schema<Query, Mutation, EmptySubscription>;
@@ -35,7 +45,7 @@ const COMPLEXITY_MAX: usize = 2_000;
 
 /// Makes the schema; once per process.
 pub fn schema() -> AdminSchema {
-    Schema::build(Query, Mutation, EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .limit_depth(DEPTH_MAX)
         .limit_complexity(COMPLEXITY_MAX)
         .disable_suggestions()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_graphql::{Context, ID, Object, Result, Upload};
 use cardine_access::FieldAccess;
 use cardine_engine::EngineError;
-use cardine_engine::identity::{AccessPatch, ApiKey, NewUser};
+use cardine_engine::identity::{AccessPatch, ApiKey, Assignment, NewUser};
 use cardine_model::{Issue, path};
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
@@ -19,11 +19,12 @@ use super::upload::read_package;
 use super::workflow::{Plugin, Workflow, fetch_workflows};
 use crate::auth::secret::{Secret, SecretKind};
 
-/// The root of mutations.
-pub struct Mutation;
+/// What is not changed elsewhere.
+#[derive(Default)]
+pub struct BaseMutation;
 
 #[Object]
-impl Mutation {
+impl BaseMutation {
     /// Makes a module. `definition` is a document of `/schema/module.schema.json`.
     async fn create_module(&self, ctx: &Context<'_>, definition: Json, dry_run: Option<bool>) -> Result<CatalogChange> {
         let AdminContext { app, request } = ctx.data_unchecked();
@@ -101,11 +102,19 @@ impl Mutation {
         user(ctx, made.map_err(graphql_error)?)
     }
 
-    /// Gives a user another role.
-    async fn assign_user(&self, ctx: &Context<'_>, user: ID, role: String) -> Result<User> {
+    /// Gives a user another role, permission sets or groups, each by name. What is left out stays.
+    async fn assign_user(
+        &self,
+        ctx: &Context<'_>,
+        user: ID,
+        role: Option<String>,
+        permission_sets: Option<Vec<String>>,
+        groups: Option<Vec<String>>,
+    ) -> Result<User> {
         let AdminContext { app, request } = ctx.data_unchecked();
         let id = parse_id(&user, "user")?;
-        app.engine.assign_user(request.into(), id, &role).await.map_err(graphql_error)?;
+        let assignment = Assignment { role, permission_sets, groups };
+        app.engine.assign_user(request.into(), id, assignment).await.map_err(graphql_error)?;
         self::user(ctx, id)
     }
 
@@ -181,7 +190,7 @@ impl Mutation {
 }
 
 /// A role as it is after the change: not in the request's own snapshot, which is older.
-fn role(ctx: &Context<'_>, id: Uuid) -> Result<Role> {
+pub(super) fn role(ctx: &Context<'_>, id: Uuid) -> Result<Role> {
     let access = &ctx.data_unchecked::<AdminContext>().app.engine.snapshot().access;
     let found = access.role(id).map(|role| Role::of(role, access));
     found.ok_or_else(|| graphql_error(EngineError::NotFound))
@@ -192,7 +201,7 @@ fn user(ctx: &Context<'_>, id: Uuid) -> Result<User> {
     access.user(id).map(User::from).ok_or_else(|| graphql_error(EngineError::NotFound))
 }
 
-fn parse_id(id: &ID, argument: &str) -> Result<Uuid> {
+pub(super) fn parse_id(id: &ID, argument: &str) -> Result<Uuid> {
     id.parse().map_err(|_| invalid(Issue::new(path![argument], "id", "this is not an id")))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Context, ID, SimpleObject};
-use cardine_access::FieldAccess;
+use cardine_access::{FieldAccess, ModuleGrant};
 use cardine_engine::Snapshot;
 use cardine_engine::identity::{AccessState, AuditRow, RoleAccess, UserAccess};
 use chrono::{DateTime, Utc};
@@ -66,6 +66,8 @@ pub struct User {
     role_id: Option<Uuid>,
     #[graphql(skip)]
     group_ids: Vec<Uuid>,
+    #[graphql(skip)]
+    set_ids: Vec<Uuid>,
 }
 
 #[ComplexObject]
@@ -74,6 +76,13 @@ impl User {
     async fn role(&self, ctx: &Context<'_>) -> Option<Role> {
         let access = &newest(ctx).access;
         self.role_id.and_then(|id| access.role(id)).map(|role| Role::of(role, access))
+    }
+
+    /// The names of the permission sets that it has.
+    async fn permission_sets(&self, ctx: &Context<'_>) -> Vec<String> {
+        let access = &newest(ctx).access;
+        let sets = access.permission_sets().iter().filter(|set| self.set_ids.contains(&set.id));
+        sets.map(|set| set.name.clone()).collect()
     }
 
     /// The groups that it is a member of.
@@ -126,18 +135,7 @@ pub struct AuditEntry {
 impl Role {
     /// A role as this schema shows it.
     pub fn of(role: &RoleAccess, access: &AccessState) -> Self {
-        let grants = role.grants.modules.iter().map(|(module, grant)| ModuleAccess {
-            module: module.clone(),
-            create: grant.create,
-            read: grant.read,
-            update: grant.update,
-            delete: grant.delete,
-            fields: grant
-                .fields
-                .iter()
-                .map(|(name, access)| (name.clone(), Json::from(access_name(*access))))
-                .collect(),
-        });
+        let grants = role.grants.modules.iter().map(|(module, grant)| ModuleAccess::of(module, grant));
         Self {
             id: ID(role.id.to_string()),
             name: role.name.clone(),
@@ -145,6 +143,21 @@ impl Role {
             parent: role.parent.and_then(|id| access.role(id)).map(|parent| parent.name.clone()),
             administrator: role.grants.administrator,
             access: grants.collect(),
+        }
+    }
+}
+
+impl ModuleAccess {
+    /// A grant on a module as this schema shows it.
+    pub fn of(module: &str, grant: &ModuleGrant) -> Self {
+        let fields = grant.fields.iter().map(|(name, access)| (name.clone(), Json::from(access_name(*access))));
+        Self {
+            module: module.to_owned(),
+            create: grant.create,
+            read: grant.read,
+            update: grant.update,
+            delete: grant.delete,
+            fields: fields.collect(),
         }
     }
 }
@@ -160,6 +173,7 @@ impl From<&UserAccess> for User {
             time_zone: user.time_zone.clone(),
             role_id: user.role,
             group_ids: user.groups.clone(),
+            set_ids: user.permission_sets.clone(),
         }
     }
 }
@@ -179,12 +193,13 @@ impl From<AuditRow> for AuditEntry {
     }
 }
 
-/// Not the request's own snapshot, which is older than what an earlier mutation of the same request has made.
-fn newest(ctx: &Context<'_>) -> Arc<Snapshot> {
+/// What is in force now. Not the request's own snapshot, which is older than what an earlier mutation of the same request has made.
+pub fn newest(ctx: &Context<'_>) -> Arc<Snapshot> {
     ctx.data_unchecked::<AdminContext>().app.engine.snapshot()
 }
 
-fn access_name(access: FieldAccess) -> &'static str {
+/// As it is written in grants.
+pub fn access_name(access: FieldAccess) -> &'static str {
     match access {
         FieldAccess::None => "NONE",
         FieldAccess::Read => "READ",

@@ -9,11 +9,12 @@ use super::model::Module;
 use super::people::{AuditEntry, Group, Role, User};
 use super::workflow::{Plugin, Run, Workflow, fetch_runs, fetch_workflows};
 
-/// The root of queries.
-pub struct Query;
+/// What is not read elsewhere.
+#[derive(Default)]
+pub struct BaseQuery;
 
 #[Object]
-impl Query {
+impl BaseQuery {
     /// All modules in force.
     async fn modules(&self, ctx: &Context<'_>) -> Vec<Module> {
         request(ctx).catalog().modules.iter().filter(|module| module.link.is_none()).map(Module::from).collect()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::Rights;
+use crate::{Rights, SharedOwners};
 
 /// The one on whose behalf a request runs. Made once per request; everything below asks it.
 #[derive(Debug, Clone)]
@@ -15,8 +15,13 @@ pub struct Actor {
     pub role: String,
     /// What may be done with modules and fields.
     pub rights: Arc<Rights>,
-    /// Owners whose private records are visible: the user, the user's groups, and all users whose role stands below the user's.
+    /// Owners whose private records are visible: the user, the user's groups, and all users whose role
+    /// stands below the user's, with their groups.
     pub visible_owners: Arc<[Uuid]>,
+    /// Whose records sharing rules open to it, by module and action.
+    pub shared_owners: Arc<[SharedOwners]>,
+    /// Whom single records are shared with, as far as it is meant: the user, the user's groups, the role.
+    pub principals: Arc<[Uuid]>,
     /// IANA name of the caller's time zone.
     pub time_zone: String,
     /// BCP 47 language.

@@ -10,13 +10,17 @@
 //! - A formula or rollup is readable only where every field that it uses is, unless it is declared `published`.
 //! - What may not be read does not exist: it is in no [`Rights`] answer, so no later stage can reach it.
 //! - Records: the module's sharing says who sees them without more; `PRIVATE` means the owner, the owning group's members and
-//!   everyone whose role stands above theirs. Sharing never grants delete.
+//!   everyone whose role stands above theirs, for reading and writing. Peers of one role don't see each other's.
+//! - Sharing rules and single-record shares open more: to read, to write, and to delete only where they say so.
+//! - A role's record rule narrows all of that; what the rule does not call true is out of reach.
 //! - Administrators are bound by none of this.
 
 mod actor;
 mod grant;
+mod reach;
 mod rights;
 
 pub use actor::Actor;
 pub use grant::{FieldAccess, Grants, ModuleGrant};
+pub use reach::{Opens, RecordAction, RecordRules, SharedOwners};
 pub use rights::{ModuleRights, RecordScope, Rights};

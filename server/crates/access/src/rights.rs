@@ -6,6 +6,7 @@ use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleI
 use cardine_model::definition::Sharing;
 
 use crate::grant::{FieldAccess, Grants};
+use crate::reach::{RecordAction, RecordRules};
 
 /// The rights of one set of grants over one catalog version.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Rights {
     /// Bound by nothing.
     pub administrator: bool,
     modules: Vec<ModuleRights>,
+    record_rules: Vec<(ModuleId, RecordRules)>,
 }
 
 /// What may be done with one module.
@@ -75,6 +77,7 @@ impl Rights {
             catalog_version: catalog.version,
             administrator,
             modules,
+            record_rules: Vec::new(),
         }
     }
 
@@ -119,23 +122,31 @@ impl Rights {
             .filter(|target| self.can_read_module(*target))
     }
 
-    /// Which records may be read.
-    pub fn read_scope(&self, module: &Module) -> RecordScope {
-        self.scope(module, &[Sharing::PublicRead, Sharing::PublicReadWrite])
+    /// The same rights with what opens and narrows records of these modules; each module stands once.
+    #[must_use]
+    pub fn with_record_rules(mut self, mut rules: Vec<(ModuleId, RecordRules)>) -> Self {
+        rules.sort_by_key(|(module, _)| module.0);
+        self.record_rules = rules;
+        self
     }
 
-    /// Which records may be updated.
-    pub fn update_scope(&self, module: &Module) -> RecordScope {
-        self.scope(module, &[Sharing::PublicReadWrite])
+    /// What opens and narrows the module's records; nothing for administrators.
+    pub fn record_rules(&self, module: ModuleId) -> Option<&RecordRules> {
+        if self.administrator {
+            return None;
+        }
+        let position = self.record_rules.binary_search_by_key(&module.0, |(module, _)| module.0).ok()?;
+        Some(&self.record_rules[position].1)
     }
 
-    /// Which records may be deleted, restored and destroyed.
-    pub fn delete_scope(&self, module: &Module) -> RecordScope {
-        self.scope(module, &[])
-    }
-
-    fn scope(&self, module: &Module, open: &[Sharing]) -> RecordScope {
-        if self.administrator || module.platform || open.contains(&module.sharing) {
+    /// Which records the module's sharing opens to an action, before [`Self::record_rules`].
+    pub fn scope(&self, module: &Module, action: RecordAction) -> RecordScope {
+        let open = match (action, module.sharing) {
+            (RecordAction::Read, Sharing::PublicRead | Sharing::PublicReadWrite) => true,
+            (RecordAction::Update, Sharing::PublicReadWrite) => true,
+            _ => false,
+        };
+        if self.administrator || module.platform || open {
             return RecordScope::All;
         }
         match (module.sharing, module.parent) {

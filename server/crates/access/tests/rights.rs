@@ -4,7 +4,7 @@
 mod company;
 
 use cardine_access::FieldAccess::{None, Read, Write};
-use cardine_access::{FieldAccess, Grants, ModuleGrant, RecordScope, Rights};
+use cardine_access::{FieldAccess, Grants, ModuleGrant, RecordAction, RecordScope, Rights};
 use cardine_model::catalog::{Catalog, Module};
 use company::{administrator, catalog, field_of, full, module, on, reading, relation_of, sales};
 
@@ -195,7 +195,7 @@ fn administrators_are_bound_by_none_of_it() {
     let rights = rights(&catalog, &[on("Deal", reading(&[("*", None)])), administrator()]);
     for module in catalog.modules.iter().filter(|module| module.link.is_none()) {
         assert!(module.fields.iter().all(|field| rights.can_read(module.id, field.id)), "{}", module.name);
-        assert_eq!(rights.delete_scope(module), RecordScope::All);
+        assert_eq!(rights.scope(module, RecordAction::Delete), RecordScope::All);
     }
     let deal = module(&catalog, "Deal");
     assert!(rights.can_write(deal.id, field_of(deal, "margin")));
@@ -239,9 +239,9 @@ fn sharing_decides_which_records_may_be_touched() {
         ("User", RecordScope::All, RecordScope::All, RecordScope::All),
     ] {
         let module = module(&catalog, name);
-        assert_eq!(rights.read_scope(module), read, "read {name}");
-        assert_eq!(rights.update_scope(module), update, "update {name}");
-        assert_eq!(rights.delete_scope(module), delete, "delete {name}");
+        assert_eq!(rights.scope(module, RecordAction::Read), read, "read {name}");
+        assert_eq!(rights.scope(module, RecordAction::Update), update, "update {name}");
+        assert_eq!(rights.scope(module, RecordAction::Delete), delete, "delete {name}");
     }
 }
 

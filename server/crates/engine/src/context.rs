@@ -50,6 +50,8 @@ impl RequestContext {
             values,
             parents: &[],
             visible_owners: &self.actor.visible_owners,
+            shared_owners: &self.actor.shared_owners,
+            principals: &self.actor.principals,
             actor: self.actor.user,
             now: self.now,
             today: self.today,

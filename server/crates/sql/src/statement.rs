@@ -1,6 +1,8 @@
 //! A statement: text with numbered parameters, where each parameter's value comes from, and how each result column is read.
 
+use cardine_access::RecordAction;
 use cardine_model::Value;
+use cardine_model::catalog::ModuleId;
 use cardine_query::{Slot, Span};
 
 /// Which database a statement is for.
@@ -36,6 +38,10 @@ pub enum Param {
     Parents,
     /// The caller's visible owners, likewise.
     VisibleOwners,
+    /// The owners whose records of a module are shared with the caller for an action, likewise.
+    SharedOwners(ModuleId, RecordAction),
+    /// Whom a single record may be shared with so that the caller is meant, likewise.
+    Principals,
     /// The caller's user id, or null.
     ActorId,
     /// The instant of the request.

@@ -1,6 +1,6 @@
 //! Statements that write records: the row locked for a write, insert, update, and the checks around them.
 
-use cardine_access::Rights;
+use cardine_access::{RecordAction, Rights};
 use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId};
 use cardine_query::Slot;
 
@@ -65,12 +65,12 @@ pub fn select_row(
         format!("{} = {id}", column(&source.alias, "id")),
         format!("{} IS NULL", column(&source.alias, "deleted_at")),
     ];
-    let scope = |module: &Module| match purpose {
-        Purpose::Update => rights.update_scope(module),
-        Purpose::Delete => rights.delete_scope(module),
+    let action = match purpose {
+        Purpose::Update => RecordAction::Update,
+        Purpose::Delete => RecordAction::Delete,
     };
     conditions.extend(writer.visible(module.id, &source.alias, Visibility::Caller));
-    conditions.extend(writer.scoped(module.id, &source.alias, 0, &scope));
+    conditions.extend(writer.in_reach(module.id, &source.alias, action));
     let values: Vec<String> = stored_fields(module).map(|field| column(&source.alias, stored_column(field))).collect();
     // A child's write holds `KEY SHARE` on its parent: it waits for a delete, and a delete for it, but no update does.
     let lock = match (dialect, purpose) {
@@ -145,6 +145,13 @@ pub fn referring_records(dialect: Dialect, module: &Module, field: FieldId, limi
         "SELECT \"id\" FROM {} WHERE {reference} = {id} AND \"deleted_at\" IS NULL ORDER BY \"id\" LIMIT {limit}",
         quote(&module.table)
     );
+    Statement { text, params: slots(1), columns: vec![ColumnType::Id] }
+}
+
+/// Whether the table has a record that is not deleted and whose id is slot 0: its id, or no row.
+pub fn select_live_record(dialect: Dialect, table: &str) -> Statement {
+    let id = placeholder(dialect, 0, "uuid");
+    let text = format!("SELECT \"id\" FROM {} WHERE \"id\" = {id} AND \"deleted_at\" IS NULL", quote(table));
     Statement { text, params: slots(1), columns: vec![ColumnType::Id] }
 }
 

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use cardine_access::{RecordScope, Rights};
-use cardine_model::catalog::{Catalog, Field, Hop, Link, Module, ModuleId};
+use cardine_access::{RecordAction, RecordRules, RecordScope, Rights};
+use cardine_model::catalog::{Catalog, Field, FieldId, Hop, Link, ModuleId};
+use cardine_model::rule::Expr;
 
 use crate::ident::{column, quote};
 use crate::statement::{Dialect, Param};
@@ -139,8 +140,7 @@ impl<'a> Writer<'a> {
         if visibility == Visibility::All {
             return None;
         }
-        let rights = self.rights;
-        self.scoped(module, alias, 0, &|module| rights.read_scope(module))
+        self.in_reach(module, alias, RecordAction::Read)
     }
 
     /// The condition that both records of a link are there and may be seen: else the link is not there either.
@@ -156,47 +156,113 @@ impl<'a> Writer<'a> {
                 let live = self.live_and_visible(*target, &record, visibility);
                 format!("EXISTS (SELECT 1 FROM {table} {record} WHERE {is_end} AND {live})")
             });
-            of_target.collect::<Vec<_>>().join(" OR ")
+            let ways: Vec<_> = of_target.collect();
+            if ways.is_empty() { "1 = 0".to_owned() } else { format!("({})", ways.join(" OR ")) }
         });
         ends.join(" AND ")
     }
 
-    /// The condition that a record is in the scope that `scope_of` tells for its module.
-    pub fn scoped(
-        &mut self,
-        module: ModuleId,
-        alias: &str,
-        depth: usize,
-        scope_of: &dyn Fn(&Module) -> RecordScope,
-    ) -> Option<String> {
-        let catalog = self.catalog;
-        match scope_of(catalog.module(module)) {
+    /// The condition that a record is in the caller's reach for an action; none if all are.
+    pub fn in_reach(&mut self, module: ModuleId, alias: &str, action: RecordAction) -> Option<String> {
+        self.reached(module, alias, action, 0)
+    }
+
+    fn reached(&mut self, module: ModuleId, alias: &str, action: RecordAction, depth: usize) -> Option<String> {
+        let (catalog, rights) = (self.catalog, self.rights);
+        let own = match rights.scope(catalog.module(module), action) {
             RecordScope::All => None,
             RecordScope::Owned => Some(self.owned(alias)),
             RecordScope::Parent(_) if depth >= PARENT_DEPTH_MAX => Some("1 = 0".to_owned()),
-            RecordScope::Parent(field) => {
-                let reference = catalog.field(module, field);
-                let targets = reference.reference().map_or(&[][..], |reference| &reference.targets);
-                let parents: Vec<String> = targets
-                    .iter()
-                    .map(|target| {
-                        let parent = self.alias();
-                        let table = quote(&catalog.module(*target).table);
-                        let mut condition = format!(
-                            "{} = {} AND {} IS NULL",
-                            column(&parent, "id"),
-                            column(alias, stored_column(reference)),
-                            column(&parent, "deleted_at")
-                        );
-                        if let Some(scope) = self.scoped(*target, &parent, depth + 1, scope_of) {
-                            let _ = write!(condition, " AND {scope}");
-                        }
-                        format!("EXISTS (SELECT 1 FROM {table} {parent} WHERE {condition})")
-                    })
-                    .collect();
-                Some(if parents.is_empty() { "1 = 0".to_owned() } else { format!("({})", parents.join(" OR ")) })
-            }
+            RecordScope::Parent(field) => Some(self.parent_reached(module, alias, field, action, depth)),
+        };
+        let Some(rules) = rights.record_rules(module) else { return own };
+        let mut conditions = Vec::new();
+        if let Some(own) = own {
+            let mut ways = vec![own];
+            self.opened(module, alias, action, rules, &mut ways);
+            conditions.push(if ways.len() == 1 { ways.remove(0) } else { format!("({})", ways.join(" OR ")) });
         }
+        for rule in &rules.narrowing {
+            conditions.push(self.meets(module, alias, &rule.expr));
+        }
+        if conditions.is_empty() { None } else { Some(conditions.join(" AND ")) }
+    }
+
+    fn parent_reached(
+        &mut self,
+        module: ModuleId,
+        alias: &str,
+        field: FieldId,
+        action: RecordAction,
+        depth: usize,
+    ) -> String {
+        let catalog = self.catalog;
+        let reference = catalog.field(module, field);
+        let targets = reference.reference().map_or(&[][..], |reference| &reference.targets);
+        let parents: Vec<String> = targets
+            .iter()
+            .map(|target| {
+                let parent = self.alias();
+                let table = quote(&catalog.module(*target).table);
+                let mut condition = format!(
+                    "{} = {} AND {} IS NULL",
+                    column(&parent, "id"),
+                    column(alias, stored_column(reference)),
+                    column(&parent, "deleted_at")
+                );
+                if let Some(reached) = self.reached(*target, &parent, action, depth + 1) {
+                    let _ = write!(condition, " AND {reached}");
+                }
+                format!("EXISTS (SELECT 1 FROM {table} {parent} WHERE {condition})")
+            })
+            .collect();
+        if parents.is_empty() { "1 = 0".to_owned() } else { format!("({})", parents.join(" OR ")) }
+    }
+
+    /// Adds the ways in which sharing opens a record: by its owner, by a rule, by a share of the single record.
+    fn opened(
+        &mut self,
+        module: ModuleId,
+        alias: &str,
+        action: RecordAction,
+        rules: &RecordRules,
+        ways: &mut Vec<String>,
+    ) {
+        if rules.shared_owners {
+            let owners = self.typed_param(Param::SharedOwners(module, action), "uuid[]");
+            ways.push(self.among(&column(alias, "owner_id"), &owners));
+        }
+        for (_, rule) in rules.opening.iter().filter(|(opens, _)| opens.covers(action)) {
+            ways.push(self.meets(module, alias, &rule.expr));
+        }
+        if rules.shares {
+            let share = self.alias();
+            let principals = self.typed_param(Param::Principals, "uuid[]");
+            let shared_with_caller = self.among(&column(&share, "principal_id"), &principals);
+            let further = match action {
+                RecordAction::Read => String::new(),
+                RecordAction::Update => format!(" AND {}", column(&share, "opens_update")),
+                RecordAction::Delete => format!(" AND {}", column(&share, "opens_delete")),
+            };
+            ways.push(format!(
+                "EXISTS (SELECT 1 FROM {} {share} WHERE {} = {} AND {shared_with_caller}{further})",
+                quote("record_share"),
+                column(&share, "record_id"),
+                column(alias, "id")
+            ));
+        }
+    }
+
+    /// The condition that an administrator's rule is true of a record. It reads what the rule names, whoever asks: the rule is
+    /// the administrator's word on whom the record is for.
+    pub fn meets(&mut self, module: ModuleId, alias: &str, rule: &Expr) -> String {
+        let mut record = Source { module, alias: alias.to_owned(), visibility: Visibility::All, joins: Vec::new() };
+        let condition = self.rule(rule, &mut record, &[]);
+        if record.joins.is_empty() {
+            return format!("({condition})");
+        }
+        // Whoever asks has no place for joins: they are made here, from one row without columns.
+        format!("EXISTS (SELECT 1 FROM (SELECT 1) AS one{} WHERE {condition})", self.joins(&record))
     }
 
     fn owned(&mut self, alias: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use cardine_access::SharedOwners;
 use cardine_model::{Decimal, Value, json_value, text};
 use cardine_query::{Slot, Span};
 use cardine_sql::{Param, SpanOf, Statement, Transform};
@@ -21,6 +22,10 @@ pub struct Bindings<'a> {
     pub parents: &'a [Uuid],
     /// The owners whose private records the caller may see.
     pub visible_owners: &'a [Uuid],
+    /// The owners whose records of a module sharing rules open to the caller.
+    pub shared_owners: &'a [SharedOwners],
+    /// Whom a single record may be shared with so that the caller is meant.
+    pub principals: &'a [Uuid],
     /// The caller.
     pub actor: Option<Uuid>,
     /// The instant of the request.
@@ -57,6 +62,12 @@ fn resolve_param<'a>(param: &'a Param, bindings: &Bindings<'a>) -> Result<Bound<
         Param::Value(value, transform) => transform_value(value, *transform),
         Param::Parents => return Ok(Bound::Ids(bindings.parents)),
         Param::VisibleOwners => return Ok(Bound::Ids(bindings.visible_owners)),
+        Param::SharedOwners(module, action) => {
+            let shared =
+                bindings.shared_owners.iter().find(|shared| (shared.module, shared.action) == (*module, *action));
+            return Ok(Bound::Ids(shared.map_or(&[], |shared| &shared.owners)));
+        }
+        Param::Principals => return Ok(Bound::Ids(bindings.principals)),
         Param::ActorId => Cow::Owned(bindings.actor.map_or(Value::Null, Value::Id)),
         Param::Now => Cow::Owned(Value::DateTime(bindings.now)),
         Param::Today => Cow::Owned(Value::Date(bindings.today)),

@@ -4,10 +4,14 @@
 //! epoch up in its own transaction, so that each process loads it anew.
 
 mod built_in;
+mod explain;
 mod open_tokens;
+mod permission_sets;
+mod reach;
 mod roles;
 mod secrets;
 mod sessions;
+mod sharing;
 mod state;
 mod users;
 
@@ -17,11 +21,14 @@ use uuid::Uuid;
 pub(crate) use built_in::bootstrap;
 pub use built_in::{ADMINISTRATOR, ANONYMOUS};
 pub use cardine_store::platform::access::AuditRow;
+pub use cardine_store::platform::sharing::ShareRow;
+pub use explain::{Decision, FieldDecision, RecordDecision, Seer};
 pub use roles::AccessPatch;
 pub use sessions::{ApiKey, RefreshOutcome, TokenOwner, TokenPair};
+pub use sharing::{Principal, Share, SharedRecords, SharingRule};
 pub(crate) use state::load;
-pub use state::{AccessState, RoleAccess, UserAccess};
-pub use users::NewUser;
+pub use state::{AccessState, PermissionSet, RoleAccess, UserAccess};
+pub use users::{Assignment, NewUser};
 
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use cardine_store::{StoreError, WriteTx};

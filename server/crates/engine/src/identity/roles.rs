@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use cardine_access::FieldAccess;
 use cardine_model::{Catalog, Issue, path};
-use cardine_store::platform::access::{GrantRow, RoleRow, find_grant, find_role, insert_role, put_grant};
+use cardine_store::WriteTx;
+use cardine_store::platform::access::{
+    GrantRow, RoleRow, find_grant, find_parent_of_role, find_role, insert_role, put_grant, update_role,
+};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -80,6 +83,50 @@ impl Engine {
         Ok(id)
     }
 
+    /// Gives a role another place in the tree, or another label; what is `None` stays. `Some(None)` puts it at the top.
+    pub async fn update_role(
+        &self,
+        by: ChangedBy,
+        name: &str,
+        parent: Option<Option<&str>>,
+        label: Option<Json>,
+    ) -> Result<Uuid, EngineError> {
+        if label.as_ref().is_some_and(|label| !is_label(label)) {
+            let message = "a label is text, or an object with text by language: {\"en\": \"…\", \"it\": \"…\"}";
+            return Err(EngineError::Validation(vec![Issue::new(path!["label"], "type", message)]));
+        }
+        let name = name.to_owned();
+        let parent = parent.map(|parent| parent.map(str::to_owned));
+        let write = self.store().write(move |tx| {
+            let (name, parent, label) = (name.clone(), parent.clone(), label.clone());
+            Box::pin(async move {
+                begin_change(tx).await?;
+                let mut role = find_role(tx, &name).await?.ok_or_else(|| unknown_role("name", &name))?;
+                let old = role.parent;
+                if let Some(parent) = parent {
+                    role.parent = match parent {
+                        None => None,
+                        Some(parent) => {
+                            let above = find_role(tx, &parent).await?.ok_or_else(|| unknown_role("parent", &parent))?;
+                            refuse_circle(tx, role.id, above.id).await?;
+                            Some(above.id)
+                        }
+                    };
+                }
+                if let Some(label) = label {
+                    role.label = Some(label.to_string());
+                }
+                update_role(tx, &role, by.at, by.actor).await?;
+                let changes = json!({"parent": {"old": old, "new": role.parent}, "label": role.label});
+                audit(tx, &by, "UPDATED", "Role", role.id, changes).await?;
+                Ok::<_, EngineError>(role.id)
+            })
+        });
+        let id = write.await?;
+        self.reload().await?;
+        Ok(id)
+    }
+
     /// Sets what a role may do with a module.
     pub async fn set_access(
         &self,
@@ -122,12 +169,12 @@ pub(super) fn unknown_role(argument: &str, name: &str) -> EngineError {
     EngineError::Validation(vec![Issue::new(path![argument], "unknownRole", message)])
 }
 
-fn is_role_name(name: &str) -> bool {
+pub(super) fn is_role_name(name: &str) -> bool {
     let fits = name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_lowercase());
     fits && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-fn is_label(label: &Json) -> bool {
+pub(super) fn is_label(label: &Json) -> bool {
     match label {
         Json::String(_) => true,
         Json::Object(texts) => !texts.is_empty() && texts.values().all(Json::is_string),
@@ -136,6 +183,15 @@ fn is_label(label: &Json) -> bool {
 }
 
 fn faults_of(catalog: &Catalog, module: &str, patch: &AccessPatch) -> Vec<Issue> {
+    faults_of_fields(catalog, module, patch.fields.iter().flat_map(BTreeMap::keys))
+}
+
+/// What is wrong with granting access to these fields of a module.
+pub(super) fn faults_of_fields<'a>(
+    catalog: &Catalog,
+    module: &str,
+    names: impl Iterator<Item = &'a String>,
+) -> Vec<Issue> {
     let Some(found) = catalog.module_by_name(module) else {
         let message = format!("there is no module named {module}");
         return vec![Issue::new(path!["module"], "unknownModule", message)];
@@ -144,7 +200,6 @@ fn faults_of(catalog: &Catalog, module: &str, patch: &AccessPatch) -> Vec<Issue>
         let message = format!("everyone who is signed in reads the public fields of {module}, which cannot be changed");
         return vec![Issue::new(path!["module"], "platform", message)];
     }
-    let names = patch.fields.iter().flat_map(BTreeMap::keys);
     let unknown = names.filter(|name| *name != "*" && !found.own_fields().any(|field| field.name == **name));
     unknown
         .map(|name| {
@@ -152,6 +207,19 @@ fn faults_of(catalog: &Catalog, module: &str, patch: &AccessPatch) -> Vec<Issue>
             Issue::new(path!["fields", name.as_str()], "unknownField", message)
         })
         .collect()
+}
+
+/// No role stands above itself. The tree does not change meanwhile: changes of rights run one after the other.
+async fn refuse_circle(tx: &mut WriteTx, role: Uuid, parent: Uuid) -> Result<(), EngineError> {
+    let mut above = Some(parent);
+    while let Some(next) = above {
+        if next == role {
+            let message = "this role stands below the one that is to have it as its parent";
+            return Err(EngineError::Validation(vec![Issue::new(path!["parent"], "circle", message)]));
+        }
+        above = find_parent_of_role(tx, next).await?;
+    }
+    Ok(())
 }
 
 fn nothing(role: Uuid, module: &str) -> GrantRow {

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use cardine_access::{Actor, Grants, ModuleGrant, Rights};
+use cardine_access::{Actor, Grants, ModuleGrant, Rights, SharedOwners};
 use cardine_model::Catalog;
 use cardine_model::text::fold;
 use cardine_store::Store;
 use cardine_store::platform::access as tables;
+use cardine_store::platform::permission_sets::{PermissionSetRow, fetch_permission_set_members, fetch_permission_sets};
+use cardine_store::platform::sharing::{fetch_record_rules, fetch_shared_modules, fetch_sharing_rules};
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
-use super::ANONYMOUS;
+use super::{ANONYMOUS, SharingRule};
 use crate::EngineError;
 
 /// Users, roles and grants of one access epoch. Immutable but for what is derived from it and kept.
@@ -24,8 +26,13 @@ pub struct AccessState {
     groups: BTreeMap<String, Uuid>,
     roles_by_name: FxHashMap<String, Uuid>,
     users_by_email: FxHashMap<String, Uuid>,
-    /// All users whose role stands below the key's.
+    /// All users whose role stands below the key's, and the groups that they are in.
     below: FxHashMap<Uuid, Vec<Uuid>>,
+    permission_sets: Vec<PermissionSet>,
+    sharing_rules: Vec<SharingRule>,
+    record_rules: FxHashMap<(Uuid, String), String>,
+    /// Names of the modules of which any single record is shared.
+    shared_modules: Vec<String>,
     derived: Mutex<Derived>,
 }
 
@@ -59,10 +66,25 @@ pub struct UserAccess {
     pub active: bool,
     /// The groups that it is a member of.
     pub groups: Vec<Uuid>,
+    /// Its permission sets.
+    pub permission_sets: Vec<Uuid>,
     /// BCP 47.
     pub locale: Option<String>,
     /// IANA name.
     pub time_zone: Option<String>,
+}
+
+/// Grants that users have beside their role's.
+#[derive(Debug, Clone)]
+pub struct PermissionSet {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name, unique.
+    pub name: String,
+    /// JSON: text, or text by language.
+    pub label: Option<String>,
+    /// What it grants.
+    pub grants: Grants,
 }
 
 /// Made when first asked for.
@@ -70,8 +92,19 @@ pub struct UserAccess {
 struct Derived {
     /// Of one catalog version; that of another replaces all.
     catalog_version: u64,
-    rights: FxHashMap<(Option<Uuid>, bool), Arc<Rights>>,
+    rights: FxHashMap<RightsKey, Arc<Rights>>,
     visible_owners: FxHashMap<Uuid, Arc<[Uuid]>>,
+    shared_owners: FxHashMap<Uuid, Arc<[SharedOwners]>>,
+}
+
+/// What rights are made of: callers with the same key share them.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct RightsKey {
+    role: Option<Uuid>,
+    permission_sets: Vec<Uuid>,
+    /// Positions of the sharing rules that mean the caller.
+    sharing_rules: Vec<usize>,
+    signed_in: bool,
 }
 
 impl AccessState {
@@ -81,25 +114,23 @@ impl AccessState {
     pub fn actor(&self, catalog: &Catalog, user: Uuid, time_zone: Option<&str>, locale: Option<&str>) -> Option<Actor> {
         let user = self.users.get(&user).filter(|user| user.active)?;
         let role = user.role.and_then(|role| self.roles.get(&role));
+        let caller = Caller { user: Some(user), role, signed_in: true };
         Some(Actor {
-            user: Some(user.id),
-            role: role.map(|role| role.name.clone()).unwrap_or_default(),
-            rights: self.rights(catalog, role, true),
             visible_owners: self.visible_owners(user),
             time_zone: user.time_zone.as_deref().or(time_zone).unwrap_or("UTC").to_owned(),
             locale: user.locale.as_deref().or(locale).unwrap_or("en").to_owned(),
+            ..self.actor_of(catalog, &caller)
         })
     }
 
     /// The actor of a request without a token: the role `anonymous`.
     pub fn anonymous(&self, catalog: &Catalog, time_zone: Option<&str>, locale: Option<&str>) -> Actor {
+        let caller = Caller { user: None, role: self.role_named(ANONYMOUS), signed_in: false };
         Actor {
-            user: None,
             role: ANONYMOUS.to_owned(),
-            rights: self.rights(catalog, self.role_named(ANONYMOUS), false),
-            visible_owners: Arc::default(),
             time_zone: time_zone.unwrap_or("UTC").to_owned(),
             locale: locale.unwrap_or("en").to_owned(),
+            ..self.actor_of(catalog, &caller)
         }
     }
 
@@ -107,14 +138,25 @@ impl AccessState {
     /// owns nothing, and sees what users below the role own.
     pub fn role_actor(&self, catalog: &Catalog, role: &str) -> Option<Actor> {
         let role = self.role_named(role)?;
-        Some(Actor {
-            user: None,
-            role: role.name.clone(),
-            rights: self.rights(catalog, Some(role), true),
-            visible_owners: self.below.get(&role.id).map(|users| users.as_slice().into()).unwrap_or_default(),
+        let caller = Caller { user: None, role: Some(role), signed_in: true };
+        Some(Actor { visible_owners: self.owners_below(role.id).into(), ..self.actor_of(catalog, &caller) })
+    }
+
+    /// What is alike for all callers; nothing is visible yet.
+    fn actor_of(&self, catalog: &Catalog, caller: &Caller<'_>) -> Actor {
+        let user = caller.user;
+        let principals = user.map(|user| user.id).into_iter();
+        let principals = principals.chain(user.into_iter().flat_map(|user| user.groups.iter().copied()));
+        Actor {
+            user: user.map(|user| user.id),
+            role: caller.role.map(|role| role.name.clone()).unwrap_or_default(),
+            rights: self.rights(catalog, caller),
+            visible_owners: Arc::default(),
+            shared_owners: self.shared_owners(catalog, caller),
+            principals: principals.chain(caller.role.map(|role| role.id)).collect(),
             time_zone: "UTC".to_owned(),
             locale: "en".to_owned(),
-        })
+        }
     }
 
     /// The server itself: bound by nothing, and no user.
@@ -125,6 +167,8 @@ impl AccessState {
             role: super::ADMINISTRATOR.to_owned(),
             rights: Arc::new(Rights::resolve(catalog, &[&everything], true)),
             visible_owners: Arc::default(),
+            shared_owners: Arc::default(),
+            principals: Arc::default(),
             time_zone: "UTC".to_owned(),
             locale: "en".to_owned(),
         }
@@ -175,18 +219,77 @@ impl AccessState {
         self.users.values().any(|user| user.active && user.role.is_some_and(is_administrator))
     }
 
-    fn rights(&self, catalog: &Catalog, role: Option<&RoleAccess>, signed_in: bool) -> Arc<Rights> {
-        let key = (role.map(|role| role.id), signed_in);
-        let mut derived = self.derived.lock().expect("resolving rights does not panic");
-        if derived.catalog_version != catalog.version {
-            derived.rights.clear();
-            derived.catalog_version = catalog.version;
+    /// All permission sets, by name.
+    pub fn permission_sets(&self) -> &[PermissionSet] {
+        &self.permission_sets
+    }
+
+    /// All sharing rules, by name.
+    pub fn sharing_rules(&self) -> &[SharingRule] {
+        &self.sharing_rules
+    }
+
+    /// The rule that narrows a role's reach in a module.
+    pub fn record_rule(&self, role: Uuid, module: &str) -> Option<&str> {
+        self.record_rules.get(&(role, module.to_owned())).map(String::as_str)
+    }
+
+    /// Whether any single record of the module is shared.
+    pub(super) fn has_shares(&self, module: &str) -> bool {
+        self.shared_modules.iter().any(|shared| shared == module)
+    }
+
+    /// Users below a role, and their groups.
+    pub(super) fn owners_below(&self, role: Uuid) -> &[Uuid] {
+        self.below.get(&role).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a role is this one or stands below it.
+    pub(super) fn is_at_or_below(&self, role: Uuid, wanted: Uuid) -> bool {
+        // The tree is made without circles; the bound is against a database that was changed by hand.
+        let mut at = Some(role);
+        for _ in 0..=self.roles.len() {
+            match at {
+                Some(role) if role == wanted => return true,
+                Some(role) => at = self.roles.get(&role).and_then(|role| role.parent),
+                None => return false,
+            }
         }
-        let resolve = || {
-            let sources: Vec<&Grants> = role.map(|role| &role.grants).into_iter().collect();
-            Arc::new(Rights::resolve(catalog, &sources, signed_in))
+        false
+    }
+
+    fn rights(&self, catalog: &Catalog, caller: &Caller<'_>) -> Arc<Rights> {
+        let key = RightsKey {
+            role: caller.role.map(|role| role.id),
+            permission_sets: caller.user.map(|user| user.permission_sets.clone()).unwrap_or_default(),
+            sharing_rules: self.sharing_rules_for(caller),
+            signed_in: caller.signed_in,
         };
-        Arc::clone(derived.rights.entry(key).or_insert_with(resolve))
+        let mut derived = self.derived.lock().expect("resolving rights does not panic");
+        derived.follow(catalog);
+        if let Some(known) = derived.rights.get(&key) {
+            return Arc::clone(known);
+        }
+        let sets = self.permission_sets.iter().filter(|set| key.permission_sets.contains(&set.id));
+        let sources: Vec<&Grants> =
+            caller.role.map(|role| &role.grants).into_iter().chain(sets.map(|set| &set.grants)).collect();
+        let rules = self.record_rules_for(catalog, key.role, &key.sharing_rules);
+        let rights = Arc::new(Rights::resolve(catalog, &sources, caller.signed_in).with_record_rules(rules));
+        derived.rights.insert(key, Arc::clone(&rights));
+        rights
+    }
+
+    fn shared_owners(&self, catalog: &Catalog, caller: &Caller<'_>) -> Arc<[SharedOwners]> {
+        let rules = self.sharing_rules_for(caller);
+        if rules.is_empty() {
+            return Arc::default();
+        }
+        let Some(user) = caller.user else {
+            return self.owners_by_rules(catalog, &rules);
+        };
+        let mut derived = self.derived.lock().expect("resolving rights does not panic");
+        derived.follow(catalog);
+        Arc::clone(derived.shared_owners.entry(user.id).or_insert_with(|| self.owners_by_rules(catalog, &rules)))
     }
 
     fn visible_owners(&self, user: &UserAccess) -> Arc<[Uuid]> {
@@ -209,12 +312,30 @@ impl AccessState {
             roles,
             users,
             groups,
-            derived: Mutex::default(),
+            ..Self::default()
         }
     }
 }
 
-/// For each role, the users whose role stands strictly below it. A role is counted once even if the tree had a loop.
+/// Who asks, as far as rights are concerned.
+pub(super) struct Caller<'a> {
+    pub user: Option<&'a UserAccess>,
+    pub role: Option<&'a RoleAccess>,
+    pub signed_in: bool,
+}
+
+impl Derived {
+    /// Forgets what was made for another version of the catalog.
+    fn follow(&mut self, catalog: &Catalog) {
+        if self.catalog_version != catalog.version {
+            self.rights.clear();
+            self.shared_owners.clear();
+            self.catalog_version = catalog.version;
+        }
+    }
+}
+
+/// For each role, the users whose role stands strictly below it, and their groups. A role is counted once even if the tree had a loop.
 fn users_below(roles: &FxHashMap<Uuid, RoleAccess>, users: &FxHashMap<Uuid, UserAccess>) -> FxHashMap<Uuid, Vec<Uuid>> {
     let mut below: FxHashMap<Uuid, Vec<Uuid>> = FxHashMap::default();
     for user in users.values() {
@@ -222,13 +343,27 @@ fn users_below(roles: &FxHashMap<Uuid, RoleAccess>, users: &FxHashMap<Uuid, User
         let mut seen = FxHashSet::from_iter([own]);
         let mut above = roles.get(&own).and_then(|role| role.parent);
         while let Some(role) = above.filter(|role| seen.insert(*role)) {
-            below.entry(role).or_default().push(user.id);
+            below.entry(role).or_default().extend(std::iter::once(user.id).chain(user.groups.iter().copied()));
             above = roles.get(&role).and_then(|role| role.parent);
         }
     }
     // The same order every time: what is made from it, such as a statement's parameters, is then the same too.
-    below.values_mut().for_each(|users| users.sort_unstable());
+    below.values_mut().for_each(|owners| {
+        owners.sort_unstable();
+        owners.dedup();
+    });
     below
+}
+
+impl PermissionSet {
+    fn from_row(row: PermissionSetRow) -> Self {
+        let modules = serde_json::from_str(&row.access).unwrap_or_else(|error| {
+            // Nothing is granted by what cannot be read.
+            tracing::error!(%error, name = row.name, "a permission set cannot be read");
+            BTreeMap::new()
+        });
+        Self { id: row.id, name: row.name, label: row.label, grants: Grants { administrator: false, modules } }
+    }
 }
 
 /// Reads all of it on one snapshot of the database.
@@ -263,8 +398,13 @@ pub(crate) async fn load(store: &Store) -> Result<AccessState, EngineError> {
                 for (group, user) in tables::fetch_group_members(tx).await? {
                     memberships.entry(user).or_default().push(group);
                 }
+                let mut sets_of: FxHashMap<Uuid, Vec<Uuid>> = FxHashMap::default();
+                for (set, user) in fetch_permission_set_members(tx).await? {
+                    sets_of.entry(user).or_default().push(set);
+                }
                 let user = |row: tables::UserRow| UserAccess {
                     groups: memberships.remove(&row.id).unwrap_or_default(),
+                    permission_sets: sets_of.remove(&row.id).unwrap_or_default(),
                     id: row.id,
                     name: row.name,
                     email: row.email,
@@ -275,7 +415,28 @@ pub(crate) async fn load(store: &Store) -> Result<AccessState, EngineError> {
                 };
                 let users = tables::fetch_users(tx).await?.into_iter().map(user).collect();
                 let groups = tables::fetch_groups(tx).await?.into_iter().map(|group| (group.name, group.id)).collect();
-                Ok(AccessState::new(epoch, roles, users, groups))
+                let permission_sets =
+                    fetch_permission_sets(tx).await?.into_iter().map(PermissionSet::from_row).collect();
+                let sharing_rules = fetch_sharing_rules(tx).await?.into_iter().filter_map(|row| {
+                    let name = row.name.clone();
+                    let rule = SharingRule::from_row(row);
+                    if rule.is_none() {
+                        // Nothing is opened by what cannot be read.
+                        tracing::error!(name, "a sharing rule cannot be read");
+                    }
+                    rule
+                });
+                let sharing_rules = sharing_rules.collect();
+                let record_rules = fetch_record_rules(tx).await?.into_iter();
+                let record_rules = record_rules.map(|row| ((row.role, row.module), row.rule)).collect();
+                let shared_modules = fetch_shared_modules(tx).await?;
+                Ok(AccessState {
+                    permission_sets,
+                    sharing_rules,
+                    record_rules,
+                    shared_modules,
+                    ..AccessState::new(epoch, roles, users, groups)
+                })
             })
         })
         .await
@@ -302,6 +463,7 @@ mod tests {
             role: Some(id(role)),
             active: true,
             groups: groups.iter().copied().map(id).collect(),
+            permission_sets: Vec::new(),
             locale: None,
             time_zone: None,
         }
@@ -322,8 +484,8 @@ mod tests {
     #[test]
     fn one_sees_what_users_strictly_below_own() {
         let state = state();
-        assert_eq!(owners(&state, 12), [12, 13, 14, 23]);
-        assert_eq!(owners(&state, 13), [13, 90, 14], "not the one beside in the same role, nor those above");
+        assert_eq!(owners(&state, 12), [12, 13, 14, 23, 90, 91], "with the groups of those below");
+        assert_eq!(owners(&state, 13), [13, 90, 14, 90, 91], "not the one beside in the same role, nor those above");
         assert_eq!(owners(&state, 14), [14, 90, 91]);
         assert_eq!(owners(&state, 15), [15]);
     }

@@ -10,6 +10,7 @@ use cardine_store::platform::sessions::revoke_sessions_of;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::permission_sets::{assign_groups, assign_permission_sets};
 use super::roles::unknown_role;
 use super::{ADMINISTRATOR, ChangedBy, audit, begin_change};
 use crate::{Engine, EngineError};
@@ -32,6 +33,17 @@ pub struct NewUser {
     pub locale: Option<String>,
     /// IANA name.
     pub time_zone: Option<String>,
+}
+
+/// What a user is given; `None` leaves what is there.
+#[derive(Debug, Clone, Default)]
+pub struct Assignment {
+    /// The role's name.
+    pub role: Option<String>,
+    /// The names of all its permission sets.
+    pub permission_sets: Option<Vec<String>>,
+    /// The names of all its groups.
+    pub groups: Option<Vec<String>>,
 }
 
 impl Engine {
@@ -108,19 +120,29 @@ impl Engine {
         Ok(id)
     }
 
-    /// Gives a user another role. The last administrator keeps theirs.
-    pub async fn assign_user(&self, by: ChangedBy, user: Uuid, role: &str) -> Result<(), EngineError> {
-        let name = role.to_owned();
+    /// Gives a user another role, permission sets or groups; what is `None` stays. The last administrator keeps their role.
+    pub async fn assign_user(&self, by: ChangedBy, user: Uuid, assignment: Assignment) -> Result<(), EngineError> {
         let write = self.store().write(move |tx| {
-            let name = name.clone();
+            let assignment = assignment.clone();
             Box::pin(async move {
                 begin_change(tx).await?;
-                let role = find_role(tx, &name).await?.ok_or_else(|| unknown_role("role", &name))?;
                 let old = find_user(tx, user).await?.ok_or(EngineError::NotFound)?;
-                update_user_role(tx, user, role.id, by.at, by.actor).await?;
-                refuse_no_administrator(count_administrators(tx).await?)?;
-                let changes = json!({"role": {"old": old.role, "new": role.id}});
-                audit(tx, &by, "UPDATED", "User", user, changes).await?;
+                let mut changes = serde_json::Map::new();
+                if let Some(name) = &assignment.role {
+                    let role = find_role(tx, name).await?.ok_or_else(|| unknown_role("role", name))?;
+                    update_user_role(tx, user, role.id, by.at, by.actor).await?;
+                    refuse_no_administrator(count_administrators(tx).await?)?;
+                    changes.insert("role".to_owned(), json!({"old": old.role, "new": role.id}));
+                }
+                if let Some(names) = &assignment.permission_sets {
+                    assign_permission_sets(tx, user, names).await?;
+                    changes.insert("permissionSets".to_owned(), json!(names));
+                }
+                if let Some(names) = &assignment.groups {
+                    assign_groups(tx, user, names).await?;
+                    changes.insert("groups".to_owned(), json!(names));
+                }
+                audit(tx, &by, "UPDATED", "User", user, changes.into()).await?;
                 Ok::<_, EngineError>(())
             })
         });

@@ -13,7 +13,7 @@ use crate::path;
 pub const SQL_NAME_LENGTH_MAX: usize = 63;
 
 /// Tables of the platform that are no modules. A module's table never begins with `_`, so one that does needs no mention.
-pub const PLATFORM_TABLES: [&str; 18] = [
+pub const PLATFORM_TABLES: [&str; 23] = [
     "api_key",
     "audit_entry",
     "auto_number",
@@ -22,13 +22,18 @@ pub const PLATFORM_TABLES: [&str; 18] = [
     "idempotency_key",
     "module_definition",
     "outbox",
+    "permission_set",
+    "permission_set_member",
     "platform_setting",
     "platform_state",
     "plugin",
+    "record_rule",
+    "record_share",
     "role_grant",
     "seaql_migrations",
     "session",
     "setup_token",
+    "sharing_rule",
     "workflow",
     "workflow_run",
     "workflow_step_run",

@@ -193,6 +193,30 @@ pub async fn insert_role(
     change(tx, text, &values).await.map(|_| ())
 }
 
+/// Gives a role another place in the tree and another label.
+pub async fn update_role(
+    tx: &mut WriteTx,
+    role: &RoleRow,
+    at: DateTime<Utc>,
+    by: Option<Uuid>,
+) -> Result<(), StoreError> {
+    let text = r#"UPDATE "role" SET "label" = $2::json, "parent_id" = $3::uuid, "version" = "version" + 1, "updated_at" = $4::timestamptz, "updated_by_id" = $5::uuid
+        WHERE "id" = $1::uuid"#;
+    let label = match &role.label {
+        None => Value::Null,
+        Some(label) => Value::Json(parse_json(label)?),
+    };
+    let values = [Value::Id(role.id), label, optional_id(role.parent), Value::DateTime(at), optional_id(by)];
+    change(tx, text, &values).await.map(|_| ())
+}
+
+/// The role's parent, as a change sees it; `None` if it has none or is gone.
+pub async fn find_parent_of_role(tx: &mut WriteTx, role: Uuid) -> Result<Option<Uuid>, StoreError> {
+    let text = r#"SELECT "parent_id" FROM "role" WHERE "id" = $1::uuid AND "deleted_at" IS NULL"#;
+    let rows = select(tx, text, &[Value::Id(role)], &[ColumnType::Id]).await?;
+    if rows.is_empty() { Ok(None) } else { optional_id_of(&rows, 0, 0) }
+}
+
 /// The grant of a role on a module, as a change sees it.
 pub async fn find_grant(tx: &mut WriteTx, role: Uuid, module: &str) -> Result<Option<GrantRow>, StoreError> {
     let text = r#"SELECT "role_id", "module", "can_create", "can_read", "can_update", "can_delete", "fields" FROM "role_grant"
@@ -394,7 +418,7 @@ pub(super) fn text_of(rows: &RowSet, row: usize, column: usize) -> Result<String
     text.ok_or_else(|| StoreError::corrupt("a text is missing"))
 }
 
-fn boolean(rows: &RowSet, row: usize, column: usize) -> bool {
+pub(super) fn boolean(rows: &RowSet, row: usize, column: usize) -> bool {
     rows.cell(row, column).boolean().unwrap_or(false)
 }
 

@@ -4,9 +4,11 @@ pub mod access;
 pub mod condition;
 pub mod events;
 pub mod feed;
+pub mod permission_sets;
 pub mod plugins;
 pub mod sessions;
 pub mod settings;
+pub mod sharing;
 pub mod tokens;
 pub mod workflows;
 

@@ -92,6 +92,8 @@ fn request(engine: &Engine, grants: &Grants) -> RequestContext {
         role: "test".to_owned(),
         rights,
         visible_owners: Arc::from([]),
+        shared_owners: Arc::from([]),
+        principals: Arc::from([]),
         time_zone: "UTC".to_owned(),
         locale: "en".to_owned(),
     };

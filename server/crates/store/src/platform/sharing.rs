@@ -1,0 +1,168 @@
+//! Sharing rules, shares of single records, and roles' record rules.
+
+use cardine_model::Value;
+use cardine_sql::ColumnType;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::access::{boolean, change, id, optional_id, text_of};
+use super::portable;
+use crate::{Bindings, ReadTx, StoreError, WriteTx};
+
+/// A sharing rule's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharingRuleRow {
+    /// Its name, unique.
+    pub name: String,
+    /// The module whose records it opens.
+    pub module: String,
+    /// JSON: which records, to whom, how far.
+    pub definition: String,
+}
+
+/// A role's record rule on a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordRuleRow {
+    /// The role.
+    pub role: Uuid,
+    /// The module's name.
+    pub module: String,
+    /// The rule's text.
+    pub rule: String,
+}
+
+/// One record shared with one principal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareRow {
+    /// The record.
+    pub record: Uuid,
+    /// Its module's name.
+    pub module: String,
+    /// A user, group or role.
+    pub principal: Uuid,
+    /// `user`, `group` or `role`.
+    pub kind: String,
+    /// Changing too.
+    pub opens_update: bool,
+    /// Deleting too.
+    pub opens_delete: bool,
+}
+
+/// All sharing rules, by name.
+pub async fn fetch_sharing_rules(tx: &mut ReadTx) -> Result<Vec<SharingRuleRow>, StoreError> {
+    let text = r#"SELECT "name", "module", "definition" FROM "sharing_rule" ORDER BY "name""#;
+    let columns = [ColumnType::Text, ColumnType::Text, ColumnType::Text];
+    let rows = tx.query(&portable(tx.dialect(), text, 0, &columns), &Bindings::default()).await?;
+    let rule = |row| {
+        Ok(SharingRuleRow {
+            name: text_of(&rows, row, 0)?,
+            module: text_of(&rows, row, 1)?,
+            definition: text_of(&rows, row, 2)?,
+        })
+    };
+    (0..rows.len()).map(rule).collect()
+}
+
+/// Writes a sharing rule, in place of the one with its name.
+pub async fn put_sharing_rule(tx: &mut WriteTx, rule: &SharingRuleRow) -> Result<(), StoreError> {
+    let text = r#"INSERT INTO "sharing_rule" ("name", "module", "definition") VALUES ($1::text, $2::text, $3::text)
+        ON CONFLICT ("name") DO UPDATE SET "module" = excluded."module", "definition" = excluded."definition""#;
+    let values =
+        [Value::Text(rule.name.clone()), Value::Text(rule.module.clone()), Value::Text(rule.definition.clone())];
+    change(tx, text, &values).await.map(|_| ())
+}
+
+/// Takes a sharing rule away. Tells whether there was one.
+pub async fn delete_sharing_rule(tx: &mut WriteTx, name: &str) -> Result<bool, StoreError> {
+    let text = r#"DELETE FROM "sharing_rule" WHERE "name" = $1::text"#;
+    Ok(change(tx, text, &[Value::Text(name.to_owned())]).await? > 0)
+}
+
+/// All record rules.
+pub async fn fetch_record_rules(tx: &mut ReadTx) -> Result<Vec<RecordRuleRow>, StoreError> {
+    let text = r#"SELECT "role_id", "module", "rule" FROM "record_rule" ORDER BY "role_id", "module""#;
+    let columns = [ColumnType::Id, ColumnType::Text, ColumnType::Text];
+    let rows = tx.query(&portable(tx.dialect(), text, 0, &columns), &Bindings::default()).await?;
+    let rule = |row| {
+        Ok(RecordRuleRow { role: id(&rows, row, 0)?, module: text_of(&rows, row, 1)?, rule: text_of(&rows, row, 2)? })
+    };
+    (0..rows.len()).map(rule).collect()
+}
+
+/// Sets a role's record rule on a module; `None` takes it away.
+pub async fn put_record_rule(tx: &mut WriteTx, role: Uuid, module: &str, rule: Option<&str>) -> Result<(), StoreError> {
+    let key = [Value::Id(role), Value::Text(module.to_owned())];
+    change(tx, r#"DELETE FROM "record_rule" WHERE "role_id" = $1::uuid AND "module" = $2::text"#, &key).await?;
+    if let Some(rule) = rule {
+        let text = r#"INSERT INTO "record_rule" ("role_id", "module", "rule") VALUES ($1::uuid, $2::text, $3::text)"#;
+        let [role, module] = key;
+        change(tx, text, &[role, module, Value::Text(rule.to_owned())]).await?;
+    }
+    Ok(())
+}
+
+/// The modules of which any record is shared.
+pub async fn fetch_shared_modules(tx: &mut ReadTx) -> Result<Vec<String>, StoreError> {
+    let text = r#"SELECT DISTINCT "module" FROM "record_share" ORDER BY "module""#;
+    let rows = tx.query(&portable(tx.dialect(), text, 0, &[ColumnType::Text]), &Bindings::default()).await?;
+    (0..rows.len()).map(|row| text_of(&rows, row, 0)).collect()
+}
+
+/// With whom a record is shared.
+pub async fn fetch_shares(tx: &mut ReadTx, record: Uuid) -> Result<Vec<ShareRow>, StoreError> {
+    let text = r#"SELECT "record_id", "module", "principal_id", "principal_kind", "opens_update", "opens_delete" FROM "record_share"
+        WHERE "record_id" = $1::uuid ORDER BY "principal_kind", "principal_id""#;
+    let columns =
+        [ColumnType::Id, ColumnType::Text, ColumnType::Id, ColumnType::Text, ColumnType::Boolean, ColumnType::Boolean];
+    let values = [Value::Id(record)];
+    let statement = portable(tx.dialect(), text, 1, &columns);
+    let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
+    let share = |row| {
+        Ok(ShareRow {
+            record: id(&rows, row, 0)?,
+            module: text_of(&rows, row, 1)?,
+            principal: id(&rows, row, 2)?,
+            kind: text_of(&rows, row, 3)?,
+            opens_update: boolean(&rows, row, 4),
+            opens_delete: boolean(&rows, row, 5),
+        })
+    };
+    (0..rows.len()).map(share).collect()
+}
+
+/// Shares a record, in place of what was shared with the same principal.
+pub async fn put_share(
+    tx: &mut WriteTx,
+    share: &ShareRow,
+    at: DateTime<Utc>,
+    by: Option<Uuid>,
+) -> Result<(), StoreError> {
+    let text = r#"INSERT INTO "record_share" ("record_id", "module", "principal_id", "principal_kind", "opens_update", "opens_delete", "created_at", "created_by_id")
+        VALUES ($1::uuid, $2::text, $3::uuid, $4::text, $5::boolean, $6::boolean, $7::timestamptz, $8::uuid)
+        ON CONFLICT ("record_id", "principal_id") DO UPDATE SET "opens_update" = excluded."opens_update", "opens_delete" = excluded."opens_delete""#;
+    let values = [
+        Value::Id(share.record),
+        Value::Text(share.module.clone()),
+        Value::Id(share.principal),
+        Value::Text(share.kind.clone()),
+        Value::Boolean(share.opens_update),
+        Value::Boolean(share.opens_delete),
+        Value::DateTime(at),
+        optional_id(by),
+    ];
+    change(tx, text, &values).await.map(|_| ())
+}
+
+/// Ends the sharing of a record with a principal. Tells whether it was shared.
+pub async fn delete_share(tx: &mut WriteTx, record: Uuid, principal: Uuid) -> Result<bool, StoreError> {
+    let text = r#"DELETE FROM "record_share" WHERE "record_id" = $1::uuid AND "principal_id" = $2::uuid"#;
+    Ok(change(tx, text, &[Value::Id(record), Value::Id(principal)]).await? > 0)
+}
+
+/// Whether there is a record with this id in the table, deleted ones apart.
+pub async fn record_exists(tx: &mut WriteTx, table: &str, record: Uuid) -> Result<bool, StoreError> {
+    let statement = cardine_sql::write::select_live_record(tx.dialect(), table);
+    let values = [Value::Id(record)];
+    let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
+    Ok(!rows.is_empty())
+}
