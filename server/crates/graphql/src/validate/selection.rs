@@ -152,10 +152,11 @@ impl<'a> Validator<'a> {
                 self.uses.push(Use { name: name.as_str(), position, expected, has_default, one_of });
             }
             Value::List(items) => {
-                let item = match expected.map(TypeRef::nullable) {
-                    Some(TypeRef::List(item)) => Some(&**item),
-                    _ => None,
-                };
+                // A list where no list is expected is a scalar's: its parts are taken as the reference implementation does.
+                let item = expected.map(TypeRef::nullable).map(|expected| match expected {
+                    TypeRef::List(item) => &**item,
+                    other => other,
+                });
                 for value in items {
                     self.collect_uses_in(value, item, false, None, position);
                 }
