@@ -103,6 +103,7 @@ function withScalars(schema) {
     Date: text(day),
     Time: text(clock),
     DateTime: text(moment),
+    Duration: text((value) => /^-?P(?=.)(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?$/.test(value)),
     EmailAddress: text(() => true),
     PhoneNumber: text(() => true),
     URL: text(() => true),

@@ -1,6 +1,6 @@
 //! GraphQL over HTTP as the specification says: the audits of `graphql-http`, and what they do not look at.
 
-use cardine_tests::{Answer, Backend, Client, Node, Server};
+use cardine_tests::{Answer, Backend, Client, Launch, Node, Server};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -84,4 +84,31 @@ async fn the_answer_is_of_a_type_that_the_client_accepts() {
         let answer = get(&admin, "{ me { role } }", accept).await;
         assert_eq!(answer.status, 406, "{accept}: {answer}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_requests_is_refused_unless_allowed_and_then_bounded() {
+    let create = |name: &str| json!({"query": "mutation($data: ProductCreate!) { createProduct(data: $data) { name } }", "variables": {"data": {"name": name}}});
+    let count = json!({"query": "{ products { totalCount } }"});
+    let server = Server::start(Backend::Sqlite).await;
+    let admin = server.admin().await;
+    let answer = admin.post("/graphql", &json!([create("a"), count])).await;
+    assert_eq!((answer.status, answer.codes()), (400, vec!["BAD_USER_INPUT"]), "{answer}");
+    assert_eq!(admin.query("{ products { totalCount } }").await.ok()["products"]["totalCount"], 0);
+
+    let server = Launch::new(Backend::Sqlite).arguments(["--limit", "batch=3"]).start().await;
+    let admin = server.admin().await;
+    let answer = admin.post("/graphql", &json!([create("a"), {"query": "{ nothing }"}, count])).await;
+    let [created, refused, counted] = answer.body.as_array().expect("a list").as_slice() else { panic!("{answer}") };
+    assert_eq!((answer.status, created), (200, &json!({"data": {"createProduct": {"name": "a"}}})), "{answer}");
+    assert_eq!(refused["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
+    assert_eq!(counted, &json!({"data": {"products": {"totalCount": 1}}}), "{answer}");
+    admin
+        .post("/graphql", &json!([create("b"), create("c"), create("d"), create("e")]))
+        .await
+        .refused("LIMIT_EXCEEDED");
+    admin.post("/graphql", &json!([create("b"), {"variables": {}}])).await.refused("BAD_USER_INPUT");
+    admin.post("/graphql", &json!([])).await.refused("BAD_USER_INPUT");
+    assert_eq!(admin.query("{ products { totalCount } }").await.ok()["products"]["totalCount"], 1);
+    assert_eq!(admin.post("/graphql", &count).await.ok()["products"]["totalCount"], 1);
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use cardine_graphql::Kind;
+use cardine_graphql::protocol;
 use cardine_graphql::schema::Schema;
 use poem::http::{Method, StatusCode, header};
 use poem::{Request, Response};
 
 use super::Caller;
 use super::error::ApiError;
-use super::graphql_request::{Asked, read};
+use super::graphql_request::{Asked, Sent, read_sent};
 use super::negotiation::{ResponseType, negotiate, wants_html};
 use super::{event_stream, page, websocket};
 use crate::app::App;
@@ -30,8 +31,10 @@ pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, Api
         return event_stream::answer(app, request).await;
     }
     let caller = Caller::authenticate(&app, &request).await?;
-    let Asked { request, mutations_allowed } = match read(&mut request, app.front.limits.body_bytes).await {
-        Ok(asked) => asked,
+    let limits = &app.front.limits;
+    let Asked { request, mutations_allowed } = match read_sent(&mut request, limits.body_bytes, limits.batch).await {
+        Ok(Sent::One(asked)) => asked,
+        Ok(Sent::Batch(requests)) => return Ok(answer_batch(&app, &caller, requests, media_type).await),
         Err(error) => return Ok(error.into_graphql_response(media_type.content_type())),
     };
     let answer = cardine_graphql::execute(&app.front, &app.engine, &caller.context, request, mutations_allowed).await;
@@ -43,6 +46,26 @@ pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, Api
         response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
     }
     Ok(response)
+}
+
+/// Answers a list of requests in their order, one after the other: one that writes is seen by the next. There is no status of
+/// them all, so it is 200.
+async fn answer_batch(
+    app: &App,
+    caller: &Caller,
+    requests: Vec<protocol::Request>,
+    media_type: ResponseType,
+) -> Response {
+    let mut body = vec![b'['];
+    for request in requests {
+        if body.len() > 1 {
+            body.push(b',');
+        }
+        let answer = cardine_graphql::execute(&app.front, &app.engine, &caller.context, request, true).await;
+        body.extend_from_slice(&answer.body);
+    }
+    body.push(b']');
+    Response::builder().content_type(media_type.content_type()).body(body)
 }
 
 /// `GET /graphql/schema.graphql`: the schema as far as it exists for the caller.

@@ -3,7 +3,7 @@
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use cardine_graphql::protocol;
+use cardine_graphql::protocol::{self, Requests};
 use futures_util::{Stream, StreamExt as _};
 use poem::http::Method;
 use poem::{Body, Request};
@@ -24,20 +24,39 @@ pub struct Asked {
     pub mutations_allowed: bool,
 }
 
-/// Reads it from `request`, whose body is taken out and may have so many bytes.
+/// What a request holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sent {
+    /// One operation, as is usual.
+    One(Asked),
+    /// A list, by POST.
+    Batch(Vec<protocol::Request>),
+}
+
+/// Reads one operation from `request`, whose body is taken out and may have so many bytes.
 pub async fn read(request: &mut Request, body_bytes_max: usize) -> Result<Asked, ApiError> {
+    match read_sent(request, body_bytes_max, 0).await? {
+        Sent::One(asked) => Ok(asked),
+        Sent::Batch(_) => Err(ApiError::bad_request("Send one request at a time.")),
+    }
+}
+
+/// Reads one operation, or a list of at most `batch_max`, from `request`, whose body is taken out and may have so many bytes.
+pub async fn read_sent(request: &mut Request, body_bytes_max: usize, batch_max: usize) -> Result<Sent, ApiError> {
     if request.method() != Method::POST {
         let query = request.uri().query().unwrap_or_default();
         let parameters = url::form_urlencoded::parse(query.as_bytes()).into_owned();
         let request = protocol::Request::from_parameters(parameters)?;
-        return Ok(Asked { request, mutations_allowed: false });
+        return Ok(Sent::One(Asked { request, mutations_allowed: false }));
     }
     if !is_json(request.content_type()) {
         return Err(ApiError::unsupported_media_type("application/json"));
     }
     let body = read_body(request.take_body(), body_bytes_max).await?;
-    let request = protocol::Request::from_body(&body)?;
-    Ok(Asked { request, mutations_allowed: true })
+    Ok(match Requests::from_body(&body, batch_max)? {
+        Requests::One(request) => Sent::One(Asked { request, mutations_allowed: true }),
+        Requests::Batch(requests) => Sent::Batch(requests),
+    })
 }
 
 /// The whole body, refused if it is longer than `limit_bytes`.

@@ -17,7 +17,8 @@ macro_rules! described {
     ($builder:expr, $what:expr) => {{
         let builder = $builder;
         match &$what.description {
-            Some(description) => builder.description(description),
+            // It prints descriptions without escapes.
+            Some(description) => builder.description(description.replace("\"\"\"", "\\\"\"\"")),
             None => builder,
         }
     }};
@@ -103,7 +104,7 @@ fn register(builder: SchemaBuilder, ty: &Type) -> SchemaBuilder {
             let items = ty.values.iter().map(|(name, description, deprecated)| {
                 let item = EnumItem::new(name);
                 let item = match description {
-                    Some(description) => item.description(description),
+                    Some(description) => item.description(description.replace("\"\"\"", "\\\"\"\"")),
                     None => item,
                 };
                 match deprecated {

@@ -13,6 +13,7 @@ pub mod guard;
 pub mod introspection;
 pub mod limits;
 pub mod parse;
+mod places;
 pub mod plans;
 pub mod position;
 pub mod prepare;

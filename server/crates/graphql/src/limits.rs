@@ -63,6 +63,8 @@ pub struct Limits {
     pub operations_per_connection: usize,
     /// Errors of an answer.
     pub errors: usize,
+    /// Requests that may be sent together as a list; 0 refuses lists.
+    pub batch: usize,
 }
 
 impl Default for Limits {
@@ -97,6 +99,7 @@ impl Default for Limits {
             connections_per_caller: 50,
             operations_per_connection: 100,
             errors: 20,
+            batch: 0,
         }
     }
 }

@@ -32,7 +32,7 @@ impl Document {
             return Err(faults);
         }
         let operation = choose(&document, operation_name).map_err(|error| vec![error])?;
-        let definitions = compile::definitions(setting.schema, operation);
+        let definitions = compile::definitions(setting.schema, &document, operation);
         Ok(Self { document, operation_name: operation_name.map(str::to_owned), definitions })
     }
 

@@ -18,16 +18,61 @@ pub struct Request {
     pub extensions: Map<String, Json>,
 }
 
+/// What one body holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Requests {
+    /// One request, as is usual.
+    One(Request),
+    /// Several, which are answered by a list.
+    Batch(Vec<Request>),
+}
+
+impl Requests {
+    /// The body of a `POST` of `application/json`; a list may have so many requests, and is refused if that is none.
+    pub fn from_body(body: &[u8], batch_max: usize) -> Result<Self, Error> {
+        match read_json(body)? {
+            Json::Object(parts) => Request::from_parts(parts).map(Self::One),
+            Json::Array(_) if batch_max == 0 => Err(no_batches()),
+            Json::Array(items) if items.is_empty() => Err(Error::input("The list of requests is empty.")),
+            Json::Array(items) if items.len() > batch_max => {
+                Err(Error::limit("requests in a list", batch_max, items.len()))
+            }
+            Json::Array(items) => {
+                items.into_iter().enumerate().map(in_batch).collect::<Result<_, _>>().map(Self::Batch)
+            }
+            _ => Err(no_object()),
+        }
+    }
+}
+
+fn in_batch((position, item): (usize, Json)) -> Result<Request, Error> {
+    let request = match item {
+        Json::Object(parts) => Request::from_parts(parts),
+        _ => Err(no_object()),
+    };
+    request.map_err(|error| Error { message: format!("Request {}: {}", position + 1, error.message), ..error })
+}
+
+fn read_json(body: &[u8]) -> Result<Json, Error> {
+    serde_json::from_slice(body).map_err(|error| {
+        Error::input(format!("The body is no JSON: line {}, column {}.", error.line(), error.column()))
+    })
+}
+
+fn no_batches() -> Error {
+    Error::input("Send one request at a time: lists of requests are not served here.")
+}
+
+fn no_object() -> Error {
+    Error::input("The body must be a JSON object with `query`.")
+}
+
 impl Request {
-    /// The body of a `POST` of `application/json`.
+    /// The body of a `POST` of `application/json` that holds one.
     pub fn from_body(body: &[u8]) -> Result<Self, Error> {
-        let json: Json = serde_json::from_slice(body).map_err(|error| {
-            Error::input(format!("The body is no JSON: line {}, column {}.", error.line(), error.column()))
-        })?;
-        match json {
-            Json::Object(parts) => Self::from_parts(parts),
-            Json::Array(_) => Err(Error::input("Send one request at a time: batches are not supported.")),
-            _ => Err(Error::input("The body must be a JSON object with `query`.")),
+        match Requests::from_body(body, 0)? {
+            Requests::One(request) => Ok(request),
+            Requests::Batch(_) => Err(no_batches()),
         }
     }
 
@@ -90,7 +135,7 @@ mod tests {
         for (body, message) in [
             ("", "The body is no JSON: line 1, column 0."),
             ("{\"query\": ", "The body is no JSON: line 1, column 10."),
-            ("[{\"query\": \"{a}\"}]", "Send one request at a time: batches are not supported."),
+            ("[{\"query\": \"{a}\"}]", "Send one request at a time: lists of requests are not served here."),
             ("1", "The body must be a JSON object with `query`."),
             ("{}", "`query` is missing: it holds the GraphQL document."),
             ("{\"query\": 1}", "`query` must be a string."),
@@ -101,6 +146,24 @@ mod tests {
             assert_eq!(Request::from_body(body.as_bytes()).unwrap_err().message, message);
         }
         assert!(Request::from_body("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_list_has_as_many_requests_as_are_allowed() {
+        let read = |body: &str, most: usize| Requests::from_body(body.as_bytes(), most);
+        let two = r#"[{"query": "{a}"}, {"query": "{b}", "variables": {"x": 1}}]"#;
+        let Requests::Batch(requests) = read(two, 2).unwrap() else { panic!("a list") };
+        assert_eq!((requests.len(), requests[1].query.as_str()), (2, "{b}"));
+        assert!(matches!(read(r#"{"query": "{a}"}"#, 2), Ok(Requests::One(_))));
+        for (body, most, message) in [
+            (two, 0, "Send one request at a time: lists of requests are not served here."),
+            (two, 1, "The limit of 1 requests in a list is exceeded: the request has 2."),
+            ("[]", 2, "The list of requests is empty."),
+            (r#"[{"query": "{a}"}, {}]"#, 2, "Request 2: `query` is missing: it holds the GraphQL document."),
+            (r#"[[{"query": "{a}"}]]"#, 2, "Request 1: The body must be a JSON object with `query`."),
+        ] {
+            assert_eq!(read(body, most).unwrap_err().message, message);
+        }
     }
 
     #[test]

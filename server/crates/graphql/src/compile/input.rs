@@ -1,12 +1,14 @@
 //! The request's variables: coerced on every request, whatever is cached (<https://spec.graphql.org/September2025/#CoerceVariableValues()>).
 
-use async_graphql_parser::types::OperationDefinition;
+use async_graphql_parser::types::{ExecutableDocument, OperationDefinition};
 use async_graphql_parser::{Pos, Positioned};
+use cardine_model::{Issue, PathSegment};
 use serde_json::{Map, Value as Json};
 
 use super::arguments::refused;
 use crate::coerce::{Coercion, Input, Raw};
 use crate::error::Error;
+use crate::places::places;
 use crate::schema::{Schema, TypeRef};
 use crate::validate::variable_type;
 use crate::variables::{Inputs, Variables};
@@ -17,11 +19,21 @@ pub struct Definition {
     name: String,
     ty: TypeRef,
     default: Option<(Input, Json)>,
+    /// Where its value goes, from the argument on.
+    place: Vec<PathSegment>,
     position: Pos,
 }
 
 /// The definitions of a valid operation's variables.
-pub fn definitions(schema: Schema<'_>, operation: &Positioned<OperationDefinition>) -> Vec<Definition> {
+pub fn definitions(
+    schema: Schema<'_>,
+    document: &ExecutableDocument,
+    operation: &Positioned<OperationDefinition>,
+) -> Vec<Definition> {
+    if operation.node.variable_definitions.is_empty() {
+        return Vec::new();
+    }
+    let places = places(document, &operation.node);
     let nothing = Variables::default();
     let definition = |definition: &Positioned<async_graphql_parser::types::VariableDefinition>| {
         let name = definition.node.name.node.to_string();
@@ -31,7 +43,8 @@ pub fn definitions(schema: Schema<'_>, operation: &Positioned<OperationDefinitio
             let input = Coercion::new(schema, Some(&nothing), Vec::new()).value(raw, &ty);
             (input.unwrap_or(Input::Null), raw.to_json(&nothing).unwrap_or(Json::Null))
         });
-        Some(Definition { name, ty, default, position: definition.pos })
+        let place = places.get(name.as_str()).cloned().unwrap_or_default();
+        Some(Definition { name, ty, default, place, position: definition.pos })
     };
     operation.node.variable_definitions.iter().filter_map(definition).collect()
 }
@@ -71,12 +84,14 @@ impl Definition {
         let Some(json) = given.get(name) else {
             if self.default.is_none() && self.ty.is_non_null() {
                 let ty = schema.show(&self.ty);
-                return Err(Error::input(format!("Variable \"${name}\" of required type \"{ty}\" was not provided.")));
+                let message = format!("Variable \"${name}\" of required type \"{ty}\" was not provided.");
+                let issues = vec![Issue::new(self.place.clone(), "required", &message)];
+                return Err(Error { issues, ..Error::input(message) });
             }
             return Ok(self.default.as_ref().map(|(input, _)| input.clone()));
         };
         let nothing = Variables::default();
-        let mut coercion = Coercion::new(schema, Some(&nothing), vec![name.as_str().into()]);
+        let mut coercion = Coercion::new(schema, Some(&nothing), self.place.clone());
         let input = coercion.value(Raw::Json(json), &self.ty).unwrap_or(Input::Null);
         let issues = coercion.into_issues();
         if issues.is_empty() {

@@ -332,19 +332,19 @@ fn variables_are_coerced_on_every_request() {
             json!({"id": null, "n": "1"}),
             vec![
                 "Variable \"$id\" got an invalid value: id: Expected a value of type \"ID!\", found null.",
-                "Variable \"$n\" got an invalid value: n: Int cannot represent the value \"1\".",
+                "Variable \"$n\" got an invalid value: first: Int cannot represent the value \"1\".",
             ],
         ),
         (
             json!({"id": "x", "f": {"secretMargin": {"eq": 1}}}),
             vec![
-                "Variable \"$f\" got an invalid value: f.secretMargin: Field \"secretMargin\" is not defined by type \"DealFilter\".",
+                "Variable \"$f\" got an invalid value: filter.secretMargin: Field \"secretMargin\" is not defined by type \"DealFilter\".",
             ],
         ),
         (
             json!({"id": "x", "f": {"title": {"eq": "a\u{0}b"}}}),
             vec![
-                "Variable \"$f\" got an invalid value: f.title.eq: String cannot represent the value \"a\\u0000b\": the character U+0000 cannot be stored.",
+                "Variable \"$f\" got an invalid value: filter.title.eq: String cannot represent the value \"a\\u0000b\": the character U+0000 cannot be stored.",
             ],
         ),
     ] {
@@ -353,8 +353,32 @@ fn variables_are_coerced_on_every_request() {
     let errors =
         world.compile(query, json!({"id": "x", "f": {"title": {"eq": 1}, "amount": {"eq": 1.5}}})).unwrap_err();
     let paths: Vec<Json> = errors[0].issues.iter().map(|issue| serde_json::to_value(&issue.path).unwrap()).collect();
-    assert_eq!(paths, [json!(["f", "title", "eq"]), json!(["f", "amount", "eq"])]);
+    assert_eq!(paths, [json!(["filter", "title", "eq"]), json!(["filter", "amount", "eq"])]);
     assert_eq!(errors[0].code, Code::BadUserInput);
+}
+
+#[test]
+fn a_variables_fault_is_told_by_the_argument_that_it_is_for() {
+    let world = World::new(sales);
+    for (query, variables, path) in [
+        (
+            "mutation ($d: DealCreate!) { createDeal(data: $d) { id } }",
+            json!({"d": {"title": "x", "amount": 1.5}}),
+            json!(["data", "amount"]),
+        ),
+        ("mutation ($d: DealCreate!) { createDeal(data: $d) { id } }", json!({}), json!(["data"])),
+        (
+            "query ($a: Decimal) { ...F } fragment F on Query { deals(filter: {and: [{}, {amount: {in: [1, $a]}}]}) { totalCount } }",
+            json!({"a": true}),
+            json!(["filter", "and", 1, "amount", "in", 1]),
+        ),
+        ("query ($b: Boolean!) { me { role @skip(if: $b) } }", json!({"b": "x"}), json!(["if"])),
+        ("query ($a: Int = \"x\") { deals(first: $a) { totalCount } }", json!({}), json!(["first"])),
+        ("{ deals(filter: {amount: {eq: true}}) { totalCount } }", json!({}), json!(["filter", "amount", "eq"])),
+    ] {
+        let errors = world.compile(query, variables).unwrap_err();
+        assert_eq!(serde_json::to_value(&errors[0].issues[0].path).unwrap(), path, "{query}: {errors:?}");
+    }
 }
 
 #[test]

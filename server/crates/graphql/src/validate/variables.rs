@@ -9,6 +9,7 @@ use async_graphql_value::ConstValue;
 use super::{Use, Validator};
 use crate::coerce::{Coercion, Raw};
 use crate::error::Error;
+use crate::places::places;
 use crate::schema::{Schema, TypeRef};
 
 /// The type that a variable's definition names; `None` if it does not exist.
@@ -35,7 +36,7 @@ impl<'a> Validator<'a> {
                 continue;
             }
             let own_uses = by_name.get(name).map(Vec::as_slice).unwrap_or_default();
-            self.definition(&definition.node, own_uses);
+            self.definition(operation, &definition.node, own_uses);
             if own_uses.is_empty() {
                 self.refuse(format!("Variable \"${name}\" is never used."), definition.pos);
             }
@@ -48,7 +49,12 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn definition(&mut self, definition: &'a VariableDefinition, uses: &[&Use<'a>]) {
+    fn definition(
+        &mut self,
+        operation: &'a Positioned<OperationDefinition>,
+        definition: &'a VariableDefinition,
+        uses: &[&Use<'a>],
+    ) {
         let name = definition.name.node.as_str();
         self.directives(&definition.directives, "VARIABLE_DEFINITION");
         let position = definition.var_type.pos;
@@ -62,9 +68,12 @@ impl<'a> Validator<'a> {
             return;
         }
         if let Some(default) = &definition.default_value {
-            let mut coercion = Coercion::new(self.schema, None, vec![name.into()]);
+            let mut coercion = Coercion::new(self.schema, None, Vec::new());
             coercion.value(Raw::Const(&default.node), &ty);
-            for issue in coercion.into_issues() {
+            let issues = coercion.into_issues();
+            let place = if issues.is_empty() { None } else { places(self.document, &operation.node).remove(name) };
+            for mut issue in issues {
+                issue.path.splice(..0, place.iter().flatten().cloned());
                 self.errors.push(Error { issues: vec![issue.clone()], ..Error::input(issue.message).at(default.pos) });
             }
         }

@@ -1,0 +1,55 @@
+//! Others' clients work with a running server as they come from their makers: Apollo Client, urql, Relay, graphql-codegen.
+
+use cardine_tests::{Backend, Client, Node, Server};
+use serde_json::json;
+
+/// Products to page through, and a task about an organization.
+async fn fill(admin: &Client) {
+    admin.create_many("Product", (0..5).map(|number| json!({"name": format!("P{number}")}))).await;
+    let parent = admin.create("Organization", json!({"name": "Parent"})).await;
+    admin
+        .create(
+            "Task",
+            json!({"subject": "Call", "parentId": parent, "startAt": "2026-05-04T09:00:00Z", "dueDate": "2026-05-04"}),
+        )
+        .await;
+}
+
+/// What a script writes that is given the server's address and an administrator's token.
+async fn run(script: &str) -> Option<String> {
+    let node = Node::prepare().await?;
+    let server = Server::start(Backend::Sqlite).await;
+    let admin = server.admin().await;
+    fill(&admin).await;
+    let token = admin.token().expect("signed in");
+    Some(node.run(script, &[&server.address(), token], String::new()).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn apollo_client_pages_and_keeps_one_record_in_one_place() {
+    run("apollo.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn urql_pages_and_keeps_one_record_in_one_place() {
+    run("urql.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relay_compiles_pages_and_fetches_again_by_node() {
+    run("relay.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn graphql_codegen_makes_types_of_the_schema() {
+    let Some(made) = run("codegen.mjs").await else { return };
+    for line in [
+        "export type Product = Node & {",
+        "  unitPrice?: Maybe<Scalars['Decimal']['output']>;",
+        "export type ProductsQueryVariables = Exact<{",
+        "  order?: InputMaybe<Array<ProductOrderBy> | ProductOrderBy>;",
+        "export type AddMutation = { __typename?: 'Mutation', createProduct: { __typename?: 'Product', id: string, version: number } };",
+    ] {
+        assert!(made.lines().any(|found| found == line), "{line} is missing in\n{made}");
+    }
+}
