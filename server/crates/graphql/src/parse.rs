@@ -37,12 +37,12 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     fn new(text: &'a str, limits: &'a Limits) -> Result<Self, Error> {
         let mut lexer = Lexer::new(text);
-        let (token, position) = lexer.next()?;
+        let (token, position) = lexer.read()?;
         Ok(Self { lexer, token, position, open: 0, variables: 0, limits })
     }
 
     fn advance(&mut self) -> Result<(), Error> {
-        (self.token, self.position) = self.lexer.next()?;
+        (self.token, self.position) = self.lexer.read()?;
         self.variables += usize::from(self.is(b'$'));
         if self.variables > self.limits.variables {
             let found = format!("more than {}", self.limits.variables);

@@ -59,7 +59,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next token and where it begins; at the end, the end again.
-    pub(super) fn next(&mut self) -> Result<(Token<'a>, Pos), Error> {
+    pub(super) fn read(&mut self) -> Result<(Token<'a>, Pos), Error> {
         self.skip_ignored();
         let position = self.position();
         let Some(byte) = self.peek(0) else { return Ok((Token::End, position)) };

@@ -368,7 +368,7 @@ fn a_variables_fault_is_told_by_the_argument_that_it_is_for() {
         ),
         ("mutation ($d: DealCreate!) { createDeal(data: $d) { id } }", json!({}), json!(["data"])),
         (
-            "query ($a: Decimal) { ...F } fragment F on Query { deals(filter: {and: [{}, {amount: {in: [1, $a]}}]}) { totalCount } }",
+            "query ($a: Decimal!) { ...F } fragment F on Query { deals(filter: {and: [{}, {amount: {in: [1, $a]}}]}) { totalCount } }",
             json!({"a": true}),
             json!(["filter", "and", 1, "amount", "in", 1]),
         ),
