@@ -12,13 +12,22 @@ use futures_util::stream;
 
 use super::schema::{self, Ref, Type};
 
+/// A description as its SDL must have it: it prints descriptions without escapes.
+fn in_block(text: &str) -> String {
+    text.replace("\"\"\"", "\\\"\"\"")
+}
+
+/// As well a reason.
+fn in_quotes(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
 /// The builder with the description, where there is one.
 macro_rules! described {
     ($builder:expr, $what:expr) => {{
         let builder = $builder;
         match &$what.description {
-            // It prints descriptions without escapes.
-            Some(description) => builder.description(description.replace("\"\"\"", "\\\"\"\"")),
+            Some(description) => builder.description(in_block(description)),
             None => builder,
         }
     }};
@@ -29,7 +38,7 @@ macro_rules! deprecated {
     ($builder:expr, $what:expr) => {{
         let builder = $builder;
         match &$what.deprecated {
-            Some(reason) => builder.deprecation(Some(reason.as_str())),
+            Some(reason) => builder.deprecation(Some(&in_quotes(reason))),
             None => builder,
         }
     }};
@@ -104,11 +113,11 @@ fn register(builder: SchemaBuilder, ty: &Type) -> SchemaBuilder {
             let items = ty.values.iter().map(|(name, description, deprecated)| {
                 let item = EnumItem::new(name);
                 let item = match description {
-                    Some(description) => item.description(description.replace("\"\"\"", "\\\"\"\"")),
+                    Some(description) => item.description(in_block(description)),
                     None => item,
                 };
                 match deprecated {
-                    Some(reason) => item.deprecation(Some(reason.as_str())),
+                    Some(reason) => item.deprecation(Some(&in_quotes(reason))),
                     None => item,
                 }
             });
