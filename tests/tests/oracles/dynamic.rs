@@ -17,9 +17,11 @@ fn in_block(text: &str) -> String {
     text.replace("\"\"\"", "\\\"\"\"")
 }
 
-/// As well a reason.
+/// Stands for a quotation mark in a reason, which its SDL does not escape (all else it does).
+const QUOTE: &str = "\u{E000}";
+
 fn in_quotes(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
+    text.replace('"', QUOTE)
 }
 
 /// The builder with the description, where there is one.
@@ -68,7 +70,7 @@ impl Dynamic {
     }
 
     pub fn sdl(&self) -> String {
-        self.0.sdl_with_options(SDLExportOptions::new().include_specified_by())
+        self.0.sdl_with_options(SDLExportOptions::new().include_specified_by()).replace(QUOTE, "\\\"")
     }
 }
 
