@@ -27,6 +27,7 @@ use crate::auth::secret::Secret;
 use crate::cli::Serve;
 use crate::config::{Config, FirstAdmin};
 use crate::demo;
+use crate::http::acceptor::ClosesSilent;
 use crate::http::routes;
 use crate::http::setup::Setup;
 
@@ -70,8 +71,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
         draining.start_draining();
     };
     let acceptor = TcpAcceptor::from_tokio(listener).context("the listener cannot be used")?;
-    Server::new_with_acceptor(acceptor)
-        .idle_timeout(IDLE)
+    Server::new_with_acceptor(ClosesSilent::new(acceptor, IDLE))
         .http2_max_concurrent_streams(100)
         .run_with_graceful_shutdown(routes(&app), until, Some(DRAIN))
         .await

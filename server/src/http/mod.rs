@@ -1,5 +1,6 @@
 //! HTTP: every route in one list, and the border that each request passes.
 
+pub mod acceptor;
 mod admin_graphql;
 mod assets;
 mod auth;

@@ -39,14 +39,22 @@ const ROUTES: &[(&str, &[(Method, Handler)])] = &[
 
 /// All of them, and an answer for every other path.
 pub fn routes(app: &Arc<App>) -> impl Endpoint<Output = Response> + use<> {
-    let route = ROUTES.iter().fold(Route::new(), |route, (pattern, methods)| {
-        route.at(*pattern, Site { pattern, methods, app: Arc::clone(app) })
-    });
-    Table { route, elsewhere: Site { pattern: "(unknown)", methods: &[], app: Arc::clone(app) } }
+    let site = |pattern, methods| Site { pattern, methods, app: Arc::clone(app) };
+    let (mut fixed, mut route) = (Vec::new(), Route::new());
+    for (pattern, methods) in ROUTES {
+        if pattern.contains(':') {
+            route = route.at(*pattern, site(pattern, methods));
+        } else {
+            fixed.push(site(pattern, methods));
+        }
+    }
+    Table { fixed, route, elsewhere: site("(unknown)", &[]) }
 }
 
 /// The list, and what is beside it. (A wildcard in the list would take `/` too.)
 struct Table {
+    /// Paths without parameters.
+    fixed: Vec<Site>,
     route: Route,
     elsewhere: Site,
 }
@@ -55,6 +63,9 @@ impl Endpoint for Table {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
+        if let Some(site) = self.fixed.iter().find(|site| site.pattern == request.uri().path()) {
+            return site.call(request).await;
+        }
         let mut unrouted = Request::builder().method(request.method().clone()).finish();
         unrouted.headers_mut().clone_from(request.headers());
         match self.route.call(request).await {
