@@ -1,9 +1,10 @@
-//! Keeps tables that only grow from growing for ever.
+//! What the engine looks after by itself: old events go, and the database knows its tables.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cardine_store::WriteTx;
 use cardine_store::platform::events::delete_events;
+use cardine_store::platform::statistics;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{Engine, EngineError};
@@ -12,6 +13,8 @@ use crate::{Engine, EngineError};
 pub const EVENT_RETENTION: TimeDelta = TimeDelta::days(7);
 /// How often old events are looked for.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(3_600);
+/// How often tables are looked for that the database knows too little of.
+pub const STATISTICS_INTERVAL: Duration = Duration::from_secs(15);
 /// Deleted in one transaction, so that no write waits long.
 const BATCH: usize = 5_000;
 
@@ -41,13 +44,22 @@ impl Engine {
             .await
     }
 
-    /// Looks for old events every [`UPKEEP_INTERVAL`], for as long as the engine lives.
+    /// Looks for old events every [`UPKEEP_INTERVAL`], and for tables without fresh statistics every [`STATISTICS_INTERVAL`], for as
+    /// long as the engine lives.
     pub(crate) fn keep_up(&self) {
         let weak = self.downgrade();
         tokio::spawn(async move {
+            let mut events_due = Instant::now() + UPKEEP_INTERVAL;
             loop {
-                tokio::time::sleep(UPKEEP_INTERVAL).await;
+                tokio::time::sleep(STATISTICS_INTERVAL).await;
                 let Some(engine) = weak.upgrade().map(Self) else { return };
+                if let Err(error) = statistics::refresh(engine.store()).await {
+                    tracing::debug!(%error, "a table's statistics could not be made; they are tried again");
+                }
+                if Instant::now() < events_due {
+                    continue;
+                }
+                events_due = Instant::now() + UPKEEP_INTERVAL;
                 if let Err(error) = engine.delete_old_events(Utc::now()).await {
                     tracing::warn!(%error, "old events could not be deleted; they are tried again");
                 }

@@ -9,6 +9,7 @@ pub mod plugins;
 pub mod sessions;
 pub mod settings;
 pub mod sharing;
+pub mod statistics;
 pub mod tokens;
 pub mod workflows;
 
