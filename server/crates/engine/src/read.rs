@@ -7,7 +7,7 @@ use cardine_model::Value;
 use cardine_model::catalog::ModuleId;
 use cardine_query::{Authorised, List, Take};
 use cardine_sql::{Found, ListStatements, Param, Statement, locate_records, render_list};
-use cardine_store::{Bindings, Cell, ReadTx, RowSet, StoreError, WriteTx};
+use cardine_store::{Bindings, Cell, Extent, Habit, ReadTx, RowSet, StoreError, WriteTx};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -87,6 +87,7 @@ pub struct ReadPlan {
     /// [`cardine_access::Rights::serial`] of those under which it was made.
     rights: u64,
     lists: Vec<ListStatements>,
+    habit: Habit,
 }
 
 impl ReadPlan {
@@ -111,7 +112,8 @@ impl Engine {
     pub fn plan_read(&self, ctx: &RequestContext, lists: &[Authorised<List>]) -> ReadPlan {
         let (dialect, rights) = (self.store().dialect(), &ctx.actor.rights);
         let render = |list| render_list(dialect, ctx.catalog(), rights, list, Found::Asked);
-        ReadPlan { rights: rights.serial, lists: lists.iter().map(render).collect() }
+        let lists: Vec<_> = lists.iter().map(render).collect();
+        ReadPlan { rights: rights.serial, habit: Habit::new(extent(&lists)), lists }
     }
 
     /// Answers a plan's lists on one snapshot of the database. `values` are those that the lists' slots name.
@@ -128,16 +130,14 @@ impl Engine {
         if plan.lists.is_empty() {
             return Ok(Vec::new());
         }
-        let (ctx, plan) = (ctx.clone(), Arc::clone(plan));
-        self.store()
-            .until(ctx.deadline)
-            .read(move |tx: &mut ReadTx| {
+        let store = self.store().until(ctx.deadline);
+        let asked = Arc::new((ctx.clone(), Arc::clone(plan), values));
+        store
+            .read_again(&plan.habit, move |tx: &mut ReadTx| {
+                let asked = Arc::clone(&asked);
                 async move {
-                    let mut results = Vec::with_capacity(plan.lists.len());
-                    for statements in &plan.lists {
-                        results.push(fetch_list(&mut Tx::Read(tx), statements, ctx.bindings(&values)).await?);
-                    }
-                    Ok(results)
+                    let (ctx, plan, values) = &*asked;
+                    fetch_lists(tx, plan, ctx.bindings(values)).await
                 }
                 .boxed()
             })
@@ -178,6 +178,28 @@ impl Engine {
                 .boxed()
             })
             .await
+    }
+}
+
+async fn fetch_lists(tx: &mut ReadTx, plan: &ReadPlan, bindings: Bindings<'_>) -> Result<Vec<ListResult>, EngineError> {
+    let mut results = Vec::with_capacity(plan.lists.len());
+    for statements in &plan.lists {
+        results.push(fetch_list(&mut Tx::Read(tx), statements, bindings).await?);
+    }
+    Ok(results)
+}
+
+fn extent(lists: &[ListStatements]) -> Extent {
+    match lists {
+        [ListStatements { rows: Some(_), totals: None, take: Take::One, children, .. }] if children.is_empty() => {
+            Extent::Key
+        }
+        [ListStatements { rows, totals, children, .. }]
+            if children.is_empty() && (rows.is_none() || totals.is_none()) =>
+        {
+            Extent::One
+        }
+        _ => Extent::Several,
     }
 }
 

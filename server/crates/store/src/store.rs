@@ -11,11 +11,11 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
-use crate::postgres::{Isolation, Pool, Session};
-use crate::sqlite::{Connection, FileLock, Job, Purpose, Readers, Writer};
+use crate::postgres::{Isolation, Planning, Pool, Session};
+use crate::sqlite::{Connection, FileLock, Here, Job, Purpose, Readers, Writer};
 use crate::state::{PlatformState, raise};
 use crate::transaction::{ReadTx, WriteTx};
-use crate::{DatabaseUrl, Deadline, Options, StoreError};
+use crate::{DatabaseUrl, Deadline, Extent, Habit, Options, StoreError};
 
 /// How often a write on PostgreSQL is tried whose transaction another one was in the way of.
 const WRITE_ATTEMPTS_MAX: u32 = 6;
@@ -43,6 +43,7 @@ struct Sqlite {
     path: PathBuf,
     migrating: tokio::sync::Mutex<()>,
     // Dropped in this order: the lock after the threads have been told to end.
+    here: Here,
     readers: Readers,
     writer: Writer,
     _lock: Option<FileLock>,
@@ -108,15 +109,37 @@ impl Store {
         match &self.inner.database {
             Database::Sqlite(sqlite) => Deadline::bound(self.deadline, sqlite.read(work)).await,
             Database::Postgres { pool, .. } => {
-                let read = async {
-                    let mut tx = ReadTx::postgres(Session::new(pool.clone(), Isolation::Snapshot));
-                    let outcome = work(&mut tx).await;
-                    if let Some(session) = tx.into_session() {
-                        session.end();
+                Deadline::bound(self.deadline, read_postgres(pool, Isolation::Snapshot, work)).await
+            }
+        }
+    }
+
+    /// As [`Store::read`], for a read of a known kind: one that asks a single statement has no transaction around it, and a
+    /// short one on SQLite runs on the caller's thread. `work` may be run twice, and waits for nothing but the database.
+    pub async fn read_again<T, E, F>(&self, habit: &Habit, work: F) -> Result<T, E>
+    where
+        F: for<'a> Fn(&'a mut ReadTx) -> BoxFuture<'a, Result<T, E>> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let extent = habit.extent();
+        match &self.inner.database {
+            Database::Sqlite(sqlite) => {
+                if habit.is_short() {
+                    if let Some(outcome) = sqlite.here.run(&work, extent == Extent::Several) {
+                        return outcome;
                     }
-                    outcome
+                    habit.was_long();
+                }
+                Deadline::bound(self.deadline, sqlite.read(move |tx: &mut ReadTx| work(tx))).await
+            }
+            Database::Postgres { pool, .. } => {
+                let isolation = match extent {
+                    Extent::Several => Isolation::Snapshot,
+                    Extent::One => Isolation::Statement(Planning::Custom),
+                    Extent::Key => Isolation::Statement(Planning::Generic),
                 };
-                Deadline::bound(self.deadline, read).await
+                Deadline::bound(self.deadline, read_postgres(pool, isolation, work)).await
             }
         }
     }
@@ -167,6 +190,7 @@ impl Store {
         match &self.inner.database {
             Database::Postgres { pool, .. } => pool.close(),
             Database::Sqlite(sqlite) => {
+                sqlite.here.close();
                 sqlite.readers.close();
                 sqlite.writer.close();
                 let this = self.clone();
@@ -244,7 +268,8 @@ impl Sqlite {
         let connection = Connection::open(&path, Purpose::Write, options)?;
         let writer = Writer::start(connection, state.clone(), runtime.clone())?;
         let readers = Readers::start(path.clone(), options, runtime)?;
-        Ok(Self { path, migrating: tokio::sync::Mutex::default(), readers, writer, _lock: lock })
+        let here = Here::open(&path, options)?;
+        Ok(Self { path, migrating: tokio::sync::Mutex::default(), here, readers, writer, _lock: lock })
     }
 
     async fn read<T, E, F>(&self, work: F) -> Result<T, E>
@@ -278,11 +303,23 @@ impl Sqlite {
             // Who has gone away wants no answer.
             let _ = reply.send(outcome);
         };
-        self.readers.run(Box::new(job)).await?;
+        self.readers.run(Box::new(job))?;
         let outcome = answer.await.unwrap_or_else(|_| Err(stopped().into()));
         drop(given_up);
         outcome
     }
+}
+
+async fn read_postgres<T, E, F>(pool: &Pool, isolation: Isolation, work: F) -> Result<T, E>
+where
+    F: for<'a> FnOnce(&'a mut ReadTx) -> BoxFuture<'a, Result<T, E>>,
+{
+    let mut tx = ReadTx::postgres(Session::new(pool.clone(), isolation));
+    let outcome = work(&mut tx).await;
+    if let Some(session) = tx.into_session() {
+        session.end();
+    }
+    outcome
 }
 
 /// Tells the reading thread that the caller went away, when it is dropped.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use cardine_model::Value;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
+use uuid::Uuid;
 
 /// Appends `YYYY-MM-DD`.
 pub(crate) fn push_date(date: NaiveDate, out: &mut String) {
@@ -35,6 +36,11 @@ pub(crate) fn push_instant(instant: DateTime<Utc>, out: &mut String) {
     out.push('.');
     push_digits(instant.timestamp_subsec_millis().min(999), 3, out);
     out.push('Z');
+}
+
+/// Appends an id, hyphenated in lower case.
+pub(crate) fn push_id(id: Uuid, out: &mut String) {
+    out.push_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
 }
 
 /// Appends a JSON string.
@@ -101,7 +107,7 @@ pub(crate) fn push_plain(value: &Value, out: &mut String) {
         Value::Date(date) => push_date(*date, out),
         Value::Time(time) => push_time(*time, out),
         Value::DateTime(instant) => push_instant(*instant, out),
-        Value::Id(id) => write!(out, "{id}").expect("a String takes all text"),
+        Value::Id(id) => push_id(*id, out),
         Value::List(elements) => push_json_list(elements, out),
         Value::Json(document) => write!(out, "{document}").expect("a String takes all text"),
     }

@@ -1,7 +1,6 @@
 //! PostgreSQL's rows → a row set.
 
 use std::error::Error;
-use std::fmt::Write as _;
 
 use cardine_sql::ColumnType;
 use chrono::{DateTime, NaiveTime, TimeDelta};
@@ -13,7 +12,7 @@ use super::encode::{EPOCH_DATE, EPOCH_SECONDS};
 use super::numeric;
 use crate::StoreError;
 use crate::rows::RowSetBuilder;
-use crate::text_form::{push_date, push_instant, push_json_string, push_time};
+use crate::text_form::{push_date, push_id, push_instant, push_json_string, push_time};
 
 /// Appends one row.
 pub(super) fn push_row(row: &Row, columns: &[ColumnType], builder: &mut RowSetBuilder) -> Result<(), StoreError> {
@@ -64,11 +63,11 @@ fn push_text(bytes: &[u8], ty: &Type, column: ColumnType, out: &mut String) -> R
         }
         Type::UUID => {
             let id = Uuid::from_slice(bytes).map_err(|_| mismatch(ty, column))?;
-            write!(out, "{id}").expect("a String takes all text");
+            push_id(id, out);
         }
         Type::NUMERIC => numeric::decode(bytes, out)?,
         Type::INT8 | Type::INT4 | Type::INT2 => {
-            write!(out, "{}", integer(bytes)?).expect("a String takes all text");
+            out.push_str(itoa::Buffer::new().format(integer(bytes)?));
         }
         Type::DATE => {
             let days = TimeDelta::days(integer(bytes)?);

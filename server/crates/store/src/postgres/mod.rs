@@ -8,4 +8,4 @@ mod pool;
 mod session;
 
 pub(crate) use pool::Pool;
-pub(crate) use session::{Isolation, Session};
+pub(crate) use session::{Isolation, Planning, Session};

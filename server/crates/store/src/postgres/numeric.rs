@@ -52,11 +52,13 @@ pub(super) fn encode(text: &str, out: &mut BytesMut) -> Result<(), StoreError> {
 /// Appends the number in plain digits, with as many after the point as PostgreSQL shows.
 pub(super) fn decode(bytes: &[u8], out: &mut String) -> Result<(), StoreError> {
     let damaged = || StoreError::corrupt("a numeric that is none");
-    let mut words = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
-    let mut word = || words.next().ok_or_else(damaged);
-    let (count, weight, sign, shown) = (word()?, word()?.cast_signed(), word()?, word()?);
-    let groups: Vec<u16> = words.collect();
-    if groups.len() != usize::from(count) || groups.iter().any(|group| *group > 9_999) {
+    let word =
+        |position: usize| bytes.get(2 * position..2 * position + 2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+    let head = |position: usize| word(position).ok_or_else(damaged);
+    let (count, weight, sign, shown) = (head(0)?, head(1)?.cast_signed(), head(2)?, head(3)?);
+    let group = |position: usize| word(position + 4);
+    let whole = bytes.len() == 8 + 2 * usize::from(count);
+    if !whole || (0..usize::from(count)).filter_map(group).any(|group| group > 9_999) {
         return Err(damaged());
     }
     match sign {
@@ -66,7 +68,7 @@ pub(super) fn decode(bytes: &[u8], out: &mut String) -> Result<(), StoreError> {
     }
     let group_at = |position: i32| {
         let position = i32::from(weight) - position;
-        usize::try_from(position).ok().and_then(|position| groups.get(position)).copied().unwrap_or(0)
+        usize::try_from(position).ok().and_then(group).unwrap_or(0)
     };
     if weight < 0 {
         out.push('0');

@@ -9,15 +9,14 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
 use super::error::translate;
+use super::session::Planning;
 use crate::error::cause;
 use crate::{Options, StoreError};
 
-/// What every session sets. Plans are made for the values at hand: a generic plan for a filtered and ordered list was
-/// measured at three times the cost. Statements with many formulas and rollups look dear to the planner, which would then
+/// What every session sets. It writes only where it says so. Plans are made for the values at hand ([`Planning::Custom`]). Statements with many formulas and rollups look dear to the planner, which would then
 /// compile them for longer than they run: JIT is off. A transaction that this process forgets, as when it is stopped by a debugger, ends
 /// after a minute, so that it does not hold its locks for ever.
-const SESSION_SETTINGS: &str =
-    "-c TimeZone=UTC -c plan_cache_mode=force_custom_plan -c jit=off -c idle_in_transaction_session_timeout=60000";
+const SESSION_SETTINGS: &str = "-c TimeZone=UTC -c default_transaction_read_only=on -c plan_cache_mode=force_custom_plan -c jit=off -c idle_in_transaction_session_timeout=60000";
 
 /// The oldest server that is supported, as `server_version_num` tells it.
 const OLDEST_VERSION: i32 = 140_000;
@@ -104,6 +103,8 @@ pub(super) struct Manager {
 pub(super) struct Connection {
     pub(super) client: Client,
     pub(super) statements: Cache<String, Statement>,
+    /// How the session plans; `None` if that is not known.
+    pub(super) planning: Option<Planning>,
     driver: JoinHandle<()>,
 }
 
@@ -118,7 +119,8 @@ impl managed::Manager for Manager {
                 tracing::warn!(error = ?Arc::new(error), "a connection to PostgreSQL was lost");
             }
         });
-        Ok(Connection { client, statements: Cache::new(self.statements.max(1)), driver })
+        let statements = Cache::new(self.statements.max(1));
+        Ok(Connection { client, statements, planning: Some(Planning::Custom), driver })
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<tokio_postgres::Error> {

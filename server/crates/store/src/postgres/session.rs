@@ -18,6 +18,8 @@ use crate::{RowSet, StoreError};
 /// How a transaction stands to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Isolation {
+    /// A single statement, which sees one snapshot by itself; nothing can be written. There is no transaction around it.
+    Statement(Planning),
     /// One snapshot from the first statement to the last; nothing can be written.
     Snapshot,
     /// Each statement sees what was committed before it. Rows that are written are locked, and a condition on them is
@@ -26,21 +28,43 @@ pub(crate) enum Isolation {
     Committed,
 }
 
+/// How PostgreSQL plans a prepared statement (`plan_cache_mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Planning {
+    /// For the values at hand: a list's best plan depends on how many records its filter leaves and on the size of its page, and
+    /// guessing costs more than planning.
+    Custom,
+    /// Once: a record is found by its key whatever the key is, and planning would cost more than finding.
+    Generic,
+}
+
 impl Isolation {
-    fn begin(self) -> &'static str {
-        match self {
-            Self::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Self::Committed => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+    /// What goes with the first statement, in the same round trip.
+    fn prelude(self, planning: Option<Planning>) -> Option<&'static str> {
+        match (self, planning) {
+            (Self::Statement(wanted), Some(set)) if wanted == set => None,
+            (Self::Statement(Planning::Custom), _) => Some("SET plan_cache_mode = force_custom_plan"),
+            (Self::Statement(Planning::Generic), _) => Some("SET plan_cache_mode = force_generic_plan"),
+            (Self::Snapshot, Some(Planning::Custom)) => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+            (Self::Snapshot, _) => {
+                Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan")
+            }
+            (Self::Committed, Some(Planning::Custom)) => Some("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
+            (Self::Committed, _) => {
+                Some("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL plan_cache_mode = force_custom_plan")
+            }
         }
     }
 }
 
-/// A transaction. `BEGIN` goes with the first statement, in the same round trip. A session that is dropped rolls back.
+/// A transaction, or a single statement. `BEGIN` goes with the first statement, in the same round trip. A session that is dropped rolls back.
 pub(crate) struct Session {
     pool: Pool,
     isolation: Isolation,
     connection: Option<Pooled>,
     begun: bool,
+    /// A statement was run, beside which a session of a single one has no other.
+    used: bool,
     in_flight: bool,
     /// The connection was lost after the first statement: the transaction is over, and must not go on as another.
     broken: bool,
@@ -49,7 +73,7 @@ pub(crate) struct Session {
 impl Session {
     /// A transaction without any statement yet: it has no connection.
     pub(crate) fn new(pool: Pool, isolation: Isolation) -> Self {
-        Self { pool, isolation, connection: None, begun: false, in_flight: false, broken: false }
+        Self { pool, isolation, connection: None, begun: false, used: false, in_flight: false, broken: false }
     }
 
     /// Runs a statement that gives rows.
@@ -76,13 +100,14 @@ impl Session {
     pub(crate) async fn run_batch(&mut self, text: &str) -> Result<(), StoreError> {
         self.check_whole()?;
         let Self { pool, isolation, connection, begun, in_flight, .. } = self;
-        let client = &connected(pool, connection).await?.client;
+        let Connection { client, planning, .. } = &mut **connected(pool, connection).await?;
         *in_flight = true;
-        let result = if *begun {
-            client.batch_execute(text).await
-        } else {
-            *begun = true;
-            client.batch_execute(&format!("{};\n{text}", isolation.begin())).await
+        let result = match isolation.prelude(*planning) {
+            Some(begin) if !*begun => {
+                *begun = true;
+                client.batch_execute(&format!("{begin};\n{text}")).await
+            }
+            _ => client.batch_execute(text).await,
         };
         *in_flight = false;
         result.map_err(translate)
@@ -116,6 +141,9 @@ impl Session {
     async fn run(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<(RowSet, u64), StoreError> {
         self.check_whole()?;
         let bound = resolve_params(statement, bindings)?;
+        if matches!(self.isolation, Isolation::Statement(_)) && std::mem::replace(&mut self.used, true) {
+            return Err(StoreError::internal("a second statement, which would see another snapshot"));
+        }
         let is_first = !self.begun;
         let (error, was_used_before) = match self.attempt(statement, &bound).await? {
             Ok(result) => return Ok(result),
@@ -139,7 +167,7 @@ impl Session {
     /// The inner error comes with whether the connection, or the prepared statement, was used before and so may be out of date.
     async fn attempt(&mut self, statement: &Statement, bound: &[Bound<'_>]) -> Result<Attempt, StoreError> {
         let Self { pool, isolation, connection, begun, in_flight, .. } = self;
-        let Connection { client, statements, .. } = &mut **connected(pool, connection).await?;
+        let Connection { client, statements, planning, .. } = &mut **connected(pool, connection).await?;
         *in_flight = true;
         let known = statements.get(statement.text.as_str()).cloned();
         let was_used_before = known.is_some() || !statements.is_empty();
@@ -168,15 +196,22 @@ impl Session {
             )));
         }
         let run = client.query_raw(&prepared, bound);
-        let started = if *begun {
-            run.await
-        } else {
-            *begun = true;
-            // Both are sent before either is waited for.
-            match future::join(client.batch_execute(isolation.begin()), run).await {
-                (Ok(()), started) => started,
-                (Err(error), _) => Err(error),
+        let started = match isolation.prelude(*planning) {
+            Some(prelude) if !*begun => {
+                match isolation {
+                    Isolation::Statement(wanted) => *planning = Some(*wanted),
+                    Isolation::Snapshot | Isolation::Committed => *begun = true,
+                }
+                // Both are sent before either is waited for.
+                match future::join(client.batch_execute(prelude), run).await {
+                    (Ok(()), started) => started,
+                    (Err(error), _) => {
+                        *planning = None;
+                        Err(error)
+                    }
+                }
             }
+            _ => run.await,
         };
         let mut builder = RowSetBuilder::new(statement.columns.len());
         let result = match started {

@@ -25,6 +25,8 @@ const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 10_000;
 pub(crate) enum Purpose {
     /// Reads; anything else is refused by SQLite itself.
     Read,
+    /// The same on threads that must not wait: a lock that is not had at once is an error.
+    Here,
     /// The one that writes.
     Write,
 }
@@ -41,7 +43,8 @@ impl Connection {
             flags |= OpenFlags::SQLITE_OPEN_CREATE;
         }
         let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(error::translate)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(error::translate)?;
+        let busy_timeout = if purpose == Purpose::Here { Duration::ZERO } else { BUSY_TIMEOUT };
+        connection.busy_timeout(busy_timeout).map_err(error::translate)?;
         connection.set_prepared_statement_cache_capacity(options.statement_cache_size);
         let mmap_bytes = options.sqlite_mmap_bytes;
         let pragmas = match purpose {
@@ -51,7 +54,7 @@ impl Connection {
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
                  PRAGMA journal_size_limit = 67108864; PRAGMA mmap_size = {mmap_bytes}; PRAGMA temp_store = MEMORY;"
             ),
-            Purpose::Read => {
+            Purpose::Read | Purpose::Here => {
                 format!("PRAGMA query_only = ON; PRAGMA mmap_size = {mmap_bytes}; PRAGMA temp_store = MEMORY;")
             }
         };
@@ -115,6 +118,15 @@ impl Connection {
     /// Makes statements stop soon after `given_up` becomes true. For reads.
     pub(crate) fn stop_when(&mut self, given_up: Arc<AtomicBool>) -> Result<(), StoreError> {
         let handler = move || given_up.load(Ordering::Relaxed);
+        self.0.progress_handler(INSTRUCTIONS_BETWEEN_CHECKS, Some(handler)).map_err(error::translate)
+    }
+
+    /// Makes statements stop that are not short, and sets `long` then. For reads.
+    pub(crate) fn stop_when_long(&mut self, long: Arc<AtomicBool>) -> Result<(), StoreError> {
+        let handler = move || {
+            long.store(true, Ordering::Relaxed);
+            true
+        };
         self.0.progress_handler(INSTRUCTIONS_BETWEEN_CHECKS, Some(handler)).map_err(error::translate)
     }
 

@@ -1,7 +1,5 @@
 //! SQLite's rows → a row set.
 
-use std::fmt::Write as _;
-
 use cardine_sql::ColumnType;
 use rusqlite::Rows;
 use rusqlite::types::ValueRef;
@@ -30,7 +28,7 @@ fn push_cell(value: ValueRef<'_>, column: ColumnType, builder: &mut RowSetBuilde
         (ValueRef::Integer(number @ (0 | 1)), ColumnType::Boolean) => builder.boolean(number == 1),
         (ValueRef::Integer(number), ColumnType::Decimal | ColumnType::Text | ColumnType::Json) => {
             builder.text_with(|out| {
-                write!(out, "{number}").expect("a String takes all text");
+                out.push_str(itoa::Buffer::new().format(number));
                 Ok(())
             })?
         }

@@ -1,12 +1,10 @@
 //! A bound value → what SQLite stores for it.
 
-use std::fmt::Write as _;
-
 use cardine_model::Value;
 use rusqlite::types::{ToSqlOutput, Value as Stored, ValueRef};
 
 use crate::bindings::Bound;
-use crate::text_form::{push_list, push_plain};
+use crate::text_form::{push_id, push_list, push_plain};
 
 /// Integers and booleans as integers, all else as text: an id hyphenated in lower case, a decimal in plain digits, dates and times as the
 /// API shows them, lists as JSON.
@@ -15,7 +13,11 @@ pub(super) fn encode<'a>(bound: &'a Bound<'_>) -> ToSqlOutput<'a> {
         Bound::Value(value) => value.as_ref(),
         Bound::Ids(ids) => {
             let mut text = String::with_capacity(ids.len() * 39 + 2);
-            push_list(*ids, &mut text, |id, out| write!(out, "\"{id}\"").expect("a String takes all text"));
+            push_list(*ids, &mut text, |id, out| {
+                out.push('"');
+                push_id(*id, out);
+                out.push('"');
+            });
             return ToSqlOutput::Owned(Stored::Text(text));
         }
     };

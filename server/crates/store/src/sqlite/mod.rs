@@ -6,6 +6,7 @@ mod decode;
 mod encode;
 mod error;
 mod functions;
+mod here;
 mod index_name;
 mod json_functions;
 mod lock;
@@ -14,6 +15,7 @@ mod thread;
 mod writer;
 
 pub(crate) use connection::{Connection, Purpose};
+pub(crate) use here::Here;
 pub(crate) use lock::FileLock;
 pub(crate) use readers::Readers;
 pub(crate) use writer::{Job, Writer};

@@ -1,12 +1,11 @@
 //! The reading threads: each has a connection, and drives whole read transactions, one after the other.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use super::{Connection, Purpose, thread};
 use crate::error::cause;
@@ -16,7 +15,7 @@ use crate::{Options, StoreError};
 /// A whole read transaction, with the sending of its answer.
 pub(crate) type ReadJob = Box<dyn FnOnce(&mut ReadTx, &Handle) + Send>;
 
-/// Threads that read. A job waits for one that is free; the one that was free last is taken, as its caches are warm.
+/// Threads that read. Jobs stand in one queue, so that a thread that is done goes on with the next one without sleeping.
 pub(crate) struct Readers {
     shared: Arc<Shared>,
     path: PathBuf,
@@ -25,45 +24,45 @@ pub(crate) struct Readers {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
+#[derive(Default)]
 struct Shared {
-    free: Semaphore,
-    idle: Mutex<Idle>,
+    queue: Mutex<Queue>,
+    ready: Condvar,
 }
 
 #[derive(Default)]
-struct Idle {
+struct Queue {
     closed: bool,
-    threads: Vec<Sender<ReadJob>>,
+    jobs: VecDeque<ReadJob>,
 }
 
 impl Readers {
     /// Opens the connections and starts the threads. The file must be there.
     pub(crate) fn start(path: PathBuf, options: &Options, runtime: Handle) -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared { free: Semaphore::new(0), idle: Mutex::default() });
+        let shared = Arc::<Shared>::default();
         let mut threads = Vec::new();
         for number in 0..options.sqlite_readers.max(1) {
             let connection = Connection::open(&path, Purpose::Read, options)?;
-            let (sender, receiver) = channel();
-            let (own_shared, runtime, own) = (Arc::clone(&shared), runtime.clone(), sender.clone());
-            let run = move || read_until_closed(ReadTx::sqlite(connection), &receiver, &own, &own_shared, &runtime);
+            let (own_shared, runtime) = (Arc::clone(&shared), runtime.clone());
+            let run = move || read_until_closed(ReadTx::sqlite(connection), &own_shared, &runtime);
             threads.push(spawn(format!("cardine-read-{number}"), run)?);
-            lock(&shared.idle).threads.push(sender);
-            shared.free.add_permits(1);
         }
         Ok(Self { shared, path, options: options.clone(), runtime, threads: Mutex::new(threads) })
     }
 
-    /// Runs `job` on a thread that is free, as soon as one is.
-    pub(crate) async fn run(&self, job: ReadJob) -> Result<(), StoreError> {
+    /// Has `job` run by a thread, as soon as one is free. It is dropped if the store is shut down before.
+    pub(crate) fn run(&self, job: ReadJob) -> Result<(), StoreError> {
         if thread::runs_on_store_thread().is_some() {
             return self.run_apart(job);
         }
-        let closed = || StoreError::Unavailable(cause("the store was shut down"));
-        let permit = self.shared.free.acquire().await.map_err(|_| closed())?;
-        let idle = lock(&self.shared.idle).threads.pop().ok_or_else(closed)?;
-        // The thread gives it back when it is free again.
-        permit.forget();
-        idle.send(job).map_err(|_| closed())
+        let mut queue = lock(&self.shared.queue);
+        if queue.closed {
+            return Err(StoreError::Unavailable(cause("the store was shut down")));
+        }
+        queue.jobs.push_back(job);
+        drop(queue);
+        self.shared.ready.notify_one();
+        Ok(())
     }
 
     /// Runs a job that a transaction of the store waits for, on a thread of its own: were all threads to wait for each
@@ -80,13 +79,11 @@ impl Readers {
 
     /// Lets the jobs that run end, and takes no more.
     pub(crate) fn close(&self) {
-        self.shared.free.close();
-        let mut idle = lock(&self.shared.idle);
-        idle.closed = true;
-        for sender in idle.threads.drain(..) {
-            // The thread ends on it, as `closed` is set.
-            let _ = sender.send(Box::new(|_, _| ()));
-        }
+        let mut queue = lock(&self.shared.queue);
+        queue.closed = true;
+        queue.jobs.clear();
+        drop(queue);
+        self.shared.ready.notify_all();
     }
 
     /// Waits for the threads' end after [`Readers::close`].
@@ -103,24 +100,17 @@ impl Drop for Readers {
     }
 }
 
-fn read_until_closed(
-    mut tx: ReadTx,
-    jobs: &Receiver<ReadJob>,
-    own: &Sender<ReadJob>,
-    shared: &Shared,
-    runtime: &Handle,
-) {
+fn read_until_closed(mut tx: ReadTx, shared: &Shared, runtime: &Handle) {
     thread::mark(Purpose::Read);
-    while let Ok(job) = jobs.recv() {
+    while let Some(job) = next_job(shared) {
         job(&mut tx, runtime);
-        let mut idle = lock(&shared.idle);
-        if idle.closed {
-            return;
-        }
-        idle.threads.push(own.clone());
-        drop(idle);
-        shared.free.add_permits(1);
     }
+}
+
+fn next_job(shared: &Shared) -> Option<ReadJob> {
+    let waits = |queue: &mut Queue| queue.jobs.is_empty() && !queue.closed;
+    let mut queue = shared.ready.wait_while(lock(&shared.queue), waits).unwrap_or_else(PoisonError::into_inner);
+    queue.jobs.pop_front()
 }
 
 pub(super) fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {

@@ -1,0 +1,71 @@
+//! Short reads run where they are asked for: to cross to another thread and back costs more than they do.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::{Connection, Purpose};
+use crate::transaction::ReadTx;
+use crate::{Options, StoreError};
+
+/// Connections for short reads, one for each thread that may ask.
+pub(crate) struct Here {
+    idle: Mutex<Vec<Seat>>,
+}
+
+struct Seat {
+    tx: ReadTx,
+    /// Set when a statement was stopped because it was not short.
+    long: Arc<AtomicBool>,
+}
+
+impl Here {
+    /// Opens the connections. The file must be there.
+    pub(crate) fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
+        let seats = (0..options.sqlite_readers.max(1)).map(|_| Seat::open(path, options));
+        Ok(Self { idle: Mutex::new(seats.collect::<Result<_, _>>()?) })
+    }
+
+    /// Does the work now. `None` if it did not end within the instructions that hold nobody up, or if no connection is free:
+    /// then it has had no effect, and another thread must do it.
+    pub(crate) fn run<T, E, F>(&self, work: &F, several: bool) -> Option<Result<T, E>>
+    where
+        F: for<'a> Fn(&'a mut ReadTx) -> BoxFuture<'a, Result<T, E>>,
+        E: From<StoreError>,
+    {
+        let mut seat = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+        seat.long.store(false, Ordering::Relaxed);
+        // One statement is a snapshot by itself.
+        let begun = if several { seat.tx.sqlite_connection().run_control("BEGIN") } else { Ok(()) };
+        let outcome = match begun {
+            Ok(()) => work(&mut seat.tx).now_or_never(),
+            Err(error) => Some(Err(error.into())),
+        };
+        let connection = seat.tx.sqlite_connection();
+        let ended = if connection.in_transaction() { connection.run_control("ROLLBACK") } else { Ok(()) };
+        let was_long = seat.long.load(Ordering::Relaxed);
+        match ended {
+            Ok(()) => self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(seat),
+            // The connection is given up: others have their own.
+            Err(error) => tracing::error!(error = ?error, "a read transaction could not be ended"),
+        }
+        outcome.filter(|_| !was_long)
+    }
+
+    /// Closes what is not in use; nothing is read here any more.
+    pub(crate) fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Seat {
+    fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(path, Purpose::Here, options)?;
+        let long = Arc::<AtomicBool>::default();
+        connection.stop_when_long(Arc::clone(&long))?;
+        Ok(Self { tx: ReadTx::sqlite(connection), long })
+    }
+}
