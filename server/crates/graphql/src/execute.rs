@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use cardine_engine::{Cell, Engine, EngineError, FailedStep, Group, ListResult, MutationStep, RequestContext};
-use cardine_model::Value;
 use uuid::Uuid;
 
 use crate::answer::{Rows, Sealing, write_data};
@@ -11,7 +10,7 @@ use crate::compile::{Located, Mutation, Operation, Searches, Setting, Viewer, Wr
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
 use crate::limits::Limits;
-use crate::plans::{Plan, Plans, SIZE_GUESSED};
+use crate::plans::{Plan, Plans, SIZE_GUESSED, Served};
 use crate::prepare::Prepared;
 use crate::protocol::Request;
 use crate::response::{Kind, Response};
@@ -64,8 +63,8 @@ pub async fn execute(
         Ok(inputs) => inputs,
         Err(errors) => return Response::refused(&errors),
     };
-    if let Some(plan) = known.plan(&inputs) {
-        return read(front, engine, ctx, &plan, plan.values(&inputs), &plan.contexts(&inputs)).await;
+    if let Some((plan, served)) = known.plan(setting, &inputs) {
+        return read(front, engine, ctx, &plan, served).await;
     }
     let prepared = Prepared::with(Arc::clone(known.document()), inputs, &request.variables);
     let asked = prepared.node_ids(setting).and_then(|ids| Ok((ids, prepared.searches(setting)?)));
@@ -83,10 +82,10 @@ pub async fn execute(
     if !operation.mutations.is_empty() {
         return write(front, engine, ctx, operation).await;
     }
-    let (values, contexts) = (Arc::from(operation.values.as_slice()), operation.contexts.clone());
+    let served = Served { values: Arc::from(operation.values.as_slice()), contexts: operation.contexts.clone() };
     let plan = Arc::new(Plan::new(operation, |lists| engine.plan_read(ctx, lists)));
     front.plans.keep(&known, &plan);
-    read(front, engine, ctx, &plan, values, &contexts).await
+    read(front, engine, ctx, &plan, served).await
 }
 
 /// What is to be known before compilation.
@@ -113,12 +112,11 @@ async fn read(
     engine: &Engine,
     ctx: &RequestContext,
     plan: &Plan,
-    values: Arc<[Value]>,
-    contexts: &[CursorContext],
+    Served { values, contexts }: Served,
 ) -> Response {
     match engine.read_planned(ctx, plan.reading(), values).await {
         Ok(results) => {
-            let answer = answer(front, plan.shape(), &results, &[], contexts, plan.size_before());
+            let answer = answer(front, plan.shape(), &results, &[], &contexts, plan.size_before());
             plan.note_size(answer.body.len());
             answer
         }

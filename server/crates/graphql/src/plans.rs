@@ -15,7 +15,7 @@ use cardine_query::{Authorised, List};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use crate::compile::{ContextRecipe, Operation, Reuse, Setting};
+use crate::compile::{ContextRecipe, GivenCursor, Operation, Reuse, Setting};
 use crate::cursor::CursorContext;
 use crate::error::Error;
 use crate::prepare::Document;
@@ -51,6 +51,7 @@ impl Plan {
             for (slot, _) in &reuse.given {
                 values[*slot] = Value::Null;
             }
+            reuse.cursors.iter().flat_map(GivenCursor::slots).for_each(|slot| values[slot] = Value::Null);
             Reuse { contexts: reuse.contexts.into_iter().map(ContextRecipe::emptied).collect(), ..reuse }
         });
         Self { shape, read: Arc::new(plan_read(&lists)), values, reuse, size: AtomicUsize::new(SIZE_GUESSED) }
@@ -66,18 +67,16 @@ impl Plan {
         &self.read
     }
 
-    /// What the statements' slots name, in a request with these variables.
-    pub fn values(&self, inputs: &Inputs) -> Arc<[Value]> {
+    /// What a request with these variables has of its own; `None` if it must be compiled anew.
+    pub fn serve(&self, setting: Setting<'_>, inputs: &Inputs) -> Option<Served> {
+        let reuse = self.reuse.as_ref().filter(|reuse| reuse.dependence.holds(inputs))?;
+        let contexts: Vec<_> = reuse.contexts.iter().map(|recipe| recipe.of(inputs)).collect();
         let mut values = self.values.clone();
-        for (slot, place) in self.reuse.iter().flat_map(|reuse| &reuse.given) {
+        for (slot, place) in &reuse.given {
             values[*slot] = place.value(inputs);
         }
-        Arc::from(values)
-    }
-
-    /// What cursors belong to, in a request with these variables.
-    pub fn contexts(&self, inputs: &Inputs) -> Vec<CursorContext> {
-        self.reuse.iter().flat_map(|reuse| &reuse.contexts).map(|recipe| recipe.of(inputs)).collect()
+        reuse.cursors.iter().try_for_each(|cursor| cursor.put(setting, inputs, &contexts, &mut values))?;
+        Some(Served { values: Arc::from(values), contexts })
     }
 
     /// Bytes of the last answer, with some room.
@@ -96,6 +95,15 @@ impl Plan {
     }
 }
 
+/// What a request has of its own, beside its plan.
+#[derive(Debug)]
+pub struct Served {
+    /// What the statements' slots name.
+    pub values: Arc<[Value]>,
+    /// What the cursors belong to.
+    pub contexts: Vec<CursorContext>,
+}
+
 /// A valid document, and what was compiled of it.
 #[derive(Debug)]
 pub struct Known {
@@ -111,10 +119,10 @@ impl Known {
     }
 
     /// What serves a request with these variables.
-    pub fn plan(&self, inputs: &Inputs) -> Option<Arc<Plan>> {
-        let serves = |plan: &&Arc<Plan>| plan.reuse.as_ref().is_some_and(|reuse| reuse.dependence.holds(inputs));
+    pub fn plan(&self, setting: Setting<'_>, inputs: &Inputs) -> Option<(Arc<Plan>, Served)> {
+        let serve = |plan: &Arc<Plan>| Some((Arc::clone(plan), plan.serve(setting, inputs)?));
         // The newest are at the end.
-        self.plans.read().unwrap_or_else(PoisonError::into_inner).iter().rev().find(serves).cloned()
+        self.plans.read().unwrap_or_else(PoisonError::into_inner).iter().rev().find_map(serve)
     }
 
     fn weight(&self) -> usize {

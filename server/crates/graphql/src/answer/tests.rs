@@ -199,3 +199,17 @@ fn any_text_is_read_back_as_it_was() {
         assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text);
     }
 }
+
+#[test]
+fn every_character_is_escaped_wherever_it_stands() {
+    for character in (0..0x300).filter_map(char::from_u32) {
+        for position in 0..18 {
+            let mut text = "è23456789abcdefgh".to_owned();
+            let start = text.char_indices().nth(position).map_or(text.len(), |(start, _)| start);
+            text.insert(start, character);
+            let mut json = Vec::new();
+            write_text(&text, &mut json);
+            assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text, "{character:?} at {position}");
+        }
+    }
+}

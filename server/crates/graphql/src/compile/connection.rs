@@ -8,7 +8,6 @@ use cardine_query::{Child, Deleted, Measure, Page, Take};
 use super::aggregate::position_of;
 use super::arguments::Arguments;
 use super::collect::Collected;
-use super::context::ContextRecipe;
 use super::list::ListBuilder;
 use super::record::unvalidated;
 use super::{Compiler, key, quoted};
@@ -84,8 +83,11 @@ impl<'a> Compiler<'a> {
         let fields = self.collect(ty, &collected.sets);
         let wanted = self.wanted(paged.edge, &fields);
         let has_place = ["after", "before"].iter().any(|name| arguments.get(name).is_some());
-        let context = (wanted.cursors || has_place).then(|| self.context(ty, arguments));
-        let cut = self.place(&mut list, arguments, context.as_ref()).map_err(at)?;
+        let context = (wanted.cursors || has_place).then(|| {
+            self.contexts.push(self.context(ty, arguments));
+            self.contexts.len() - 1
+        });
+        let cut = self.place(&mut list, arguments, context).map_err(at)?;
         list.list.rows = wanted.rows;
         list.rows = parents.saturating_mul(size);
         self.rows = self.rows.saturating_add(if wanted.rows { list.rows } else { parents });
@@ -98,8 +100,7 @@ impl<'a> Compiler<'a> {
             Some(context) => {
                 let paths: Vec<_> = list.list.order.iter().map(|key| key.path.clone()).collect();
                 let keys = paths.iter().map(|path| list.output(&path.hops, path.field)).collect::<Result<_, _>>()?;
-                self.contexts.push(context);
-                Some(CursorShape { keys, context: self.contexts.len() - 1 })
+                Some(CursorShape { keys, context })
             }
             None => None,
         };
@@ -140,12 +141,12 @@ impl<'a> Compiler<'a> {
         &mut self,
         list: &mut ListBuilder<'a>,
         arguments: &Arguments,
-        context: Option<&ContextRecipe>,
+        context: Option<usize>,
     ) -> Result<bool, Error> {
-        let context = context.map(ContextRecipe::now);
         for name in ["after", "before"] {
             let Some(cursor) = arguments.text(name) else { continue };
-            let opened = context.as_ref().and_then(|context| self.open_cursor(list, cursor, context));
+            let given = arguments.given(name);
+            let opened = context.and_then(|context| self.open_cursor(list, cursor, given, context));
             let place = opened.ok_or_else(|| {
                 page_error(
                     name,

@@ -12,6 +12,7 @@ mod filter;
 mod input;
 mod introspect;
 mod list;
+mod opened;
 mod order;
 #[cfg(test)]
 mod print;
@@ -34,6 +35,7 @@ use uuid::Uuid;
 
 pub use context::ContextRecipe;
 pub use input::{Definition, coerce, definitions, variables};
+pub use opened::GivenCursor;
 pub use search::Searches;
 pub use subscribe::{Changes, RecordsOfChanges, compile_subscription};
 
@@ -107,6 +109,8 @@ pub struct Reuse {
     pub given: Vec<(usize, Place)>,
     /// What the cursors of its lists belong to.
     pub contexts: Vec<ContextRecipe>,
+    /// The cursors among the variables.
+    pub cursors: Vec<GivenCursor>,
 }
 
 /// One mutation.
@@ -181,9 +185,9 @@ pub fn compile(
     if compiler.rows > setting.limits.rows {
         return Err(vec![Error::limit("estimated rows", setting.limits.rows, compiler.rows).at(operation.pos)]);
     }
-    let Compiler { lists, values, mutations, rows, given, contexts, reusable, .. } = compiler;
+    let Compiler { lists, values, mutations, rows, given, contexts, cursors, reusable, .. } = compiler;
     let contexts_now = contexts.iter().map(ContextRecipe::now).collect();
-    let reuse = reusable.then(|| Reuse { dependence: variables.dependence(), given, contexts });
+    let reuse = reusable.then(|| Reuse { dependence: variables.dependence(), given, contexts, cursors });
     Ok(Operation { lists, values, mutations, shape, rows, contexts: contexts_now, reuse })
 }
 
@@ -226,6 +230,7 @@ struct Compiler<'a> {
     values: Vec<Value>,
     given: Vec<(usize, Place)>,
     contexts: Vec<ContextRecipe>,
+    cursors: Vec<GivenCursor>,
     /// Whether nothing was compiled in that is of this request alone.
     reusable: bool,
     rows: u64,
@@ -250,6 +255,7 @@ impl<'a> Compiler<'a> {
             values: Vec::new(),
             given: Vec::new(),
             contexts: Vec::new(),
+            cursors: Vec::new(),
             reusable: true,
             rows: 0,
             errors: Vec::new(),

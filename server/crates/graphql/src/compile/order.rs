@@ -2,14 +2,13 @@
 
 use cardine_model::catalog::{Field, FieldId, FieldPath, Hop, Module, ModuleId};
 use cardine_model::{Decimal, ScalarType, Value};
-use cardine_query::{KeysetValue, Nulls, OrderKey};
+use cardine_query::{Nulls, OrderKey};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::Compiler;
 use super::list::ListBuilder;
 use crate::coerce::{self, Input};
-use crate::cursor::CursorContext;
 use crate::error::Error;
 use crate::schema::InputTarget;
 
@@ -39,7 +38,9 @@ impl<'a> Compiler<'a> {
                 return Ok(());
             }
         }
-        list.order(OrderKey { path: id, descending: false, nulls: Nulls::Last })
+        // In the direction of the key before it, so that an index over that key, read from either end, gives the whole order.
+        let descending = list.list.order.last().is_some_and(|key| key.descending);
+        list.order(OrderKey { path: id, descending, nulls: Nulls::Last })
     }
 
     pub(super) fn order_key(
@@ -76,26 +77,6 @@ impl<'a> Compiler<'a> {
         }
         Ok(None)
     }
-
-    /// The place that a cursor names in the list's order; `None` if it is none of this list's.
-    pub(super) fn open_cursor(
-        &mut self,
-        list: &ListBuilder<'a>,
-        cursor: &str,
-        context: &CursorContext,
-    ) -> Option<Vec<KeysetValue>> {
-        let place = self.setting.cursors.open(context, cursor)?;
-        if place.len() != list.list.order.len() {
-            return None;
-        }
-        let mut values = Vec::with_capacity(place.len());
-        for (key, json) in list.list.order.iter().zip(&place) {
-            let module = key.path.hops.last().map_or(list.list.module, |hop| hop.target);
-            let value = key_value(self.schema.catalog.field(module, key.path.field), json)?;
-            values.push(value);
-        }
-        Some(values.into_iter().map(|value| KeysetValue { is_null: value.is_null(), slot: self.slot(value) }).collect())
-    }
 }
 
 fn order_key(hops: Vec<Hop>, field: FieldId, order: &Input) -> Option<OrderKey> {
@@ -112,7 +93,7 @@ pub(super) fn direction(order: &Input) -> Option<(bool, Nulls)> {
 }
 
 /// An order key's value as a cursor holds it: as the row showed it.
-fn key_value(field: &Field, json: &Json) -> Option<Value> {
+pub(super) fn key_value(field: &Field, json: &Json) -> Option<Value> {
     if json.is_null() {
         return Some(Value::Null);
     }

@@ -35,7 +35,8 @@ impl<'a> Compiler<'a> {
         let definition = self.schema.field(root, collected.name()).ok_or_else(unvalidated)?;
         // The caller's person, the modules of ids, and what is written are of this request alone; and what is not known to be
         // otherwise is taken to be.
-        self.reusable &= matches!(definition.meaning, Meaning::Typename | Meaning::One(_) | Meaning::List(_));
+        self.reusable &=
+            matches!(definition.meaning, Meaning::Typename | Meaning::One(_) | Meaning::List(_) | Meaning::Groups(_));
         match definition.meaning {
             Meaning::Typename => Ok(RootField::Constant(quoted(&self.schema.name(root)))),
             Meaning::One(module) => {

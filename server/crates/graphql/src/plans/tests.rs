@@ -30,14 +30,11 @@ fn serves(world: &World, query: &str, one: &Json, other: &Json) -> bool {
     let (one, other) = (ask(world, query, one), ask(world, query, other));
     let lists = format!("{:?}", one.operation.lists);
     let plan = Plan::new(one.operation, |_| ReadPlan::default());
-    let Some(reuse) = &plan.reuse else { return false };
-    if !reuse.dependence.holds(&other.inputs) {
-        return false;
-    }
+    let Some(served) = plan.serve(world.setting(), &other.inputs) else { return false };
     let fresh = &other.operation;
     assert_eq!(lists, format!("{:?}", fresh.lists), "{query}");
-    assert_eq!(*plan.values(&other.inputs), *fresh.values, "{query}");
-    assert_eq!(plan.contexts(&other.inputs), fresh.contexts, "{query}");
+    assert_eq!(*served.values, *fresh.values, "{query}");
+    assert_eq!(served.contexts, fresh.contexts, "{query}");
     assert_eq!(format!("{:?}", plan.shape()), format!("{:?}", fresh.shape), "{query}");
     true
 }
@@ -105,15 +102,35 @@ fn a_variable_that_is_a_parameter_here_and_decides_there_decides() {
 }
 
 #[test]
-fn a_cursor_decides() {
+fn cursors_are_opened_in_every_request() {
     let world = World::new(sales);
-    let query = "query ($c: String, $t: String) { deals(after: $c, filter: {title: {eq: $t}}) { nodes { id } } }";
-    let first = ask(&world, "{ deals(filter: {title: {eq: \"a\"}}) { pageInfo { endCursor } } }", &json!({}));
-    let cursor = |id: &str| world.cursors.seal(&first.operation.contexts[0], format!("[{id:?}]").as_bytes());
+    let list = "deals(orderBy: [{amount: DESC}], filter: {title: {eq: TITLE}}";
+    let query = format!(
+        "query ($c: String, $t: String) {{ {}, after: $c) {{ nodes {{ id }} }} }}",
+        list.replace("TITLE", "$t")
+    );
+    let cursor = |title: &str, place: Json| {
+        let first = format!("{{ {}) {{ pageInfo {{ endCursor }} }} }}", list.replace("TITLE", &format!("{title:?}")));
+        let first = ask(&world, &first, &json!({}));
+        json!({"c": world.cursors.seal(&first.operation.contexts[0], place.to_string().as_bytes()), "t": title})
+    };
     let ids = ["01900000-0000-7000-8000-00000000000a", "01900000-0000-7000-8000-00000000000b"];
-    let of = |id: &str| json!({"c": cursor(id), "t": "a"});
-    assert!(serves(&world, query, &of(ids[0]), &of(ids[0])));
-    assert!(!serves(&world, query, &of(ids[0]), &of(ids[1])));
+    let one = cursor("a", json!(["12.50", ids[0]]));
+    assert!(serves(&world, &query, &one, &cursor("a", json!(["7.00", ids[1]]))));
+    assert!(serves(&world, &query, &one, &cursor("b", json!(["7.00", ids[1]]))));
+    assert!(
+        !serves(&world, &query, &one, &cursor("a", json!([null, ids[0]]))),
+        "the statement is another one after an absent value"
+    );
+    assert!(!serves(&world, &query, &one, &json!({"t": "a"})));
+    let plan = Plan::new(ask(&world, &query, &one).operation, |_| ReadPlan::default());
+    assert!(!format!("{plan:?}").contains("12.5"), "nothing of the first request is kept");
+    for forged in [json!({"c": one["c"], "t": "b"}), json!({"c": "x", "t": "a"})] {
+        let request = request(&query, &forged);
+        let document = Document::new(world.setting(), &query, None).unwrap();
+        let inputs = document.coerce(world.setting(), &request.variables).unwrap();
+        assert!(plan.serve(world.setting(), &inputs).is_none(), "{forged}");
+    }
 }
 
 #[test]
@@ -163,8 +180,9 @@ fn what_is_kept_is_bounded() {
     for size in 0..100 {
         let asked = ask(&world, query, &json!({"n": size}));
         plans.keep(&known, &Arc::new(Plan::new(asked.operation, |_| ReadPlan::default())));
-        assert!(known.plan(&asked.inputs).is_some());
+        assert!(known.plan(world.setting(), &asked.inputs).is_some());
     }
     assert_eq!(known.plans.read().unwrap().len(), PLANS_OF_TEXT_MAX);
-    assert!(known.plan(&ask(&world, query, &json!({"n": 1})).inputs).is_none(), "the oldest went");
+    let first = ask(&world, query, &json!({"n": 1})).inputs;
+    assert!(known.plan(world.setting(), &first).is_none(), "the oldest went");
 }
