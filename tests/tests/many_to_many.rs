@@ -256,4 +256,34 @@ on_both_databases! {
         let reference = json!({"name": "linkOf", "type": "reference", "to": "OrderGifts"});
         admin.add_field("Order", reference).await.refused("VALIDATION_FAILED");
     }
+
+    async fn links_follow_a_merge_and_end_with_a_destroyed_record(server: Server) {
+        let (admin, goods) = prepare(&server).await;
+        let kept = order(&admin, "K", json!({"link": [{"id": goods[0], "quantity": "2"}, {"id": goods[1], "role": "MAIN"}]})).await;
+        let merged = order(&admin, "M", json!({"link": [{"id": goods[1], "role": "SPARE"}, {"id": goods[2], "quantity": "5"}]})).await;
+        let other = order(&admin, "O", json!({})).await;
+        let before = "mutation($id: ID!, $ids: [ID!]) { updateOrder(id: $id, data: {before: {connect: $ids}}) { id } }";
+        admin.query_with(before, json!({"id": merged, "ids": [kept, other]})).await.ok();
+        let merge = "mutation($ids: [ID!]!, $into: ID!) { mergeOrders(ids: $ids, into: $into) { itemCount before { nodes { code } } } }";
+        let answer = admin.query_with(merge, json!({"ids": [merged], "into": kept})).await;
+        assert_eq!(answer.ok()["mergeOrders"], json!({"itemCount": 3, "before": {"nodes": [{"code": "O"}]}}), "it does not stand before itself");
+        assert_eq!(shown(&change(&admin, &kept, json!({})).await), ["apple 2.0 -", "bolt 1.0 MAIN", "cable 5.0 -"]);
+        admin.query_with("mutation($id: ID!) { destroyGood(id: $id) }", json!({"id": goods[0]})).await.ok();
+        assert_eq!(shown(&change(&admin, &kept, json!({})).await), ["bolt 1.0 MAIN", "cable 5.0 -"]);
+        assert_eq!(codes(&admin, "{itemCount: {eq: 2}}").await, "K");
+    }
+
+    async fn links_are_made_with_many_records_and_inside_others(server: Server) {
+        let (admin, goods) = prepare(&server).await;
+        let text = "mutation($data: [OrderCreate!]!) { createOrders(data: $data) { code itemCount } }";
+        let data = json!([{"code": "A", "items": {"connect": [goods[0], goods[1]]}}, {"code": "B", "items": {"link": [{"id": goods[0], "quantity": "3"}]}}]);
+        let answer = admin.query_with(text, json!({"data": data})).await;
+        assert_eq!(answer.ok()["createOrders"], json!([{"code": "A", "itemCount": 2}, {"code": "B", "itemCount": 1}]));
+        let faulty = json!([{"code": "C"}, {"code": "D", "items": {"link": [{"id": goods[0]}, {"id": goods[1], "quantity": "-1"}]}}]);
+        let refused = admin.query_with(text, json!({"data": faulty})).await;
+        assert_eq!(refused.refused("VALIDATION_FAILED").issues()[0]["path"], json!(["data", 1, "items", "link", 1, "quantity"]));
+        assert_eq!(codes(&admin, "{}").await, "AB");
+        let many = "mutation { updateOrders(filter: {code: {eq: \"A\"}}, data: {items: {set: []}}) { count } }";
+        admin.query(many).await.refused("BAD_USER_INPUT");
+    }
 }

@@ -31,12 +31,19 @@ pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, Api
         return event_stream::answer(app, request).await;
     }
     let caller = Caller::authenticate(&app, &request).await?;
+    let key = idempotency_key(&request)?;
     let limits = &app.front.limits;
     let Asked { request, mutations_allowed } = match read_sent(&mut request, limits.body_bytes, limits.batch).await {
         Ok(Sent::One(asked)) => asked,
+        Ok(Sent::Batch(_)) if key.is_some() => {
+            return Err(ApiError::bad_request(
+                "The header Idempotency-Key is for one request: send the list without it.",
+            ));
+        }
         Ok(Sent::Batch(requests)) => return Ok(answer_batch(&app, &caller, requests, media_type).await),
         Err(error) => return Ok(error.into_graphql_response(media_type.content_type())),
     };
+    let request = protocol::Request { idempotency_key: key, ..request };
     let answer = cardine_graphql::execute(&app.front, &app.engine, &caller.context, request, mutations_allowed).await;
     let mut response = Response::builder()
         .status(status_of(answer.kind, media_type))
@@ -66,6 +73,20 @@ async fn answer_batch(
     }
     body.push(b']');
     Response::builder().content_type(media_type.content_type()).body(body)
+}
+
+/// The header `Idempotency-Key`: what a client chose for one request and its repetitions.
+fn idempotency_key(request: &Request) -> Result<Option<String>, ApiError> {
+    const LENGTH_MAX: usize = 255;
+    let mut values = request.headers().get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| {
+        (1..=LENGTH_MAX).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_graphic())
+            && values.next().is_none()
+    });
+    let message = "The header Idempotency-Key must stand once, with 1 to 255 visible ASCII characters without spaces.";
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| ApiError::bad_request(message))
 }
 
 /// `GET /graphql/schema.graphql`: the schema as far as it exists for the caller.

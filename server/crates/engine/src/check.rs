@@ -44,6 +44,11 @@ pub fn check_value(
     }
 }
 
+/// A value as it would be stored; null if it breaks a rule of its field.
+pub fn normalised(catalog: &Catalog, module: ModuleId, field: &Field, value: Value) -> Value {
+    check_value(catalog, module, field, value, &[], &mut Vec::new())
+}
+
 /// An issue at a field's place in an input.
 pub fn issue(field: &Field, path: &[PathSegment], rule: &str, message: impl Into<String>) -> Issue {
     // A part stands inside the object of its whole.

@@ -26,7 +26,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use cardine_store::Cell;
-pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX};
+pub use cardine_store::platform::idempotency::KeyUse;
+pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX, normalised};
 pub use context::RequestContext;
 pub use error::EngineError;
 pub use read::{Group, ListResult, ReadPlan};
@@ -34,7 +35,10 @@ pub use record::{Record, RecordScope, json_name, json_of_field, json_of_value, v
 pub use search::{Hit, Hits, SEARCH_SCORE_MAX};
 pub use snapshot::Snapshot;
 pub use upkeep::{EVENT_RETENTION, UPKEEP_INTERVAL};
-pub use write::{CASCADE_MAX, FailedStep, LinkChange, MutationResult, MutationStep, Write, apply};
+pub use write::{
+    ANSWER_RETENTION, CASCADE_MAX, Data, FailedStep, LinkChange, Mutated, MutationResult, MutationStep, Once, ToMany,
+    ToOne, Write, apply,
+};
 
 /// The use cases over one database. Cheap to clone.
 #[derive(Clone)]

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use cardine_store::WriteTx;
 use cardine_store::platform::events::delete_events;
+use cardine_store::platform::idempotency::delete_expired;
 use cardine_store::platform::statistics;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{Engine, EngineError};
+use crate::{ANSWER_RETENTION, Engine, EngineError};
 
 /// How long events are kept for those who read on after a pause. Runs of workflows are queued with the event and keep their own copy.
 pub const EVENT_RETENTION: TimeDelta = TimeDelta::days(7);
@@ -37,6 +38,16 @@ impl Engine {
         }
     }
 
+    /// Forgets answers that are no longer given again at `now`; gives how many.
+    pub async fn delete_old_answers(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
+        let expired = now - ANSWER_RETENTION;
+        self.store()
+            .write(move |tx: &mut WriteTx| {
+                Box::pin(async move { Ok::<_, EngineError>(delete_expired(tx, expired).await?) })
+            })
+            .await
+    }
+
     /// Lets the database look at its tables anew, so that it plans well: after much was loaded at once.
     pub async fn refresh_statistics(&self) -> Result<(), EngineError> {
         self.store()
@@ -44,7 +55,7 @@ impl Engine {
             .await
     }
 
-    /// Looks for old events every [`UPKEEP_INTERVAL`], and for tables without fresh statistics every [`STATISTICS_INTERVAL`], for as
+    /// Looks for old events and answers every [`UPKEEP_INTERVAL`], and for tables without fresh statistics every [`STATISTICS_INTERVAL`], for as
     /// long as the engine lives.
     pub(crate) fn keep_up(&self) {
         let weak = self.downgrade();
@@ -62,6 +73,9 @@ impl Engine {
                 events_due = Instant::now() + UPKEEP_INTERVAL;
                 if let Err(error) = engine.delete_old_events(Utc::now()).await {
                     tracing::warn!(%error, "old events could not be deleted; they are tried again");
+                }
+                if let Err(error) = engine.delete_old_answers(Utc::now()).await {
+                    tracing::warn!(%error, "old answers could not be deleted; they are tried again");
                 }
             }
         });

@@ -3,12 +3,13 @@
 mod search;
 
 use cardine_engine::{Cell, Group};
+use uuid::Uuid;
 
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
 use crate::shape::{
-    ConnectionField, ConnectionShape, EdgeField, Encoding, FieldShape, Fields, FigureField, NodesShape, ObjectShape,
-    PageInfoField, RootField, Target,
+    BulkField, ConnectionField, ConnectionShape, EdgeField, Encoding, FieldShape, Fields, FigureField, NodesShape,
+    ObjectShape, PageInfoField, RootField, Target,
 };
 
 /// The rows that answer one list. The engine's are one kind; the writer's own tests have another.
@@ -34,11 +35,20 @@ pub struct Sealing<'a> {
     pub contexts: &'a [CursorContext],
 }
 
+/// What one mutation wrote.
+#[derive(Debug)]
+pub struct Written<'a, R> {
+    /// The records' ids.
+    pub ids: &'a [Uuid],
+    /// The answer to its list.
+    pub rows: &'a R,
+}
+
 /// Appends `{…}`, the value of `data`.
 pub fn write_data<R: Rows>(
     shape: &Fields<RootField>,
     lists: &[R],
-    written: &[R],
+    written: &[Written<'_, R>],
     cursors: Sealing<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
@@ -58,7 +68,7 @@ pub(crate) fn write_record<R: Rows>(
 
 struct Writer<'a, R> {
     lists: &'a [R],
-    written: &'a [R],
+    written: &'a [Written<'a, R>],
     cursors: Sealing<'a>,
     out: &'a mut Vec<u8>,
 }
@@ -85,6 +95,10 @@ impl<R: Rows> Writer<'_, R> {
                     None => self.null(),
                 }
             }
+            RootField::List { list, object } => {
+                let rows = &self.lists[*list];
+                self.list(&rows.root(), |writer, row| writer.object(rows, row, object));
+            }
             RootField::Connection { list, shape } => {
                 let rows = &self.lists[*list];
                 self.connection(rows, &rows.root(), shape);
@@ -96,14 +110,49 @@ impl<R: Rows> Writer<'_, R> {
             RootField::Nodes(shape) => self.nodes(shape),
             RootField::Search(shape) => self.search(shape),
             RootField::Written { step, object } => {
-                let rows = &self.written[*step];
+                let rows = self.written[*step].rows;
                 let row = rows.root().rows.next().ok_or_else(|| {
                     Error::new(Code::Forbidden, "The record was written, but you may not see it any more.")
                 })?;
                 self.object(rows, row, object);
             }
+            RootField::WrittenList { step, object } => {
+                let rows = self.written[*step].rows;
+                self.list(&rows.root(), |writer, row| writer.object(rows, row, object));
+            }
+            RootField::WrittenId { step } => match self.written[*step].ids.first() {
+                Some(id) => self.id(*id),
+                None => self.null(),
+            },
+            RootField::Bulk { step, fields } => self.bulk(self.written[*step].ids, fields),
         }
         Ok(())
+    }
+
+    fn bulk(&mut self, ids: &[Uuid], fields: &Fields<BulkField>) {
+        self.out.push(b'{');
+        for (position, (key, field)) in fields.iter().enumerate() {
+            self.key(position, key);
+            match field {
+                BulkField::Constant(json) => self.out.extend_from_slice(json),
+                BulkField::Count => self.integer(i64::try_from(ids.len()).unwrap_or(i64::MAX)),
+                BulkField::Ids => {
+                    self.out.push(b'[');
+                    for (position, id) in ids.iter().enumerate() {
+                        if position > 0 {
+                            self.out.push(b',');
+                        }
+                        self.id(*id);
+                    }
+                    self.out.push(b']');
+                }
+            }
+        }
+        self.out.push(b'}');
+    }
+
+    fn id(&mut self, id: Uuid) {
+        write_text(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()), self.out);
     }
 
     fn nodes(&mut self, shape: &NodesShape) {

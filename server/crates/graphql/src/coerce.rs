@@ -40,6 +40,18 @@ impl Input {
         }
     }
 
+    /// The id, or the ids of a list.
+    pub fn ids(&self) -> Vec<Uuid> {
+        let id = |item: &Input| match item {
+            Self::Value(Value::Id(id)) => *id,
+            _ => Uuid::nil(),
+        };
+        match self {
+            Self::List(items) => items.iter().map(id).collect(),
+            one => vec![id(one)],
+        }
+    }
+
     /// The value with lists as lists of values.
     pub fn to_value(&self) -> Value {
         match self {

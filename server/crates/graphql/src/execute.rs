@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use cardine_engine::{Cell, Engine, EngineError, FailedStep, Group, ListResult, MutationStep, RequestContext};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cardine_engine::{
+    Cell, Engine, EngineError, FailedStep, Group, KeyUse, ListResult, Mutated, MutationResult, MutationStep, Once,
+    RequestContext,
+};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::answer::{Rows, Sealing, write_data};
-use crate::compile::{Located, Mutation, Operation, Searches, Setting, Viewer, Write};
+use crate::answer::{Rows, Sealing, Written, write_data};
+use crate::compile::{Located, Mutation, Operation, Searches, Setting, Viewer};
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
 use crate::limits::Limits;
@@ -80,7 +86,10 @@ pub async fn execute(
         Err(errors) => return Response::refused(&errors),
     };
     if !operation.mutations.is_empty() {
-        return write(front, engine, ctx, operation).await;
+        return match key_use(ctx, &request) {
+            Ok(key) => write(front, engine, ctx, operation, key).await,
+            Err(error) => Response::refused(&[error]),
+        };
     }
     let served = Served { values: Arc::from(operation.values.as_slice()), contexts: operation.contexts.clone() };
     let plan = Arc::new(Plan::new(operation, |lists| engine.plan_read(ctx, lists)));
@@ -117,6 +126,7 @@ async fn read(
     match engine.read_planned(ctx, plan.reading(), values).await {
         Ok(results) => {
             let answer = answer(front, plan.shape(), &results, &[], &contexts, plan.size_before());
+            let answer = answer.unwrap_or_else(|error| Response::failed(&[error]));
             plan.note_size(answer.body.len());
             answer
         }
@@ -139,13 +149,31 @@ pub(crate) fn setting<'a>(front: &'a Front, ctx: &'a RequestContext) -> Setting<
     }
 }
 
-async fn write(front: &Front, engine: &Engine, ctx: &RequestContext, operation: Operation) -> Response {
+async fn write(
+    front: &Front,
+    engine: &Engine,
+    ctx: &RequestContext,
+    operation: Operation,
+    key: Option<KeyUse>,
+) -> Response {
     let Operation { mutations, shape, contexts, .. } = operation;
     let places: Vec<_> = mutations.iter().map(|mutation| (mutation.path.clone(), mutation.position)).collect();
-    match engine.mutate(ctx, mutations.into_iter().map(step_of).collect()).await {
-        Ok(results) => {
-            let written: Vec<_> = results.into_iter().map(|result| result.list).collect();
-            answer(front, &shape, &[], &written, &contexts, SIZE_GUESSED)
+    let shown = Arc::new((front.clone(), shape, contexts));
+    let once = key.map(|key| {
+        let shown = Arc::clone(&shown);
+        let answer = move |results: &[MutationResult]| {
+            let (front, shape, contexts) = &*shown;
+            let answer = answer_written(front, shape, results, contexts);
+            // What cannot be shown has not happened: the key stays free.
+            answer.map(|answer| answer.body.to_vec()).map_err(|error| EngineError::Forbidden(error.message))
+        };
+        Once { key, answer: Arc::new(answer) }
+    });
+    match engine.mutate(ctx, mutations.into_iter().map(step_of).collect(), once).await {
+        Ok(Mutated::Answered(answer)) => Response::data(answer),
+        Ok(Mutated::Done(results)) => {
+            let (front, shape, contexts) = &*shown;
+            answer_written(front, shape, &results, contexts).unwrap_or_else(|error| Response::failed(&[error]))
         }
         Err(FailedStep { position, error }) => {
             let error = error_of(error);
@@ -158,35 +186,53 @@ async fn write(front: &Front, engine: &Engine, ctx: &RequestContext, operation: 
     }
 }
 
+fn answer_written(
+    front: &Front,
+    shape: &Fields<RootField>,
+    results: &[MutationResult],
+    contexts: &[CursorContext],
+) -> Result<Response, Error> {
+    let written: Vec<_> = results.iter().map(|result| Written { ids: &result.ids, rows: &result.list }).collect();
+    answer(front, shape, &[], &written, contexts, SIZE_GUESSED)
+}
+
+/// The key that a client sent with a mutation, and what tells this request from others.
+fn key_use(ctx: &RequestContext, request: &Request) -> Result<Option<KeyUse>, Error> {
+    let Some(key) = &request.idempotency_key else { return Ok(None) };
+    let Some(actor) = ctx.actor.user else {
+        return Err(Error::input(
+            "The header Idempotency-Key needs a caller who is signed in, as a key is one user's.",
+        ));
+    };
+    let variables = serde_json::to_vec(&request.variables).expect("JSON is written as JSON");
+    let mut hash = Sha256::new();
+    for part in [request.query.as_bytes(), request.operation_name.as_deref().unwrap_or_default().as_bytes(), &variables]
+    {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let request_hash = URL_SAFE_NO_PAD.encode(hash.finalize());
+    Ok(Some(KeyUse { actor, key: key.clone(), request_hash }))
+}
+
 /// Writes the whole answer once, into memory of about the size that it needs.
 fn answer(
     front: &Front,
     shape: &Fields<RootField>,
     read: &[ListResult],
-    written: &[ListResult],
+    written: &[Written<'_, ListResult>],
     contexts: &[CursorContext],
     size: usize,
-) -> Response {
+) -> Result<Response, Error> {
     let mut body = Vec::with_capacity(size);
     body.extend_from_slice(b"{\"data\":");
-    match write_data(shape, read, written, Sealing { key: &front.cursors, contexts }, &mut body) {
-        Ok(()) => {
-            body.push(b'}');
-            Response::data(body)
-        }
-        Err(error) => Response::failed(&[error]),
-    }
+    write_data(shape, read, written, Sealing { key: &front.cursors, contexts }, &mut body)?;
+    body.push(b'}');
+    Ok(Response::data(body))
 }
 
 fn step_of(mutation: Mutation) -> MutationStep {
-    let write = match mutation.write {
-        Write::Create { module, data } => cardine_engine::Write::Create { module, data },
-        Write::Update { module, id, data, if_version } => {
-            cardine_engine::Write::Update { module, id, data, if_version }
-        }
-        Write::Delete { module, id, if_version } => cardine_engine::Write::Delete { module, id, if_version },
-    };
-    MutationStep { write, links: mutation.links, then: mutation.then, values: mutation.values }
+    MutationStep { write: mutation.write, then: mutation.then, values: mutation.values }
 }
 
 impl Rows for ListResult {

@@ -16,6 +16,8 @@ pub struct Request {
     pub variables: Map<String, Json>,
     /// What clients add; nothing is known yet.
     pub extensions: Map<String, Json>,
+    /// Given by the transport: a mutation with the same key and the same parts is done once, and answered again.
+    pub idempotency_key: Option<String>,
 }
 
 /// What one body holds.
@@ -114,7 +116,13 @@ impl Request {
             Some(Json::Null) | None => Ok(Map::new()),
             Some(_) => Err(Error::input(format!("`{name}` must be an object."))),
         };
-        Ok(Self { query, operation_name, variables: object("variables")?, extensions: object("extensions")? })
+        Ok(Self {
+            query,
+            operation_name,
+            variables: object("variables")?,
+            extensions: object("extensions")?,
+            idempotency_key: None,
+        })
     }
 }
 

@@ -20,6 +20,13 @@ pub enum RootField {
         /// The record.
         object: ObjectShape,
     },
+    /// Records, without a page around them.
+    List {
+        /// Position among the operation's lists.
+        list: usize,
+        /// A record.
+        object: ObjectShape,
+    },
     /// A page.
     Connection {
         /// Position among the operation's lists.
@@ -45,6 +52,36 @@ pub enum RootField {
         /// The record.
         object: ObjectShape,
     },
+    /// The records that a mutation wrote, in the order of their ids.
+    WrittenList {
+        /// Position among the operation's mutations.
+        step: usize,
+        /// A record.
+        object: ObjectShape,
+    },
+    /// The id of the record that a mutation wrote.
+    WrittenId {
+        /// Position among the operation's mutations.
+        step: usize,
+    },
+    /// What a mutation with a filter wrote.
+    Bulk {
+        /// Position among the operation's mutations.
+        step: usize,
+        /// Its fields.
+        fields: Fields<BulkField>,
+    },
+}
+
+/// A field of a `BulkResult`.
+#[derive(Debug, Clone)]
+pub enum BulkField {
+    /// `__typename`.
+    Constant(Vec<u8>),
+    /// How many records.
+    Count,
+    /// Their ids.
+    Ids,
 }
 
 /// The records of `nodes(ids)`: a list per module among them.

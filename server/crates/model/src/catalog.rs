@@ -108,6 +108,8 @@ pub struct Module {
     pub indexes: Vec<Vec<FieldId>>,
     /// Unique sets of fields, those of `unique` fields included.
     pub uniques: Vec<Vec<FieldId>>,
+    /// Sets of fields: records that are alike in all fields of one set may be the same.
+    pub duplicates: Vec<Vec<FieldId>>,
     /// Fields that the search reads.
     pub search: Vec<FieldId>,
     /// Who sees records by default.

@@ -90,6 +90,9 @@ pub struct ModuleDefinition {
     /// Sets of fields whose values together are unique.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uniques: Vec<FieldList>,
+    /// Rules by which two records may be the same: all fields of one of them alike.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duplicates: Vec<FieldList>,
     /// Fields that the text search reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub search: Vec<String>,
@@ -107,7 +110,7 @@ pub struct ModuleDefinition {
     pub features: Option<serde_json::Value>,
 }
 
-/// A list of fields of an index or unique.
+/// A list of fields of an index, a unique set or a rule for duplicates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FieldList {

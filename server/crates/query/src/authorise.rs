@@ -107,6 +107,7 @@ impl Gate<'_> {
             | Filter::CompareJson { path, .. }
             | Filter::IsNullJson { path, .. }
             | Filter::Within { path, .. } => self.path(module, path),
+            Filter::Alike { field, .. } => self.path(module, &FieldPath::own(*field)),
             Filter::Related { at, relation, filter, .. } => {
                 let related = self.relation(module, at, *relation)?;
                 self.filter(related, filter)

@@ -1,6 +1,6 @@
 //! A list of records: filter, order, page, wanted values, and lists nested in it.
 
-use cardine_model::catalog::{FieldPath, Hop, ModuleId, RelationId};
+use cardine_model::catalog::{FieldId, FieldPath, Hop, ModuleId, RelationId};
 
 use crate::aggregate::{DatePart, Grouping, Measure};
 
@@ -163,6 +163,14 @@ pub enum Filter {
         place: Slot,
         /// Asks for presence instead.
         negated: bool,
+    },
+    /// The record's own value is that of another record of the module which the caller may see, text without regard to case. Not
+    /// true of an absent value.
+    Alike {
+        /// The field.
+        field: FieldId,
+        /// The other record's id.
+        record: Slot,
     },
     /// Related records.
     Related {

@@ -1,7 +1,7 @@
 //! `WHERE`: a filter → a condition with SQL's three-valued logic.
 
 use cardine_model::ScalarType;
-use cardine_model::catalog::{FieldPath, Hop, RelationId};
+use cardine_model::catalog::{FieldId, FieldPath, Hop, RelationId};
 use cardine_model::rule::Function;
 use cardine_query::{CompareOp, Filter, Quantifier, Slot, Span};
 
@@ -35,6 +35,7 @@ impl Writer<'_> {
                 let key = self.json_value(source, path, *place).key;
                 format!("({key} IS {}NULL)", if *negated { "NOT " } else { "" })
             }
+            Filter::Alike { field, record } => self.alike(source, *field, *record),
             Filter::Related { at, relation, quantifier, filter } => {
                 self.related(source, at, *relation, *quantifier, filter)
             }
@@ -79,6 +80,33 @@ impl Writer<'_> {
         let start = self.typed_param(Param::SpanStart(span, of), ty);
         let end = self.typed_param(Param::SpanEnd(span, of), ty);
         format!("({value} >= {start} AND {value} < {end})")
+    }
+
+    /// A value beside that of another record, which is read under the same record rules.
+    fn alike(&mut self, source: &mut Source, field: FieldId, record: Slot) -> String {
+        let path = FieldPath::own(field);
+        let own = self.shown(source, &path);
+        let mut other = self.source(source.module, source.visibility);
+        let theirs = self.shown(&mut other, &path);
+        let id = self.typed_param(Param::Slot(record, Transform::None), "uuid");
+        let live = self.live_and_visible(source.module, &other.alias, other.visibility);
+        let from = format!("FROM {} WHERE {} = {id} AND {live}", self.from(&other), column(&other.alias, "id"));
+        let field = self.catalog.field(source.module, field);
+        match Shape::of(field) {
+            Shape::Scalar(scalar) if scalar.is_text() => {
+                let same = |function: &str| format!("{function}({own}) = (SELECT {function}({theirs}) {from})");
+                let folded = same("cardine_fold");
+                if field.indexed || field.unique {
+                    format!("({} AND {folded})", same("cardine_sort_key"))
+                } else {
+                    format!("({folded})")
+                }
+            }
+            Shape::Scalar(ScalarType::Decimal { .. }) if self.dialect == Dialect::Sqlite => {
+                format!("({own} {DECIMAL_COLLATION} = (SELECT {theirs} {from}))")
+            }
+            _ => format!("({own} = (SELECT {theirs} {from}))"),
+        }
     }
 
     fn compare_plain(&mut self, value: &str, ty: &str, op: CompareOp, operand: Slot) -> String {

@@ -23,4 +23,4 @@ pub use list::{Found, ListStatements, render_list};
 pub use locate::locate_records;
 pub use reach::select_reach;
 pub use search::{SEARCH_SCORE_MAX, SearchStatements, render_search};
-pub use statement::{ColumnType, Dialect, Param, SpanOf, Statement, Transform};
+pub use statement::{ColumnType, Dialect, ForRows, Param, SpanOf, Statement, Transform};

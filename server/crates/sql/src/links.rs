@@ -33,22 +33,6 @@ pub fn linked_records(
     Statement { text, params: writer.into_params(), columns: vec![ColumnType::Id] }
 }
 
-/// Those of the parents' ids that are records which the caller may see; they cannot be deleted until the transaction ends.
-pub fn visible_records(dialect: Dialect, catalog: &Catalog, rights: &Rights, module: ModuleId) -> Statement {
-    let mut writer = Writer::new(dialect, catalog, rights);
-    let source = writer.source(module, Visibility::Caller);
-    let ids = writer.typed_param(Param::Parents, "uuid[]");
-    let own = column(&source.alias, "id");
-    let among = writer.among(&own, &ids);
-    let live = writer.live_and_visible(module, &source.alias, Visibility::Caller);
-    let lock = match dialect {
-        Dialect::Postgres if !catalog.module(module).platform => format!(" FOR KEY SHARE OF {}", source.alias),
-        Dialect::Postgres | Dialect::Sqlite => String::new(),
-    };
-    let text = format!("SELECT {own} FROM {} WHERE {among} AND {live} ORDER BY {own}{lock}", writer.from(&source));
-    Statement { text, params: writer.into_params(), columns: vec![ColumnType::Id] }
-}
-
 /// The stored fields of the link between the records of slots 0 and 1.
 pub fn link_row(dialect: Dialect, links: &Module, (from, to): (FieldId, FieldId)) -> Statement {
     let (first, second) = match dialect {

@@ -220,7 +220,8 @@ impl Writer<'_> {
         (values, columns)
     }
 
-    pub fn conditions(
+    /// The conditions of a list's `WHERE`; at least one.
+    pub(crate) fn conditions(
         &mut self,
         source: &mut Source,
         list: &List,

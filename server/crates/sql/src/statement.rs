@@ -25,6 +25,15 @@ pub struct Statement {
     pub columns: Vec<ColumnType>,
 }
 
+/// A statement over rows of values.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ForRows {
+    /// Run once for each row; slot n is the row's n-th value.
+    Each(Statement),
+    /// Run once; slot n is the list of the rows' n-th values.
+    Lists(Statement),
+}
+
 /// Where a parameter's value comes from, and what it is made into.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Param {

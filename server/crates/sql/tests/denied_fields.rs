@@ -156,6 +156,7 @@ fn names_in_filter(catalog: &Catalog, module: ModuleId, filter: &Filter, named: 
         | Filter::CompareJson { path, .. }
         | Filter::IsNullJson { path, .. }
         | Filter::Within { path, .. } => names_in_path(module, path, named),
+        Filter::Alike { field, .. } => names_in_path(module, &FieldPath::own(*field), named),
         Filter::Related { at, relation, filter, .. } => {
             names_in_path(module, &FieldPath { hops: at.clone(), field: Module::ID }, named);
             let owner = at.last().map_or(module, |hop| hop.target);
@@ -294,7 +295,7 @@ impl Chance {
     }
 
     fn filter(&mut self, catalog: &Catalog, module: &Module, depth: usize) -> Filter {
-        match self.below(if depth == 0 { 3 } else { 7 }) {
+        match self.below(if depth == 0 { 4 } else { 8 }) {
             0 => Filter::IsNull { path: self.path(catalog, module), negated: self.below(2) == 1 },
             1 | 2 => {
                 let path = self.path(catalog, module);
@@ -302,9 +303,15 @@ impl Chance {
                 let op = self.operator(end.field(path.field));
                 Filter::Compare { path, op, operand: Slot(1) }
             }
-            3 => Filter::All(vec![self.filter(catalog, module, depth - 1), self.filter(catalog, module, depth - 1)]),
-            4 => Filter::Any(vec![self.filter(catalog, module, depth - 1)]),
-            5 => Filter::Not(Box::new(self.filter(catalog, module, depth - 1))),
+            3 => {
+                let field = &module.fields[self.below(module.fields.len())];
+                let is_list = matches!(field.kind, FieldKind::MultiChoice { .. });
+                let field = if is_list { Module::ID } else { field.id };
+                Filter::Alike { field, record: Slot(1) }
+            }
+            4 => Filter::All(vec![self.filter(catalog, module, depth - 1), self.filter(catalog, module, depth - 1)]),
+            5 => Filter::Any(vec![self.filter(catalog, module, depth - 1)]),
+            6 => Filter::Not(Box::new(self.filter(catalog, module, depth - 1))),
             _ if module.relations.is_empty() => Filter::All(Vec::new()),
             _ => {
                 let relation = &module.relations[self.below(module.relations.len())];

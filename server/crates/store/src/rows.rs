@@ -103,6 +103,25 @@ impl RowSet {
         if self.is_empty() { None } else { self.cell(0, 0).integer() }
     }
 
+    /// Puts rows of the same columns behind these.
+    pub(crate) fn append(&mut self, mut more: Self) -> Result<(), StoreError> {
+        if self.columns == 0 {
+            *self = more;
+            return Ok(());
+        }
+        debug_assert_eq!(self.columns, more.columns);
+        let moved = u32::try_from(self.text.len()).map_err(|_| StoreError::internal("a result of more than 4 GiB"))?;
+        for cell in &mut more.cells {
+            if let StoredCell::Text(start, _) = cell {
+                *start = start.checked_add(moved).ok_or_else(|| StoreError::internal("a result of more than 4 GiB"))?;
+            }
+        }
+        self.cells.extend(more.cells);
+        self.text.push_str(&more.text);
+        self.rows += more.rows;
+        Ok(())
+    }
+
     /// The same rows in another order; `order` names each row (from 0) once.
     ///
     /// # Panics
@@ -192,6 +211,24 @@ mod tests {
         assert_eq!(rows.cell(1, 1), Cell::Text("è1"));
         assert_eq!(rows.cell(0, 2), Cell::Null);
         assert_eq!(std::mem::size_of::<StoredCell>(), 16);
+    }
+
+    #[test]
+    fn rows_are_put_behind_each_other() {
+        let rows = |text: &str| {
+            let mut builder = RowSetBuilder::new(2);
+            builder.text(text).unwrap();
+            builder.integer(1);
+            builder.end_row();
+            builder.finish()
+        };
+        let mut all = RowSet::default();
+        for text in ["è", "", "second"] {
+            all.append(rows(text)).unwrap();
+        }
+        assert_eq!(all.len(), 3);
+        assert_eq!([0, 1, 2].map(|row| all.cell(row, 0)), ["è", "", "second"].map(Cell::Text));
+        assert_eq!(all.cell(2, 1), Cell::Integer(1));
     }
 
     #[test]

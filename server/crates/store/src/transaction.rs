@@ -1,7 +1,9 @@
 //! A transaction on either database: what the work of [`crate::Store::read`] and [`crate::Store::write`] gets.
 
-use cardine_sql::{ColumnType, Dialect, Statement};
+use cardine_model::Value;
+use cardine_sql::{ColumnType, Dialect, ForRows, Statement};
 
+use crate::error::cause;
 use crate::postgres::Session;
 use crate::sqlite::Connection;
 use crate::state::PlatformState;
@@ -88,6 +90,47 @@ impl WriteTx {
             Database::Postgres(session) => session.execute(statement, bindings).await,
         };
         self.note(result)
+    }
+
+    /// Runs a statement over rows of values, and tells how many rows of its table it changed.
+    pub async fn execute_rows(&mut self, statement: &ForRows, rows: Vec<Vec<Value>>) -> Result<u64, StoreError> {
+        let mut changed = 0;
+        match statement {
+            ForRows::Each(statement) => {
+                for values in &rows {
+                    changed += self.execute(statement, &Bindings { values, ..Bindings::default() }).await?;
+                }
+            }
+            ForRows::Lists(statement) => {
+                let values = &lists(rows);
+                changed = self.execute(statement, &Bindings { values, ..Bindings::default() }).await?;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Runs a statement over rows of values, and gives what it returns for all of them.
+    pub async fn query_rows(&mut self, statement: &ForRows, rows: Vec<Vec<Value>>) -> Result<RowSet, StoreError> {
+        let mut returned = RowSet::default();
+        match statement {
+            ForRows::Each(statement) => {
+                for values in &rows {
+                    let row = self.query(statement, &Bindings { values, ..Bindings::default() }).await?;
+                    returned.append(row)?;
+                }
+            }
+            ForRows::Lists(statement) => {
+                let values = &lists(rows);
+                returned = self.query(statement, &Bindings { values, ..Bindings::default() }).await?;
+            }
+        }
+        Ok(returned)
+    }
+
+    /// Has the whole of the work run again: what it went by has changed meanwhile. The answer to it is an error that ends the work.
+    pub fn run_again(&mut self) -> StoreError {
+        let error = StoreError::Serialization(cause("what was looked up has changed meanwhile"));
+        self.failure.get_or_insert(error).clone()
     }
 
     /// Changes the shape of tables: one or more statements without parameters. On PostgreSQL a lock that is not had
@@ -210,6 +253,19 @@ impl Database {
             Self::Postgres(session) => Some(*session),
         }
     }
+}
+
+/// Rows of values → a list for each column.
+fn lists(rows: Vec<Vec<Value>>) -> Vec<Value> {
+    let width = rows.first().map_or(0, Vec::len);
+    let mut lists: Vec<Vec<Value>> = (0..width).map(|_| Vec::with_capacity(rows.len())).collect();
+    for row in rows {
+        debug_assert_eq!(row.len(), width);
+        for (list, value) in lists.iter_mut().zip(row) {
+            list.push(value);
+        }
+    }
+    lists.into_iter().map(Value::List).collect()
 }
 
 fn state_statement(text: &str) -> Statement {

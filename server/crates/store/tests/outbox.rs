@@ -5,7 +5,7 @@ mod databases;
 
 use std::sync::Arc;
 
-use cardine_store::platform::events::{NewEvent, delete_events, insert_event};
+use cardine_store::platform::events::{NewEvent, delete_events, insert_events};
 use cardine_store::platform::feed::{OutboxMark, fetch_events, fetch_oldest_event, fetch_outbox_mark};
 use cardine_store::{Dialect, ReadTx, Store, StoreError, WriteTx};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,7 +25,7 @@ async fn insert(tx: &mut WriteTx, module: &str, at: DateTime<Utc>) -> Result<i64
         after: Some(serde_json::json!({"title": module})),
         changed: vec!["title".to_owned()],
     };
-    insert_event(tx, &event).await
+    Ok(insert_events(tx, &[event]).await?[0])
 }
 
 async fn write(store: &Store, module: &'static str, at: DateTime<Utc>) -> i64 {

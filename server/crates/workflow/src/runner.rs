@@ -359,7 +359,7 @@ impl Runner {
             return Err(StepError::Final("the run has no record to update".to_owned()));
         };
         state.set_output(&step.id, serde_json::json!({"id": id}));
-        let write = Write::Update { module: module.id, id, data, if_version: None };
+        let write = Write::Update { module: module.id, id, data: data.into(), if_version: None };
         let shared = Arc::new((ctx.clone(), write, run.clone(), state.json.clone(), step.id.clone(), input));
         let done = self
             .engine

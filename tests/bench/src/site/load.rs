@@ -8,8 +8,8 @@ use bytes::Bytes;
 use cardine_engine::Engine;
 use cardine_model::Value;
 use cardine_model::catalog::{Catalog, Field, Module};
-use cardine_sql::write::{Assignment, insert};
-use cardine_store::{Bindings, BoxFuture, DatabaseUrl, Options, Store, StoreError, WriteTx};
+use cardine_sql::write::{Assignment, insert_rows};
+use cardine_store::{BoxFuture, DatabaseUrl, Options, Store, StoreError, WriteTx};
 use cardine_tests::Server;
 use chrono::SecondsFormat;
 use futures_util::SinkExt as _;
@@ -105,7 +105,7 @@ async fn insert_all(
     count: u32,
     record: impl Fn(u32) -> Vec<Value>,
 ) -> anyhow::Result<()> {
-    let statement = Arc::new(insert(store.dialect(), table.module, &table.assignments()));
+    let statement = Arc::new(insert_rows(store.dialect(), table.module, &table.assignments(), 1));
     for start in (0..count).step_by(BATCH as usize) {
         let records: Arc<Vec<Vec<Value>>> = Arc::new((start..count.min(start + BATCH)).map(&record).collect());
         let statement = Arc::clone(&statement);
@@ -113,9 +113,7 @@ async fn insert_all(
             .write(move |tx: &mut WriteTx| -> BoxFuture<'_, Result<(), StoreError>> {
                 let (records, statement) = (Arc::clone(&records), Arc::clone(&statement));
                 Box::pin(async move {
-                    for values in records.iter() {
-                        tx.execute(&statement, &Bindings { values, ..Bindings::default() }).await?;
-                    }
+                    tx.execute_rows(&statement, records.to_vec()).await?;
                     Ok(())
                 })
             })

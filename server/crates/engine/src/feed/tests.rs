@@ -1,7 +1,7 @@
 //! What a follower reads, from memory and from the outbox alike, and how it learns that something is missing.
 
 use cardine_store::Store;
-use cardine_store::platform::events::{NewEvent, delete_events, insert_event};
+use cardine_store::platform::events::{NewEvent, delete_events, insert_events};
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
@@ -26,7 +26,7 @@ async fn write(store: &Store, module: &'static str, count: usize) {
                         after: Some(json!({"id": Uuid::now_v7().to_string()})),
                         changed: vec![number.to_string()],
                     };
-                    insert_event(tx, &event).await?;
+                    insert_events(tx, &[event]).await?;
                 }
                 Ok::<_, cardine_store::StoreError>(())
             })

@@ -1,57 +1,42 @@
-//! A new record: its defaults, its required fields, its automatic numbers.
+//! New records: their defaults, their required fields, their automatic numbers.
 
 use cardine_model::catalog::{Default as FieldDefault, Field, FieldId, FieldKind, Module};
-use cardine_model::{Issue, Value};
-use cardine_sql::write::{Assignment, insert, stored_fields};
+use cardine_model::{Issue, PathSegment, Value, path};
+use cardine_sql::write::stored_fields;
 use cardine_store::WriteTx;
 use cardine_store::platform::events;
 use uuid::Uuid;
 
-use super::{Writing, data_path, refuse};
+use super::batch::Batch;
+use super::{Data, Writing, data_path};
 use crate::EngineError;
 use crate::check::{check_value, issue};
 use crate::record::{Record, RecordScope};
 
 impl Writing<'_> {
-    pub(super) async fn create(&self, tx: &mut WriteTx, data: &[(FieldId, Value)]) -> Result<Uuid, EngineError> {
-        if !self.ctx.actor.rights.module(self.module.id).create {
-            return Err(EngineError::Forbidden(format!("you may not create records of {}", self.module.name)));
+    /// New records, with what stands inside their data. `many` tells how the argument is written.
+    pub(super) async fn create(&self, tx: &mut WriteTx, data: &[Data], many: bool) -> Result<Vec<Uuid>, EngineError> {
+        let mut batch = Batch::new(self.ctx);
+        let mut ids = Vec::with_capacity(data.len());
+        for (position, data) in data.iter().enumerate() {
+            let path = if many { path!["data", position] } else { data_path() };
+            ids.push(batch.add_new(self.module, data, None, path)?);
         }
-        self.check_writable(data)?;
-        let mut issues = Vec::new();
-        let mut record = Record::empty(self.module);
-        self.fill_defaults(&mut record, data, &mut issues);
-        self.take_input(&mut record, None, data, &mut issues);
-        self.require_others(&record, data, &mut issues);
-        let id = Uuid::now_v7();
-        self.stamp_new(&mut record, id, data);
-        let targets = self.find_targets(tx, &record, data, &mut issues).await?;
-        refuse(issues)?;
-        self.number(tx, &mut record).await?;
-
-        let mut assignments = Vec::new();
-        let mut values = Vec::new();
-        for field in stored_fields(self.module) {
-            let value = record.get(field.id);
-            if !value.is_null() {
-                assignments.push(Assignment::field(field));
-                values.push(value.clone());
-            }
-        }
-        self.push_targets(&targets, &mut assignments, &mut values);
-        let statement = insert(tx.dialect(), self.module, &assignments);
-        let written = tx.execute(&statement, &self.ctx.bindings(&values)).await;
-        written.map_err(|error| self.name_conflict(error))?;
-        self.check_validations(tx, id).await?;
-        self.record_change(tx, "CREATED", id, None, Some(&record)).await?;
-        Ok(id)
+        batch.write(tx).await?;
+        Ok(ids)
     }
 
-    pub(super) fn fill_defaults(&self, record: &mut Record, data: &[(FieldId, Value)], issues: &mut Vec<Issue>) {
+    pub(super) fn fill_defaults(
+        &self,
+        record: &mut Record,
+        data: &[(FieldId, Value)],
+        path: &[PathSegment],
+        issues: &mut Vec<Issue>,
+    ) {
         let given = |field: &Field| data.iter().any(|(id, _)| *id == field.id);
         for field in stored_fields(self.module).filter(|field| !given(field)) {
             if let Some(FieldDefault::Value(value)) = &field.default {
-                let checked = self.check_default(field, value.clone(), issues);
+                let checked = self.check_default(field, value.clone(), path, issues);
                 record.set(field.id, checked);
             }
         }
@@ -68,16 +53,22 @@ impl Writing<'_> {
                     now: self.ctx.now,
                     today: self.ctx.today,
                 });
-                let checked = self.check_default(field, value, issues);
+                let checked = self.check_default(field, value, path, issues);
                 record.set(field.id, checked);
             }
         }
     }
 
     /// What a rule gave must meet the field's rules like what a caller gives. A field that the caller may not read is not named.
-    pub(super) fn check_default(&self, field: &Field, value: Value, issues: &mut Vec<Issue>) -> Value {
+    pub(super) fn check_default(
+        &self,
+        field: &Field,
+        value: Value,
+        path: &[PathSegment],
+        issues: &mut Vec<Issue>,
+    ) -> Value {
         let Some(value) = fit(field, value) else {
-            issues.push(self.default_fault(field, issue(field, &data_path(), "range", "its default is out of range")));
+            issues.push(self.default_fault(field, path, issue(field, path, "range", "its default is out of range")));
             return Value::Null;
         };
         // Whether a value is missing is told with the other required fields.
@@ -85,20 +76,26 @@ impl Writing<'_> {
             return value;
         }
         let mut faults = Vec::new();
-        let checked = check_value(self.ctx.catalog(), self.module.id, field, value, &data_path(), &mut faults);
-        issues.extend(faults.into_iter().map(|fault| self.default_fault(field, fault)));
+        let checked = check_value(self.ctx.catalog(), self.module.id, field, value, path, &mut faults);
+        issues.extend(faults.into_iter().map(|fault| self.default_fault(field, path, fault)));
         checked
     }
 
-    pub(super) fn default_fault(&self, field: &Field, fault: Issue) -> Issue {
+    pub(super) fn default_fault(&self, field: &Field, path: &[PathSegment], fault: Issue) -> Issue {
         if self.ctx.actor.rights.can_read(self.module.id, field.id) {
             return fault;
         }
-        Issue::new(data_path(), "default", "a default breaks a rule of its field; ask an administrator")
+        Issue::new(path.to_vec(), "default", "a default breaks a rule of its field; ask an administrator")
     }
 
     /// Required fields that were neither given nor have a default.
-    pub(super) fn require_others(&self, record: &Record, data: &[(FieldId, Value)], issues: &mut Vec<Issue>) {
+    pub(super) fn require_others(
+        &self,
+        record: &Record,
+        data: &[(FieldId, Value)],
+        path: &[PathSegment],
+        issues: &mut Vec<Issue>,
+    ) {
         for field in stored_fields(self.module).filter(|field| field.required && !field.system) {
             let given = data.iter().any(|(id, _)| *id == field.id);
             let numbered = matches!(field.kind, FieldKind::AutoNumber { .. });
@@ -106,11 +103,11 @@ impl Writing<'_> {
                 continue;
             }
             let missing = if self.ctx.actor.rights.can_read(self.module.id, field.id) {
-                issue(field, &data_path(), "required", "a value is required")
+                issue(field, path, "required", "a value is required")
             } else {
                 // Its name is not the caller's to know.
                 let message = "a value is required that you may not set; ask an administrator";
-                Issue::new(data_path(), "required", message)
+                Issue::new(path.to_vec(), "required", message)
             };
             if !issues.contains(&missing) {
                 issues.push(missing);
@@ -130,16 +127,24 @@ impl Writing<'_> {
             record.set(Module::OWNER, user);
         }
     }
+}
 
+impl Batch<'_> {
     /// Gives the automatic numbers; the counter's row is locked until the transaction ends, so there are no duplicates.
-    pub(super) async fn number(&self, tx: &mut WriteTx, record: &mut Record) -> Result<(), EngineError> {
-        for field in &self.module.fields {
-            let FieldKind::AutoNumber { format } = &field.kind else {
-                continue;
-            };
-            let period = crate::number::period(format, self.ctx.today);
-            let next = events::next_number(tx, &self.module.name, &field.name, &period).await?;
-            record.set(field.id, Value::Text(crate::number::write(format, self.ctx.today, next)));
+    pub(super) async fn number(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
+        for group in self.groups(|draft| draft.before.is_none()) {
+            let module = self.drafts[group[0]].module;
+            for field in &module.fields {
+                let FieldKind::AutoNumber { format } = &field.kind else {
+                    continue;
+                };
+                let period = crate::number::period(format, self.ctx.today);
+                let first = events::next_numbers(tx, &module.name, &field.name, &period, group.len()).await?;
+                for (number, position) in (first..).zip(&group) {
+                    let text = crate::number::write(format, self.ctx.today, number);
+                    self.drafts[*position].after.set(field.id, Value::Text(text));
+                }
+            }
         }
         Ok(())
     }

@@ -1,89 +1,129 @@
-//! A soft delete, and what refers to the record: it goes along, or holds the record back.
+//! Soft deletes, and what refers to the records: it goes along, or holds them back.
 
 use cardine_model::Value;
-use cardine_model::catalog::{Field, Module, ModuleId};
+use cardine_model::catalog::{Catalog, Field, FieldId, Module, ModuleId};
 use cardine_model::definition::OnDelete;
-use cardine_sql::write::{Assignment, Purpose, referring_records, select_row};
-use cardine_store::WriteTx;
+use cardine_query::{Authorised, List};
+use cardine_sql::write::{Assignment, Life, Purpose, Reach, Selection, Which, referring_ids, update_rows};
+use cardine_store::{Bindings, WriteTx};
+use rustc_hash::FxHashSet;
 use uuid::Uuid;
 
+use super::history::{Change, tell};
+use super::rules::id_at;
+use super::update::{check_version, id_of};
 use super::{CASCADE_MAX, Writing};
-use crate::EngineError;
 use crate::record::Record;
+use crate::{EngineError, RequestContext};
 
-impl Writing<'_> {
+/// Records of one module that are taken away, or brought back, with those that it concerns.
+pub(super) struct Taken<'a> {
+    pub module: &'a Module,
+    pub records: Vec<Record>,
+}
+
+impl Taken<'_> {
+    pub fn ids(&self) -> Vec<Uuid> {
+        self.records.iter().filter_map(id_of).collect()
+    }
+}
+
+impl<'a> Writing<'a> {
     pub(super) async fn delete(
         &self,
         tx: &mut WriteTx,
         id: Uuid,
         if_version: Option<i64>,
-    ) -> Result<Uuid, EngineError> {
-        if !self.ctx.actor.rights.module(self.module.id).delete {
-            return Err(EngineError::NotFound);
-        }
-        let before = self.lock(tx, id, Purpose::Delete, if_version).await?;
-        self.delete_locked(tx, id, before).await?;
+    ) -> Result<Vec<Uuid>, EngineError> {
+        self.check_may_delete()?;
+        let before = self.take_one(tx, id, Purpose::Delete, Life::Live).await?;
+        check_version(&before, if_version)?;
+        self.delete_taken(tx, vec![before], "DELETED").await?;
+        Ok(vec![id])
+    }
 
-        // What refers to a deleted record goes with it, or holds it back.
+    pub(super) async fn delete_many(
+        &self,
+        tx: &mut WriteTx,
+        list: &Authorised<List>,
+        values: &[Value],
+        limit: usize,
+    ) -> Result<Vec<Uuid>, EngineError> {
+        self.check_may_delete()?;
+        let records = self.take_filtered(tx, list, values, limit, Purpose::Delete).await?;
+        let ids = records.iter().filter_map(id_of).collect();
+        self.delete_taken(tx, records, "DELETED").await?;
+        Ok(ids)
+    }
+
+    /// Deletes these and what goes along with them. `action` is what the audit says of these.
+    pub(super) async fn delete_taken(
+        &self,
+        tx: &mut WriteTx,
+        records: Vec<Record>,
+        action: &'static str,
+    ) -> Result<(), EngineError> {
+        let all = self.with_dependents(tx, records, Life::Live, &[]).await?;
+        self.check_held_back(tx, &all).await?;
+        for (position, taken) in all.iter().enumerate() {
+            let action = if position == 0 { action } else { "DELETED" };
+            let deleted = Value::DateTime(self.ctx.now);
+            set_deleted_at(tx, self.ctx, taken, &deleted, action, "DELETED").await?;
+        }
+        Ok(())
+    }
+
+    /// These, and in turn what refers to them by `CASCADE`, level by level. `life` and `values` tell which of them.
+    pub(super) async fn with_dependents(
+        &self,
+        tx: &mut WriteTx,
+        records: Vec<Record>,
+        life: Life,
+        values: &[Value],
+    ) -> Result<Vec<Taken<'a>>, EngineError> {
         let catalog = self.ctx.catalog();
-        let mut pending = vec![(self.module.id, id)];
-        let mut taken = 1;
-        while let Some((target, target_id)) = pending.pop() {
-            for (module, field, on_delete) in references_to(catalog, target) {
-                if on_delete == OnDelete::SetNull {
-                    continue;
+        let mut seen: FxHashSet<Uuid> = records.iter().filter_map(id_of).collect();
+        let roots = seen.len();
+        let mut all = vec![Taken { module: self.module, records }];
+        let mut next = 0;
+        while next < all.len() {
+            let (target, ids) = (all[next].module.id, all[next].ids());
+            next += 1;
+            for (module, field, _) in references_to(catalog, target).filter(|(.., what)| *what == OnDelete::Cascade) {
+                let (which, limit) = (Which::Referring(field.id), Some(CASCADE_MAX + 1 + seen.len()));
+                let selection = Selection { which, purpose: Purpose::Delete, reach: Reach::All, life, limit };
+                let mut found = Writing { ctx: self.ctx, module }.take(tx, selection, &ids, values).await?;
+                found.retain(|record| id_of(record).is_some_and(|id| seen.insert(id)));
+                if seen.len() - roots > CASCADE_MAX {
+                    return Err(EngineError::Limit(format!("this would take along more than {CASCADE_MAX} records")));
                 }
-                let limit = if on_delete == OnDelete::Restrict { 1 } else { CASCADE_MAX + 1 };
-                let statement = referring_records(tx.dialect(), module, field.id, limit);
-                let values = [Value::Id(target_id)];
-                let rows = tx.query(&statement, &self.ctx.bindings(&values)).await?;
-                let ids: Vec<Uuid> = (0..rows.len())
-                    .filter_map(|row| rows.cell(row, 0).text().and_then(|id| Uuid::try_parse(id).ok()))
-                    .collect();
-                if on_delete == OnDelete::Restrict && !ids.is_empty() {
-                    return Err(self.held_back(module, field));
-                }
-                taken += ids.len();
-                if taken > CASCADE_MAX {
-                    return Err(EngineError::Limit(format!(
-                        "this delete would take along more than {CASCADE_MAX} records"
-                    )));
-                }
-                let dependents = Writing { ctx: self.ctx, module };
-                for id in ids {
-                    if let Some(before) = dependents.read_any(tx, id).await? {
-                        dependents.delete_locked(tx, id, before).await?;
-                        pending.push((module.id, id));
-                    }
+                if !found.is_empty() {
+                    all.push(Taken { module, records: found });
                 }
             }
         }
-        Ok(id)
+        Ok(all)
     }
 
-    pub(super) async fn delete_locked(&self, tx: &mut WriteTx, id: Uuid, before: Record) -> Result<(), EngineError> {
-        let mut record = before.clone();
-        record.set(Module::DELETED_AT, Value::DateTime(self.ctx.now));
-        self.stamp_changed(&mut record, &before);
-        let changed = record.changed(&before);
-        let assignments: Vec<Assignment> =
-            changed.iter().map(|field| Assignment::field(self.module.field(*field))).collect();
-        let values = changed.iter().map(|field| record.get(*field).clone()).collect();
-        self.store_update(tx, id, &assignments, values).await?;
-        self.record_change(tx, "DELETED", id, Some(&before), Some(&record)).await
+    /// Refuses if a record that stays refers to one of these by `RESTRICT`.
+    pub(super) async fn check_held_back(&self, tx: &mut WriteTx, all: &[Taken<'_>]) -> Result<(), EngineError> {
+        let going: FxHashSet<Uuid> = all.iter().flat_map(Taken::ids).collect();
+        for taken in all {
+            let restricting = references_to(self.ctx.catalog(), taken.module.id);
+            for (module, field, _) in restricting.filter(|(.., what)| *what == OnDelete::Restrict) {
+                let statement = referring_ids(tx.dialect(), module, field.id, going.len() + 1);
+                let ids = taken.ids();
+                let rows = tx.query(&statement, &Bindings { parents: &ids, ..self.ctx.bindings(&[]) }).await?;
+                let mut referring = (0..rows.len()).filter_map(|row| id_at(&rows, row, 0));
+                if referring.any(|id| !going.contains(&id)) {
+                    return Err(self.held_back(module, field));
+                }
+            }
+        }
+        Ok(())
     }
 
-    /// The record whoever may see it: a cascade does not stop at what its cause may see.
-    pub(super) async fn read_any(&self, tx: &mut WriteTx, id: Uuid) -> Result<Option<Record>, EngineError> {
-        let everything = cardine_access::Grants { administrator: true, ..cardine_access::Grants::default() };
-        let rights = cardine_access::Rights::resolve(self.ctx.catalog(), &[&everything], true);
-        let statement = select_row(tx.dialect(), self.ctx.catalog(), &rights, self.module.id, Purpose::Delete);
-        let values = [Value::Id(id)];
-        let rows = tx.query(&statement, &self.ctx.bindings(&values)).await?;
-        Ok((!rows.is_empty()).then(|| Record::from_row(self.module, &rows, 0)))
-    }
-
-    pub(super) fn held_back(&self, module: &Module, field: &Field) -> EngineError {
+    fn held_back(&self, module: &Module, field: &Field) -> EngineError {
         let visible = self.ctx.actor.rights.can_read(module.id, field.id);
         let by = if visible { format!("records of {}", module.plural) } else { "other records".to_owned() };
         EngineError::Conflict {
@@ -93,11 +133,51 @@ impl Writing<'_> {
     }
 }
 
+/// Deletes softly, or takes it back, and tells.
+pub(super) async fn set_deleted_at(
+    tx: &mut WriteTx,
+    ctx: &RequestContext,
+    taken: &Taken<'_>,
+    deleted_at: &Value,
+    action: &'static str,
+    event: &'static str,
+) -> Result<(), EngineError> {
+    const FIELDS: [FieldId; 4] = [Module::DELETED_AT, Module::VERSION, Module::UPDATED_AT, Module::UPDATED_BY];
+    let writing = Writing { ctx, module: taken.module };
+    let after = |before: &Record| {
+        let mut after = before.clone();
+        after.set(Module::DELETED_AT, deleted_at.clone());
+        writing.stamp_changed(&mut after, before);
+        after
+    };
+    let after: Vec<Record> = taken.records.iter().map(after).collect();
+    if after.is_empty() {
+        return Ok(());
+    }
+    let assignments = FIELDS.map(|field| Assignment::field(taken.module.field(field)));
+    let rows =
+        after.iter().map(|record| FIELDS.into_iter().chain([Module::ID]).map(|f| record.get(f).clone()).collect());
+    let statement = update_rows(tx.dialect(), taken.module, &assignments, after.len());
+    let written = tx.execute_rows(&statement, rows.collect()).await;
+    written.map_err(|error| writing.name_conflict(error, &[]))?;
+    let change = |(before, after): (&'_ Record, &'_ Record)| Some((id_of(after)?, before.clone(), after.clone()));
+    let pairs: Vec<(Uuid, Record, Record)> = taken.records.iter().zip(&after).filter_map(change).collect();
+    let changes: Vec<Change<'_>> = pairs
+        .iter()
+        .map(|(id, before, after)| Change {
+            module: taken.module,
+            id: *id,
+            action,
+            event: Some(event),
+            before: Some(before),
+            after: Some(after),
+        })
+        .collect();
+    tell(tx, ctx, &changes).await
+}
+
 /// The references of all modules that may lead to `target`, with what a delete does to them.
-pub(super) fn references_to(
-    catalog: &cardine_model::Catalog,
-    target: ModuleId,
-) -> impl Iterator<Item = (&Module, &Field, OnDelete)> {
+pub(super) fn references_to(catalog: &Catalog, target: ModuleId) -> impl Iterator<Item = (&Module, &Field, OnDelete)> {
     catalog.modules.iter().filter(|module| !module.platform && module.link.is_none()).flat_map(move |module| {
         module.fields.iter().filter_map(move |field| {
             let reference = field.reference()?;

@@ -1,89 +1,98 @@
-//! What is told of a change, in its own transaction: the audit entry, the event, and the runs that it starts.
+//! What is told of changes, in their own transaction: the audit entries, the events, and the runs that they start.
 
-use cardine_model::catalog::{FieldId, Module};
+use cardine_model::catalog::{Field, FieldId, Module};
 use cardine_store::WriteTx;
-use cardine_store::platform::events::{self, NewAudit, NewEvent};
-use cardine_store::platform::workflows;
+use cardine_store::platform::events::{NewAudit, NewEvent, insert_audits, insert_events};
+use cardine_store::platform::workflows::{self, NewRun};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::Writing;
-use crate::EngineError;
 use crate::events::{CAUSE_DEPTH_MAX, RecordEvent};
 use crate::record::{Record, json_name, json_of_field};
+use crate::{EngineError, RequestContext};
 
-impl Writing<'_> {
-    /// Audit and outbox, in the write's own transaction.
-    pub(super) async fn record_change(
-        &self,
-        tx: &mut WriteTx,
-        kind: &'static str,
-        id: Uuid,
-        before: Option<&Record>,
-        after: Option<&Record>,
-    ) -> Result<(), EngineError> {
-        let empty = Record::empty(self.module);
-        let changed = after.unwrap_or(&empty).changed(before.unwrap_or(&empty));
-        let names: Vec<String> = changed.iter().map(|field| json_name(self.module.field(*field))).collect();
-        let changes: serde_json::Map<String, Json> = changed
-            .iter()
-            .filter(|field| !self.module.field(**field).system || **field == Module::OWNER)
-            .map(|field| {
-                let definition = self.module.field(*field);
-                let value = |record: Option<&Record>| {
-                    record.map_or(Json::Null, |record| json_of_field(definition, record.get(*field)))
-                };
-                (json_name(definition), serde_json::json!({"old": value(before), "new": value(after)}))
-            })
-            .collect();
-        let audit = NewAudit {
-            at: self.ctx.now,
-            actor: self.ctx.actor.user,
-            via: self.ctx.via,
-            action: kind,
-            module: Some(&self.module.name),
-            record: Some(id),
-            changes: Json::Object(changes),
-            request: self.ctx.request_id,
-        };
-        events::insert_audit(tx, &audit).await?;
-        let event = NewEvent {
-            at: self.ctx.now,
-            module: &self.module.name,
-            record: id,
-            kind,
-            actor: self.ctx.actor.user,
-            depth: self.ctx.depth,
-            before: before.map(|record| Json::Object(record.to_json(self.module))),
-            after: after.map(|record| Json::Object(record.to_json(self.module))),
-            changed: names,
-        };
-        let seq = events::insert_event(tx, &event).await?;
-        self.queue_runs(tx, kind, id, seq, before, after, &changed).await
+/// One record's change.
+pub(super) struct Change<'a> {
+    pub module: &'a Module,
+    pub id: Uuid,
+    /// What the audit says.
+    pub action: &'static str,
+    /// What the event says; `None` if there is none.
+    pub event: Option<&'static str>,
+    pub before: Option<&'a Record>,
+    pub after: Option<&'a Record>,
+}
+
+impl Change<'_> {
+    fn changed(&self) -> Vec<FieldId> {
+        let nothing = Record::empty(self.module);
+        self.after.unwrap_or(&nothing).changed(self.before.unwrap_or(&nothing))
     }
+}
 
-    /// What follows the event is queued in the event's own transaction.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one event")]
-    pub(super) async fn queue_runs(
-        &self,
-        tx: &mut WriteTx,
-        kind: &'static str,
-        id: Uuid,
-        seq: i64,
-        before: Option<&Record>,
-        after: Option<&Record>,
-        changed: &[FieldId],
-    ) -> Result<(), EngineError> {
-        let Some(after) = after else { return Ok(()) };
-        if self.ctx.depth >= CAUSE_DEPTH_MAX {
-            tracing::warn!(depth = self.ctx.depth, "a chain of causes is too long: this event queues nothing");
-            return Ok(());
+/// Writes audit entries and events of all changes, and queues what follows: a statement for each, however many changes there are.
+pub(super) async fn tell(tx: &mut WriteTx, ctx: &RequestContext, changes: &[Change<'_>]) -> Result<(), EngineError> {
+    let audits: Vec<NewAudit<'_>> = changes.iter().map(|change| audit(ctx, change)).collect();
+    insert_audits(tx, &audits).await?;
+    let told: Vec<(&Change<'_>, &'static str)> =
+        changes.iter().filter_map(|change| change.event.map(|event| (change, event))).collect();
+    let events: Vec<NewEvent<'_>> = told.iter().map(|(change, kind)| event(ctx, change, kind)).collect();
+    let numbers = insert_events(tx, &events).await?;
+    if ctx.depth >= CAUSE_DEPTH_MAX {
+        if !told.is_empty() {
+            tracing::warn!(depth = ctx.depth, "a chain of causes is too long: these events queue nothing");
         }
-        let event = RecordEvent { ctx: self.ctx, module: self.module, kind, id, before, after, changed };
-        let runs = self.ctx.snapshot.matcher.runs(&event);
-        if !runs.is_empty() {
-            workflows::queue_runs(tx, seq, id, &runs, self.ctx.now).await?;
-        }
-        Ok(())
+        return Ok(());
+    }
+    let mut runs: Vec<(i64, Uuid, NewRun)> = Vec::new();
+    for ((change, kind), number) in told.into_iter().zip(numbers) {
+        let Some(after) = change.after else { continue };
+        let changed = change.changed();
+        let (module, id, before) = (change.module, change.id, change.before);
+        let event = RecordEvent { ctx, module, kind, id, before, after, changed: &changed };
+        runs.extend(ctx.snapshot.matcher.runs(&event).into_iter().map(|run| (number, id, run)));
+    }
+    workflows::queue_runs(tx, &runs, ctx.now).await?;
+    Ok(())
+}
+
+fn audit<'a>(ctx: &'a RequestContext, change: &Change<'a>) -> NewAudit<'a> {
+    let value = |record: Option<&Record>, field: &Field| {
+        record.map_or(Json::Null, |record| json_of_field(field, record.get(field.id)))
+    };
+    let changes: serde_json::Map<String, Json> = change
+        .changed()
+        .into_iter()
+        .map(|field| change.module.field(field))
+        .filter(|field| !field.system || field.id == Module::OWNER)
+        .map(|field| {
+            let (old, new) = (value(change.before, field), value(change.after, field));
+            (json_name(field), serde_json::json!({"old": old, "new": new}))
+        })
+        .collect();
+    NewAudit {
+        at: ctx.now,
+        actor: ctx.actor.user,
+        via: ctx.via,
+        action: change.action,
+        module: Some(&change.module.name),
+        record: Some(change.id),
+        changes: Json::Object(changes),
+        request: ctx.request_id,
+    }
+}
+
+fn event<'a>(ctx: &RequestContext, change: &Change<'a>, kind: &'static str) -> NewEvent<'a> {
+    let json = |record: Option<&Record>| record.map(|record| Json::Object(record.to_json(change.module)));
+    NewEvent {
+        at: ctx.now,
+        module: &change.module.name,
+        record: change.id,
+        kind,
+        actor: ctx.actor.user,
+        depth: ctx.depth,
+        before: json(change.before),
+        after: json(change.after),
+        changed: change.changed().into_iter().map(|field| json_name(change.module.field(field))).collect(),
     }
 }

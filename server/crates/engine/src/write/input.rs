@@ -2,14 +2,31 @@
 
 use cardine_access::FieldAccess;
 use cardine_model::catalog::FieldId;
-use cardine_model::{Issue, Value};
+use cardine_model::{Issue, PathSegment, Value};
 
-use super::{Writing, data_path};
+use super::Writing;
 use crate::EngineError;
 use crate::check::{check_groups, check_value};
 use crate::record::Record;
 
 impl Writing<'_> {
+    pub(super) fn check_may_create(&self) -> Result<(), EngineError> {
+        if self.ctx.actor.rights.module(self.module.id).create {
+            return Ok(());
+        }
+        Err(EngineError::Forbidden(format!("you may not create records of {}", self.module.name)))
+    }
+
+    /// Whoever may change nothing of a module has no record of it to change.
+    pub(super) fn check_may_update(&self) -> Result<(), EngineError> {
+        if self.ctx.actor.rights.module(self.module.id).update { Ok(()) } else { Err(EngineError::NotFound) }
+    }
+
+    /// Likewise for deleting, restoring and destroying.
+    pub(super) fn check_may_delete(&self) -> Result<(), EngineError> {
+        if self.ctx.actor.rights.module(self.module.id).delete { Ok(()) } else { Err(EngineError::NotFound) }
+    }
+
     /// The front offers only what may be written; this holds even if one did not.
     pub(super) fn check_writable(&self, data: &[(FieldId, Value)]) -> Result<(), EngineError> {
         let rights = &self.ctx.actor.rights;
@@ -22,6 +39,7 @@ impl Writing<'_> {
         record: &mut Record,
         before: Option<&Record>,
         data: &[(FieldId, Value)],
+        path: &[PathSegment],
         issues: &mut Vec<Issue>,
     ) {
         for (id, value) in data {
@@ -30,9 +48,9 @@ impl Writing<'_> {
                 continue;
             }
             let field = self.module.field(*id);
-            let checked = check_value(self.ctx.catalog(), self.module.id, field, value.clone(), &data_path(), issues);
+            let checked = check_value(self.ctx.catalog(), self.module.id, field, value.clone(), path, issues);
             record.set(*id, checked);
         }
-        check_groups(self.module, &self.ctx.actor.rights, record, before, &data_path(), issues);
+        check_groups(self.module, &self.ctx.actor.rights, record, before, path, issues);
     }
 }

@@ -1,10 +1,13 @@
 //! The links of a record's many-to-many relations: made, changed and removed together with the record, by whoever may write the
 //! reference; a record that the caller may not see is neither linked nor unlinked.
 
-use cardine_model::catalog::{FieldId, Module, ModuleId, Relation, RelationId};
+use cardine_model::catalog::{Catalog, FieldId, Module, ModuleId, Relation, RelationId};
 use cardine_model::{Issue, PathSegment, Value};
-use cardine_sql::links::{link_row, linked_records, remove_links, visible_records};
-use cardine_sql::write::{Assignment, insert, stored_fields, update};
+use cardine_sql::links::{link_row, linked_records, remove_links};
+use cardine_sql::write::{
+    Assignment, Life, Purpose, Reach, Selection, Which, delete_referring, delete_rows, insert_rows, stored_fields,
+    update_rows, visible_records,
+};
 use cardine_store::platform::events::{self, NewAudit};
 use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
 use indexmap::IndexMap;
@@ -12,7 +15,8 @@ use rustc_hash::FxHashSet;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Writing, data_path, refuse};
+use super::update::id_of;
+use super::{CASCADE_MAX, Writing, refuse};
 use crate::record::Record;
 use crate::{EngineError, RequestContext};
 
@@ -34,13 +38,22 @@ pub struct LinkChange {
     pub link: Vec<(Uuid, Vec<(FieldId, Value)>)>,
 }
 
-/// Brings the links of the record `id` of `module` to what `changes` ask for. The caller has locked the record, or just made it.
+impl LinkChange {
+    /// None yet.
+    pub fn new(relation: RelationId) -> Self {
+        Self { relation, connect: Vec::new(), disconnect: Vec::new(), set: None, link: Vec::new() }
+    }
+}
+
+/// Brings the links of the record `id` of `module` to what `changes`, which stand at `path`, ask for. The caller has locked the
+/// record, or just made it.
 pub(super) async fn change_links(
     tx: &mut WriteTx,
     ctx: &RequestContext,
     module: &Module,
     id: Uuid,
     changes: &[LinkChange],
+    path: &[PathSegment],
 ) -> Result<(), EngineError> {
     for change in changes {
         let relation = module.relation(change.relation);
@@ -50,17 +63,78 @@ pub(super) async fn change_links(
             return Err(EngineError::Forbidden("you may not write this field".to_owned()));
         }
         let links = catalog.module(relation.module);
-        Linking { ctx, module, id, relation, links, ends: (relation.field, hop.field), target: hop.target }
+        Linking { ctx, module, id, path, relation, links, ends: (relation.field, hop.field), target: hop.target }
             .apply(tx, change)
             .await?;
     }
     Ok(())
 }
 
+/// Removes the links of records that are removed for good.
+pub(super) async fn remove_links_of(
+    tx: &mut WriteTx,
+    ctx: &RequestContext,
+    module: ModuleId,
+    records: &[Uuid],
+) -> Result<(), EngineError> {
+    for (links, end) in link_ends(ctx.catalog(), module) {
+        let statement = delete_referring(tx.dialect(), links, end);
+        tx.execute(&statement, &Bindings { parents: records, ..ctx.bindings(&[]) }).await?;
+    }
+    Ok(())
+}
+
+/// Lets the links of records that are merged lead to the one that stays. It has one link with each record, and none with itself.
+pub(super) async fn move_links(
+    tx: &mut WriteTx,
+    ctx: &RequestContext,
+    module: ModuleId,
+    from: &[Uuid],
+    to: Uuid,
+) -> Result<(), EngineError> {
+    for (links, end) in link_ends(ctx.catalog(), module) {
+        let writing = Writing { ctx, module: links };
+        let (which, limit) = (Which::Referring(end), Some(CASCADE_MAX + 1));
+        let selection = Selection { which, purpose: Purpose::Update, reach: Reach::All, life: Life::Any, limit };
+        let moved = writing.take(tx, selection, from, &[]).await?;
+        if moved.len() > CASCADE_MAX {
+            return Err(EngineError::Limit(format!("the records that are merged have more than {CASCADE_MAX} links")));
+        }
+        let (twins, moved) = writing.part_twins(tx, moved, end, to).await?;
+        let others = links.fields.iter().filter(|field| !field.system && field.reference().is_some());
+        let others: Vec<FieldId> = others.map(|field| field.id).filter(|field| *field != end).collect();
+        let to_itself = |link: &Record| others.iter().any(|other| *link.get(*other) == Value::Id(to));
+        let (turned, moved): (Vec<Record>, Vec<Record>) = moved.into_iter().partition(to_itself);
+        let gone: Vec<Uuid> = twins.iter().chain(&turned).filter_map(id_of).collect();
+        if !gone.is_empty() {
+            let statement = delete_rows(tx.dialect(), links);
+            tx.execute(&statement, &Bindings { parents: &gone, ..ctx.bindings(&[]) }).await?;
+        }
+        let rows: Vec<Vec<Value>> =
+            moved.iter().map(|link| vec![Value::Id(to), link.get(Module::ID).clone()]).collect();
+        if !rows.is_empty() {
+            let statement = update_rows(tx.dialect(), links, &[Assignment::field(links.field(end))], rows.len());
+            tx.execute_rows(&statement, rows).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The references of links to a module's records.
+fn link_ends(catalog: &Catalog, module: ModuleId) -> impl Iterator<Item = (&Module, FieldId)> {
+    catalog.modules.iter().filter(|links| links.link.is_some()).flat_map(move |links| {
+        let ends = links.fields.iter().filter(move |field| {
+            !field.system && field.reference().is_some_and(|reference| reference.targets.contains(&module))
+        });
+        ends.map(move |field| (links, field.id))
+    })
+}
+
 struct Linking<'a> {
     ctx: &'a RequestContext,
     module: &'a Module,
     id: Uuid,
+    path: &'a [PathSegment],
     relation: &'a Relation,
     links: &'a Module,
     /// The link's references to this record and to the other one.
@@ -119,7 +193,7 @@ impl Linking<'_> {
     fn wanted<'c>(&self, change: &'c LinkChange) -> IndexMap<Uuid, Wanted<'c>> {
         let place = |key: &str, position: usize| -> Vec<PathSegment> {
             let relation = PathSegment::from(self.relation.name.as_str());
-            data_path().into_iter().chain([relation, key.into(), position.into()]).collect()
+            self.path.iter().cloned().chain([relation, key.into(), position.into()]).collect()
         };
         let mut wanted = IndexMap::new();
         for (position, (id, values)) in change.link.iter().enumerate() {
@@ -157,10 +231,10 @@ impl Linking<'_> {
         data.extend(wanted.values.iter().cloned());
         let mut issues = Vec::new();
         let mut link = Record::empty(self.links);
-        writing.fill_defaults(&mut link, &data, &mut issues);
-        writing.take_input(&mut link, None, &data, &mut issues);
-        writing.require_others(&link, &data, &mut issues);
-        refuse(placed(issues, &wanted.path))?;
+        writing.fill_defaults(&mut link, &data, &wanted.path, &mut issues);
+        writing.take_input(&mut link, None, &data, &wanted.path, &mut issues);
+        writing.require_others(&link, &data, &wanted.path, &mut issues);
+        refuse(issues)?;
         writing.stamp_new(&mut link, Uuid::now_v7(), &data);
         // Nobody owns a link: who may see and change it follows from its records.
         link.set(Module::OWNER, Value::Null);
@@ -168,9 +242,8 @@ impl Linking<'_> {
         let stored: Vec<_> = stored_fields(self.links).filter(|field| !link.get(field.id).is_null()).collect();
         let assignments: Vec<Assignment> = stored.iter().map(|field| Assignment::field(field)).collect();
         let values: Vec<Value> = stored.iter().map(|field| link.get(field.id).clone()).collect();
-        let statement = insert(tx.dialect(), self.links, &assignments);
-        let written = tx.execute(&statement, &self.ctx.bindings(&values)).await;
-        written.map(|_| ()).map_err(|error| self.conflict(error, wanted))
+        let statement = insert_rows(tx.dialect(), self.links, &assignments, 1);
+        if tx.execute_rows(&statement, vec![values]).await? == 1 { Ok(()) } else { Err(conflict(wanted)) }
     }
 
     /// Changes the link that is there; whether it was another one before.
@@ -184,8 +257,8 @@ impl Linking<'_> {
         let writing = Writing { ctx: self.ctx, module: self.links };
         let mut issues = Vec::new();
         let mut link = before.clone();
-        writing.take_input(&mut link, Some(&before), wanted.values, &mut issues);
-        refuse(placed(issues, &wanted.path))?;
+        writing.take_input(&mut link, Some(&before), wanted.values, &wanted.path, &mut issues);
+        refuse(issues)?;
         if link.changed(&before).is_empty() {
             return Ok(false);
         }
@@ -195,21 +268,13 @@ impl Linking<'_> {
             changed.iter().map(|field| Assignment::field(self.links.field(*field))).collect();
         let mut values: Vec<Value> = changed.iter().map(|field| link.get(*field).clone()).collect();
         values.push(before.get(Module::ID).clone());
-        let statement = update(tx.dialect(), self.links, &assignments);
-        let written = tx.execute(&statement, &self.ctx.bindings(&values)).await;
-        written.map_err(|error| self.conflict(error, wanted))?;
+        let statement = update_rows(tx.dialect(), self.links, &assignments, 1);
+        let written = tx.execute_rows(&statement, vec![values]).await;
+        written.map_err(|error| match error {
+            StoreError::UniqueViolation { .. } => conflict(wanted),
+            other => other.into(),
+        })?;
         Ok(true)
-    }
-
-    fn conflict(&self, error: StoreError, wanted: &Wanted<'_>) -> EngineError {
-        if !matches!(error, StoreError::UniqueViolation { .. }) {
-            return error.into();
-        }
-        let message = "another request has linked these records meanwhile, or another link has this value already";
-        EngineError::Conflict {
-            message: message.to_owned(),
-            issues: vec![Issue::new(wanted.path.clone(), "unique", message)],
-        }
     }
 
     /// The audit entry of the record through which the links were written.
@@ -238,14 +303,12 @@ impl Linking<'_> {
     }
 }
 
-/// The same issues, at the place of the link instead of the data.
-fn placed(issues: Vec<Issue>, place: &[PathSegment]) -> Vec<Issue> {
-    let skipped = data_path().len();
-    let at = |issue: Issue| {
-        let path = place.iter().cloned().chain(issue.path.iter().skip(skipped).cloned()).collect();
-        Issue { path, ..issue }
-    };
-    issues.into_iter().map(at).collect()
+fn conflict(wanted: &Wanted<'_>) -> EngineError {
+    let message = "another request has linked these records meanwhile, or another link has this value already";
+    EngineError::Conflict {
+        message: message.to_owned(),
+        issues: vec![Issue::new(wanted.path.clone(), "unique", message)],
+    }
 }
 
 fn ids(rows: &RowSet) -> impl Iterator<Item = Uuid> {

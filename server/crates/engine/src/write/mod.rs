@@ -1,33 +1,36 @@
 //! Writing: one transaction for all mutations of an operation; row, audit entry and outbox event commit together.
 
+mod batch;
 mod create;
 mod delete;
+mod destroy;
 mod history;
 mod input;
+mod links;
 mod many_to_many;
+mod merge;
+mod nested;
+mod operation;
+mod restore;
 mod rules;
 mod targets;
 mod update;
+mod upsert;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use cardine_model::catalog::{FieldId, Module, ModuleId};
+use cardine_model::catalog::{FieldId, Module, ModuleId, RelationId};
 use cardine_model::{Issue, PathSegment, Value, path};
 use cardine_query::{Authorised, List};
-use cardine_sql::write::{Purpose, lock_rows};
-use cardine_sql::{Found, render_list};
-use cardine_store::{Bindings, StoreError, WriteTx};
-use futures_util::FutureExt as _;
+use cardine_store::WriteTx;
 use uuid::Uuid;
 
+use crate::{EngineError, RequestContext};
+
 pub use many_to_many::LinkChange;
-use many_to_many::change_links;
+pub use operation::{ANSWER_RETENTION, FailedStep, Mutated, MutationResult, MutationStep, Once};
 
-use crate::read::{Tx, fetch_list};
-use crate::{Engine, EngineError, ListResult, RequestContext};
-
-/// Most records that one delete takes along by `CASCADE`.
+/// Most records that setting a relation disconnects.
+const SET_APART_MAX: usize = 5_000;
+/// Most records that one mutation takes along: by `CASCADE`, or by moving what refers to them.
 pub const CASCADE_MAX: usize = 5_000;
 
 /// One mutation.
@@ -37,8 +40,15 @@ pub enum Write {
     Create {
         /// Its module.
         module: ModuleId,
-        /// Values by field, each of its field's scalar type; a reference's is an id. What is left out gets its default.
-        data: Vec<(FieldId, Value)>,
+        /// What is left out gets its default.
+        data: Data,
+    },
+    /// Makes records.
+    CreateMany {
+        /// Their module.
+        module: ModuleId,
+        /// A record's each.
+        data: Vec<Data>,
     },
     /// Changes a record.
     Update {
@@ -46,10 +56,30 @@ pub enum Write {
         module: ModuleId,
         /// Its id.
         id: Uuid,
-        /// The values to change; null clears.
-        data: Vec<(FieldId, Value)>,
+        /// What to change; null clears.
+        data: Data,
         /// Only if the record still has this version.
         if_version: Option<i64>,
+    },
+    /// Changes the records of a filter which the caller may change, all in the same way.
+    UpdateMany {
+        /// The list whose filter tells which.
+        list: Authorised<List>,
+        /// What that list's slots name.
+        values: Vec<Value>,
+        /// Refuses if there are more.
+        limit: usize,
+        /// What to change; null clears. Nothing nested.
+        data: Data,
+    },
+    /// Changes the record that has these unique values, or makes it.
+    Upsert {
+        /// Its module.
+        module: ModuleId,
+        /// The values of a unique set of fields.
+        key: Vec<(FieldId, Value)>,
+        /// What to change, or to make it of; of the latter the key is a part.
+        data: Data,
     },
     /// Deletes a record softly.
     Delete {
@@ -60,135 +90,122 @@ pub enum Write {
         /// Only if the record still has this version.
         if_version: Option<i64>,
     },
+    /// Deletes the records of a filter softly, those which the caller may delete.
+    DeleteMany {
+        /// The list whose filter tells which.
+        list: Authorised<List>,
+        /// What that list's slots name.
+        values: Vec<Value>,
+        /// Refuses if there are more.
+        limit: usize,
+    },
+    /// Takes a soft delete back.
+    Restore {
+        /// Its module.
+        module: ModuleId,
+        /// Its id.
+        id: Uuid,
+    },
+    /// Removes a record for good, deleted before or not.
+    Destroy {
+        /// Its module.
+        module: ModuleId,
+        /// Its id.
+        id: Uuid,
+    },
+    /// Makes one record of several: whatever refers to the others refers to it afterwards, and the others are deleted softly.
+    Merge {
+        /// Their module.
+        module: ModuleId,
+        /// The others; the survivor may be among them.
+        ids: Vec<Uuid>,
+        /// The survivor.
+        into: Uuid,
+        /// What to change of the survivor.
+        data: Data,
+        /// Tells what would be, and changes nothing.
+        dry_run: bool,
+    },
 }
 
 impl Write {
-    /// The module of the record that it is about.
+    /// The module of the records that it is about.
     pub fn module(&self) -> ModuleId {
         match self {
-            Self::Create { module, .. } | Self::Update { module, .. } | Self::Delete { module, .. } => *module,
+            Self::Create { module, .. }
+            | Self::CreateMany { module, .. }
+            | Self::Update { module, .. }
+            | Self::Upsert { module, .. }
+            | Self::Delete { module, .. }
+            | Self::Restore { module, .. }
+            | Self::Destroy { module, .. }
+            | Self::Merge { module, .. } => *module,
+            Self::UpdateMany { list, .. } | Self::DeleteMany { list, .. } => list.get().module,
         }
     }
 }
 
-/// A mutation, and what is asked of the record afterwards.
-#[derive(Debug, Clone)]
-pub struct MutationStep {
-    /// What is written.
-    pub write: Write,
-    /// What becomes of the written record's links.
+/// What a caller gives for one record.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Data {
+    /// Values by field, each of its field's scalar type; a reference's is an id.
+    pub values: Vec<(FieldId, Value)>,
+    /// References given by the record that they lead to.
+    pub to_one: Vec<(FieldId, ToOne)>,
+    /// Records on the other side of a reference.
+    pub to_many: Vec<(RelationId, ToMany)>,
+    /// What becomes of many-to-many relations.
     pub links: Vec<LinkChange>,
-    /// The answer's list: its filter compares the id with slot 0.
-    pub then: Authorised<List>,
-    /// The values of that list from slot 1 on; slot 0 is the record's id.
-    pub values: Vec<Value>,
 }
 
-/// What a mutation did.
-#[derive(Debug)]
-pub struct MutationResult {
-    /// The record.
-    pub id: Uuid,
-    /// The answer to the step's list.
-    pub list: ListResult,
-}
-
-impl Engine {
-    /// Runs mutations in order in one transaction: all take effect, or none.
-    ///
-    /// A failed step is told with its position among the steps.
-    pub async fn mutate(
-        &self,
-        ctx: &RequestContext,
-        steps: Vec<MutationStep>,
-    ) -> Result<Vec<MutationResult>, FailedStep> {
-        let shared = Arc::new((ctx.clone(), steps));
-        let results = self
-            .store()
-            .until(ctx.deadline)
-            .write(move |tx: &mut WriteTx| {
-                let shared = Arc::clone(&shared);
-                async move {
-                    let (ctx, steps) = &*shared;
-                    lock_in_order(tx, ctx, steps).await?;
-                    let mut results = Vec::with_capacity(steps.len());
-                    for (position, step) in steps.iter().enumerate() {
-                        let result = run_step(tx, ctx, step).await;
-                        results.push(result.map_err(|error| FailedStep { position, error })?);
-                    }
-                    Ok::<_, FailedStep>(results)
-                }
-                .boxed()
-            })
-            .await?;
-        self.wake_event_readers();
-        Ok(results)
+impl From<Vec<(FieldId, Value)>> for Data {
+    fn from(values: Vec<(FieldId, Value)>) -> Self {
+        Self { values, ..Self::default() }
     }
 }
 
-/// The mutation that failed, and why. Nothing of the operation took effect.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{error}")]
-pub struct FailedStep {
-    /// Its position among the steps; that of the first one when the failure belongs to all.
-    pub position: usize,
-    /// Why.
-    pub error: EngineError,
+/// What a reference is to lead to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ToOne {
+    /// A record that is there.
+    Connect(Uuid),
+    /// A new one.
+    Create(Data),
 }
 
-impl From<StoreError> for FailedStep {
-    fn from(error: StoreError) -> Self {
-        Self { position: 0, error: error.into() }
-    }
+/// What is to become of the records whose reference leads to this one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToMany {
+    /// New ones.
+    pub create: Vec<Data>,
+    /// These are to lead here.
+    pub connect: Vec<Uuid>,
+    /// These no longer.
+    pub disconnect: Vec<Uuid>,
+    /// These and no others, of those that the caller may change.
+    pub set: Option<Vec<Uuid>>,
 }
 
-/// Locks what several steps will write, before the first of them does.
-async fn lock_in_order(tx: &mut WriteTx, ctx: &RequestContext, steps: &[MutationStep]) -> Result<(), StoreError> {
-    let mut written: BTreeMap<ModuleId, (Vec<Uuid>, Purpose)> = BTreeMap::new();
-    for step in steps {
-        let (module, id, purpose) = match &step.write {
-            Write::Create { .. } => continue,
-            Write::Update { module, id, .. } => (*module, *id, Purpose::Update),
-            Write::Delete { module, id, .. } => (*module, *id, Purpose::Delete),
-        };
-        let (ids, strongest) = written.entry(module).or_insert_with(|| (Vec::new(), purpose));
-        ids.push(id);
-        if purpose == Purpose::Delete {
-            *strongest = purpose;
-        }
-    }
-    if steps.len() < 2 {
-        return Ok(());
-    }
-    for (module, (ids, purpose)) in &written {
-        if let Some(statement) = lock_rows(tx.dialect(), ctx.catalog().module(*module), *purpose) {
-            tx.query(&statement, &Bindings { parents: ids, ..ctx.bindings(&[]) }).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn run_step(tx: &mut WriteTx, ctx: &RequestContext, step: &MutationStep) -> Result<MutationResult, EngineError> {
-    let id = apply(tx, ctx, &step.write).await?;
-    change_links(tx, ctx, ctx.catalog().module(step.write.module()), id, &step.links).await?;
-    let statements = render_list(tx.dialect(), ctx.catalog(), &ctx.actor.rights, &step.then, Found::Written);
-    let mut values = vec![Value::Id(id)];
-    values.extend(step.values.iter().cloned());
-    let list = fetch_list(&mut Tx::Write(tx), &statements, ctx.bindings(&values)).await?;
-    Ok(MutationResult { id, list })
-}
-
-/// Runs one write inside a transaction; gives the record's id.
-pub async fn apply(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> Result<Uuid, EngineError> {
-    let module = ctx.catalog().module(write.module());
-    let writer = Writing { ctx, module };
+/// Runs one write inside a transaction; gives the ids of the records that it is about, in the order of its argument, or of the
+/// ids for one with a filter.
+pub async fn apply(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> Result<Vec<Uuid>, EngineError> {
+    let writer = Writing { ctx, module: ctx.catalog().module(write.module()) };
     match write {
-        Write::Create { data, .. } => writer.create(tx, data).await,
+        Write::Create { data, .. } => writer.create(tx, std::slice::from_ref(data), false).await,
+        Write::CreateMany { data, .. } => writer.create(tx, data, true).await,
         Write::Update { id, data, if_version, .. } => writer.update(tx, *id, data, *if_version).await,
+        Write::UpdateMany { list, values, limit, data } => writer.update_many(tx, list, values, *limit, data).await,
+        Write::Upsert { key, data, .. } => writer.upsert(tx, key, data).await,
         Write::Delete { id, if_version, .. } => writer.delete(tx, *id, *if_version).await,
+        Write::DeleteMany { list, values, limit } => writer.delete_many(tx, list, values, *limit).await,
+        Write::Restore { id, .. } => writer.restore(tx, *id).await,
+        Write::Destroy { id, .. } => writer.destroy(tx, *id).await,
+        Write::Merge { ids, into, data, .. } => writer.merge(tx, ids, *into, data).await,
     }
 }
 
+/// The records of one module, and who writes them.
+#[derive(Clone, Copy)]
 struct Writing<'a> {
     ctx: &'a RequestContext,
     module: &'a Module,
@@ -201,3 +218,11 @@ fn refuse(issues: Vec<Issue>) -> Result<(), EngineError> {
 fn data_path() -> Vec<PathSegment> {
     path!["data"]
 }
+
+/// A path and what follows.
+fn below(path: &[PathSegment], more: impl IntoIterator<Item = PathSegment>) -> Vec<PathSegment> {
+    path.iter().cloned().chain(more).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,52 +1,123 @@
-//! What a record must meet as a whole: the module's validations and its unique fields.
+//! What records must meet as a whole: the module's validations and its unique fields.
 
-use cardine_model::catalog::FieldId;
-use cardine_model::{Issue, Value};
-use cardine_sql::write::validations;
-use cardine_store::{StoreError, WriteTx};
+use cardine_model::catalog::{FieldId, Module};
+use cardine_model::{Issue, PathSegment, Value};
+use cardine_sql::write::{unique_holders, validations};
+use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
+use rustc_hash::FxHashSet;
 use uuid::Uuid;
 
-use super::{Writing, data_path, refuse};
+use super::Writing;
+use super::batch::Batch;
 use crate::EngineError;
 use crate::check::issue;
 
-impl Writing<'_> {
-    pub(super) async fn check_validations(&self, tx: &mut WriteTx, id: Uuid) -> Result<(), EngineError> {
+/// What is told of a value that another record has.
+const TAKEN: &str = "another record has this value already";
+
+impl Batch<'_> {
+    /// Asks the validations of all records that were written: one statement for each module.
+    pub(super) async fn check_validations(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
         let rights = &self.ctx.actor.rights;
-        let Some(statement) = validations(tx.dialect(), self.ctx.catalog(), rights, self.module) else {
-            return Ok(());
-        };
-        let values = [Value::Id(id)];
-        let rows = tx.query(&statement, &self.ctx.bindings(&values)).await?;
-        let mut issues = Vec::new();
-        for (position, validation) in self.module.validations.iter().enumerate() {
-            if rows.is_empty() || rows.cell(0, position).boolean() != Some(false) {
-                continue;
-            }
-            let message = validation.message.text(&self.ctx.actor.locale);
-            // A hidden field is not named; the rule's message is the admin's word to everyone who writes.
-            let readable = |field: &&FieldId| rights.can_read(self.module.id, **field);
-            let fields: Vec<&FieldId> = validation.fields.iter().filter(readable).collect();
-            if fields.is_empty() {
-                issues.push(Issue::new(data_path(), "validation", message));
-            }
-            for field in fields {
-                issues.push(issue(self.module.field(*field), &data_path(), "validation", message));
+        for group in self.groups(|draft| draft.validated && draft.is_changed()) {
+            let module = self.drafts[group[0]].module;
+            let Some(statement) = validations(tx.dialect(), self.ctx.catalog(), rights, module) else { continue };
+            let ids: Vec<Uuid> = group.iter().map(|position| self.drafts[*position].id).collect();
+            let rows = tx.query(&statement, &Bindings { parents: &ids, ..self.ctx.bindings(&[]) }).await?;
+            for row in 0..rows.len() {
+                let Some(position) = id_at(&rows, row, 0).and_then(|id| self.by_id.get(&id)) else { continue };
+                let draft = &mut self.drafts[*position];
+                let writing = Writing { ctx: self.ctx, module };
+                for (number, _) in module.validations.iter().enumerate() {
+                    if rows.cell(row, number + 1).boolean() == Some(false) {
+                        draft.issues.extend(writing.broken_rule(number, &draft.path));
+                    }
+                }
             }
         }
-        refuse(issues)
+        Ok(())
     }
 
+    /// Which of the new records have a unique value of another record, and in which fields.
+    pub(super) async fn find_conflicts(&mut self, tx: &mut WriteTx, group: &[usize]) -> Result<(), EngineError> {
+        let module = self.drafts[group[0]].module;
+        for unique in &module.uniques {
+            let has_all = |position: &&usize| {
+                let record = &self.drafts[**position].after;
+                unique.iter().all(|field| !record.get(*field).is_null())
+            };
+            let rows: Vec<Vec<Value>> = group
+                .iter()
+                .filter(has_all)
+                .map(|position| {
+                    let draft = &self.drafts[*position];
+                    let values = unique.iter().map(|field| draft.after.get(*field).clone());
+                    std::iter::once(Value::Id(draft.id)).chain(values).collect()
+                })
+                .collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let statement = unique_holders(tx.dialect(), module, unique, rows.len());
+            let held = tx.query_rows(&statement, rows).await?;
+            let conflicting: FxHashSet<Uuid> = (0..held.len()).filter_map(|row| id_at(&held, row, 0)).collect();
+            for position in group {
+                let draft = &mut self.drafts[*position];
+                if conflicting.contains(&draft.id) {
+                    self.conflict = true;
+                    draft.issues.extend(Writing { ctx: self.ctx, module }.taken_values(unique, &draft.path));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Writing<'_> {
     /// A unique index's refusal as a conflict at its fields.
-    pub(super) fn name_conflict(&self, error: StoreError) -> EngineError {
+    pub(super) fn name_conflict(&self, error: StoreError, path: &[PathSegment]) -> EngineError {
         let StoreError::UniqueViolation { index } = &error else {
             return error.into();
         };
         let fields = cardine_sql::ddl::unique_index_fields(self.module, index).unwrap_or_default();
-        let readable = |field: &&FieldId| self.ctx.actor.rights.can_read(self.module.id, **field);
-        let issues = fields.iter().filter(readable).map(|field| {
-            issue(self.module.field(*field), &data_path(), "unique", "another record has this value already")
-        });
-        EngineError::Conflict { message: "another record has this value already".to_owned(), issues: issues.collect() }
+        EngineError::Conflict { message: TAKEN.to_owned(), issues: self.taken_values(fields, path) }
     }
+
+    /// A field that the caller may not read is not named.
+    fn taken_values(&self, fields: &[FieldId], path: &[PathSegment]) -> Vec<Issue> {
+        let readable = |field: &&FieldId| self.ctx.actor.rights.can_read(self.module.id, **field);
+        let fields = fields.iter().filter(readable);
+        fields.map(|field| issue(self.module.field(*field), path, "unique", TAKEN)).collect()
+    }
+
+    fn broken_rule(&self, number: usize, path: &[PathSegment]) -> Vec<Issue> {
+        let validation = &self.module.validations[number];
+        let message = validation.message.text(&self.ctx.actor.locale);
+        // A hidden field is not named; the rule's message is the admin's word to everyone who writes.
+        let readable = |field: &&FieldId| self.ctx.actor.rights.can_read(self.module.id, **field);
+        let fields: Vec<&FieldId> = validation.fields.iter().filter(readable).collect();
+        if fields.is_empty() {
+            return vec![Issue::new(path.to_vec(), "validation", message)];
+        }
+        let at = |field: &FieldId| issue(self.module.field(*field), path, "validation", message);
+        fields.into_iter().map(at).collect()
+    }
+}
+
+/// The record that has these values of a unique set of fields, whoever may see it.
+pub(super) async fn find_holder(
+    tx: &mut WriteTx,
+    module: &Module,
+    key: &[(FieldId, Value)],
+) -> Result<Option<Uuid>, EngineError> {
+    let fields: Vec<FieldId> = key.iter().map(|(field, _)| *field).collect();
+    let statement = unique_holders(tx.dialect(), module, &fields, 1);
+    let values = key.iter().map(|(_, value)| value.clone());
+    let rows = vec![std::iter::once(Value::Id(Uuid::nil())).chain(values).collect()];
+    let held = tx.query_rows(&statement, rows).await?;
+    Ok(if held.is_empty() { None } else { id_at(&held, 0, 1) })
+}
+
+pub(super) fn id_at(rows: &RowSet, row: usize, column: usize) -> Option<Uuid> {
+    rows.cell(row, column).text().and_then(|id| Uuid::try_parse(id).ok())
 }

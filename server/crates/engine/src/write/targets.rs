@@ -1,71 +1,101 @@
-//! The records that references lead to: they must exist for the caller.
+//! The records that references lead to: they must exist for the caller. One statement for each module that they may be of.
 
-use cardine_model::catalog::{FieldId, Module, ModuleId};
-use cardine_model::{Issue, Value};
-use cardine_sql::write::{Assignment, visible_record};
-use cardine_store::WriteTx;
+use cardine_model::catalog::{FieldId, ModuleId};
+use cardine_model::{Value, path};
+use cardine_sql::write::visible_records;
+use cardine_store::{Bindings, WriteTx};
+use rustc_hash::FxHashSet;
+use uuid::Uuid;
 
-use super::{Writing, data_path};
+use super::batch::{Batch, Draft};
+use super::below;
 use crate::EngineError;
 use crate::check::issue;
-use crate::record::Record;
 
-impl Writing<'_> {
-    /// The module that each reference of `data` leads to; one that leads nowhere the caller may see is an issue.
-    pub(super) async fn find_targets(
-        &self,
-        tx: &mut WriteTx,
-        record: &Record,
-        data: &[(FieldId, Value)],
-        issues: &mut Vec<Issue>,
-    ) -> Result<Vec<(FieldId, Option<ModuleId>)>, EngineError> {
-        let catalog = self.ctx.catalog();
-        let owner = (self.ctx.actor.user.is_some() && !data.iter().any(|(field, _)| *field == Module::OWNER))
-            .then_some(Module::OWNER)
-            .filter(|_| matches!(record.get(Module::VERSION), Value::Integer(1)));
-        let mut targets = Vec::new();
-        for id in data.iter().map(|(field, _)| *field).chain(owner) {
-            let field = self.module.field(id);
-            let Some(reference) = field.reference() else { continue };
-            if record.get(id).is_null() {
-                targets.push((id, None));
-                continue;
+/// A reference whose record was not found so far.
+struct Wanted {
+    draft: usize,
+    field: FieldId,
+    id: Uuid,
+    /// The modules that it may be of, those that exist for the caller.
+    targets: Vec<ModuleId>,
+}
+
+impl Batch<'_> {
+    /// Finds the module that each reference leads to; one that leads nowhere the caller may see is an issue.
+    pub async fn find_targets(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
+        let mut wanted = self.wanted();
+        // A reference to several modules is looked for in one after the other, all references together.
+        for round in 0.. {
+            let (mut open, hopeless): (Vec<Wanted>, Vec<Wanted>) =
+                wanted.into_iter().partition(|wanted| wanted.targets.len() > round);
+            for lost in hopeless {
+                self.note_missing(&lost);
             }
-            let mut found = None;
-            for target in &reference.targets {
-                // The creator becomes the owner whether or not users can be read.
-                let rights = &self.ctx.actor.rights;
-                if owner != Some(id) && !rights.can_read_module(*target) {
-                    continue;
-                }
-                let statement = visible_record(tx.dialect(), catalog, rights, *target);
-                let values = [record.get(id).clone()];
-                if !tx.query(&statement, &self.ctx.bindings(&values)).await?.is_empty() {
-                    found = Some(*target);
-                    break;
-                }
+            if open.is_empty() {
+                break;
             }
-            match found {
-                Some(target) => targets.push((id, Some(target))),
-                None => issues.push(issue(field, &data_path(), "reference", "there is no such record")),
+            let mut modules: Vec<ModuleId> = open.iter().map(|wanted| wanted.targets[round]).collect();
+            modules.sort_unstable();
+            modules.dedup();
+            for module in modules {
+                let asked = |wanted: &&Wanted| wanted.targets[round] == module;
+                let mut ids: Vec<Uuid> = open.iter().filter(asked).map(|wanted| wanted.id).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                let found = self.find(tx, module, &ids).await?;
+                open.retain(|wanted| {
+                    let is_found = wanted.targets[round] == module && found.contains(&wanted.id);
+                    if is_found {
+                        self.drafts[wanted.draft].targets.push((wanted.field, Some(module)));
+                    }
+                    !is_found
+                });
             }
+            wanted = open;
         }
-        Ok(targets)
+        Ok(())
     }
 
-    /// The names of the modules that references to several modules lead to.
-    pub(super) fn push_targets(
-        &self,
-        targets: &[(FieldId, Option<ModuleId>)],
-        assignments: &mut Vec<Assignment>,
-        values: &mut Vec<Value>,
-    ) {
-        for (field, target) in targets {
-            if let Some(assignment) = Assignment::target_module(self.module.field(*field)) {
-                let name = target.map(|target| self.ctx.catalog().module(target).name.clone());
-                assignments.push(assignment);
-                values.push(name.map_or(Value::Null, Value::Text));
+    /// What must be looked up. Records of the batch itself are there, or will be.
+    fn wanted(&mut self) -> Vec<Wanted> {
+        let mut wanted = Vec::new();
+        for position in 0..self.drafts.len() {
+            for field in std::mem::take(&mut self.drafts[position].lookups) {
+                let draft = &self.drafts[position];
+                let Value::Id(id) = *draft.after.get(field) else {
+                    self.drafts[position].targets.push((field, None));
+                    continue;
+                };
+                let reference = draft.module.field(field);
+                let inside = self.by_id.get(&id).map(|inside| self.drafts[*inside].module.id);
+                let allowed = reference.reference().map_or(&[][..], |reference| &reference.targets);
+                match inside.filter(|module| allowed.contains(module)) {
+                    Some(module) => self.drafts[position].targets.push((field, Some(module))),
+                    None => {
+                        let targets = self.ctx.actor.rights.readable_targets(reference).collect();
+                        wanted.push(Wanted { draft: position, field, id, targets });
+                    }
+                }
             }
         }
+        wanted
+    }
+
+    async fn find(&self, tx: &mut WriteTx, module: ModuleId, ids: &[Uuid]) -> Result<FxHashSet<Uuid>, EngineError> {
+        let statement = visible_records(tx.dialect(), self.ctx.catalog(), &self.ctx.actor.rights, module);
+        let rows = tx.query(&statement, &Bindings { parents: ids, ..self.ctx.bindings(&[]) }).await?;
+        let id = |row| rows.cell(row, 0).text().and_then(|id| Uuid::try_parse(id).ok());
+        Ok((0..rows.len()).filter_map(id).collect())
+    }
+
+    fn note_missing(&mut self, wanted: &Wanted) {
+        let draft: &mut Draft<'_> = &mut self.drafts[wanted.draft];
+        let field = draft.module.field(wanted.field);
+        let mut fault = issue(field, &draft.path, "reference", "there is no such record");
+        if draft.connected.contains(&wanted.field) {
+            fault.path = below(&draft.path, path![field.name.as_str(), "connect"]);
+        }
+        draft.issues.push(fault);
     }
 }

@@ -1,12 +1,14 @@
-//! A change of a record that is there: locked in the caller's reach, checked, written.
+//! Changes of records that are there: taken in the caller's reach, checked, written.
 
-use cardine_model::catalog::{FieldId, Module};
+use cardine_model::catalog::Module;
 use cardine_model::{Issue, Value, path};
-use cardine_sql::write::{Assignment, Purpose, select_row, update};
-use cardine_store::WriteTx;
+use cardine_query::{Authorised, List};
+use cardine_sql::write::{Life, Purpose, Reach, Selection, Which, select_rows};
+use cardine_store::{Bindings, WriteTx};
 use uuid::Uuid;
 
-use super::{Writing, refuse};
+use super::batch::Batch;
+use super::{Data, Writing, data_path};
 use crate::EngineError;
 use crate::record::Record;
 
@@ -15,61 +17,84 @@ impl Writing<'_> {
         &self,
         tx: &mut WriteTx,
         id: Uuid,
-        data: &[(FieldId, Value)],
+        data: &Data,
         if_version: Option<i64>,
-    ) -> Result<Uuid, EngineError> {
-        if !self.ctx.actor.rights.module(self.module.id).update {
-            return Err(EngineError::NotFound);
-        }
-        self.check_writable(data)?;
-        let before = self.lock(tx, id, Purpose::Update, if_version).await?;
-        let mut issues = Vec::new();
-        let mut record = before.clone();
-        self.take_input(&mut record, Some(&before), data, &mut issues);
-        let changed = record.changed(&before);
-        let changed_data: Vec<(FieldId, Value)> =
-            changed.iter().map(|field| (*field, record.get(*field).clone())).collect();
-        let targets = self.find_targets(tx, &record, &changed_data, &mut issues).await?;
-        refuse(issues)?;
-        if changed.is_empty() {
-            return Ok(id);
-        }
-        self.stamp_changed(&mut record, &before);
-        let changed = record.changed(&before);
-        let fields = changed.iter().map(|field| self.module.field(*field));
-        let mut assignments: Vec<Assignment> = fields.map(Assignment::field).collect();
-        let mut values: Vec<Value> = changed.iter().map(|field| record.get(*field).clone()).collect();
-        self.push_targets(&targets, &mut assignments, &mut values);
-        self.store_update(tx, id, &assignments, values).await?;
-        self.check_validations(tx, id).await?;
-        self.record_change(tx, "UPDATED", id, Some(&before), Some(&record)).await?;
-        Ok(id)
+    ) -> Result<Vec<Uuid>, EngineError> {
+        self.check_may_update()?;
+        let before = self.take_one(tx, id, Purpose::Update, Life::Live).await?;
+        check_version(&before, if_version)?;
+        let mut batch = Batch::new(self.ctx);
+        batch.add_change(self.module, before, data, data_path())?;
+        batch.write(tx).await?;
+        Ok(vec![id])
     }
 
-    /// The record as it is, locked, if it is in the caller's scope for `purpose` and has the expected version.
-    pub(super) async fn lock(
+    pub(super) async fn update_many(
+        &self,
+        tx: &mut WriteTx,
+        list: &Authorised<List>,
+        values: &[Value],
+        limit: usize,
+        data: &Data,
+    ) -> Result<Vec<Uuid>, EngineError> {
+        self.check_may_update()?;
+        let records = self.take_filtered(tx, list, values, limit, Purpose::Update).await?;
+        let ids = records.iter().filter_map(id_of).collect();
+        let mut batch = Batch::new(self.ctx);
+        for before in records {
+            batch.add_change(self.module, before, data, data_path())?;
+        }
+        batch.write(tx).await?;
+        Ok(ids)
+    }
+
+    /// Records as they are, locked, in the order of their ids. `ids` are what [`Which::Ids`] and [`Which::Referring`] mean.
+    pub(super) async fn take(
+        &self,
+        tx: &mut WriteTx,
+        selection: Selection<'_>,
+        ids: &[Uuid],
+        values: &[Value],
+    ) -> Result<Vec<Record>, EngineError> {
+        if ids.is_empty() && !matches!(selection.which, Which::Filter(_)) {
+            return Ok(Vec::new());
+        }
+        let rights = &self.ctx.actor.rights;
+        let statement = select_rows(tx.dialect(), self.ctx.catalog(), rights, self.module.id, selection);
+        let rows = tx.query(&statement, &Bindings { parents: ids, ..self.ctx.bindings(values) }).await?;
+        Ok((0..rows.len()).map(|row| Record::from_row(self.module, &rows, row)).collect())
+    }
+
+    /// The record, if it is in the caller's scope for `purpose`.
+    pub(super) async fn take_one(
         &self,
         tx: &mut WriteTx,
         id: Uuid,
         purpose: Purpose,
-        if_version: Option<i64>,
+        life: Life,
     ) -> Result<Record, EngineError> {
-        let statement = select_row(tx.dialect(), self.ctx.catalog(), &self.ctx.actor.rights, self.module.id, purpose);
-        let values = [Value::Id(id)];
-        let rows = tx.query(&statement, &self.ctx.bindings(&values)).await?;
-        if rows.is_empty() {
-            return Err(EngineError::NotFound);
+        let selection = Selection { which: Which::Ids, purpose, reach: Reach::Caller, life, limit: None };
+        let found = self.take(tx, selection, &[id], &[]).await?;
+        found.into_iter().next().ok_or(EngineError::NotFound)
+    }
+
+    /// The records of the filter that are in the caller's scope for `purpose`.
+    pub(super) async fn take_filtered(
+        &self,
+        tx: &mut WriteTx,
+        list: &Authorised<List>,
+        values: &[Value],
+        limit: usize,
+        purpose: Purpose,
+    ) -> Result<Vec<Record>, EngineError> {
+        let (which, one_more) = (Which::Filter(list), Some(limit + 1));
+        let selection = Selection { which, purpose, reach: Reach::Caller, life: Life::Live, limit: one_more };
+        let found = self.take(tx, selection, &[], values).await?;
+        if found.len() > limit {
+            let message = format!("the filter finds more than the limit of {limit} records a mutation");
+            return Err(EngineError::Limit(message));
         }
-        let record = Record::from_row(self.module, &rows, 0);
-        if let (Some(expected), Value::Integer(actual)) = (if_version, record.get(Module::VERSION))
-            && expected != *actual
-        {
-            return Err(EngineError::Conflict {
-                message: format!("the record has version {actual}, not {expected}: read it again"),
-                issues: vec![Issue::new(path!["ifVersion"], "version", format!("expected {expected}, found {actual}"))],
-            });
-        }
-        Ok(record)
+        Ok(found)
     }
 
     pub(super) fn stamp_changed(&self, record: &mut Record, before: &Record) {
@@ -81,17 +106,23 @@ impl Writing<'_> {
         record.set(Module::UPDATED_AT, Value::DateTime(self.ctx.now));
         record.set(Module::UPDATED_BY, self.ctx.actor.user.map_or(Value::Null, Value::Id));
     }
+}
 
-    pub(super) async fn store_update(
-        &self,
-        tx: &mut WriteTx,
-        id: Uuid,
-        assignments: &[Assignment],
-        mut values: Vec<Value>,
-    ) -> Result<(), EngineError> {
-        values.push(Value::Id(id));
-        let statement = update(tx.dialect(), self.module, assignments);
-        let written = tx.execute(&statement, &self.ctx.bindings(&values)).await;
-        written.map(|_| ()).map_err(|error| self.name_conflict(error))
+/// Refuses if somebody else was faster.
+pub(super) fn check_version(record: &Record, expected: Option<i64>) -> Result<(), EngineError> {
+    let (Some(expected), Value::Integer(actual)) = (expected, record.get(Module::VERSION)) else { return Ok(()) };
+    if expected == *actual {
+        return Ok(());
+    }
+    Err(EngineError::Conflict {
+        message: format!("the record has version {actual}, not {expected}: read it again"),
+        issues: vec![Issue::new(path!["ifVersion"], "version", format!("expected {expected}, found {actual}"))],
+    })
+}
+
+pub(super) fn id_of(record: &Record) -> Option<Uuid> {
+    match record.get(Module::ID) {
+        Value::Id(id) => Some(*id),
+        _ => None,
     }
 }

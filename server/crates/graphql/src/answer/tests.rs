@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cardine_engine::{Cell, Group};
 use serde_json::{Value as Json, json};
 
-use super::{Rows, Sealing, write_data, write_text};
+use super::{Rows, Sealing, Written, write_data, write_text};
 use crate::fixture::{World, sales};
 
 /// Rows as JSON arrays, and the pages of parents.
@@ -60,7 +60,8 @@ impl Rows for Table {
 
 fn answer(world: &World, query: &str, tables: &[Table]) -> String {
     let operation = world.compile(query, json!({})).unwrap();
-    let (read, written) = if operation.mutations.is_empty() { (tables, &[][..]) } else { (&[][..], tables) };
+    let written: Vec<Written<'_, Table>> = tables.iter().map(|rows| Written { ids: &[], rows }).collect();
+    let (read, written) = if operation.mutations.is_empty() { (tables, &[][..]) } else { (&[][..], &written[..]) };
     let mut out = Vec::new();
     let sealing = Sealing { key: &world.cursors, contexts: &operation.contexts };
     match write_data(&operation.shape, read, written, sealing, &mut out) {

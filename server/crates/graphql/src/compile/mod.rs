@@ -8,6 +8,8 @@ mod arguments;
 mod collect;
 mod connection;
 mod context;
+mod data;
+mod duplicates;
 mod filter;
 mod input;
 mod introspect;
@@ -26,7 +28,7 @@ mod write;
 
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use cardine_engine::{Hits, LinkChange};
+use cardine_engine::{Hits, Write};
 use cardine_model::catalog::ModuleId;
 use cardine_model::{PathSegment, Value};
 use cardine_query::{Authorised, List, authorise};
@@ -118,48 +120,15 @@ pub struct Reuse {
 pub struct Mutation {
     /// What is written.
     pub write: Write,
-    /// What becomes of the record's links.
-    pub links: Vec<LinkChange>,
-    /// What is asked of the record afterwards; its filter compares the id with slot 0.
-    pub then: Authorised<List>,
+    /// What is asked of the records afterwards, if they are shown: of one, the filter compares the id with slot 0; of several, it
+    /// asks whether the id is among those in slot 0.
+    pub then: Option<Authorised<List>>,
     /// The values of that list from slot 1 on.
     pub values: Vec<Value>,
     /// Where an error of this mutation belongs in the answer.
     pub path: Vec<PathSegment>,
     /// Where it stands in the text.
     pub position: async_graphql_parser::Pos,
-}
-
-/// What a mutation writes.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Write {
-    /// A new record.
-    Create {
-        /// Its module.
-        module: ModuleId,
-        /// Values by field; a reference's is an id.
-        data: Vec<(cardine_model::FieldId, Value)>,
-    },
-    /// A change.
-    Update {
-        /// Its module.
-        module: ModuleId,
-        /// Its id.
-        id: Uuid,
-        /// Values to change; null clears.
-        data: Vec<(cardine_model::FieldId, Value)>,
-        /// Only if the record has this version.
-        if_version: Option<i64>,
-    },
-    /// A soft delete.
-    Delete {
-        /// Its module.
-        module: ModuleId,
-        /// Its id.
-        id: Uuid,
-        /// Only if the record has this version.
-        if_version: Option<i64>,
-    },
 }
 
 /// Compiles a valid operation.
@@ -184,6 +153,9 @@ pub fn compile(
     }
     if compiler.rows > setting.limits.rows {
         return Err(vec![Error::limit("estimated rows", setting.limits.rows, compiler.rows).at(operation.pos)]);
+    }
+    if let Err(error) = write::check_dry_run(&compiler.mutations) {
+        return Err(vec![error]);
     }
     let Compiler { lists, values, mutations, rows, given, contexts, cursors, reusable, .. } = compiler;
     let contexts_now = contexts.iter().map(ContextRecipe::now).collect();

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use cardine_engine::{Data, LinkChange, ToOne};
 use cardine_model::catalog::{Catalog, FieldPath, Hop, ModuleId};
 use cardine_query::{Filter, GroupKey, Grouping, KeysetValue, List, Measure, Nulls, Take};
 
@@ -18,7 +19,9 @@ pub(super) fn print(catalog: &Catalog, operation: &Operation) -> String {
     }
     for mutation in &operation.mutations {
         printer.write(&mutation.write);
-        printer.list(mutation.then.get(), 1);
+        if let Some(then) = &mutation.then {
+            printer.list(then.get(), 1);
+        }
         for (position, value) in mutation.values.iter().enumerate() {
             let _ = writeln!(printer.out, "  ${} = {value:?}", position + 1);
         }
@@ -162,6 +165,9 @@ impl Printer<'_> {
             Filter::IsNullJson { path, place, negated } => {
                 format!("{} at ${} is {}null", self.path(module, path), place.0, if *negated { "not " } else { "" })
             }
+            Filter::Alike { field, record } => {
+                format!("{} alike ${}", self.catalog.field(module, *field).name, record.0)
+            }
             Filter::Related { at, relation, quantifier, filter } => {
                 let (module, hops) = self.hops(module, at);
                 let relation = self.catalog.module(module).relation(*relation);
@@ -171,16 +177,72 @@ impl Printer<'_> {
     }
 
     fn write(&mut self, write: &Write) {
-        let (head, module, data) = match write {
-            Write::Create { module, data } => ("create".to_owned(), module, data.as_slice()),
-            Write::Update { module, id, data, if_version } => {
-                (format!("update {id} {if_version:?}"), module, data.as_slice())
+        let name = &self.catalog.module(write.module()).name;
+        match write {
+            Write::Create { module, data } => self.data(*module, &format!("{name} create"), data, 0),
+            Write::CreateMany { module, data } => {
+                self.line(0, &format!("{name} create many"));
+                for data in data {
+                    self.data(*module, "record", data, 1);
+                }
             }
-            Write::Delete { module, id, if_version } => (format!("delete {id} {if_version:?}"), module, &[][..]),
-        };
-        self.line(0, &format!("{} {head}", self.catalog.module(*module).name));
-        for (field, value) in data {
-            self.line(1, &format!("{} = {value:?}", self.catalog.field(*module, *field).name));
+            Write::Update { module, id, data, if_version } => {
+                self.data(*module, &format!("{name} update {id} {if_version:?}"), data, 0);
+            }
+            Write::UpdateMany { list, values, limit, data } => {
+                let head = format!("{name} update at most {limit}, values {values:?}");
+                self.data(list.get().module, &head, data, 0);
+                self.list(list.get(), 1);
+            }
+            Write::Upsert { module, key, data } => {
+                self.data(*module, &format!("{name} upsert"), data, 0);
+                self.data(*module, "key", &key.clone().into(), 1);
+            }
+            Write::Delete { id, if_version, .. } => self.line(0, &format!("{name} delete {id} {if_version:?}")),
+            Write::DeleteMany { list, values, limit } => {
+                self.line(0, &format!("{name} delete at most {limit}, values {values:?}"));
+                self.list(list.get(), 1);
+            }
+            Write::Restore { id, .. } => self.line(0, &format!("{name} restore {id}")),
+            Write::Destroy { id, .. } => self.line(0, &format!("{name} destroy {id}")),
+            Write::Merge { module, ids, into, data, dry_run } => {
+                self.data(*module, &format!("{name} merge {ids:?} into {into}, dry run {dry_run}"), data, 0);
+            }
+        }
+    }
+
+    fn data(&mut self, module: ModuleId, head: &str, data: &Data, depth: usize) {
+        self.line(depth, head);
+        let module = self.catalog.module(module);
+        for (field, value) in &data.values {
+            self.line(depth + 1, &format!("{} = {value:?}", module.field(*field).name));
+        }
+        for (field, to_one) in &data.to_one {
+            let field = module.field(*field);
+            match to_one {
+                ToOne::Connect(id) => self.line(depth + 1, &format!("{} = connect {id}", field.name)),
+                ToOne::Create(data) => {
+                    let target = field.reference().unwrap().targets[0];
+                    self.data(target, &format!("{} = create", field.name), data, depth + 1);
+                }
+            }
+        }
+        for change in &data.links {
+            let LinkChange { relation, connect, disconnect, set, link } = change;
+            let name = &module.relation(*relation).name;
+            self.line(
+                depth + 1,
+                &format!("{name}: connect {connect:?} disconnect {disconnect:?} set {set:?} link {link:?}"),
+            );
+        }
+        for (relation, list) in &data.to_many {
+            let relation = module.relation(*relation);
+            let (connect, disconnect, set) = (&list.connect, &list.disconnect, &list.set);
+            let head = format!("{}: connect {connect:?} disconnect {disconnect:?} set {set:?}", relation.name);
+            self.line(depth + 1, &head);
+            for data in &list.create {
+                self.data(relation.module, "create", data, depth + 2);
+            }
         }
     }
 
@@ -200,6 +262,16 @@ impl Printer<'_> {
             }
             RootField::One { list, object } => self.object(&format!("one of list {list}"), object, depth),
             RootField::Written { step, object } => self.object(&format!("written by {step}"), object, depth),
+            RootField::List { list, object } => self.object(&format!("all of list {list}"), object, depth),
+            RootField::WrittenList { step, object } => self.object(&format!("all written by {step}"), object, depth),
+            RootField::WrittenId { step } => self.line(0, &format!("id written by {step}")),
+            RootField::Bulk { step, fields } => {
+                self.line(0, &format!("bulk of {step}"));
+                for (key, field) in fields {
+                    self.key(key, depth + 1);
+                    self.line(0, &format!("{field:?}"));
+                }
+            }
             RootField::Connection { list, shape } => self.connection(&format!("page of list {list}"), shape, depth),
             RootField::Groups { list, fields } => {
                 self.line(0, &format!("groups of list {list}"));

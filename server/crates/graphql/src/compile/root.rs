@@ -45,6 +45,7 @@ impl<'a> Compiler<'a> {
             }
             Meaning::List(module) => self.list(module, collected, &definition),
             Meaning::Groups(module) => self.groups(module, collected, &definition),
+            Meaning::Duplicates(module) => self.duplicates(module, collected, &definition),
             Meaning::Node => {
                 let id = self.arguments(collected.field, &definition)?.id("id");
                 match self.located.modules.get(&id) {
@@ -55,7 +56,16 @@ impl<'a> Compiler<'a> {
             Meaning::Nodes => self.nodes(collected, &definition),
             Meaning::Search => self.search(collected, &definition),
             Meaning::Me => self.me(collected),
-            Meaning::Create(_) | Meaning::Update(_) | Meaning::Delete(_) => self.write(collected, &definition),
+            Meaning::Create(_)
+            | Meaning::CreateMany(_)
+            | Meaning::Update(_)
+            | Meaning::UpdateMany(_)
+            | Meaning::Upsert(_)
+            | Meaning::Delete(_)
+            | Meaning::DeleteMany(_)
+            | Meaning::Restore(_)
+            | Meaning::Destroy(_)
+            | Meaning::Merge(_) => self.write(collected, &definition),
             Meaning::IntrospectSchema | Meaning::IntrospectType => {
                 self.introspect(collected, &definition).map(RootField::Constant)
             }
@@ -149,11 +159,7 @@ impl<'a> Compiler<'a> {
         if items.len() as u64 > most {
             return Err(Error::limit("ids", most, items.len()));
         }
-        let id = |item: &Input| match item {
-            Input::Value(Value::Id(id)) => *id,
-            _ => Uuid::nil(),
-        };
-        Ok(items.iter().map(id).collect())
+        Ok(arguments.get("ids").map(Input::ids).unwrap_or_default())
     }
 
     /// What `node` and `nodes` ask for.
@@ -231,6 +237,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// The order of ids.
 pub(super) fn by_id() -> OrderKey {
     OrderKey { path: FieldPath::own(Module::ID), descending: false, nulls: Nulls::Last }
 }

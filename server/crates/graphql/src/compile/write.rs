@@ -1,112 +1,224 @@
-//! Mutations: what is written, and what is asked of the record afterwards.
+//! Mutations: what is written, and what is asked of the records afterwards.
 
-use cardine_engine::LinkChange;
-use cardine_model::{FieldId, ModuleId, PathSegment, Value};
-use cardine_query::{Deleted, Slot};
+use cardine_engine::Write;
+use cardine_model::catalog::{FieldId, FieldPath, Module, ModuleId};
+use cardine_model::{Issue, PathSegment, Value, path};
+use cardine_query::{Authorised, CompareOp, Deleted, Filter, List, Page, Slot, Take};
 
-use uuid::Uuid;
-
+use super::arguments::Arguments;
 use super::collect::Collected;
+use super::data::DataReader;
+use super::list::ListBuilder;
 use super::record::unvalidated;
-use super::{Compiler, Mutation, Write};
+use super::root::by_id;
+use super::{Compiler, Mutation, key, quoted};
 use crate::coerce::Input;
 use crate::error::Error;
-use crate::schema::{InputTarget, InputValue, Meaning, OutputField};
-use crate::shape::RootField;
+use crate::schema::{InputTarget, Meaning, OutputField, TypeKey};
+use crate::shape::{BulkField, Fields, ObjectShape, RootField};
 
 impl<'a> Compiler<'a> {
     pub(super) fn write(&mut self, collected: &Collected<'a>, definition: &OutputField) -> Result<RootField, Error> {
         let arguments = self.arguments(collected.field, definition)?;
-        let (id, if_version) = (arguments.id("id"), arguments.integer("ifVersion"));
-        let data = |module| arguments.get("data").map(|data| self.data(module, data)).unwrap_or_default();
-        let links = |module| arguments.get("data").map(|data| self.links(module, data)).transpose();
-        let (module, write) = match definition.meaning {
-            Meaning::Create(module) => (module, Write::Create { module, data: data(module) }),
-            Meaning::Update(module) => (module, Write::Update { module, id, data: data(module), if_version }),
-            Meaning::Delete(module) => (module, Write::Delete { module, id, if_version }),
-            _ => return Err(unvalidated()),
+        let write = self.write_of(&arguments, definition.meaning, collected)?;
+        let step = self.mutations.len();
+        let (then, values, field) = match &write {
+            Write::UpdateMany { .. } | Write::DeleteMany { .. } => {
+                (None, Vec::new(), RootField::Bulk { step, fields: self.bulk(collected) })
+            }
+            Write::Destroy { .. } => (None, Vec::new(), RootField::WrittenId { step }),
+            Write::CreateMany { module, data } => {
+                let (list, values, object) = self.shown(*module, Some(data.len()), Deleted::Exclude, collected)?;
+                (Some(list), values, RootField::WrittenList { step, object })
+            }
+            Write::Delete { module, .. } => {
+                let (list, values, object) = self.shown(*module, None, Deleted::Include, collected)?;
+                (Some(list), values, RootField::Written { step, object })
+            }
+            one => {
+                let (list, values, object) = self.shown(one.module(), None, Deleted::Exclude, collected)?;
+                (Some(list), values, RootField::Written { step, object })
+            }
         };
+        let path = vec![PathSegment::from(collected.key)];
+        self.mutations.push(Mutation { write, then, values, path, position: collected.field.pos });
+        Ok(field)
+    }
 
-        let links = links(module).map_err(|error| error.at(collected.field.pos))?.unwrap_or_default();
-        // Each mutation has values of its own, of which the engine puts in the first: the record's id.
+    fn write_of(&mut self, arguments: &Arguments, meaning: Meaning, collected: &Collected<'a>) -> Result<Write, Error> {
+        let limits = self.setting.limits;
+        let (id, if_version) = (arguments.id("id"), arguments.integer("ifVersion"));
+        let mut reader = DataReader::new(self.schema.catalog, limits);
+        let given = arguments.get("data");
+        let mut data = |module| match given {
+            Some(data) => reader.read(module, data, path!["data"]),
+            None => Ok(cardine_engine::Data::default()),
+        };
+        Ok(match meaning {
+            Meaning::Create(module) => Write::Create { module, data: data(module)? },
+            Meaning::CreateMany(module) => {
+                let items = given.map(Input::items).unwrap_or_default();
+                self.check_records(items.len())?;
+                let data = items.iter().enumerate();
+                let data = data.map(|(position, data)| reader.read(module, data, path!["data", position]));
+                Write::CreateMany { module, data: data.collect::<Result<_, _>>()? }
+            }
+            Meaning::Update(module) => Write::Update { module, id, data: data(module)?, if_version },
+            Meaning::UpdateMany(module) => {
+                let data = data(module)?;
+                refuse_nested(self.schema.catalog.module(module), &data)?;
+                let (list, values) = self.filtered(module, arguments, collected)?;
+                Write::UpdateMany { list, values, limit: limits.records, data }
+            }
+            Meaning::Upsert(module) => {
+                let key = arguments.get("match").map(key_of).unwrap_or_default();
+                Write::Upsert { module, key, data: data(module)? }
+            }
+            Meaning::Delete(module) => Write::Delete { module, id, if_version },
+            Meaning::DeleteMany(module) => {
+                let (list, values) = self.filtered(module, arguments, collected)?;
+                Write::DeleteMany { list, values, limit: limits.records }
+            }
+            Meaning::Restore(module) => Write::Restore { module, id },
+            Meaning::Destroy(module) => Write::Destroy { module, id },
+            Meaning::Merge(module) => {
+                let ids = arguments.get("ids").map(Input::ids).unwrap_or_default();
+                self.check_records(ids.len())?;
+                let dry_run = arguments.boolean("dryRun").unwrap_or_default();
+                Write::Merge { module, ids, into: arguments.id("into"), data: data(module)?, dry_run }
+            }
+            _ => return Err(unvalidated()),
+        })
+    }
+
+    fn check_records(&self, found: usize) -> Result<(), Error> {
+        let most = self.setting.limits.records;
+        if found > most { Err(Error::limit("records of a mutation", most, found)) } else { Ok(()) }
+    }
+
+    /// The list of the records that were written: slot 0 is what the engine puts in, the id or the ids. Each mutation has values of
+    /// its own.
+    fn shown(
+        &mut self,
+        module: ModuleId,
+        several: Option<usize>,
+        deleted: Deleted,
+        collected: &Collected<'a>,
+    ) -> Result<(Authorised<List>, Vec<Value>, ObjectShape), Error> {
         let others = std::mem::replace(&mut self.values, vec![Value::Null]);
-        let compiled = self.by_id(module, Slot(0), collected);
+        let compiled = match several {
+            None => self.by_id(module, Slot(0), collected),
+            Some(count) => self.by_ids(module, count, collected),
+        };
         let mut values = std::mem::replace(&mut self.values, others);
         values.remove(0);
         let (mut list, object) = compiled?;
-        if matches!(write, Write::Delete { .. }) {
-            list.list.deleted = Deleted::Include;
-        }
-        let then = self.authorise(list.list)?;
-        let path = vec![PathSegment::from(collected.key)];
-        self.mutations.push(Mutation { write, links, then, values, path, position: collected.field.pos });
-        Ok(RootField::Written { step: self.mutations.len() - 1, object })
+        list.list.deleted = deleted;
+        Ok((self.authorise(list.list)?, values, object))
     }
 
-    /// What becomes of the record's links.
-    fn links(&self, module: ModuleId, data: &Input) -> Result<Vec<LinkChange>, Error> {
-        let mut changes = Vec::new();
-        let mut count = 0;
-        for (field, value) in data.fields() {
-            let Some(InputTarget::Links(relation)) = field.target else { continue };
-            let mut change =
-                LinkChange { relation, connect: Vec::new(), disconnect: Vec::new(), set: None, link: Vec::new() };
-            for (part, value) in value.fields().iter().filter(|(_, value)| *value != Input::Null) {
-                count += value.items().len();
-                match part.name.as_str() {
-                    "connect" => change.connect = ids(value),
-                    "disconnect" => change.disconnect = ids(value),
-                    "set" => change.set = Some(ids(value)),
-                    _ => {
-                        let links = self.schema.catalog.module(module).relation(relation).module;
-                        change.link = value.items().iter().filter_map(|link| self.link(links, link)).collect();
-                    }
-                }
-            }
-            changes.push(change);
-        }
-        let most = self.setting.limits.nested_records;
-        if count > most {
-            return Err(Error::limit("records that a mutation links", most, count));
-        }
-        Ok(changes)
+    /// The list of the records whose ids are in slot 0.
+    fn by_ids(
+        &mut self,
+        module: ModuleId,
+        count: usize,
+        collected: &Collected<'a>,
+    ) -> Result<(ListBuilder<'a>, ObjectShape), Error> {
+        let size = self.slot(Value::Integer(i64::try_from(count).unwrap_or(i64::MAX)));
+        let page = Page { take: Take::First(size), after: None, before: None, offset: None };
+        let mut list = ListBuilder::new(module, page, self.setting.limits, 0, collected.field.pos);
+        list.filter(Filter::Compare { path: FieldPath::own(Module::ID), op: CompareOp::In, operand: Slot(0) });
+        // Ids count up as records are made, so this is the order of the data.
+        list.order(by_id())?;
+        list.rows = count as u64;
+        self.rows = self.rows.saturating_add(list.rows);
+        let object = self.object(&mut list, &[], module, &collected.sets)?;
+        list.never_empty()?;
+        Ok((list, object))
     }
 
-    fn link(&self, links: ModuleId, link: &Input) -> Option<(Uuid, Vec<(FieldId, Value)>)> {
-        let id = link.fields().iter().find(|(field, _)| field.target.is_none()).map(|(_, id)| id.to_value());
-        match id {
-            Some(Value::Id(id)) => Some((id, self.data(links, link))),
-            _ => None,
+    /// The list whose filter tells which records are written, and its values.
+    fn filtered(
+        &mut self,
+        module: ModuleId,
+        arguments: &Arguments,
+        collected: &Collected<'a>,
+    ) -> Result<(Authorised<List>, Vec<Value>), Error> {
+        let page = Page { take: Take::One, after: None, before: None, offset: None };
+        let mut list = ListBuilder::new(module, page, self.setting.limits, 0, collected.field.pos);
+        let others = std::mem::take(&mut self.values);
+        let nothing = Input::Object(Vec::new());
+        let given = arguments.get("filter").unwrap_or(&nothing);
+        let filter = self.filter(&mut list, &[], module, given, 0, &mut path!["filter"]);
+        let values = std::mem::replace(&mut self.values, others);
+        let filter = filter?;
+        if is_everything(&filter) {
+            let message =
+                "This filter would mean every record: say so with `{id: {isNull: false}}`, or give a condition.";
+            let issue = Issue::new(path!["filter"], "required", message);
+            return Err(Error { issues: vec![issue], ..Error::input(message) });
         }
+        list.filter(filter);
+        Ok((self.authorise(list.list)?, values))
     }
 
-    /// The values by field; an address or place by its parts, those that were left out excepted.
-    fn data(&self, module: ModuleId, data: &Input) -> Vec<(FieldId, Value)> {
-        let mut values = Vec::with_capacity(data.fields().len());
-        for (field, value) in data.fields() {
-            match field.target {
-                Some(InputTarget::Value(id) | InputTarget::ReferenceId(id)) => values.push((id, value.to_value())),
-                Some(InputTarget::Group(id)) if *value == Input::Null => {
-                    let group = self.schema.catalog.field(module, id).group();
-                    values.extend(group.into_iter().flat_map(|group| &group.parts).map(|part| (*part, Value::Null)));
-                }
-                Some(InputTarget::Group(id)) => {
-                    let part = |(part, value): &(InputValue, Input)| {
-                        Some((self.part(module, id, &part.name)?, value.to_value()))
-                    };
-                    values.extend(value.fields().iter().filter_map(part));
-                }
-                _ => {}
-            }
-        }
-        values
+    fn bulk(&self, collected: &Collected<'a>) -> Fields<BulkField> {
+        let fields = self.collect(TypeKey::BulkResult, &collected.sets);
+        let field = |field: Collected<'a>| {
+            let shape = match field.name() {
+                "count" => BulkField::Count,
+                "ids" => BulkField::Ids,
+                _ => BulkField::Constant(quoted("BulkResult")),
+            };
+            (key(field.key), shape)
+        };
+        fields.into_iter().map(field).collect()
     }
 }
 
-fn ids(list: &Input) -> Vec<Uuid> {
-    let id = |input: &Input| match input {
-        Input::Value(Value::Id(id)) => Some(*id),
-        _ => None,
+/// A dry run undoes its transaction, and so whatever else the operation writes.
+pub(super) fn check_dry_run(mutations: &[Mutation]) -> Result<(), Error> {
+    let dry_run = mutations.iter().find(|mutation| matches!(mutation.write, Write::Merge { dry_run: true, .. }));
+    match dry_run {
+        Some(mutation) if mutations.len() > 1 => {
+            let message =
+                "A dry run must be the only mutation of its operation, as nothing of the operation takes effect.";
+            Err(Error::input(message).at(mutation.position).under(mutation.path.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the filter has no condition at all.
+fn is_everything(filter: &Filter) -> bool {
+    match filter {
+        Filter::All(parts) => parts.iter().all(is_everything),
+        Filter::Any(parts) => parts.iter().any(is_everything),
+        _ => false,
+    }
+}
+
+/// What is made inside one record cannot be inside many.
+fn refuse_nested(module: &Module, data: &cardine_engine::Data) -> Result<(), Error> {
+    let created = data.to_one.iter().find(|(_, to_one)| matches!(to_one, cardine_engine::ToOne::Create(_)));
+    let to_many = data.to_many.iter().map(|(relation, _)| *relation);
+    let mut relations = to_many.chain(data.links.iter().map(|links| links.relation));
+    let name = match (created, relations.next()) {
+        (Some((field, _)), _) => &module.field(*field).name,
+        (None, Some(relation)) => &module.relation(relation).name,
+        (None, None) => return Ok(()),
     };
-    list.items().iter().filter_map(id).collect()
+    let message =
+        format!("`{name}` is for one record at a time: many can only be connected to a record that is there.");
+    let issue = Issue::new(path!["data", name.as_str()], "nested", message.as_str());
+    Err(Error { issues: vec![issue], ..Error::input(message) })
+}
+
+/// The values of a unique set: one field's, or those of several inside an object.
+fn key_of(unique: &Input) -> Vec<(FieldId, Value)> {
+    let value = |(field, value): &(crate::schema::InputValue, Input)| match field.target {
+        Some(InputTarget::Value(id) | InputTarget::ReferenceId(id)) => vec![(id, value.to_value())],
+        _ => key_of(value),
+    };
+    unique.fields().iter().flat_map(value).collect()
 }

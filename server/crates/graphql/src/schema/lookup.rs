@@ -23,7 +23,8 @@ impl Schema<'_> {
             | TypeKey::LinkConnection(..)
             | TypeKey::LinkEdge(..)
             | TypeKey::Group(_)
-            | TypeKey::Change(_) => Kind::Object,
+            | TypeKey::Change(_)
+            | TypeKey::BulkResult => Kind::Object,
             TypeKey::Scalar(_) => Kind::Scalar,
             TypeKey::Node => Kind::Interface,
             TypeKey::SortOrder | TypeKey::Deleted | TypeKey::DatePart | TypeKey::ChangeKind | TypeKey::Choice(..) => {
@@ -36,6 +37,10 @@ impl Schema<'_> {
             | TypeKey::OrderBy(_)
             | TypeKey::Create(_)
             | TypeKey::Update(_)
+            | TypeKey::Unique(_)
+            | TypeKey::UniqueSet(..)
+            | TypeKey::ToOneInput(_)
+            | TypeKey::ToManyInput(_)
             | TypeKey::ChoiceFilter(..)
             | TypeKey::GroupFilter(_)
             | TypeKey::GroupOrderBy(_)
@@ -65,6 +70,7 @@ impl Schema<'_> {
             TypeKey::Change(module) => self.change_fields(module),
             TypeKey::Node => self.node_fields(),
             TypeKey::PageInfo => self.page_info_fields(),
+            TypeKey::BulkResult => self.bulk_result_fields(),
             TypeKey::Viewer => self.viewer_fields(),
             TypeKey::ViewerModule => self.viewer_module_fields(),
             TypeKey::SearchConnection => self.search_connection_fields(),
@@ -108,6 +114,10 @@ impl Schema<'_> {
             TypeKey::Create(module) => self.create_fields(module),
             TypeKey::Update(module) => self.update_fields(module),
             TypeKey::Figures(module, ty) => self.figure_inputs(module, ty),
+            TypeKey::Unique(module) => self.unique_fields(module),
+            TypeKey::UniqueSet(module, position) => self.unique_set_fields(module, position),
+            TypeKey::ToOneInput(module) => self.to_one_fields(module),
+            TypeKey::ToManyInput(module) => self.to_many_fields(module),
             _ => Vec::new(),
         }
     }
@@ -193,7 +203,11 @@ impl Schema<'_> {
     /// Whether exactly one field of the input object must be given.
     pub fn is_one_of(&self, key: TypeKey) -> bool {
         match key {
-            TypeKey::OrderBy(_) | TypeKey::GroupOrderBy(_) | TypeKey::Within => true,
+            TypeKey::OrderBy(_)
+            | TypeKey::GroupOrderBy(_)
+            | TypeKey::Within
+            | TypeKey::Unique(_)
+            | TypeKey::ToOneInput(_) => true,
             TypeKey::Figures(_, ty) => ty.is_one_of(),
             _ => false,
         }
@@ -245,6 +259,11 @@ impl Schema<'_> {
             TypeKey::OrderBy(_) | TypeKey::GroupOrderBy(_) => "One key of an order; give exactly one field.".to_owned(),
             TypeKey::Create(module) => format!("The values of a new record: {}.", label(module)),
             TypeKey::Update(module) => format!("The values to change; those left out keep theirs. {}.", label(module)),
+            TypeKey::Unique(module) => format!("What tells one record; give exactly one field. {}.", label(module)),
+            TypeKey::UniqueSet(module, _) => format!("Values that no two records share. {}.", label(module)),
+            TypeKey::ToOneInput(module) => format!("The record to refer to; give exactly one field. {}.", label(module)),
+            TypeKey::ToManyInput(module) => format!("Related records to write: {}.", label(module)),
+            TypeKey::BulkResult => "What a mutation with a filter has written.".to_owned(),
             TypeKey::Union(_, Module::OWNER) => "Who owns a record.".to_owned(),
             TypeKey::Choice(module, field) => build::field_description(self.catalog.field(module, field)),
             TypeKey::Group(GroupShape::Address) => "A postal address; null where no part has a value.".to_owned(),

@@ -16,6 +16,7 @@ mod group;
 pub mod introspection_types;
 mod link;
 mod lookup;
+mod mutations;
 mod names;
 mod order;
 mod reach;
@@ -24,6 +25,7 @@ mod root;
 mod search;
 mod show;
 mod subscription;
+mod unique;
 mod write;
 
 pub(crate) use filter::JSON_PLACE;
@@ -97,6 +99,16 @@ pub enum TypeKey {
     Update(ModuleId),
     /// `DealChange`.
     Change(ModuleId),
+    /// `DealUnique`, `@oneOf`: what tells one record of the module.
+    Unique(ModuleId),
+    /// `DealUnique_name_city`: the values of several fields that are unique together, by their position among the module's.
+    UniqueSet(ModuleId, u32),
+    /// `DealToOneInput`, `@oneOf`: the record that a reference is to lead to.
+    ToOneInput(ModuleId),
+    /// `DealToManyInput`: what is to become of the records on the other side of a reference.
+    ToManyInput(ModuleId),
+    /// `BulkResult`: what a mutation with a filter has written.
+    BulkResult,
     /// Enum of a choice's options: `DealStage`.
     Choice(ModuleId, FieldId),
     /// `DealStageFilter`.
@@ -273,13 +285,13 @@ pub enum InputTarget {
     Group(FieldId),
     /// The id of a reference's target (`accountId`).
     ReferenceId(FieldId),
-    /// The record that a reference with one target leads to (`account: AccountFilter`).
+    /// The record that a reference with one target leads to (`account: AccountFilter`, `account: AccountToOneInput`).
     Reference(FieldId),
     /// The record that a reference with several targets leads to (`parent: TaskParentFilter`).
     Union(FieldId),
     /// In a filter of such a reference: the record, if it is one of this module.
     Target(ModuleId),
-    /// Related records (`contacts: ContactListFilter`).
+    /// Related records (`contacts: ContactListFilter`, `contacts: ContactToManyInput`).
     Relation(RelationId),
     /// What becomes of the links of a relation (`products: DealProductsInput`).
     Links(RelationId),
@@ -307,6 +319,8 @@ pub enum Meaning {
     List(ModuleId),
     /// `dealGroups(…)`.
     Groups(ModuleId),
+    /// `duplicatesOfDeal(…)`.
+    Duplicates(ModuleId),
     /// `node(id)`.
     Node,
     /// `nodes(ids)`.
@@ -331,6 +345,20 @@ pub enum Meaning {
     Delete(ModuleId),
     /// `dealChanges`.
     Changes(ModuleId),
+    /// `createDeals`.
+    CreateMany(ModuleId),
+    /// `updateDeals`.
+    UpdateMany(ModuleId),
+    /// `upsertDeal`.
+    Upsert(ModuleId),
+    /// `deleteDeals`.
+    DeleteMany(ModuleId),
+    /// `restoreDeal`.
+    Restore(ModuleId),
+    /// `destroyDeal`.
+    Destroy(ModuleId),
+    /// `mergeDeals`.
+    Merge(ModuleId),
     /// A value of the record.
     Value(FieldId),
     /// The parts of an address or place.

@@ -12,7 +12,7 @@ use super::{FigureType, Scalar, Schema, TypeKey, introspection_types};
 type OfModule = fn(ModuleId) -> TypeKey;
 
 /// What follows a module's name in the names of its types; longer ones first where one ends with another.
-const SUFFIXES: [(&str, OfModule); 8] = [
+const SUFFIXES: [(&str, OfModule); 11] = [
     ("ListFilter", TypeKey::ListFilter),
     ("Filter", TypeKey::Filter),
     ("OrderBy", TypeKey::OrderBy),
@@ -21,6 +21,9 @@ const SUFFIXES: [(&str, OfModule); 8] = [
     ("Create", TypeKey::Create),
     ("Update", TypeKey::Update),
     ("Change", TypeKey::Change),
+    ("Unique", TypeKey::Unique),
+    ("ToOneInput", TypeKey::ToOneInput),
+    ("ToManyInput", TypeKey::ToManyInput),
 ];
 
 /// Makes the key of a relation's type.
@@ -116,6 +119,13 @@ impl<'a> Schema<'a> {
             TypeKey::Create(id) => with(id, "Create"),
             TypeKey::Update(id) => with(id, "Update"),
             TypeKey::Change(id) => with(id, "Change"),
+            TypeKey::Unique(id) => with(id, "Unique"),
+            TypeKey::UniqueSet(id, position) => {
+                Cow::Owned(format!("{}Unique_{}", module(id), self.unique_set_name(id, position)))
+            }
+            TypeKey::ToOneInput(id) => with(id, "ToOneInput"),
+            TypeKey::ToManyInput(id) => with(id, "ToManyInput"),
+            TypeKey::BulkResult => "BulkResult".into(),
             TypeKey::Choice(id, field) => Cow::Owned(self.field_type_name(id, field)),
             TypeKey::ChoiceFilter(id, field) => Cow::Owned(format!("{}Filter", self.field_type_name(id, field))),
             TypeKey::Group(shape) => type_name(shape).into(),
@@ -139,6 +149,7 @@ impl<'a> Schema<'a> {
     fn spelled(&self, name: &str) -> Option<TypeKey> {
         builtin(name)
             .or_else(|| self.module_type(name))
+            .or_else(|| self.unique_set_type(name))
             .or_else(|| self.field_type(name))
             .or_else(|| self.link_type(name))
     }
@@ -153,6 +164,16 @@ impl<'a> Schema<'a> {
             let mut figures = FigureType::NAMES.iter();
             figures.find_map(|(suffix, ty)| module(suffix).map(|id| TypeKey::Figures(id, *ty)))
         })
+    }
+
+    /// `DealUnique_name_city`; no other name has the underscore.
+    fn unique_set_type(&self, name: &str) -> Option<TypeKey> {
+        let (module, fields) = name.split_once("Unique_")?;
+        let module = self.catalog.module_by_name(module)?;
+        let position = (0_u32..)
+            .zip(&module.uniques)
+            .find(|(position, set)| set.len() > 1 && self.unique_set_name(module.id, *position) == fields);
+        position.map(|(position, _)| TypeKey::UniqueSet(module.id, position))
     }
 
     /// `DealStage`, `DealStageFilter`, `TaskParent`: a module's name, then a field's with a capital.
@@ -243,6 +264,7 @@ fn builtin(name: &str) -> Option<TypeKey> {
         "Deleted" => TypeKey::Deleted,
         "DatePart" => TypeKey::DatePart,
         "Within" => TypeKey::Within,
+        "BulkResult" => TypeKey::BulkResult,
         "Owner" => TypeKey::Union(ModuleId(0), Module::OWNER),
         "OwnerFilter" => TypeKey::UnionFilter(ModuleId(0), Module::OWNER),
         _ => {

@@ -96,6 +96,15 @@ impl Schema<'_> {
             TypeKey::ListFilter(module) => readable(module) && self.is_on_a_many_side(module),
             TypeKey::Create(module) => self.may_create(module),
             TypeKey::Update(module) => self.may_update(module),
+            TypeKey::Unique(module) => self.may_upsert(module),
+            TypeKey::UniqueSet(module, position) => self.may_upsert(module) && self.has_unique_set(module, position),
+            TypeKey::ToOneInput(module) => self
+                .written_modules()
+                .any(|one| self.writable_fields(one).any(|field| self.to_one_target(field) == Some(module))),
+            TypeKey::ToManyInput(module) => {
+                self.written_modules().any(|one| self.linkable(one).any(|relation| relation.module == module))
+            }
+            TypeKey::BulkResult => self.written_or_deleted().next().is_some(),
             TypeKey::Choice(module, field) | TypeKey::ChoiceFilter(module, field) => {
                 self.rights.can_read(module, field)
             }
@@ -122,6 +131,23 @@ impl Schema<'_> {
     /// Whether `updateDeal` exists.
     pub fn may_update(&self, module: ModuleId) -> bool {
         self.rights.module(module).update && self.has_writable_field(module)
+    }
+
+    /// Whether `upsertDeal` exists.
+    pub fn may_upsert(&self, module: ModuleId) -> bool {
+        self.may_create(module) && self.may_update(module) && self.unique_sets(module).next().is_some()
+    }
+
+    /// The modules with values as input.
+    fn written_modules(&self) -> impl Iterator<Item = ModuleId> {
+        let modules = self.catalog.modules.iter().map(|module| module.id);
+        modules.filter(|module| self.may_create(*module) || self.may_update(*module))
+    }
+
+    /// The modules with a mutation that takes a filter.
+    fn written_or_deleted(&self) -> impl Iterator<Item = ModuleId> {
+        let modules = self.catalog.modules.iter().map(|module| module.id);
+        modules.filter(|module| self.may_update(*module) || self.may_delete(*module))
     }
 
     /// Whether `deleteDeal` exists.

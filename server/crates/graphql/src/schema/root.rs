@@ -1,4 +1,4 @@
-//! The fields of `Query` and `Mutation`, the caller's own types, and the meta-fields of every type.
+//! The fields of `Query`, the caller's own types, and the meta-fields of every type.
 
 use cardine_model::catalog::{Module, ModuleId};
 use cardine_model::name::{lower_first, upper_first};
@@ -21,6 +21,7 @@ impl Schema<'_> {
             fields.push(self.one_field(module));
             fields.push(self.list_field(module));
             fields.extend(self.groups_field(module));
+            fields.extend(self.duplicates_field(module.id));
         }
         fields
     }
@@ -39,27 +40,14 @@ impl Schema<'_> {
         if let Some(module) = self.catalog.module_by_name(&upper_first(name)) {
             return self.rights.can_read_module(module.id).then(|| self.one_field(module));
         }
+        if let Some(module) = name.strip_prefix("duplicatesOf").and_then(|name| self.catalog.by_name.get(name)) {
+            return self.duplicates_field(*module);
+        }
         if let Some(module) = self.catalog.modules.iter().find(|module| same_but_first(&module.plural, name)) {
             return self.rights.can_read_module(module.id).then(|| self.list_field(module));
         }
         let module = self.catalog.module_by_name(&upper_first(name.strip_suffix(GROUPS_SUFFIX)?))?;
         self.groups_field(module)
-    }
-
-    pub(super) fn mutation_fields(&self) -> Vec<OutputField> {
-        let modules = self.catalog.modules.iter().map(|module| module.id);
-        modules
-            .flat_map(|module| [self.create_field(module), self.update_field(module), self.delete_field(module)])
-            .flatten()
-            .collect()
-    }
-
-    pub(super) fn mutation_field(&self, name: &str) -> Option<OutputField> {
-        let module = |verb: &str| name.strip_prefix(verb).and_then(|module| self.catalog.by_name.get(module)).copied();
-        module("create")
-            .and_then(|module| self.create_field(module))
-            .or_else(|| module("update").and_then(|module| self.update_field(module)))
-            .or_else(|| module("delete").and_then(|module| self.delete_field(module)))
     }
 
     fn one_field(&self, module: &Module) -> OutputField {
@@ -113,39 +101,6 @@ impl Schema<'_> {
             arguments.push(deleted.defaulting("EXCLUDE"));
         }
         arguments
-    }
-
-    fn create_field(&self, module: ModuleId) -> Option<OutputField> {
-        if !self.may_create(module) {
-            return None;
-        }
-        let data = InputValue::argument("data", TypeRef::required(TypeKey::Create(module)), "The record's values.");
-        Some(self.mutation("create", module, Meaning::Create(module), "Creates a record.").with(vec![data]))
-    }
-
-    fn update_field(&self, module: ModuleId) -> Option<OutputField> {
-        if !self.may_update(module) {
-            return None;
-        }
-        let data = InputValue::argument("data", TypeRef::required(TypeKey::Update(module)), "The values to change.");
-        let arguments = vec![id_argument(), data, if_version_argument()];
-        Some(self.mutation("update", module, Meaning::Update(module), "Changes a record.").with(arguments))
-    }
-
-    fn delete_field(&self, module: ModuleId) -> Option<OutputField> {
-        if !self.may_delete(module) {
-            return None;
-        }
-        let words = "Deletes a record softly: it can be restored until the retention ends.";
-        Some(
-            self.mutation("delete", module, Meaning::Delete(module), words)
-                .with(vec![id_argument(), if_version_argument()]),
-        )
-    }
-
-    fn mutation(&self, verb: &str, module: ModuleId, meaning: Meaning, words: &str) -> OutputField {
-        let name = format!("{verb}{}", self.catalog.module(module).name);
-        OutputField::new(&name, TypeRef::required(TypeKey::Record(module)), meaning, Some(words.to_owned()))
     }
 
     pub(super) fn node_fields(&self) -> Vec<OutputField> {
@@ -233,13 +188,8 @@ fn me_field() -> OutputField {
     OutputField::new("me", TypeRef::required(TypeKey::Viewer), Meaning::Me, Some("The caller.".to_owned()))
 }
 
-fn id_argument() -> InputValue {
+pub(super) fn id_argument() -> InputValue {
     InputValue::argument("id", TypeRef::required(ID), "The record's id.")
-}
-
-fn if_version_argument() -> InputValue {
-    let words = "Only if the record still has this version; else `CONFLICT`.";
-    InputValue::argument("ifVersion", TypeRef::named(INT), words)
 }
 
 /// Whether `name` is `plural` with a small first letter.

@@ -14,7 +14,10 @@ impl Schema<'_> {
 
     /// The fields of an input object that must be given. Only those of new records, places and links have any.
     pub fn input_fields_required(&self, key: TypeKey) -> Vec<InputValue> {
-        let (TypeKey::Create(_) | TypeKey::GroupInput(_) | TypeKey::LinkDataInput(..)) = key else { return Vec::new() };
+        let (TypeKey::Create(_) | TypeKey::GroupInput(_) | TypeKey::LinkDataInput(..) | TypeKey::UniqueSet(..)) = key
+        else {
+            return Vec::new();
+        };
         let fields = self.input_fields(key).into_iter();
         fields.filter(|field| field.ty.is_non_null() && field.default.is_none()).collect()
     }

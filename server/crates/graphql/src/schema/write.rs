@@ -1,22 +1,30 @@
 //! Writes as input: the fields that the caller may set.
 
 use cardine_model::FieldKind;
-use cardine_model::catalog::{Field, ModuleId};
+use cardine_model::catalog::{Field, ModuleId, Relation};
 
 use super::group::group_input;
 use super::record::ID_SUFFIX;
 use super::{InputTarget, InputValue, Scalar, Schema, TypeKey, TypeRef, build};
 
+const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
+
 impl Schema<'_> {
     pub(super) fn create_fields(&self, module: ModuleId) -> Vec<InputValue> {
-        let values = self.writable_fields(module).filter_map(|field| self.create_value(module, field));
-        values.chain(self.link_inputs(module)).collect()
+        let value = |field| [self.create_value(module, field), self.to_one_field(field)];
+        self.writable_fields(module)
+            .flat_map(value)
+            .flatten()
+            .chain(self.to_many_inputs(module))
+            .chain(self.link_inputs(module))
+            .collect()
     }
 
     /// One of [`Schema::create_fields`], without making the others: a request may name very many.
     pub(super) fn create_input(&self, module: ModuleId, name: &str) -> Option<InputValue> {
         self.named_like(module, name)
             .find_map(|field| self.create_value(module, field).filter(|value| value.name == name))
+            .or_else(|| self.nested_input(module, name))
             .or_else(|| self.link_inputs(module).find(|value| value.name == name))
     }
 
@@ -24,6 +32,7 @@ impl Schema<'_> {
     pub(super) fn update_input(&self, module: ModuleId, name: &str) -> Option<InputValue> {
         self.named_like(module, name)
             .find_map(|field| self.write_field(module, field).filter(|value| value.name == name))
+            .or_else(|| self.nested_input(module, name))
             .or_else(|| self.link_inputs(module).find(|value| value.name == name))
     }
 
@@ -46,11 +55,16 @@ impl Schema<'_> {
     }
 
     pub(super) fn update_fields(&self, module: ModuleId) -> Vec<InputValue> {
-        let values = self.writable_fields(module).filter_map(|field| self.write_field(module, field));
-        values.chain(self.link_inputs(module)).collect()
+        let value = |field| [self.write_field(module, field), self.to_one_field(field)];
+        self.writable_fields(module)
+            .flat_map(value)
+            .flatten()
+            .chain(self.to_many_inputs(module))
+            .chain(self.link_inputs(module))
+            .collect()
     }
 
-    fn writable_fields(&self, module: ModuleId) -> impl Iterator<Item = &Field> {
+    pub(super) fn writable_fields(&self, module: ModuleId) -> impl Iterator<Item = &Field> {
         self.catalog.module(module).own_fields().filter(move |field| self.rights.can_write(module, field.id))
     }
 
@@ -75,4 +89,77 @@ impl Schema<'_> {
         };
         Some(value.described(Some(build::field_description(field))).deprecated(field.deprecated.as_ref()))
     }
+
+    /// The input of this name that holds other records.
+    fn nested_input(&self, module: ModuleId, name: &str) -> Option<InputValue> {
+        let definition = self.catalog.module(module);
+        if let Some(field) = definition.field_named(name) {
+            return self.rights.can_write(module, field.id).then(|| self.to_one_field(field)).flatten();
+        }
+        let relation = definition.relation_named(name)?;
+        self.is_linkable(relation).then(|| to_many_input(relation))
+    }
+
+    /// The module whose records stand in a reference's input: only one with a single target has it, as with several it would not be
+    /// clear of which module a new one is.
+    pub(super) fn to_one_target(&self, field: &Field) -> Option<ModuleId> {
+        match field.reference()?.targets.as_slice() {
+            [target] => Some(*target),
+            _ => None,
+        }
+    }
+
+    fn to_one_field(&self, field: &Field) -> Option<InputValue> {
+        let ty = TypeRef::named(TypeKey::ToOneInput(self.to_one_target(field)?));
+        let value = InputValue::targeting(&field.name, ty, InputTarget::Reference(field.id));
+        Some(value.described(Some(build::field_description(field))).deprecated(field.deprecated.as_ref()))
+    }
+
+    /// The relations whose records may be made, connected and disconnected.
+    pub(super) fn linkable(&self, module: ModuleId) -> impl Iterator<Item = &Relation> {
+        self.catalog.module(module).relations.iter().filter(|relation| self.is_linkable(relation))
+    }
+
+    /// It is the reference on the other side that is written.
+    fn is_linkable(&self, relation: &Relation) -> bool {
+        relation.through.is_none()
+            && self.rights.can_read_relation(relation)
+            && self.rights.can_write(relation.module, relation.field)
+            && (self.may_create(relation.module) || self.may_update(relation.module))
+    }
+
+    fn to_many_inputs(&self, module: ModuleId) -> impl Iterator<Item = InputValue> {
+        self.linkable(module).map(to_many_input)
+    }
+
+    pub(super) fn to_one_fields(&self, module: ModuleId) -> Vec<InputValue> {
+        let connect = InputValue::argument("connect", TypeRef::named(ID), "A record that is there.");
+        let create = || {
+            InputValue::argument("create", TypeRef::named(TypeKey::Create(module)), "A new record, of these values.")
+        };
+        std::iter::once(connect).chain(self.may_create(module).then(create)).collect()
+    }
+
+    pub(super) fn to_many_fields(&self, module: ModuleId) -> Vec<InputValue> {
+        let mut fields = Vec::new();
+        if self.may_create(module) {
+            let ty = TypeRef::list(TypeKey::Create(module));
+            fields.push(InputValue::argument("create", ty, "New records, of these values."));
+        }
+        if self.may_update(module) {
+            for (name, words) in [
+                ("connect", "These records too."),
+                ("disconnect", "These records no longer."),
+                ("set", "These records and no others, of those that the caller may change."),
+            ] {
+                fields.push(InputValue::argument(name, TypeRef::list(ID), words));
+            }
+        }
+        fields
+    }
+}
+
+fn to_many_input(relation: &Relation) -> InputValue {
+    let ty = TypeRef::named(TypeKey::ToManyInput(relation.module));
+    InputValue::targeting(&relation.name, ty, InputTarget::Relation(relation.id))
 }

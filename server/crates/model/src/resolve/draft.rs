@@ -109,6 +109,7 @@ impl<'a> Draft<'a> {
             name_field: None,
             indexes: Vec::new(),
             uniques: Vec::new(),
+            duplicates: Vec::new(),
             search: Vec::new(),
             sharing: definition.sharing.unwrap_or(Sharing::Private),
             parent: None,

@@ -1,4 +1,4 @@
-//! What a module says about its fields by name: the naming field, search, parent, unique sets and indexes.
+//! What a module says about its fields by name: the naming field, search, parent, unique sets, indexes and rules for duplicates.
 
 use rustc_hash::FxHashSet;
 
@@ -30,12 +30,14 @@ impl Layout<'_, '_> {
         let parent = self.parent();
         let uniques = self.uniques();
         let indexes = self.indexes();
+        let duplicates = self.duplicates();
         let module = self.draft.module_mut(self.document.id);
         module.name_field = name_field;
         module.search = search;
         module.parent = parent;
         module.uniques = uniques;
         module.indexes = indexes;
+        module.duplicates = duplicates;
     }
 
     fn name_field(&mut self) -> Option<FieldId> {
@@ -155,7 +157,23 @@ impl Layout<'_, '_> {
         indexes
     }
 
-    /// The fields of an index or unique set; `None` after telling a fault.
+    fn duplicates(&mut self) -> Vec<Vec<FieldId>> {
+        let mut rules: Vec<Vec<FieldId>> = Vec::new();
+        for (index, list) in self.document.definition.duplicates.iter().enumerate() {
+            let Some(mut fields) = self.field_list("duplicates", index, list) else {
+                continue;
+            };
+            fields.sort();
+            if rules.contains(&fields) {
+                self.fault(path!["duplicates", index], "uniqueItems", "there is such a rule already; leave one out");
+            } else {
+                rules.push(fields);
+            }
+        }
+        rules
+    }
+
+    /// The fields of an index, a unique set or a rule for duplicates; `None` after telling a fault.
     fn field_list(&mut self, key: &'static str, index: usize, list: &FieldList) -> Option<Vec<FieldId>> {
         let before = self.issues.len();
         let mut fields = Vec::with_capacity(list.fields.len());
@@ -168,7 +186,7 @@ impl Layout<'_, '_> {
             };
             if !is_indexable(&field) {
                 let message =
-                    format!("`{name}` cannot stand in an index: it must be stored, with one value of limited length");
+                    format!("`{name}` cannot stand here: it must be stored, with one value of limited length");
                 self.fault(place(), "type", message);
             } else if fields.contains(&field.id) {
                 self.fault(place(), "uniqueItems", format!("`{name}` stands here twice"));

@@ -157,7 +157,7 @@ impl<'a> Reading<'a> {
         texts(keys).map(|key| KeysetValue { slot: self.slot(), is_null: key == "null" }).collect()
     }
 
-    /// `field Op`, `field is null`, `{"all": […]}`, `{"any": […]}`, `{"not": …}` or `{"some": ["way.relation", …]}`.
+    /// `field Op`, `field is null`, `field alike`, `{"all": […]}`, `{"any": […]}`, `{"not": …}` or `{"some": ["way.relation", …]}`.
     fn filter(&mut self, module: &Module, json: &Json) -> Filter {
         if let Some(text) = json.as_str() {
             return self.condition(module, text);
@@ -183,6 +183,7 @@ impl<'a> Reading<'a> {
             op if let Some(part) = op.strip_prefix("within this ") => {
                 Filter::Within { path, span: Span::This(DatePart::of_word(part).unwrap()) }
             }
+            "alike" => Filter::Alike { field: path.field, record: self.slot() },
             op => Filter::Compare { path, op: operator(op), operand: self.slot() },
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{optional_text, portable};
+use super::{insert_rows, optional_text, portable};
 use crate::{Bindings, StoreError, WriteTx};
 
 /// An entry for the audit log.
@@ -55,52 +55,99 @@ pub struct NewEvent<'a> {
 
 /// Writes an audit entry.
 pub async fn insert_audit(tx: &mut WriteTx, audit: &NewAudit<'_>) -> Result<(), StoreError> {
-    let text = r#"INSERT INTO "audit_entry" ("id", "at", "actor_id", "via", "action", "module", "record_id", "changes", "request_id")
-        VALUES ($1::uuid, $2::timestamptz, $3::uuid, $4::text, $5::text, $6::text, $7::uuid, $8::text, $9::text)"#;
-    let values = [
-        Value::Id(Uuid::now_v7()),
-        Value::DateTime(audit.at),
-        audit.actor.map_or(Value::Null, Value::Id),
-        Value::Text(audit.via.to_owned()),
-        Value::Text(audit.action.to_owned()),
-        optional_text(audit.module),
-        audit.record.map_or(Value::Null, Value::Id),
-        Value::Text(audit.changes.to_string()),
-        Value::Text(audit.request.to_string()),
-    ];
-    let statement = portable(tx.dialect(), text, values.len(), &[]);
-    tx.execute(&statement, &Bindings { values: &values, ..Bindings::default() }).await.map(|_| ())
+    insert_audits(tx, std::slice::from_ref(audit)).await
 }
 
-/// Writes an event; gives its number.
-pub async fn insert_event(tx: &mut WriteTx, event: &NewEvent<'_>) -> Result<i64, StoreError> {
-    let text = r#"INSERT INTO "outbox" ("at", "module", "record_id", "kind", "actor_id", "depth", "before", "after", "changed")
-        VALUES ($1::timestamptz, $2::text, $3::uuid, $4::text, $5::uuid, $6::integer, $7::text, $8::text, $9::text) RETURNING "seq""#;
+/// Writes audit entries.
+pub async fn insert_audits(tx: &mut WriteTx, audits: &[NewAudit<'_>]) -> Result<(), StoreError> {
+    const COLUMNS: [(&str, &str); 9] = [
+        ("id", "uuid"),
+        ("at", "timestamptz"),
+        ("actor_id", "uuid"),
+        ("via", "text"),
+        ("action", "text"),
+        ("module", "text"),
+        ("record_id", "uuid"),
+        ("changes", "text"),
+        ("request_id", "text"),
+    ];
+    let values = |audit: &NewAudit<'_>| {
+        vec![
+            Value::Id(Uuid::now_v7()),
+            Value::DateTime(audit.at),
+            audit.actor.map_or(Value::Null, Value::Id),
+            Value::Text(audit.via.to_owned()),
+            Value::Text(audit.action.to_owned()),
+            optional_text(audit.module),
+            audit.record.map_or(Value::Null, Value::Id),
+            Value::Text(audit.changes.to_string()),
+            Value::Text(audit.request.to_string()),
+        ]
+    };
+    if audits.is_empty() {
+        return Ok(());
+    }
+    let statement = insert_rows(tx.dialect(), "audit_entry", &COLUMNS, audits.len(), "", &[]);
+    tx.execute_rows(&statement, audits.iter().map(values).collect()).await.map(|_| ())
+}
+
+/// Writes events; gives their numbers, in the same order.
+pub async fn insert_events(tx: &mut WriteTx, events: &[NewEvent<'_>]) -> Result<Vec<i64>, StoreError> {
+    const COLUMNS: [(&str, &str); 9] = [
+        ("at", "timestamptz"),
+        ("module", "text"),
+        ("record_id", "uuid"),
+        ("kind", "text"),
+        ("actor_id", "uuid"),
+        ("depth", "integer"),
+        ("before", "text"),
+        ("after", "text"),
+        ("changed", "text"),
+    ];
     let json = |json: &Option<Json>| json.as_ref().map_or(Value::Null, |json| Value::Text(json.to_string()));
-    let values = [
-        Value::DateTime(event.at),
-        Value::Text(event.module.to_owned()),
-        Value::Id(event.record),
-        Value::Text(event.kind.to_owned()),
-        event.actor.map_or(Value::Null, Value::Id),
-        Value::Integer(i64::from(event.depth)),
-        json(&event.before),
-        json(&event.after),
-        Value::Text(Json::from(event.changed.clone()).to_string()),
-    ];
-    let statement = portable(tx.dialect(), text, values.len(), &[ColumnType::Integer]);
-    let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
-    rows.first_integer().ok_or_else(|| StoreError::corrupt("an event without a number"))
+    let values = |event: &NewEvent<'_>| {
+        vec![
+            Value::DateTime(event.at),
+            Value::Text(event.module.to_owned()),
+            Value::Id(event.record),
+            Value::Text(event.kind.to_owned()),
+            event.actor.map_or(Value::Null, Value::Id),
+            Value::Integer(i64::from(event.depth)),
+            json(&event.before),
+            json(&event.after),
+            Value::Text(Json::from(event.changed.clone()).to_string()),
+        ]
+    };
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let returned = [ColumnType::Integer];
+    let statement = insert_rows(tx.dialect(), "outbox", &COLUMNS, events.len(), r#"RETURNING "seq""#, &returned);
+    let rows = tx.query_rows(&statement, events.iter().map(values).collect()).await?;
+    let mut numbers: Vec<i64> = (0..rows.len()).filter_map(|row| rows.cell(row, 0).integer()).collect();
+    // They count up as the events do, in whatever order they are returned.
+    numbers.sort_unstable();
+    if numbers.len() == events.len() { Ok(numbers) } else { Err(StoreError::corrupt("an event without a number")) }
 }
 
-/// The next number of a field's counter, from 1. The counter's row stays locked until the transaction ends.
-pub async fn next_number(tx: &mut WriteTx, module: &str, field: &str, period: &str) -> Result<i64, StoreError> {
-    let text = r#"INSERT INTO "auto_number" ("module", "field", "period", "last") VALUES ($1::text, $2::text, $3::text, 1)
-        ON CONFLICT ("module", "field", "period") DO UPDATE SET "last" = "auto_number"."last" + 1 RETURNING "last""#;
-    let values = [module, field, period].map(|text| Value::Text(text.to_owned()));
+/// The first of the next `count` numbers of a field's counter, which begins with 1. The counter's row stays locked until the
+/// transaction ends.
+pub async fn next_numbers(
+    tx: &mut WriteTx,
+    module: &str,
+    field: &str,
+    period: &str,
+    count: usize,
+) -> Result<i64, StoreError> {
+    let text = r#"INSERT INTO "auto_number" ("module", "field", "period", "last") VALUES ($1::text, $2::text, $3::text, $4::bigint)
+        ON CONFLICT ("module", "field", "period") DO UPDATE SET "last" = "auto_number"."last" + $4::bigint RETURNING "last""#;
+    let count = i64::try_from(count).map_err(|_| StoreError::internal("more numbers than there are"))?;
+    let mut values: Vec<Value> = [module, field, period].map(|text| Value::Text(text.to_owned())).to_vec();
+    values.push(Value::Integer(count));
     let statement = portable(tx.dialect(), text, values.len(), &[ColumnType::Integer]);
     let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
-    rows.first_integer().ok_or_else(|| StoreError::corrupt("a counter without a value"))
+    let last = rows.first_integer().ok_or_else(|| StoreError::corrupt("a counter without a value"))?;
+    Ok(last - count + 1)
 }
 
 /// Deletes events written before `before`, at most `limit` of them; gives how many. Those that are left are all that came after

@@ -4,6 +4,7 @@ pub mod access;
 pub mod condition;
 pub mod events;
 pub mod feed;
+pub mod idempotency;
 pub mod permission_sets;
 pub mod plugins;
 pub mod sessions;
@@ -15,7 +16,7 @@ pub mod workflows;
 
 use cardine_model::Value;
 use cardine_query::Slot;
-use cardine_sql::{ColumnType, Dialect, Param, Statement, Transform};
+use cardine_sql::{ColumnType, Dialect, ForRows, Param, Statement, Transform};
 
 /// A statement written in PostgreSQL's form: parameters are `$1::uuid`, … with their type; slot n is parameter n + 1.
 ///
@@ -27,6 +28,36 @@ pub(crate) fn portable(dialect: Dialect, text: &str, params: usize, columns: &[C
     };
     let params = (0..params).map(|slot| Param::Slot(Slot(slot as u32), Transform::None)).collect();
     Statement { text, params, columns: columns.to_vec() }
+}
+
+/// An insert of `rows` rows into a table's columns, given with PostgreSQL's types. `tail` is what stands behind the values:
+/// `RETURNING …`, whose columns are `returned`.
+pub(crate) fn insert_rows(
+    dialect: Dialect,
+    table: &str,
+    columns: &[(&str, &str)],
+    rows: usize,
+    tail: &str,
+    returned: &[ColumnType],
+) -> ForRows {
+    let names: Vec<String> = columns.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    let head = format!("INSERT INTO \"{table}\" ({})", names.join(", "));
+    let typed = |list: &str| {
+        let param = |(slot, (_, ty)): (usize, &(&str, &str))| format!("${}::{ty}{list}", slot + 1);
+        columns.iter().enumerate().map(param).collect::<Vec<_>>().join(", ")
+    };
+    if dialect == Dialect::Sqlite || rows == 1 {
+        let text = format!("{head} VALUES ({}) {tail}", typed(""));
+        return ForRows::Each(portable(dialect, &text, columns.len(), returned));
+    }
+    let values: Vec<String> = (0..columns.len()).map(|slot| format!("c{slot}")).collect();
+    let values = values.join(", ");
+    // In the order in which they were given, so that numbers count up as the rows do.
+    let text = format!(
+        "{head} SELECT {values} FROM unnest({}) WITH ORDINALITY AS v({values}, place) ORDER BY place {tail}",
+        typed("[]")
+    );
+    ForRows::Lists(portable(dialect, &text, columns.len(), returned))
 }
 
 fn without_casts(text: &str) -> String {

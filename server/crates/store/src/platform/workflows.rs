@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{optional_text, portable};
+use super::{insert_rows, optional_text, portable};
 use crate::{Bindings, Cell, ReadTx, RowSet, StoreError, WriteTx};
 
 /// A saved workflow.
@@ -144,29 +144,36 @@ pub async fn save_workflow(
     if rows.is_empty() { Err(StoreError::corrupt("a saved workflow without an id")) } else { required_id(&rows, 0, 0) }
 }
 
-/// Queues runs for the event `event_seq`; a run that is queued already for the same event stays as it is.
-pub async fn queue_runs(
-    tx: &mut WriteTx,
-    event_seq: i64,
-    record: Uuid,
-    runs: &[NewRun],
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let text = r#"INSERT INTO "workflow_run" ("id", "workflow_id", "event_seq", "record_id", "status", "state", "run_at", "created_at")
-        VALUES ($1::uuid, $2::uuid, $3::bigint, $4::uuid, 'QUEUED', $5::text, $6::timestamptz, $6::timestamptz)
-        ON CONFLICT ("workflow_id", "event_seq") DO NOTHING"#;
-    for run in runs {
-        let values = [
+/// Queues runs, each with the event's number and the record; one that is queued already for the same event stays as it is.
+pub async fn queue_runs(tx: &mut WriteTx, runs: &[(i64, Uuid, NewRun)], now: DateTime<Utc>) -> Result<(), StoreError> {
+    const COLUMNS: [(&str, &str); 8] = [
+        ("id", "uuid"),
+        ("workflow_id", "uuid"),
+        ("event_seq", "bigint"),
+        ("record_id", "uuid"),
+        ("status", "text"),
+        ("state", "text"),
+        ("run_at", "timestamptz"),
+        ("created_at", "timestamptz"),
+    ];
+    let values = |(event, record, run): &(i64, Uuid, NewRun)| {
+        vec![
             Value::Id(Uuid::now_v7()),
             Value::Id(run.workflow),
-            Value::Integer(event_seq),
-            Value::Id(record),
+            Value::Integer(*event),
+            Value::Id(*record),
+            Value::Text("QUEUED".to_owned()),
             Value::Text(run.state.to_string()),
             Value::DateTime(now),
-        ];
-        tx.execute(&portable(tx.dialect(), text, values.len(), &[]), &bound(&values)).await?;
+            Value::DateTime(now),
+        ]
+    };
+    if runs.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let once = r#"ON CONFLICT ("workflow_id", "event_seq") DO NOTHING"#;
+    let statement = insert_rows(tx.dialect(), "workflow_run", &COLUMNS, runs.len(), once, &[]);
+    tx.execute_rows(&statement, runs.iter().map(values).collect()).await.map(|_| ())
 }
 
 /// Leases due runs until `until`. Of one record's runs only the oldest unfinished one is ever due; runs that another process

@@ -75,12 +75,12 @@ fn options() -> Options {
 }
 
 /// A request of an administrator on the engine's newest snapshot.
-pub(super) fn administrator(engine: &Engine) -> RequestContext {
+pub(crate) fn administrator(engine: &Engine) -> RequestContext {
     request(engine, &Grants { administrator: true, ..Grants::default() })
 }
 
 /// A request of somebody without any grant.
-pub(super) fn nobody(engine: &Engine) -> RequestContext {
+pub(crate) fn nobody(engine: &Engine) -> RequestContext {
     request(engine, &Grants::default())
 }
 
@@ -102,7 +102,7 @@ fn request(engine: &Engine, grants: &Grants) -> RequestContext {
 }
 
 /// The rows of a query without parameters, as text; null is empty.
-pub(super) async fn rows(store: &Store, text: &str, columns: Vec<ColumnType>) -> Vec<Vec<String>> {
+pub(crate) async fn rows(store: &Store, text: &str, columns: Vec<ColumnType>) -> Vec<Vec<String>> {
     let statement = Statement { text: text.to_owned(), params: Vec::new(), columns };
     store
         .read(move |tx: &mut ReadTx| -> BoxFuture<'_, Result<_, StoreError>> {
@@ -121,7 +121,7 @@ pub(super) async fn rows(store: &Store, text: &str, columns: Vec<ColumnType>) ->
 }
 
 /// Runs statements without parameters and commits them.
-pub(super) async fn run(store: &Store, text: &str) {
+pub(crate) async fn run(store: &Store, text: &str) {
     let text = Arc::<str>::from(text);
     store
         .write(move |tx: &mut WriteTx| -> BoxFuture<'_, Result<(), StoreError>> {
@@ -133,7 +133,7 @@ pub(super) async fn run(store: &Store, text: &str) {
 }
 
 /// All that a change may touch: counters, definitions, history, audit, and every table with its columns and indexes.
-pub(super) async fn everything(store: &Store) -> Vec<Vec<String>> {
+pub(crate) async fn everything(store: &Store) -> Vec<Vec<String>> {
     use ColumnType::{Boolean, Integer, Text};
     let mut all = rows(store, "SELECT catalog_version, access_epoch FROM platform_state", vec![Integer, Integer]).await;
     all.extend(rows(store, "SELECT name, definition FROM module_definition ORDER BY name", vec![Text, Text]).await);
@@ -146,10 +146,10 @@ pub(super) async fn everything(store: &Store) -> Vec<Vec<String>> {
     all
 }
 
-pub(super) async fn state(store: &Store) -> PlatformState {
+pub(crate) async fn state(store: &Store) -> PlatformState {
     crate::change::current_state(store).await.unwrap()
 }
 
-pub(super) fn module_names(catalog: &Catalog) -> Vec<&str> {
+pub(crate) fn module_names(catalog: &Catalog) -> Vec<&str> {
     catalog.modules.iter().map(|module| module.name.as_str()).collect()
 }

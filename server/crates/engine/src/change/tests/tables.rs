@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cardine_model::catalog::{Field, Module};
 use cardine_model::{Decimal, Value};
-use cardine_sql::write::{Assignment, Purpose, insert, select_row, stored_fields};
+use cardine_sql::write::{Assignment, Life, Purpose, Reach, Selection, Which, insert_rows, select_rows, stored_fields};
 use cardine_store::{Bindings, BoxFuture, StoreError, WriteTx};
 use chrono::{DateTime, NaiveDate, NaiveTime};
 use serde_json::{Value as Json, json};
@@ -99,13 +99,13 @@ async fn every_type_keeps_its_values_as_a_new_table_and_as_added_columns() {
         assert_eq!(engine.check_tables().await.unwrap(), Vec::<String>::new());
 
         let ctx = administrator(&engine);
-        for name in ["Sample", "Grown"] {
+        for (name, many) in [("Sample", false), ("Grown", false), ("Sample", true), ("Grown", true)] {
             let module = engine.snapshot().catalog.module_by_name(name).unwrap().clone();
             let mut written = Record::empty(&module);
             for field in stored_fields(&module).filter(|field| field.name != "first") {
                 written.set(field.id, delicate_value(field));
             }
-            let read = write_and_read(&engine, &ctx, &module, &written).await;
+            let read = write_and_read(&engine, &ctx, &module, &written, many).await;
             for field in stored_fields(&module) {
                 assert_eq!(
                     read.get(field.id),
@@ -119,7 +119,7 @@ async fn every_type_keeps_its_values_as_a_new_table_and_as_added_columns() {
     }
 }
 
-async fn write_and_read(engine: &Engine, ctx: &RequestContext, module: &Module, record: &Record) -> Record {
+async fn write_and_read(engine: &Engine, ctx: &RequestContext, module: &Module, record: &Record, many: bool) -> Record {
     let dialect = engine.store().dialect();
     let mut assignments = Vec::new();
     let mut values = Vec::new();
@@ -131,19 +131,25 @@ async fn write_and_read(engine: &Engine, ctx: &RequestContext, module: &Module, 
             values.push(Value::Text("Organization".to_owned()));
         }
     }
-    let insert = insert(dialect, module, &assignments);
-    let select = select_row(dialect, ctx.catalog(), &ctx.actor.rights, module.id, Purpose::Update);
-    let id = record.get(Module::ID).clone();
-    let work = Arc::new((insert, select, values, id, module.clone()));
+    let selection =
+        Selection { which: Which::Ids, purpose: Purpose::Update, reach: Reach::Caller, life: Life::Live, limit: None };
+    let select = select_rows(dialect, ctx.catalog(), &ctx.actor.rights, module.id, selection);
+    let Value::Id(id) = *record.get(Module::ID) else { panic!("a record without an id") };
+    // A second one beside it, so that PostgreSQL takes lists.
+    let mut other = values.clone();
+    other[Module::ID.0 as usize] = Value::Id(Uuid::now_v7());
+    let rows = if many { vec![values, other] } else { vec![values] };
+    let insert = insert_rows(dialect, module, &assignments, rows.len());
+    let work = Arc::new((insert, select, rows, id, module.clone()));
     engine
         .store()
         .write(move |tx: &mut WriteTx| -> BoxFuture<'_, Result<Record, StoreError>> {
             let work = Arc::clone(&work);
             Box::pin(async move {
-                let (insert, select, values, id, module) = &*work;
-                tx.execute(insert, &Bindings { values, ..Bindings::default() }).await?;
+                let (insert, select, rows, id, module) = &*work;
+                assert_eq!(tx.execute_rows(insert, rows.clone()).await?, rows.len() as u64);
                 let rows =
-                    tx.query(select, &Bindings { values: std::slice::from_ref(id), ..Bindings::default() }).await?;
+                    tx.query(select, &Bindings { parents: std::slice::from_ref(id), ..Bindings::default() }).await?;
                 assert_eq!(rows.len(), 1);
                 Ok(Record::from_row(module, &rows, 0))
             })

@@ -1,0 +1,82 @@
+//! Removing a record for good: what refers to it goes too, holds it back, or refers to nothing afterwards.
+
+use cardine_model::Value;
+use cardine_model::catalog::Module;
+use cardine_model::definition::OnDelete;
+use cardine_sql::write::{Life, Purpose, Reach, Selection, Which, delete_rows};
+use cardine_store::{Bindings, WriteTx};
+use rustc_hash::FxHashSet;
+use uuid::Uuid;
+
+use super::batch::Batch;
+use super::delete::{Taken, references_to};
+use super::history::{Change, tell};
+use super::many_to_many::remove_links_of;
+use super::update::id_of;
+use super::{CASCADE_MAX, Writing};
+use crate::EngineError;
+use crate::record::Record;
+
+impl Writing<'_> {
+    pub(super) async fn destroy(&self, tx: &mut WriteTx, id: Uuid) -> Result<Vec<Uuid>, EngineError> {
+        self.check_may_delete()?;
+        let record = self.take_one(tx, id, Purpose::Delete, Life::Any).await?;
+        let all = self.with_dependents(tx, vec![record], Life::Any, &[]).await?;
+        self.check_held_back(tx, &all).await?;
+        self.clear_references(tx, &all).await?;
+        for taken in &all {
+            let ids = taken.ids();
+            remove_links_of(tx, self.ctx, taken.module.id, &ids).await?;
+            let statement = delete_rows(tx.dialect(), taken.module);
+            tx.execute(&statement, &Bindings { parents: &ids, ..self.ctx.bindings(&[]) }).await?;
+            self.tell_destroyed(tx, taken).await?;
+        }
+        Ok(vec![id])
+    }
+
+    /// Whatever stays refers to nothing. Deleted records are no exception: one that is restored must not refer to what is gone.
+    async fn clear_references(&self, tx: &mut WriteTx, all: &[Taken<'_>]) -> Result<(), EngineError> {
+        let going: FxHashSet<Uuid> = all.iter().flat_map(Taken::ids).collect();
+        let mut batch = Batch::new(self.ctx);
+        for taken in all {
+            let others = references_to(self.ctx.catalog(), taken.module.id);
+            for (module, field, _) in others.filter(|(.., what)| *what != OnDelete::Cascade) {
+                let (which, limit) = (Which::Referring(field.id), Some(CASCADE_MAX + going.len() + 1));
+                let selection =
+                    Selection { which, purpose: Purpose::Update, reach: Reach::All, life: Life::Any, limit };
+                let records = Writing { ctx: self.ctx, module }.take(tx, selection, &taken.ids(), &[]).await?;
+                for record in records.into_iter().filter(|record| id_of(record).is_some_and(|id| !going.contains(&id)))
+                {
+                    batch.add_consequence(module, record, field.id, None)?;
+                }
+            }
+        }
+        batch.write(tx).await
+    }
+
+    /// A deleted record's disappearing is an event no more, as nobody sees it.
+    async fn tell_destroyed(&self, tx: &mut WriteTx, taken: &Taken<'_>) -> Result<(), EngineError> {
+        let now = Value::DateTime(self.ctx.now);
+        let gone = |record: &Record| {
+            let is_live = record.get(Module::DELETED_AT).is_null();
+            let mut after = record.clone();
+            after.set(Module::DELETED_AT, now.clone());
+            Some((id_of(record)?, is_live, after))
+        };
+        let gone: Vec<(Uuid, bool, Record)> = taken.records.iter().filter_map(gone).collect();
+        let changes: Vec<Change<'_>> = taken
+            .records
+            .iter()
+            .zip(&gone)
+            .map(|(before, (id, is_live, after))| Change {
+                module: taken.module,
+                id: *id,
+                action: "DESTROYED",
+                event: is_live.then_some("DELETED"),
+                before: Some(before),
+                after: is_live.then_some(after),
+            })
+            .collect();
+        tell(tx, self.ctx, &changes).await
+    }
+}

@@ -1,0 +1,146 @@
+//! The fields of `Mutation`: what may be done with the records of each module.
+
+use cardine_model::catalog::ModuleId;
+
+use super::root::id_argument;
+use super::{InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef};
+
+const INT: TypeKey = TypeKey::Scalar(Scalar::Int);
+const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
+const BOOLEAN: TypeKey = TypeKey::Scalar(Scalar::Boolean);
+
+/// The verbs of mutations of one record, and of several.
+const VERBS: [Verb; 10] = [
+    Verb { word: "create", many: false },
+    Verb { word: "create", many: true },
+    Verb { word: "update", many: false },
+    Verb { word: "update", many: true },
+    Verb { word: "upsert", many: false },
+    Verb { word: "delete", many: false },
+    Verb { word: "delete", many: true },
+    Verb { word: "restore", many: false },
+    Verb { word: "destroy", many: false },
+    Verb { word: "merge", many: true },
+];
+
+/// What is done, to one record or to several: then the module's plural follows.
+#[derive(Clone, Copy)]
+struct Verb {
+    word: &'static str,
+    many: bool,
+}
+
+impl Schema<'_> {
+    pub(super) fn mutation_fields(&self) -> Vec<OutputField> {
+        let modules = self.catalog.modules.iter().map(|module| module.id);
+        modules.flat_map(|module| VERBS.iter().filter_map(move |verb| self.mutation_of(module, *verb))).collect()
+    }
+
+    pub(super) fn mutation_field(&self, name: &str) -> Option<OutputField> {
+        VERBS.iter().find_map(|verb| {
+            let of = name.strip_prefix(verb.word)?;
+            let module = match verb.many {
+                false => self.catalog.by_name.get(of).copied(),
+                true => self.catalog.modules.iter().find(|module| module.plural == of).map(|module| module.id),
+            };
+            self.mutation_of(module?, *verb)
+        })
+    }
+
+    /// The mutation, if the caller may do it.
+    fn mutation_of(&self, module: ModuleId, verb: Verb) -> Option<OutputField> {
+        let (create, update) = (self.may_create(module), self.may_update(module));
+        let delete = self.may_delete(module);
+        let may = match (verb.word, verb.many) {
+            ("create", _) => create,
+            ("update", _) => update,
+            ("upsert", _) => self.may_upsert(module),
+            ("merge", _) => update && delete,
+            _ => delete,
+        };
+        may.then(|| self.describe_mutation(module, verb))
+    }
+
+    fn describe_mutation(&self, module: ModuleId, verb: Verb) -> OutputField {
+        let record = TypeRef::required(TypeKey::Record(module));
+        let bulk = || TypeRef::required(TypeKey::BulkResult);
+        let filter = || {
+            let ty = TypeRef::required(TypeKey::Filter(module));
+            InputValue::argument("filter", ty, "Which records, of those that the caller may write.")
+        };
+        let create = |ty| InputValue::argument("data", ty, "The record's values.");
+        let update = |ty| InputValue::argument("data", ty, "The values to change.");
+        let update_type = TypeKey::Update(module);
+        let (ty, meaning, words, arguments) = match (verb.word, verb.many) {
+            ("create", false) => {
+                let data = create(TypeRef::required(TypeKey::Create(module)));
+                (record, Meaning::Create(module), "Creates a record.", vec![data])
+            }
+            ("create", true) => {
+                let data = TypeRef::required_list(TypeKey::Create(module));
+                let data = InputValue::argument("data", data, "The records' values.");
+                let words = "Creates records, and answers them in the same order.";
+                (TypeRef::required_list(TypeKey::Record(module)), Meaning::CreateMany(module), words, vec![data])
+            }
+            ("update", false) => {
+                let arguments = vec![id_argument(), update(TypeRef::required(update_type)), if_version_argument()];
+                (record, Meaning::Update(module), "Changes a record.", arguments)
+            }
+            ("update", true) => {
+                let arguments = vec![filter(), update(TypeRef::required(update_type))];
+                (bulk(), Meaning::UpdateMany(module), "Changes records, all in the same way.", arguments)
+            }
+            ("upsert", _) => {
+                let unique = TypeRef::required(TypeKey::Unique(module));
+                let unique = InputValue::argument("match", unique, "What tells the record.");
+                let data = create(TypeRef::required(TypeKey::Create(module)));
+                let words = "Changes the record that this tells, or creates it.";
+                (record, Meaning::Upsert(module), words, vec![unique, data])
+            }
+            ("delete", false) => {
+                let words = "Deletes a record softly: it can be restored until the retention ends.";
+                (record, Meaning::Delete(module), words, vec![id_argument(), if_version_argument()])
+            }
+            ("delete", true) => (bulk(), Meaning::DeleteMany(module), "Deletes records softly.", vec![filter()]),
+            ("restore", _) => {
+                let words = "Takes a soft delete back, with what it took along.";
+                (record, Meaning::Restore(module), words, vec![id_argument()])
+            }
+            ("destroy", _) => {
+                let words = "Removes a record for good, deleted before or not, and answers its id.";
+                (TypeRef::required(ID), Meaning::Destroy(module), words, vec![id_argument()])
+            }
+            _ => {
+                let words =
+                    "Makes one record of several: what refers to the others refers to it, and they are deleted.";
+                (record, Meaning::Merge(module), words, self.merge_arguments(module))
+            }
+        };
+        let module = self.catalog.module(module);
+        let name = format!("{}{}", verb.word, if verb.many { &module.plural } else { &module.name });
+        OutputField::new(&name, ty, meaning, Some(words.to_owned())).with(arguments)
+    }
+
+    fn merge_arguments(&self, module: ModuleId) -> Vec<InputValue> {
+        let dry_run =
+            InputValue::argument("dryRun", TypeRef::named(BOOLEAN), "Tells what would be, and changes nothing.");
+        vec![
+            InputValue::argument("ids", TypeRef::required_list(ID), "The records."),
+            InputValue::argument("into", TypeRef::required(ID), "The one that stays."),
+            InputValue::argument("data", TypeRef::named(TypeKey::Update(module)), "The values to change of it."),
+            dry_run.defaulting("false"),
+        ]
+    }
+
+    pub(super) fn bulk_result_fields(&self) -> Vec<OutputField> {
+        vec![
+            OutputField::part("count", TypeRef::required(INT), "How many records."),
+            OutputField::part("ids", TypeRef::required_list(ID), "Their ids, in order."),
+        ]
+    }
+}
+
+fn if_version_argument() -> InputValue {
+    let words = "Only if the record still has this version; else `CONFLICT`.";
+    InputValue::argument("ifVersion", TypeRef::named(INT), words)
+}
