@@ -19,7 +19,8 @@ pub fn componentize(core_module: &[u8]) -> Result<Vec<u8>, ComponentError> {
     if is_component(core_module) {
         return Ok(core_module.to_vec());
     }
-    let component = ComponentEncoder::default().validate(true).module(core_module).and_then(|encoder| encoder.encode());
+    let component =
+        ComponentEncoder::default().validate(true).module(core_module).and_then(|mut encoder| encoder.encode());
     component.map_err(|error| ComponentError(format!("{error:#}")))
 }
 
