@@ -141,10 +141,10 @@ impl Rights {
 
     /// Which records the module's sharing opens to an action, before [`Self::record_rules`].
     pub fn scope(&self, module: &Module, action: RecordAction) -> RecordScope {
-        let open = match (action, module.sharing) {
-            (RecordAction::Read, Sharing::PublicRead | Sharing::PublicReadWrite) => true,
-            (RecordAction::Update, Sharing::PublicReadWrite) => true,
-            _ => false,
+        let open = match module.sharing {
+            Sharing::PublicRead => action == RecordAction::Read,
+            Sharing::PublicReadWrite => action != RecordAction::Delete,
+            Sharing::Private | Sharing::ControlledByParent => false,
         };
         if self.administrator || module.platform || open {
             return RecordScope::All;
