@@ -41,7 +41,7 @@ on_both_databases! {
             }
         }
         let titles = |answer: &Value| -> Vec<String> {
-            answer["parcels"]["nodes"].as_array().unwrap().iter().map(|node| node["title"].as_str().unwrap().to_owned()).collect()
+            answer["parcels"]["nodes"].as_array().expect("a list").iter().map(|node| node["title"].as_str().expect("text").to_owned()).collect()
         };
         for _ in 0..2 {
             assert_eq!(titles(&repeat(&one, HEAVY, json!({"w": 2, "t": "o"})).await), ["one 2", "one 3"]);
@@ -93,7 +93,7 @@ on_both_databases! {
         let text = "query($f: ParcelFilter, $o: [ParcelOrderBy!], $n: Int, $skip: Boolean = false) {
             parcels(filter: $f, orderBy: $o, first: $n) { totalCount nodes { title weight @skip(if: $skip) } } }";
         let titles = |answer: &Value| -> Vec<String> {
-            answer["parcels"]["nodes"].as_array().unwrap().iter().map(|node| node["title"].as_str().unwrap().to_owned()).collect()
+            answer["parcels"]["nodes"].as_array().expect("a list").iter().map(|node| node["title"].as_str().expect("text").to_owned()).collect()
         };
         for _ in 0..2 {
             for (variables, expected) in [
@@ -109,7 +109,7 @@ on_both_databases! {
             ] {
                 let seen = repeat(&clerk, text, variables.clone()).await;
                 assert_eq!(titles(&seen), expected, "{variables}");
-                let shows_weight = seen["parcels"]["nodes"].as_array().unwrap().iter().all(|node| node.get("weight").is_some());
+                let shows_weight = seen["parcels"]["nodes"].as_array().expect("a list").iter().all(|node| node.get("weight").is_some());
                 assert_eq!(shows_weight || expected.is_empty(), variables.get("skip").is_none() || expected.is_empty(), "{variables}");
             }
             for faulty in [json!({"f": {"weight": {"gt": "x"}}}), json!({"n": -1}), json!({"n": 1001}), json!({"f": {"wait": {"gt": 1}}})] {
@@ -126,7 +126,7 @@ on_both_databases! {
         let text = "query($after: String, $min: Int, $offset: Int) { parcels(filter: {weight: {gte: $min}}, orderBy: [{weight: DESC}], first: 2, after: $after, offset: $offset) {
             edges { cursor node { title } } pageInfo { hasNextPage endCursor } } }";
         let titles = |page: &Value| -> Vec<String> {
-            page["edges"].as_array().unwrap().iter().map(|edge| edge["node"]["title"].as_str().unwrap().to_owned()).collect()
+            page["edges"].as_array().expect("a list").iter().map(|edge| edge["node"]["title"].as_str().expect("text").to_owned()).collect()
         };
         for (min, all) in [(0, vec!["p2", "p5", "p1", "p4", "p0", "p3", "p6"]), (1, vec!["p2", "p5", "p1", "p4"])] {
             let (mut found, mut after) = (Vec::new(), Value::Null);

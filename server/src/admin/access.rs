@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, OneofObject, Result, SimpleObject};
-use cardine_access::{FieldAccess, ModuleGrant, Opens};
+use cardine_access::{ModuleGrant, Opens};
 use cardine_engine::EngineError;
 use cardine_engine::identity::{
     AccessState, Decision, PermissionSet as StoredSet, Principal, Share, ShareRow, SharedRecords,
@@ -500,7 +500,7 @@ mod tests {
     fn what_a_set_grants_is_read_strictly() {
         let parsed = parse_access(&json!({"Deal": {"read": true, "fields": {"*": "READ"}}})).unwrap();
         assert!(parsed["Deal"].read && !parsed["Deal"].delete);
-        assert_eq!(parsed["Deal"].field("anything"), FieldAccess::Read);
+        assert_eq!(parsed["Deal"].field("anything"), cardine_access::FieldAccess::Read);
         for faulty in [
             json!([]),
             json!({"Deal": true}),

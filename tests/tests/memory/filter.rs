@@ -118,11 +118,15 @@ impl Filter {
 
 /// The conjunction of SQL: false if one is false, else unknown if one is.
 pub fn all(parts: impl Iterator<Item = Truth>) -> Truth {
-    parts.fold(Some(true), |all, part| match (all, part) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (None, _) | (_, None) => None,
-        _ => Some(true),
-    })
+    let mut unknown = false;
+    for part in parts {
+        match part {
+            Some(false) => return Some(false),
+            Some(true) => {}
+            None => unknown = true,
+        }
+    }
+    if unknown { None } else { Some(true) }
 }
 
 pub fn any(parts: impl Iterator<Item = Truth>) -> Truth {

@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use cardine_tests::Chance;
 
+/// Arguments, or the fields of an object: names with their literals.
+pub type Entries = Vec<(String, Literal)>;
+
 #[derive(Debug, Clone, Default)]
 pub struct Document {
     pub operations: Vec<Operation>,
@@ -114,7 +117,7 @@ impl Document {
     }
 
     /// Where an argument may be written.
-    pub fn arguments(&mut self, see: &mut dyn FnMut(&mut Vec<(String, Literal)>)) {
+    pub fn arguments(&mut self, see: &mut dyn FnMut(&mut Entries)) {
         self.fields(&mut |field| see(&mut field.arguments));
         self.directives(&mut |directives| directives.iter_mut().for_each(|directive| see(&mut directive.arguments)));
     }
@@ -135,7 +138,7 @@ impl Document {
         self.arguments(&mut |arguments| arguments.iter_mut().for_each(|(_, value)| below(value, see)));
     }
 
-    pub fn objects(&mut self, see: &mut dyn FnMut(&mut Vec<(String, Literal)>)) {
+    pub fn objects(&mut self, see: &mut dyn FnMut(&mut Entries)) {
         self.literals(&mut |literal| {
             if let Literal::Object(fields) = literal {
                 see(fields);

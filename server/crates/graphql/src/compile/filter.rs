@@ -38,7 +38,6 @@ impl<'a> Compiler<'a> {
         Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::All(parts) })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the recursion's place: list, record, level and path")]
     fn filter_part(
         &mut self,
         list: &mut ListBuilder<'a>,
