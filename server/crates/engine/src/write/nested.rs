@@ -10,6 +10,9 @@ use super::{Data, ToOne, Writing, below};
 use crate::EngineError;
 use crate::record::{Record, json_name};
 
+/// A record's values by field, and those of its references that were connected.
+type OwnValues = (Vec<(FieldId, Value)>, Vec<FieldId>);
+
 impl<'a> Batch<'a> {
     /// Drafts a new record and what stands inside its data; gives its id.
     pub fn add_new(
@@ -21,7 +24,7 @@ impl<'a> Batch<'a> {
     ) -> Result<Uuid, EngineError> {
         let writing = Writing { ctx: self.ctx, module };
         writing.check_may_create()?;
-        let (mut values, connected) = self.to_one(module, data, &path)?;
+        let (mut values, connected) = self.add_one_side(module, data, &path)?;
         let mut issues = Vec::new();
         if let Some((field, parent)) = linked {
             if values.iter().any(|(given, _)| *given == field) {
@@ -57,7 +60,7 @@ impl<'a> Batch<'a> {
             issues,
             path: path.clone(),
         });
-        self.to_many(module, id, data, &path)?;
+        self.add_many_side(module, id, data, &path)?;
         Ok(id)
     }
 
@@ -70,7 +73,7 @@ impl<'a> Batch<'a> {
         path: Vec<PathSegment>,
     ) -> Result<(), EngineError> {
         let writing = Writing { ctx: self.ctx, module };
-        let (values, connected) = self.to_one(module, data, &path)?;
+        let (values, connected) = self.add_one_side(module, data, &path)?;
         writing.check_writable(&values)?;
         let mut issues = Vec::new();
         let mut after = before.clone();
@@ -79,7 +82,7 @@ impl<'a> Batch<'a> {
         let lookups = references(module, after.changed(&before).into_iter());
         let draft = Draft::unchanged(module, id, before, after);
         self.push(Draft { lookups, connected, issues, path: path.clone(), ..draft });
-        self.to_many(module, id, data, &path)
+        self.add_many_side(module, id, data, &path)
     }
 
     /// Drafts what follows for a record that refers to another one: whether or not the caller may see it, and whether or not the
@@ -108,12 +111,12 @@ impl<'a> Batch<'a> {
 
     /// The record's own values, those of references that are given by their records included; and the references that are
     /// connected.
-    fn to_one(
+    fn add_one_side(
         &mut self,
         module: &'a Module,
         data: &Data,
         path: &[PathSegment],
-    ) -> Result<(Vec<(FieldId, Value)>, Vec<FieldId>), EngineError> {
+    ) -> Result<OwnValues, EngineError> {
         let mut values = data.values.clone();
         let mut connected = Vec::new();
         for (field, to_one) in &data.to_one {
@@ -137,7 +140,7 @@ impl<'a> Batch<'a> {
         Ok((values, connected))
     }
 
-    fn to_many(
+    fn add_many_side(
         &mut self,
         module: &'a Module,
         parent: Uuid,

@@ -30,13 +30,16 @@ pub struct MutationStep {
     pub values: Vec<Value>,
 }
 
+/// Makes an answer of what the mutations did.
+pub type MakeAnswer = dyn Fn(&[MutationResult]) -> Result<Vec<u8>, EngineError> + Send + Sync;
+
 /// A request that is answered once, however often it is sent.
 #[derive(Clone)]
 pub struct Once {
     /// The caller's key and the request.
     pub key: KeyUse,
     /// Makes the answer that is kept.
-    pub answer: Arc<dyn Fn(&[MutationResult]) -> Result<Vec<u8>, EngineError> + Send + Sync>,
+    pub answer: Arc<MakeAnswer>,
 }
 
 /// What became of an operation.

@@ -48,7 +48,7 @@ impl Writing<'_> {
         for (id, value) in key {
             let field = self.module.field(*id);
             let value =
-                check_value(self.ctx.catalog(), self.module.id, field, value.clone(), &path!["match"], &mut issues);
+                check_value(self.ctx.catalog(), self.module.id, field, value.clone(), &["match".into()], &mut issues);
             normal.push((*id, value));
         }
         refuse(issues)?;
