@@ -125,7 +125,7 @@ impl File {
     }
 }
 
-/// Opens a file of Cardine's, with the functions that its indexes need.
+/// Opens a file of Cardine's, with the functions that its indexes and the triggers of its search need.
 pub fn open(path: &Path, pragmas: &str) -> anyhow::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -133,9 +133,11 @@ pub fn open(path: &Path, pragmas: &str) -> anyhow::Result<Connection> {
     connection.execute_batch(&format!("PRAGMA mmap_size = 268435456; PRAGMA temp_store = MEMORY; {pragmas}"))?;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     type TextFunction = fn(&str) -> String;
-    let functions: [(&str, TextFunction); 2] = [
+    let functions: [(&str, TextFunction); 4] = [
         ("cardine_fold", |value| text::fold(value).into_owned()),
         ("cardine_sort_key", |value| text::sort_key(value).into_owned()),
+        ("cardine_words", text::words::words_text),
+        ("cardine_plain", text::words::plain),
     ];
     for (name, function) in functions {
         connection.create_scalar_function(name, 1, flags, move |context| match context.get_raw(0) {
