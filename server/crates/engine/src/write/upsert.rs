@@ -1,7 +1,7 @@
 //! A record by its unique values: changed if it is there, made if not.
 
-use cardine_model::catalog::FieldId;
 use cardine_model::Value;
+use cardine_model::catalog::FieldId;
 use cardine_sql::write::{Life, Purpose};
 use cardine_store::WriteTx;
 use uuid::Uuid;

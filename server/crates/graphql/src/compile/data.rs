@@ -1,5 +1,7 @@
 //! What a mutation is given for a record: its values, and the records that stand inside them.
 
+#![allow(clippy::wrong_self_convention, reason = "to-one and to-many are the words for relations, not conversions")]
+
 use cardine_engine::{Data, LinkChange, ToMany, ToOne};
 use cardine_model::catalog::{Catalog, ModuleId, RelationId};
 use cardine_model::{Issue, PathSegment, Value};

@@ -38,6 +38,7 @@ impl<'a> Compiler<'a> {
         Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::All(parts) })
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the recursion's place: list, record, level and path")]
     fn filter_part(
         &mut self,
         list: &mut ListBuilder<'a>,
@@ -74,7 +75,6 @@ impl<'a> Compiler<'a> {
     }
 
     /// Conditions on the record of a reference to several modules: it is of that module, and meets the filter.
-    #[expect(clippy::too_many_arguments, reason = "the recursion's place: list, record, level and path")]
     fn union_filter(
         &mut self,
         list: &mut ListBuilder<'a>,
@@ -204,7 +204,6 @@ impl<'a> Compiler<'a> {
         hops
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the recursion's place: list, record, level and path")]
     fn logic(
         &mut self,
         list: &mut ListBuilder<'a>,
@@ -228,7 +227,6 @@ impl<'a> Compiler<'a> {
         Ok(if name == "or" { Filter::Any(parts) } else { Filter::All(parts) })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the recursion's place: list, record, level and path")]
     fn related(
         &mut self,
         list: &mut ListBuilder<'a>,

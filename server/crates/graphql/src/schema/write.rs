@@ -1,5 +1,7 @@
 //! Writes as input: the fields that the caller may set.
 
+#![allow(clippy::wrong_self_convention, reason = "to-one and to-many are the words for relations, not conversions")]
+
 use cardine_model::FieldKind;
 use cardine_model::catalog::{Field, ModuleId, Relation};
 
