@@ -204,6 +204,7 @@ impl<'a> Compiler<'a> {
         hops
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the recursion's place: list, record, level and path")]
     fn logic(
         &mut self,
         list: &mut ListBuilder<'a>,
@@ -227,6 +228,7 @@ impl<'a> Compiler<'a> {
         Ok(if name == "or" { Filter::Any(parts) } else { Filter::All(parts) })
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the recursion's place: list, record, level and path")]
     fn related(
         &mut self,
         list: &mut ListBuilder<'a>,
