@@ -305,8 +305,8 @@ impl Chance {
             }
             3 => {
                 let field = &module.fields[self.below(module.fields.len())];
-                let is_list = matches!(field.kind, FieldKind::MultiChoice { .. });
-                let field = if is_list { Module::ID } else { field.id };
+                let is_plain = field.has_value() && !matches!(field.kind, FieldKind::MultiChoice { .. });
+                let field = if is_plain { field.id } else { Module::ID };
                 Filter::Alike { field, record: Slot(1) }
             }
             4 => Filter::All(vec![self.filter(catalog, module, depth - 1), self.filter(catalog, module, depth - 1)]),
