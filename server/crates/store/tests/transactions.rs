@@ -318,6 +318,7 @@ async fn a_write_that_another_was_in_the_way_of_is_run_again() {
     for writer in writers {
         writer.await.unwrap();
     }
-    assert_eq!(runs.load(Ordering::SeqCst), 3);
+    // One more than two; and again where the run that was ended begins before the other has committed what it waits for.
+    assert!(runs.load(Ordering::SeqCst) > 2);
     assert_eq!(database.number("SELECT sum(n)::int FROM c").await, 4);
 }

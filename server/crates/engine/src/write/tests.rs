@@ -121,7 +121,7 @@ async fn a_refused_mutation_leaves_every_table_as_it_was() {
             vec![good.clone(), update(Uuid::now_v7(), world.a_box("A", 5), None)],
             vec![good.clone(), Write::Delete { module: boxes, id: a, if_version: None }],
             vec![Write::Delete { module: boxes, id: b, if_version: None }, create(world.a_box("x", -1))],
-            vec![Write::Destroy { module: boxes, id: b }, Write::Destroy { module: boxes, id: a }],
+            vec![Write::Destroy { module: boxes, id: c }, Write::Destroy { module: boxes, id: a }],
             vec![Write::Delete { module: boxes, id: c, if_version: None }, Write::Restore { module: boxes, id: a }],
             vec![merge(c, world.a_box("C", 13))],
             vec![merge(Uuid::now_v7(), Data::default())],

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use cardine_model::catalog::{Field, Module};
 use cardine_model::{Decimal, Value};
-use cardine_sql::write::{Assignment, Life, Purpose, Reach, Selection, Which, insert_rows, select_rows, stored_fields};
+use cardine_sql::write::{
+    Assignment, Life, Purpose, Reach, Selection, Which, delete_rows, insert_rows, select_rows, stored_fields,
+};
 use cardine_store::{Bindings, BoxFuture, StoreError, WriteTx};
 use chrono::{DateTime, NaiveDate, NaiveTime};
 use serde_json::{Value as Json, json};
@@ -123,33 +125,38 @@ async fn write_and_read(engine: &Engine, ctx: &RequestContext, module: &Module, 
     let dialect = engine.store().dialect();
     let mut assignments = Vec::new();
     let mut values = Vec::new();
+    // A second one beside it, so that PostgreSQL takes lists; empty, because some of its values would have to be unique.
+    let mut other = Vec::new();
     for field in stored_fields(module) {
         assignments.push(Assignment::field(field));
         values.push(record.get(field.id).clone());
+        other.push(if field.system { record.get(field.id).clone() } else { Value::Null });
         if let Some(target) = Assignment::target_module(field) {
             assignments.push(target);
             values.push(Value::Text("Organization".to_owned()));
+            other.push(if field.system { Value::Text("Organization".to_owned()) } else { Value::Null });
         }
     }
     let selection =
         Selection { which: Which::Ids, purpose: Purpose::Update, reach: Reach::Caller, life: Life::Live, limit: None };
     let select = select_rows(dialect, ctx.catalog(), &ctx.actor.rights, module.id, selection);
     let Value::Id(id) = *record.get(Module::ID) else { panic!("a record without an id") };
-    // A second one beside it, so that PostgreSQL takes lists.
-    let mut other = values.clone();
     other[Module::ID.0 as usize] = Value::Id(Uuid::now_v7());
     let rows = if many { vec![values, other] } else { vec![values] };
     let insert = insert_rows(dialect, module, &assignments, rows.len());
-    let work = Arc::new((insert, select, rows, id, module.clone()));
+    let delete = delete_rows(dialect, module);
+    let work = Arc::new((insert, select, delete, rows, id, module.clone()));
     engine
         .store()
         .write(move |tx: &mut WriteTx| -> BoxFuture<'_, Result<Record, StoreError>> {
             let work = Arc::clone(&work);
             Box::pin(async move {
-                let (insert, select, rows, id, module) = &*work;
+                let (insert, select, delete, rows, id, module) = &*work;
                 assert_eq!(tx.execute_rows(insert, rows.clone()).await?, rows.len() as u64);
-                let rows =
-                    tx.query(select, &Bindings { parents: std::slice::from_ref(id), ..Bindings::default() }).await?;
+                let bindings = Bindings { parents: std::slice::from_ref(id), ..Bindings::default() };
+                let rows = tx.query(select, &bindings).await?;
+                // The place is free for the next.
+                tx.execute(delete, &bindings).await?;
                 assert_eq!(rows.len(), 1);
                 Ok(Record::from_row(module, &rows, 0))
             })
