@@ -18,8 +18,7 @@ use crate::questions::{Question, View};
 /// As many as Cardine's own pool has.
 const CONNECTIONS: usize = 16;
 
-/// As Cardine's: a plan is made for the values at hand. With `auto` the statements with a manager's condition lose, and the others win
-/// nothing that can be measured.
+/// As Cardine's for lists: a plan is made for the values at hand. What `auto` would give here was not measured.
 const SETTINGS: &str = "-c TimeZone=UTC -c plan_cache_mode=force_custom_plan -c jit=off";
 
 /// Connections that are lent to one request each.

@@ -360,7 +360,7 @@ fn told(opens: Opens) -> &'static str {
 }
 
 fn module_named<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Module, EngineError> {
-    catalog.modules.iter().find(|module| module.name == name).ok_or_else(|| {
+    catalog.module_by_name(name).ok_or_else(|| {
         let message = format!("there is no module named {name}");
         EngineError::Validation(vec![Issue::new(path!["module"], "unknownModule", message)])
     })

@@ -13,7 +13,7 @@ use cardine_store::platform::permission_sets::{
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::roles::{faults_of_fields, is_label, is_role_name};
+use super::roles::{fault_of_label, faults_of_fields, is_role_name};
 use super::{ChangedBy, audit, begin_change};
 use crate::{Engine, EngineError};
 
@@ -32,10 +32,7 @@ impl Engine {
                 "a permission set's name has 1 to 64 lower-case letters, digits and hyphens, and begins with a letter";
             issues.push(Issue::new(path!["name"], "pattern", message));
         }
-        if label.as_ref().is_some_and(|label| !is_label(label)) {
-            let message = "a label is text, or an object with text by language: {\"en\": \"…\", \"it\": \"…\"}";
-            issues.push(Issue::new(path!["label"], "type", message));
-        }
+        issues.extend(fault_of_label(label.as_ref()));
         let catalog = &self.snapshot().catalog;
         for (module, grant) in &access {
             issues.extend(faults_of_fields(catalog, module, grant.fields.keys()).into_iter().map(|mut issue| {

@@ -43,10 +43,7 @@ impl Engine {
             let message = "a role's name has 1 to 64 lower-case letters, digits and hyphens, and begins with a letter";
             issues.push(Issue::new(path!["name"], "pattern", message));
         }
-        if label.as_ref().is_some_and(|label| !is_label(label)) {
-            let message = "a label is text, or an object with text by language: {\"en\": \"…\", \"it\": \"…\"}";
-            issues.push(Issue::new(path!["label"], "type", message));
-        }
+        issues.extend(fault_of_label(label.as_ref()));
         if !issues.is_empty() {
             return Err(EngineError::Validation(issues));
         }
@@ -91,9 +88,8 @@ impl Engine {
         parent: Option<Option<&str>>,
         label: Option<Json>,
     ) -> Result<Uuid, EngineError> {
-        if label.as_ref().is_some_and(|label| !is_label(label)) {
-            let message = "a label is text, or an object with text by language: {\"en\": \"…\", \"it\": \"…\"}";
-            return Err(EngineError::Validation(vec![Issue::new(path!["label"], "type", message)]));
+        if let Some(fault) = fault_of_label(label.as_ref()) {
+            return Err(EngineError::Validation(vec![fault]));
         }
         let name = name.to_owned();
         let parent = parent.map(|parent| parent.map(str::to_owned));
@@ -174,7 +170,13 @@ pub(super) fn is_role_name(name: &str) -> bool {
     fits && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-pub(super) fn is_label(label: &Json) -> bool {
+/// What is wrong with a label, if one is given.
+pub(super) fn fault_of_label(label: Option<&Json>) -> Option<Issue> {
+    let message = "a label is text, or an object with text by language: {\"en\": \"…\", \"it\": \"…\"}";
+    label.filter(|label| !is_label(label)).map(|_| Issue::new(path!["label"], "type", message))
+}
+
+fn is_label(label: &Json) -> bool {
     match label {
         Json::String(_) => true,
         Json::Object(texts) => !texts.is_empty() && texts.values().all(Json::is_string),

@@ -325,7 +325,7 @@ fn principal_of_share(with: Principal) -> Result<(&'static str, Uuid), EngineErr
 }
 
 fn module_of(catalog: &Catalog, name: &str, issues: &mut Vec<Issue>) -> Option<ModuleId> {
-    let Some(module) = catalog.modules.iter().find(|module| module.name == name) else {
+    let Some(module) = catalog.module_by_name(name) else {
         issues.push(Issue::new(path!["module"], "unknownModule", format!("there is no module named {name}")));
         return None;
     };
