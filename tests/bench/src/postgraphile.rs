@@ -53,7 +53,7 @@ pub fn text(question: Question) -> &'static str {
             "query($stage: String!, $amount: BigFloat!) {
                 opportunities: allOpportunities(
                     filter: {stage: {equalTo: $stage}, amount: {greaterThanOrEqualTo: $amount}}
-                    orderBy: [CLOSE_DATE_DESC, PRIMARY_KEY_ASC], first: 50
+                    orderBy: [CLOSE_DATE_DESC, PRIMARY_KEY_DESC], first: 50
                 ) {
                     nodes {
                         id: rowId number name amount closeDate stage probability type leadSource productLine nextStep
@@ -72,7 +72,7 @@ pub fn text(question: Question) -> &'static str {
                         contacts(orderBy: [PRIMARY_KEY_ASC], first: 10) {
                             nodes { id: rowId firstName lastName owner { id: rowId name } }
                         }
-                        opportunities(orderBy: [AMOUNT_DESC, PRIMARY_KEY_ASC], first: 10) {
+                        opportunities(orderBy: [AMOUNT_DESC, PRIMARY_KEY_DESC], first: 10) {
                             nodes { id: rowId name amount stage owner { id: rowId name } }
                         }
                     }

@@ -143,7 +143,7 @@ fn statement(question: Question, view: View) -> String {
                    o.updated_at AS "updatedAt"
                  FROM opportunity o
                  WHERE o.stage = $1 AND o.amount >= $2::text::numeric AND o.deleted_at IS NULL {}
-                 ORDER BY o.close_date DESC, o.id LIMIT 50
+                 ORDER BY o.close_date DESC, o.id DESC LIMIT 50
                ) r"#,
             visible("o", 3)
         ),
@@ -167,7 +167,7 @@ fn statement(question: Question, view: View) -> String {
                           SELECT p.id, p.name, p.amount, p.stage, {}
                           FROM opportunity p
                           WHERE p.organization_id = o.id AND p.deleted_at IS NULL {}
-                          ORDER BY p.amount DESC, p.id LIMIT 10
+                          ORDER BY p.amount DESC, p.id DESC LIMIT 10
                         ) p) AS opportunities
                      FROM organization o
                      WHERE o.type = 'CUSTOMER' AND o.deleted_at IS NULL {}

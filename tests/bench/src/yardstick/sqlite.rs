@@ -177,7 +177,7 @@ fn ask(
                    o.product_line, o.next_step, o.converted_from_lead, o.version, o.created_at, o.updated_at
                  FROM opportunity o
                  WHERE o.stage = ?1 AND CAST(o.amount AS REAL) >= CAST(?2 AS REAL) AND o.deleted_at IS NULL {}
-                 ORDER BY o.close_date DESC, o.id LIMIT 50",
+                 ORDER BY o.close_date DESC, o.id DESC LIMIT 50",
                 visible("o")
             ))?;
             nodes(statement.query([given("stage")?, given("amount")?])?, LISTED, out)?;
@@ -252,7 +252,7 @@ fn nested(
     let mut opportunities = connection.prepare_cached(&format!(
         "SELECT p.id, p.name, p.amount, p.stage, u.id, u.name FROM opportunity p {}
          WHERE p.organization_id = ?1 AND p.deleted_at IS NULL {}
-         ORDER BY CAST(p.amount AS REAL) DESC, p.id LIMIT 10",
+         ORDER BY CAST(p.amount AS REAL) DESC, p.id DESC LIMIT 10",
         owner("p"),
         visible("p")
     ))?;
