@@ -14,13 +14,16 @@
 //! - Sharing rules and single-record shares open more: to read, to write, and to delete only where they say so.
 //! - A role's record rule narrows all of that; what the rule does not call true is out of reach.
 //! - Administrators are bound by none of this.
+//! - An API key may have scopes. They take away what they do not name, from an administrator too, and never add.
 
 mod actor;
 mod grant;
 mod reach;
 mod rights;
+mod scopes;
 
 pub use actor::Actor;
 pub use grant::{FieldAccess, Grants, ModuleGrant};
 pub use reach::{Opens, RecordAction, RecordRules, SharedOwners};
 pub use rights::{ModuleRights, RecordScope, Rights};
+pub use scopes::{Scope, ScopeLevel, Scopes};

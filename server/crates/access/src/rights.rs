@@ -7,6 +7,7 @@ use cardine_model::definition::Sharing;
 
 use crate::grant::{FieldAccess, Grants};
 use crate::reach::{RecordAction, RecordRules};
+use crate::scopes::{ScopeLevel, Scopes};
 
 /// The rights of one set of grants over one catalog version.
 #[derive(Debug)]
@@ -15,8 +16,10 @@ pub struct Rights {
     pub serial: u64,
     /// The catalog's version.
     pub catalog_version: u64,
-    /// Bound by nothing.
+    /// May administer; bound by nothing, unless scopes say otherwise.
     pub administrator: bool,
+    /// All records are in reach, as far as their module is.
+    all_records: bool,
     modules: Vec<ModuleRights>,
     record_rules: Vec<(ModuleId, RecordRules)>,
 }
@@ -53,6 +56,11 @@ static SERIAL: AtomicU64 = AtomicU64::new(1);
 impl Rights {
     /// The sum of `sources` over `catalog`. `signed_in` opens the public fields of the platform's own modules for reading.
     pub fn resolve(catalog: &Catalog, sources: &[&Grants], signed_in: bool) -> Self {
+        Self::resolve_within(catalog, sources, signed_in, None)
+    }
+
+    /// As [`Self::resolve`], with what `scopes` leave of it.
+    pub fn resolve_within(catalog: &Catalog, sources: &[&Grants], signed_in: bool, scopes: Option<&Scopes>) -> Self {
         let administrator = sources.iter().any(|grants| grants.administrator);
         let mut modules: Vec<ModuleRights> = catalog
             .modules
@@ -69,13 +77,20 @@ impl Rights {
                 }
             })
             .collect();
+        if let Some(scopes) = scopes {
+            // Before what follows from rights is closed, so that it closes by what is left.
+            for (module, rights) in catalog.modules.iter().zip(&mut modules) {
+                narrow(module, rights, scopes.level(&module.name));
+            }
+        }
         close_references(catalog, &mut modules);
         open_links(catalog, &mut modules);
         close_derived(catalog, &mut modules);
         Self {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             catalog_version: catalog.version,
-            administrator,
+            administrator: administrator && scopes.is_none_or(Scopes::admin),
+            all_records: administrator,
             modules,
             record_rules: Vec::new(),
         }
@@ -132,7 +147,7 @@ impl Rights {
 
     /// What opens and narrows the module's records; nothing for administrators.
     pub fn record_rules(&self, module: ModuleId) -> Option<&RecordRules> {
-        if self.administrator {
+        if self.all_records {
             return None;
         }
         let position = self.record_rules.binary_search_by_key(&module.0, |(module, _)| module.0).ok()?;
@@ -146,7 +161,7 @@ impl Rights {
             Sharing::PublicReadWrite => action != RecordAction::Delete,
             Sharing::Private | Sharing::ControlledByParent => false,
         };
-        if self.administrator || module.platform || open {
+        if self.all_records || module.platform || open {
             return RecordScope::All;
         }
         match (module.sharing, module.parent) {
@@ -196,6 +211,17 @@ fn granted(module: &Module, sources: &[&Grants]) -> ModuleRights {
     }
     // Without read the module does not exist, so nothing else about it may.
     if rights.read { rights } else { nothing(module) }
+}
+
+fn narrow(module: &Module, rights: &mut ModuleRights, level: ScopeLevel) {
+    match level {
+        ScopeLevel::Write => {}
+        ScopeLevel::Read => {
+            (rights.create, rights.update, rights.delete) = (false, false, false);
+            rights.fields.iter_mut().for_each(|access| *access = (*access).min(FieldAccess::Read));
+        }
+        ScopeLevel::None => *rights = nothing(module),
+    }
 }
 
 fn nothing(module: &Module) -> ModuleRights {
