@@ -4,6 +4,7 @@
 
 mod m0001_platform;
 mod m0002_access;
+mod m0004_sign_in;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -15,6 +16,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_platform::Migration), Box::new(m0002_access::Migration)]
+        vec![Box::new(m0001_platform::Migration), Box::new(m0002_access::Migration), Box::new(m0004_sign_in::Migration)]
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cardine_engine::Engine;
+use cardine_engine::identity::ResetLimits;
 use cardine_graphql::{Front, Subscriptions};
 use cardine_workflow::Plugins;
 use url::Url;
 
-use crate::admin::AdminSchema;
+use crate::admin::{AccountSchema, AdminSchema};
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::http::connections::Connections;
@@ -39,8 +40,10 @@ pub struct App {
     pub setup: Setup,
     /// Counters.
     pub metrics: Metrics,
-    /// The schema of `/admin/graphql`.
+    /// The schema of `/admin/graphql`, for administrators.
     pub admin: AdminSchema,
+    /// The same for others who are signed in: their own account.
+    pub account: AccountSchema,
     draining: AtomicBool,
 }
 
@@ -72,6 +75,7 @@ impl App {
             setup,
             metrics: Metrics::default(),
             admin: crate::admin::schema(),
+            account: crate::admin::account_schema(),
             draining: AtomicBool::new(false),
         }
     }
@@ -80,6 +84,12 @@ impl App {
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.connections.drain();
+    }
+
+    /// How many resets of passwords may be asked for.
+    pub fn reset_limits(&self) -> ResetLimits {
+        let limits = &self.front.limits;
+        ResetLimits { per_user: limits.resets_per_user, per_network: limits.resets_per_network }
     }
 
     /// Whether the server is about to end.

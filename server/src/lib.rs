@@ -8,5 +8,6 @@ mod command;
 pub mod config;
 mod demo;
 pub mod http;
+mod mail;
 
 pub use command::run;

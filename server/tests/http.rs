@@ -54,7 +54,8 @@ impl Site {
         let by = ChangedBy::system("test", Utc::now());
         app.engine.create_first_administrator(by, "admin@example.org", hash).await.unwrap();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let signed_in = app.auth.sign_in(&app.engine, "admin@example.org", "correct horse", address, Utc::now()).await;
+        let signed_in =
+            app.auth.sign_in(&app.engine, "admin@example.org", "correct horse", &address.into(), Utc::now()).await;
         let token = format!("Bearer {}", signed_in.unwrap().access.reveal());
         Self { routes: Box::new(ToDynEndpoint(routes(&app))), token, _folder: folder }
     }

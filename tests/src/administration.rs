@@ -53,6 +53,40 @@ impl Client {
         let _ = self.admin_query_with(mutation, variables).await.ok();
     }
 
+    /// This caller by an API key of its own, with these scopes or with all that it may do.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn with_api_key(&self, scopes: Option<&[&str]>) -> Client {
+        let answer = self.create_api_key(json!({"name": "test", "scopes": scopes})).await;
+        self.with_token(answer.ok()["createApiKey"]["secret"].as_str().expect("the secret is shown"))
+    }
+
+    /// Makes an API key of the caller's own; the answer is not checked. `key` holds the arguments.
+    pub async fn create_api_key(&self, key: Value) -> Answer {
+        let mutation = "mutation($name: String!, $scopes: [String!], $expiresAt: DateTime, $password: String) { \
+             createApiKey(name: $name, scopes: $scopes, expiresAt: $expiresAt, password: $password) { id secret } }";
+        self.admin_query_with(mutation, key).await
+    }
+
+    /// Lets a user sign in, or no more.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn set_user_active(&self, user: &str, active: bool) {
+        let mutation = "mutation($user: ID!, $active: Boolean!) { setUserActive(user: $user, active: $active) { id } }";
+        let _ = self.admin_query_with(mutation, json!({"user": user, "active": active})).await.ok();
+    }
+
+    /// The id of the caller.
+    ///
+    /// # Panics
+    /// If the caller is nobody.
+    pub async fn own_id(&self) -> String {
+        let answer = self.query("{ me { user { id } } }").await;
+        answer.ok()["me"]["user"]["id"].as_str().expect("the caller is a user").to_owned()
+    }
+
     /// Adds or replaces a workflow by its definition; the answer is not checked.
     pub async fn save_workflow(&self, definition: Value) -> Answer {
         let mutation = "mutation($definition: JSON!) { saveWorkflow(definition: $definition) { name } }";

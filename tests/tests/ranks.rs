@@ -38,7 +38,7 @@ const HARNESS: &str = "cardine-test-postgres";
 
 /// Crates of others that only some of ours may use outside their tests: the ones that reach a database, the network
 /// or the WebAssembly runtime.
-const GUARDED: [(&str, &[&str]); 9] = [
+const GUARDED: [(&str, &[&str]); 10] = [
     ("rusqlite", &["cardine-store", "cardine-bench"]),
     ("tokio-postgres", &["cardine-store", "cardine-tests", "cardine-test-postgres", "cardine-bench"]),
     ("deadpool-postgres", &["cardine-store"]),
@@ -46,6 +46,7 @@ const GUARDED: [(&str, &[&str]); 9] = [
     ("sea-orm-migration", &["cardine-store", "cardine-migrations"]),
     ("wasmtime", &["cardine-plugin-host"]),
     ("reqwest", &["cardine-tests"]),
+    ("lettre", &["cardine"]),
     ("poem", &["cardine"]),
     (
         // What needs no runtime does no input and output: ranks 0 to 3 are not here.

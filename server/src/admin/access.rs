@@ -200,7 +200,7 @@ impl AccessQuery {
         record: Option<ID>,
         field: Option<String>,
     ) -> Result<AccessExplanation> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let user = parse_id(&user, "user")?;
         let record = record.map(|record| parse_id(&record, "record")).transpose()?;
         let decision = app.engine.explain_access(request, user, &module, record, field.as_deref()).await;
@@ -209,7 +209,7 @@ impl AccessQuery {
 
     /// All active users who may see this field of this record.
     async fn who_can_see(&self, ctx: &Context<'_>, module: String, field: String, record: ID) -> Result<Vec<Seer>> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let record = parse_id(&record, "record")?;
         let seers = app.engine.who_can_see(request, &module, &field, record).await.map_err(graphql_error)?;
         let access = &request.snapshot.access;
@@ -234,7 +234,7 @@ impl AccessMutation {
         parent: async_graphql::MaybeUndefined<String>,
         label: Option<Json>,
     ) -> Result<Role> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let parent = match &parent {
             async_graphql::MaybeUndefined::Undefined => None,
             async_graphql::MaybeUndefined::Null => Some(None),
@@ -253,7 +253,7 @@ impl AccessMutation {
         label: Option<Json>,
         access: Json,
     ) -> Result<PermissionSet> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let access = parse_access(&access)?;
         let label = label.filter(|label| !label.is_null());
         let saved = app.engine.save_permission_set(request.into(), &name, label, access).await;
@@ -264,14 +264,14 @@ impl AccessMutation {
 
     /// Takes a permission set away, from everybody who has it too.
     async fn delete_permission_set(&self, ctx: &Context<'_>, name: String) -> Result<bool> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         app.engine.delete_permission_set(request.into(), &name).await.map_err(graphql_error)?;
         Ok(true)
     }
 
     /// Makes a group if there is none of this name. `members`, where given, are all its members from now on.
     async fn save_group(&self, ctx: &Context<'_>, name: String, members: Option<Vec<ID>>) -> Result<Group> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let members = members.map(|members| members.iter().map(|id| parse_id(id, "members")).collect::<Result<_>>());
         let saved = app.engine.save_group(request.into(), &name, members.transpose()?).await;
         let id = saved.map_err(graphql_error)?;
@@ -280,7 +280,7 @@ impl AccessMutation {
 
     /// Saves a sharing rule under its name, in place of one that has it.
     async fn save_sharing_rule(&self, ctx: &Context<'_>, rule: SharingRuleInput) -> Result<SharingRule> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let access = newest(ctx).access.clone();
         let records = match (rule.owned_by, rule.rule) {
             (Some(owners), None) => SharedRecords::OwnedBy(principal(&access, owners, "ownedBy")?),
@@ -303,7 +303,7 @@ impl AccessMutation {
 
     /// Takes a sharing rule away.
     async fn delete_sharing_rule(&self, ctx: &Context<'_>, name: String) -> Result<bool> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         app.engine.delete_sharing_rule(request.into(), &name).await.map_err(graphql_error)?;
         Ok(true)
     }
@@ -318,7 +318,7 @@ impl AccessMutation {
         access: SharedAccess,
         delete: Option<bool>,
     ) -> Result<Vec<RecordShare>> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let with = principal(&newest(ctx).access, with, "with")?;
         let opens = Opens { update: access == SharedAccess::Write, delete: delete.unwrap_or(false) };
         let share = Share { record: parse_id(&id, "id")?, with, opens };
@@ -334,7 +334,7 @@ impl AccessMutation {
         id: ID,
         with: PrincipalInput,
     ) -> Result<Vec<RecordShare>> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let with = principal(&newest(ctx).access, with, "with")?;
         let share = Share { record: parse_id(&id, "id")?, with, opens: Opens::default() };
         app.engine.unshare_record(request.into(), &module, share).await.map_err(graphql_error)?;
@@ -349,7 +349,7 @@ impl AccessMutation {
         module: String,
         rule: Option<String>,
     ) -> Result<Role> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let set = app.engine.set_record_rule(request.into(), &role, &module, rule.as_deref()).await;
         super::mutation::role(ctx, set.map_err(graphql_error)?)
     }

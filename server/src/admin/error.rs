@@ -8,7 +8,12 @@ use crate::http::error::ApiError;
 
 /// The GraphQL error for a failed use case.
 pub fn graphql_error(error: EngineError) -> Error {
-    let ApiError { code, message, issues, .. } = ApiError::from(error);
+    api_error(error.into())
+}
+
+/// The GraphQL error for what would be answered so outside GraphQL.
+pub fn api_error(error: ApiError) -> Error {
+    let ApiError { code, message, issues, .. } = error;
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", code);
     if !issues.is_empty() {

@@ -1,9 +1,10 @@
-//! The schema of `/admin/graphql`: what administrators see and change, as a static GraphQL schema.
+//! The schemas of `/admin/graphql`: what administrators see and change, and the account that everybody has, as static GraphQL schemas.
 //!
-//! The endpoint lets administrators in only (`http::admin_graphql`), so the resolvers check no rights; the engine checks
-//! once more where a change is made.
+//! The endpoint gives administrators the one and all others the other (`http::admin_graphql`), so the resolvers check no rights
+//! but those of the account, which stands in both; the engine checks once more where a change is made.
 
 mod access;
+mod account;
 mod error;
 mod model;
 mod mutation;
@@ -12,30 +13,38 @@ mod query;
 mod upload;
 mod workflow;
 
-use async_graphql::{EmptySubscription, MergedObject, Schema};
+use async_graphql::{EmptySubscription, MergedObject, ObjectType, Schema};
 
 use access::{AccessMutation, AccessQuery};
+pub use account::ROOT_FIELDS as ACCOUNT_FIELDS;
+use account::{AccountMutation, AccountQuery};
 use mutation::BaseMutation;
 use query::BaseQuery;
 pub use upload::PACKAGE_BYTES_MAX;
 
 /// The root of queries.
 #[derive(MergedObject, Default)]
-pub struct Query(BaseQuery, AccessQuery);
+pub struct Query(BaseQuery, AccessQuery, AccountQuery);
 
 /// The root of mutations.
 #[derive(MergedObject, Default)]
-pub struct Mutation(BaseMutation, AccessMutation);
+pub struct Mutation(BaseMutation, AccessMutation, AccountMutation);
 
 /// The schema. A request brings its [`AdminContext`] as data.
 pub type AdminSchema = Schema<Query, Mutation, EmptySubscription>;
+/// The schema of those who are no administrators.
+pub type AccountSchema = Schema<AccountQuery, AccountMutation, EmptySubscription>;
 
 /// What resolvers work with.
 pub struct AdminContext {
     /// The server.
     pub app: std::sync::Arc<crate::app::App>,
-    /// Pinned to one snapshot, with an administrator as actor.
+    /// Pinned to one snapshot, with somebody who is signed in as actor; in [`AdminSchema`] an administrator.
     pub request: cardine_engine::RequestContext,
+    /// What the request was sent with.
+    pub token: Option<cardine_engine::identity::TokenOwner>,
+    /// Where it came from, if that is known.
+    pub peer: Option<crate::auth::Peer>,
 }
 
 /// The standard introspection query has 13 levels.
@@ -45,9 +54,38 @@ const COMPLEXITY_MAX: usize = 2_000;
 
 /// Makes the schema; once per process.
 pub fn schema() -> AdminSchema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    bounded(Query::default(), Mutation::default())
+}
+
+/// Makes the schema of those who are no administrators; once per process.
+pub fn account_schema() -> AccountSchema {
+    bounded(AccountQuery, AccountMutation)
+}
+
+fn bounded<Q: ObjectType + 'static, M: ObjectType + 'static>(query: Q, mutation: M) -> Schema<Q, M, EmptySubscription> {
+    Schema::build(query, mutation, EmptySubscription)
         .limit_depth(DEPTH_MAX)
         .limit_complexity(COMPLEXITY_MAX)
         .disable_suggestions()
         .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_account_has_is_listed() {
+        let sdl = account_schema().sdl();
+        let roots = ["type AccountQuery {", "type AccountMutation {"].map(|root| sdl.split_once(root).unwrap().1);
+        let bodies = roots.map(|rest| rest.split_once("\n}").unwrap().0);
+        let lines = bodies.iter().flat_map(|body| body.lines());
+        let fields =
+            lines.filter_map(|line| line.strip_prefix('\t')).filter(|line| line.starts_with(char::is_alphabetic));
+        let mut found: Vec<&str> = fields.map(|line| line.split(['(', ':']).next().unwrap()).collect();
+        let mut listed = ACCOUNT_FIELDS.to_vec();
+        found.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(found, listed, "{sdl}");
+    }
 }

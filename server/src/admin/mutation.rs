@@ -1,23 +1,22 @@
 //! What administrators change.
 
 use std::collections::BTreeMap;
+use std::str::FromStr as _;
 
 use async_graphql::{Context, ID, Object, Result, Upload};
 use cardine_access::FieldAccess;
 use cardine_engine::EngineError;
-use cardine_engine::identity::{AccessPatch, ApiKey, Assignment, NewUser};
+use cardine_engine::identity::{AccessPatch, Assignment, NewUser, UserPatch};
 use cardine_model::{Issue, path};
-use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::AdminContext;
 use super::error::{graphql_error, invalid};
 use super::model::CatalogChange;
-use super::people::{NewApiKey, Role, User};
+use super::people::{Role, User};
 use super::upload::read_package;
 use super::workflow::{Plugin, Workflow, fetch_workflows};
-use crate::auth::secret::{Secret, SecretKind};
 
 /// What is not changed elsewhere.
 #[derive(Default)]
@@ -27,7 +26,7 @@ pub struct BaseMutation;
 impl BaseMutation {
     /// Makes a module. `definition` is a document of `/schema/module.schema.json`.
     async fn create_module(&self, ctx: &Context<'_>, definition: Json, dry_run: Option<bool>) -> Result<CatalogChange> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let change = app.engine.create_module(request, definition, dry_run.unwrap_or(false)).await;
         change.map(CatalogChange::from).map_err(graphql_error)
     }
@@ -40,7 +39,7 @@ impl BaseMutation {
         field: Json,
         dry_run: Option<bool>,
     ) -> Result<CatalogChange> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let change = app.engine.add_field(request, &module, field, dry_run.unwrap_or(false)).await;
         change.map(CatalogChange::from).map_err(graphql_error)
     }
@@ -53,7 +52,7 @@ impl BaseMutation {
         parent: Option<String>,
         label: Option<Json>,
     ) -> Result<Role> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let label = label.filter(|label| !label.is_null());
         let made = app.engine.create_role(request.into(), &name, parent.as_deref(), label).await;
         role(ctx, made.map_err(graphql_error)?)
@@ -73,7 +72,7 @@ impl BaseMutation {
         delete: Option<bool>,
         fields: Option<Json>,
     ) -> Result<Role> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let fields = fields.filter(|fields| !fields.is_null()).map(|fields| parse_fields(&fields)).transpose()?;
         let patch = AccessPatch { create, read, update, delete, fields };
         let set = app.engine.set_access(request.into(), &role, &module, patch).await;
@@ -89,7 +88,7 @@ impl BaseMutation {
         name: Option<String>,
         role: String,
     ) -> Result<User> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let password_hash = match password {
             None => None,
             Some(password) => {
@@ -111,16 +110,58 @@ impl BaseMutation {
         permission_sets: Option<Vec<String>>,
         groups: Option<Vec<String>>,
     ) -> Result<User> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let id = parse_id(&user, "user")?;
         let assignment = Assignment { role, permission_sets, groups };
         app.engine.assign_user(request.into(), id, assignment).await.map_err(graphql_error)?;
         self::user(ctx, id)
     }
 
+    /// Changes what a user is called, the address to sign in with, its language (BCP 47) and its time zone (IANA name). What is left
+    /// out stays; an empty text takes language or time zone away. With another address all sessions end.
+    async fn update_user(
+        &self,
+        ctx: &Context<'_>,
+        user: ID,
+        email: Option<String>,
+        name: Option<String>,
+        locale: Option<String>,
+        time_zone: Option<String>,
+    ) -> Result<User> {
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
+        let id = parse_id(&user, "user")?;
+        if time_zone.as_deref().is_some_and(|zone| !zone.is_empty() && chrono_tz::Tz::from_str(zone).is_err()) {
+            return Err(invalid(Issue::new(
+                path!["timeZone"],
+                "timeZone",
+                "this is not an IANA name such as Europe/Rome",
+            )));
+        }
+        let is_tag =
+            |tag: &str| tag.len() <= 35 && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if locale.as_deref().is_some_and(|locale| !is_tag(locale)) {
+            return Err(invalid(Issue::new(path!["locale"], "locale", "this is not a language such as it or en-GB")));
+        }
+        let patch = UserPatch { email, name, locale, time_zone };
+        app.engine.update_user(request.into(), id, patch).await.map_err(graphql_error)?;
+        app.auth.forget_tokens();
+        self::user(ctx, id)
+    }
+
+    /// Sets a user's password, where mail cannot reach them. All their sessions end.
+    async fn set_password(&self, ctx: &Context<'_>, user: ID, password: String) -> Result<User> {
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
+        let id = parse_id(&user, "user")?;
+        let hash = app.auth.passwords.hash(&password).await;
+        let hash = hash.map_err(|unfit| invalid(Issue::new(path!["password"], "length", unfit.to_string())))?;
+        app.engine.set_password(request.into(), id, None, hash, None).await.map_err(graphql_error)?;
+        app.auth.forget_tokens();
+        self::user(ctx, id)
+    }
+
     /// Lets a user sign in, or no more; then its sessions end at once.
     async fn set_user_active(&self, ctx: &Context<'_>, user: ID, active: bool) -> Result<User> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let id = parse_id(&user, "user")?;
         app.engine.set_user_active(request.into(), id, active).await.map_err(graphql_error)?;
         app.auth.forget_tokens();
@@ -130,7 +171,7 @@ impl BaseMutation {
     /// Saves a workflow under its name, in place of one that has it. `definition` is a document of
     /// `/schema/workflow.schema.json`; the caller becomes its author.
     async fn save_workflow(&self, ctx: &Context<'_>, definition: Json) -> Result<Workflow> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let saved = cardine_workflow::save_workflow(&app.engine, &app.plugins, request, definition).await;
         let id = saved.map_err(graphql_error)?;
         let saved = fetch_workflows(ctx).await?.into_iter().find(|workflow| workflow.id.0 == id.to_string());
@@ -146,7 +187,7 @@ impl BaseMutation {
         grant: Option<Json>,
         dry_run: Option<bool>,
     ) -> Result<Plugin> {
-        let AdminContext { app, request } = ctx.data_unchecked();
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
         let package = read_package(ctx, file).await?;
         let grant = grant.filter(|grant| !grant.is_null()).unwrap_or_else(|| Json::Object(serde_json::Map::new()));
         let installed = if dry_run.unwrap_or(false) {
@@ -155,37 +196,6 @@ impl BaseMutation {
             app.plugins.install(&app.engine, request, package, grant).await
         };
         installed.map(Plugin::from).map_err(|error| graphql_error(error.into()))
-    }
-
-    /// Makes an API key of the caller, which may do what the caller may. Its secret is shown this once.
-    async fn create_api_key(
-        &self,
-        ctx: &Context<'_>,
-        name: String,
-        scopes: Option<Vec<String>>,
-        expires_at: Option<DateTime<Utc>>,
-    ) -> Result<NewApiKey> {
-        let AdminContext { app, request } = ctx.data_unchecked();
-        let mut fault = None;
-        if name.trim().is_empty() || name.chars().count() > 255 {
-            fault = Some(Issue::new(path!["name"], "length", "a key's name has 1 to 255 characters"));
-        }
-        if scopes.is_some_and(|scopes| !scopes.is_empty()) {
-            // Better none than one that looks narrower than it is.
-            let message = "keys cannot be narrowed by scopes yet: leave them out, or make a user with a narrower role";
-            fault = Some(Issue::new(path!["scopes"], "unsupported", message));
-        }
-        if expires_at.is_some_and(|end| end <= request.now) {
-            fault = Some(Issue::new(path!["expiresAt"], "range", "the key would have expired already"));
-        }
-        if let Some(fault) = fault {
-            return Err(invalid(fault));
-        }
-        let user = request.actor.user.ok_or_else(|| graphql_error(EngineError::Internal))?;
-        let secret = Secret::generate(SecretKind::ApiKey);
-        let key = ApiKey { name, secret_hash: secret.hash().to_hex(), scopes: Vec::new(), expires_at };
-        let id = app.engine.create_api_key(request.into(), user, key).await.map_err(graphql_error)?;
-        Ok(NewApiKey { id: ID(id.to_string()), secret: secret.reveal().to_owned() })
     }
 }
 

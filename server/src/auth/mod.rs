@@ -1,16 +1,18 @@
 //! Who calls: passwords, tokens, sessions, and what slows down guessing.
 
-pub mod back_off;
+mod forgotten;
 pub mod password;
+mod peer;
 pub mod secret;
 mod sign_in;
 mod token_cache;
 
 use std::time::{Duration, Instant};
 
-pub use sign_in::{SignInError, Tokens};
+pub use forgotten::ResetError;
+pub use peer::Peer;
+pub use sign_in::{ConsoleSession, SignInError, Tokens};
 
-use back_off::BackOff;
 use password::Passwords;
 use token_cache::TokenCache;
 
@@ -19,7 +21,6 @@ use token_cache::TokenCache;
 pub struct Auth {
     /// Hashing.
     pub passwords: Passwords,
-    back_off: BackOff,
     tokens: TokenCache,
     clock: Clock,
 }
@@ -28,7 +29,7 @@ pub struct Auth {
 struct Clock(Box<dyn Fn() -> Duration + Send + Sync>);
 
 impl Auth {
-    /// With no failures and no tokens known.
+    /// With no tokens known.
     pub fn new() -> Self {
         let started = Instant::now();
         Self::with_clock(move || started.elapsed())
@@ -36,12 +37,7 @@ impl Auth {
 
     /// As [`Auth::new`], with a clock of the caller's.
     pub fn with_clock(clock: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
-        Self {
-            passwords: Passwords::new(),
-            back_off: BackOff::default(),
-            tokens: TokenCache::default(),
-            clock: Clock(Box::new(clock)),
-        }
+        Self { passwords: Passwords::new(), tokens: TokenCache::default(), clock: Clock(Box::new(clock)) }
     }
 
     fn elapsed(&self) -> Duration {

@@ -17,6 +17,10 @@ pub enum SecretKind {
     ApiKey,
     /// Of the page that makes the first administrator.
     Setup,
+    /// In the cookie of a browser.
+    Console,
+    /// In the link that is mailed to who forgot the password.
+    Reset,
 }
 
 impl SecretKind {
@@ -26,13 +30,18 @@ impl SecretKind {
             Self::Refresh => "crt_",
             Self::ApiKey => "cak_",
             Self::Setup => "cst_",
+            Self::Console => "ccs_",
+            Self::Reset => "cpr_",
         }
     }
 }
 
 /// A token in clear: shown to its owner once, never stored, never logged.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret {
+    kind: SecretKind,
+    text: String,
+}
 
 /// The SHA-256 of a token: what is stored. A plain hash is enough, because the token has 256 random bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,24 +53,36 @@ impl Secret {
         let mut bytes = [0; 32];
         // Without randomness no token is safe, so there is nothing to go on with.
         SysRng.try_fill_bytes(&mut bytes).expect("the operating system gives random bytes");
-        Self(format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(bytes)))
+        Self { kind, text: format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(bytes)) }
     }
 
     /// One that a client sent, if it has the form of this kind.
     pub fn parse(text: &str, kind: SecretKind) -> Option<Self> {
         let body = text.strip_prefix(kind.prefix())?;
         let bytes = URL_SAFE_NO_PAD.decode(body).ok()?;
-        (bytes.len() == 32).then(|| Self(text.to_owned()))
+        (bytes.len() == 32).then(|| Self { kind, text: text.to_owned() })
     }
 
     /// What is stored of it.
     pub fn hash(&self) -> SecretHash {
-        SecretHash(Sha256::digest(self.0.as_bytes()).into())
+        SecretHash(Sha256::digest(self.text.as_bytes()).into())
+    }
+
+    /// What it is for.
+    pub fn kind(&self) -> SecretKind {
+        self.kind
+    }
+
+    /// What a page shows beside the cookie that holds this secret: who can send both has read an answer of this server, and no
+    /// foreign page can.
+    pub fn csrf_token(&self) -> String {
+        let digest = Sha256::new_with_prefix("csrf ").chain_update(&self.text).finalize();
+        URL_SAFE_NO_PAD.encode(digest)
     }
 
     /// The text, to show it to its owner.
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
@@ -91,6 +112,14 @@ mod tests {
         assert_eq!(Secret::parse(token.reveal(), SecretKind::Refresh), None, "a refresh token is no access token");
         assert_eq!(Secret::parse(&token.reveal()[..46], SecretKind::Access), None);
         assert_eq!(Secret::parse(&format!("{}=", token.reveal()), SecretKind::Access), None);
+    }
+
+    #[test]
+    fn the_token_of_a_page_tells_nothing_of_the_cookie() {
+        let (one, other) = (Secret::generate(SecretKind::Console), Secret::generate(SecretKind::Console));
+        assert_eq!(one.csrf_token(), one.clone().csrf_token());
+        assert_ne!(one.csrf_token(), other.csrf_token());
+        assert!(!one.csrf_token().contains(&one.reveal()[4..]) && one.csrf_token() != one.hash().to_hex());
     }
 
     #[test]

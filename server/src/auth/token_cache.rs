@@ -51,7 +51,14 @@ mod tests {
     use super::*;
 
     fn owner() -> TokenOwner {
-        TokenOwner { id: Uuid::nil(), user: Uuid::nil(), expires_at: None, scopes: Vec::new() }
+        TokenOwner {
+            id: Uuid::nil(),
+            user: Uuid::nil(),
+            expires_at: None,
+            last_used_at: None,
+            session: None,
+            scopes: None,
+        }
     }
 
     fn ms(number: u64) -> Duration {

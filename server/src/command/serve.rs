@@ -30,6 +30,7 @@ use crate::demo;
 use crate::http::acceptor::ClosesSilent;
 use crate::http::routes;
 use crate::http::setup::Setup;
+use crate::mail::Mailer;
 
 /// How long requests may go on after the signal to end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -62,6 +63,11 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     announce(&app, address, setup_secret.as_ref());
     let (stop, stopped) = watch::channel(false);
     let followed = tokio::spawn(follow_plugins(plugins.clone(), store.clone()));
+    let sender = match &app.config.mail {
+        None => None,
+        Some(server) => Some(Mailer::new(engine.clone(), server, app.public_url.clone(), app.reset_limits())?),
+    };
+    let sender = sender.map(|mailer| tokio::spawn(mailer.run(stopped.clone())));
     let runner = tokio::spawn(run_workflows(engine, plugins, stopped));
 
     let draining = Arc::clone(&app);
@@ -84,6 +90,11 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     stop.send_replace(true);
     if tokio::time::timeout(DRAIN, runner).await.is_err() {
         tracing::warn!("a workflow's step did not end in time; it is tried again after the next start");
+    }
+    if let Some(sender) = sender
+        && tokio::time::timeout(DRAIN, sender).await.is_err()
+    {
+        tracing::warn!("a mail server took too long; the mail is tried again after the next start");
     }
     followed.abort();
     drop(app);

@@ -38,7 +38,7 @@ macro_rules! entry {
     };
 }
 
-const ENTRIES: [Entry; 19] = [
+const ENTRIES: [Entry; 21] = [
     entry!("body-bytes", body_bytes, 1_024..=1 << 30, "bytes of a request's body, files apart"),
     entry!("query-bytes", text_bytes, 64..=1 << 24, "bytes of a query's text"),
     entry!("selections", selections, 1..=100_000, "selections, each fragment counted wherever it stands"),
@@ -62,6 +62,13 @@ const ENTRIES: [Entry; 19] = [
     entry!("operations-per-connection", operations_per_connection, 1..=10_000, "operations at once in one WebSocket"),
     entry!("errors", errors, 1..=1_000, "errors of an answer"),
     entry!("batch", batch, 0..=100, "requests sent together as a list; 0 refuses lists"),
+    entry!("resets-per-user", resets_per_user, 1..=1_000, "mails to one user who forgot the password, in an hour"),
+    entry!(
+        "resets-per-network",
+        resets_per_network,
+        1..=100_000,
+        "requests for such mails from one network, in an hour"
+    ),
     Entry {
         name: "execution-ms",
         what: "milliseconds that an operation may run",

@@ -10,13 +10,17 @@ use url::Url;
 
 mod cors_origin;
 mod limits;
+mod mail;
 mod settings;
 mod sources;
+mod trusted_proxies;
 
 pub use cors_origin::CorsOrigins;
 pub use limits::help as limits_help;
+pub use mail::{MailSecurity, MailServer, name_of as mail_server_name};
 pub use settings::{AdminSettings, Settings};
 pub use sources::{ConfigError, gather};
+pub use trusted_proxies::TrustedProxies;
 
 /// What this program says, and of its libraries only what matters.
 const LOG_DEFAULT: &str = "warn,cardine=info";
@@ -38,6 +42,11 @@ pub struct Config {
     pub log: String,
     /// `CARDINE_ADMIN_EMAIL` and `CARDINE_ADMIN_PASSWORD`: the first administrator, made if there is none.
     pub first_admin: Option<FirstAdmin>,
+    /// `--trusted-proxy`, `CARDINE_TRUSTED_PROXY` (several with commas): proxies whose `X-Forwarded-For` is believed. Default: none.
+    pub trusted_proxies: TrustedProxies,
+    /// `--smtp-url`, `CARDINE_SMTP_URL` and `--mail-from`, `CARDINE_MAIL_FROM`: where mail goes out, and whom it is from. Default:
+    /// no mail is sent.
+    pub mail: Option<MailServer>,
     /// `--limit NAME=NUMBER`, `CARDINE_LIMIT_NAME`, the file's `[limits]`: the bounds of requests.
     pub limits: Limits,
 }
@@ -86,9 +95,26 @@ impl Config {
             }
         };
         let limits = limits::resolve(&settings.limit).map_err(|mut found| faults.append(&mut found));
-        match (listen, database, public_url.transpose(), cors_origins, limits) {
-            (Ok(listen), Ok(database), Ok(public_url), Ok(cors_origins), Ok(limits)) if faults.is_empty() => {
-                Ok(Self { listen, database, data, public_url, cors_origins, log, first_admin, limits })
+        let trusted_proxies = TrustedProxies::parse(&settings.trusted_proxy);
+        let trusted_proxies = trusted_proxies.map_err(|mut found| faults.append(&mut found));
+        let mail = MailServer::parse(settings.smtp_url.as_deref(), settings.mail_from.as_deref());
+        let mail = mail.map_err(|mut found| faults.append(&mut found));
+        match (listen, database, public_url.transpose(), cors_origins, limits, trusted_proxies, mail) {
+            (Ok(listen), Ok(database), Ok(public_url), Ok(cors_origins), Ok(limits), Ok(trusted_proxies), Ok(mail))
+                if faults.is_empty() =>
+            {
+                Ok(Self {
+                    listen,
+                    database,
+                    data,
+                    public_url,
+                    cors_origins,
+                    log,
+                    first_admin,
+                    trusted_proxies,
+                    mail,
+                    limits,
+                })
             }
             _ => Err(ConfigError { faults }),
         }
@@ -146,10 +172,13 @@ mod tests {
             cors_origin: vec!["*".to_owned(), "https://a.example".to_owned()],
             log: Some("cardine=loud=very".to_owned()),
             limit: vec![limits::parse_flag("rows=none").unwrap()],
+            trusted_proxy: vec!["proxy".to_owned()],
+            smtp_url: Some("smtp://u:hunter2@mail.example.org/x".to_owned()),
+            mail_from: Some("nobody".to_owned()),
             ..Settings::default()
         };
         let faults = resolve(settings).unwrap_err().faults;
-        assert_eq!(faults.len(), 6, "{faults:?}");
+        assert_eq!(faults.len(), 9, "{faults:?}");
         assert!(!faults.join(" ").contains("hunter2"), "a password is not repeated: {faults:?}");
     }
 

@@ -26,6 +26,15 @@ pub struct Settings {
     /// An origin whose pages may call the API; may be repeated [default: none]
     #[arg(long, global = true, value_name = "ORIGIN")]
     pub cors_origin: Vec<String>,
+    /// A proxy, or a network of proxies, whose X-Forwarded-For is believed; may be repeated [default: none]
+    #[arg(long, global = true, value_name = "ADDRESS[/BITS]")]
+    pub trusted_proxy: Vec<String>,
+    /// Where mail goes out: smtp://USER:PASSWORD@HOST:PORT (STARTTLS) or smtps://… [default: no mail is sent]
+    #[arg(long, global = true, value_name = "URL")]
+    pub smtp_url: Option<String>,
+    /// Whom mail is from
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub mail_from: Option<String>,
     /// What to log, such as info or warn,cardine=debug [default: warn,cardine=info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -44,6 +53,9 @@ impl Settings {
             data: self.data.or(weaker.data),
             public_url: self.public_url.or(weaker.public_url),
             cors_origin: if self.cors_origin.is_empty() { weaker.cors_origin } else { self.cors_origin },
+            trusted_proxy: if self.trusted_proxy.is_empty() { weaker.trusted_proxy } else { self.trusted_proxy },
+            smtp_url: self.smtp_url.or(weaker.smtp_url),
+            mail_from: self.mail_from.or(weaker.mail_from),
             log: self.log.or(weaker.log),
             limit: limits::or(self.limit, weaker.limit),
         }
@@ -52,7 +64,7 @@ impl Settings {
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The database's address may hold a password.
+        // The addresses of database and mail server may hold passwords.
         f.debug_struct("Settings").field("listen", &self.listen).finish_non_exhaustive()
     }
 }

@@ -54,6 +54,11 @@ fn read_variables(
             "CORS_ORIGIN" => {
                 settings.cors_origin = value.split(',').map(|origin| origin.trim().to_owned()).collect();
             }
+            "TRUSTED_PROXY" => {
+                settings.trusted_proxy = value.split(',').map(|proxy| proxy.trim().to_owned()).collect();
+            }
+            "SMTP_URL" => settings.smtp_url = Some(value),
+            "MAIL_FROM" => settings.mail_from = Some(value),
             "LOG" => settings.log = Some(value),
             "ADMIN_EMAIL" => admin.email = Some(value),
             "ADMIN_PASSWORD" => admin.password = Some(value),

@@ -1,10 +1,11 @@
-//! `/admin/graphql`: lets administrators in only, and runs their operations on the static schema.
+//! `/admin/graphql`: runs administrators' operations on the static schema, and those of others who are signed in on its part for
+//! their own account.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::http::{MultipartOptions, receive_body};
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
 use async_graphql::{PathSegment, Response as GraphqlResponse, Variables};
 use cardine_graphql::guard;
 use poem::http::{Method, StatusCode, header};
@@ -16,7 +17,8 @@ use super::error::ApiError;
 use super::graphql_request::{Asked, read, read_body};
 use super::negotiation::{ResponseType, negotiate, wants_html};
 use super::page;
-use crate::admin::{AdminContext, PACKAGE_BYTES_MAX};
+use super::peer::peer;
+use crate::admin::{ACCOUNT_FIELDS, AdminContext, PACKAGE_BYTES_MAX};
 use crate::app::App;
 
 /// Headers that a browser's page can send to another origin only after a preflight.
@@ -61,7 +63,11 @@ async fn discard_body(request: &mut Request) {
 }
 
 async fn execute(app: Arc<App>, caller: Caller, request: &mut Request) -> Result<GraphqlResponse, ApiError> {
-    caller.require_administrator()?;
+    let is_administrator = caller.is_administrator();
+    if !is_administrator {
+        require_session(&caller)?;
+    }
+    let peer = peer(request, &app.config.trusted_proxies).ok();
     let limits = &app.front.limits;
     let (mut operation, mutations_allowed) = if is_multipart(request) {
         (read_multipart(request, limits.body_bytes).await?, true)
@@ -79,9 +85,19 @@ async fn execute(app: Arc<App>, caller: Caller, request: &mut Request) -> Result
     if changes && !mutations_allowed {
         return Err(ApiError::method_not_allowed("POST"));
     }
+    if !is_administrator && asks_beyond(&document, &ACCOUNT_FIELDS) {
+        let message = format!("Only administrators may do this. Others find here {}.", ACCOUNT_FIELDS.join(", "));
+        return Err(ApiError::forbidden(message));
+    }
     operation.set_parsed_query(document);
-    let operation = operation.data(AdminContext { app: Arc::clone(&app), request: caller.context });
-    let executed = app.admin.execute(operation);
+    let Caller { context, token, .. } = caller;
+    let operation = operation.data(AdminContext { app: Arc::clone(&app), request: context, token, peer });
+    let executed = async {
+        match is_administrator {
+            true => app.admin.execute(operation).await,
+            false => app.account.execute(operation).await,
+        }
+    };
     // A change of modules takes as long as its data need; it is whole or not at all.
     let mut answer = match changes {
         true => executed.await,
@@ -100,6 +116,47 @@ async fn execute(app: Arc<App>, caller: Caller, request: &mut Request) -> Result
         }
     }
     Ok(answer)
+}
+
+/// Refuses who is nobody, and programs: their keys are for records, or for administrating.
+fn require_session(caller: &Caller) -> Result<(), ApiError> {
+    match &caller.token {
+        Some(token) if token.session.is_some() => Ok(()),
+        Some(_) => Err(ApiError::forbidden(
+            "Only administrators may do this, by a key without scopes or with the scope admin.",
+        )),
+        None => Err(ApiError::unauthenticated("Sign in: send the header Authorization: Bearer <token>.")),
+    }
+}
+
+/// Whether a field at the root of an operation is none of these, nor one of introspection.
+fn asks_beyond(document: &ExecutableDocument, names: &[&str]) -> bool {
+    let mut fragments = Vec::new();
+    let mut sets: Vec<&SelectionSet> =
+        document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node).collect();
+    while let Some(set) = sets.pop() {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    let name = field.node.name.node.as_str();
+                    if !name.starts_with("__") && !names.contains(&name) {
+                        return true;
+                    }
+                }
+                Selection::InlineFragment(fragment) => sets.push(&fragment.node.selection_set.node),
+                Selection::FragmentSpread(spread) => {
+                    let name = spread.node.fragment_name.node.as_str();
+                    // Each once: a fragment may stand in many places.
+                    if !fragments.contains(&name) {
+                        fragments.push(name);
+                        let fragment = document.fragments.get(name);
+                        sets.extend(fragment.map(|fragment| &fragment.node.selection_set.node));
+                    }
+                }
+            }
+        }
+    }
+    false
 }
 
 fn is_multipart(request: &Request) -> bool {
@@ -156,5 +213,19 @@ mod tests {
         assert!(is_mutation(&both, Some("B")));
         assert!(is_mutation(&document("mutation { b }"), None));
         assert!(!is_mutation(&document("{ a }"), None));
+    }
+
+    #[test]
+    fn what_is_asked_at_the_root_is_seen_through_fragments() {
+        let beyond = |text: &str| asks_beyond(&document(text), &["a"]);
+        assert!(!beyond("{ __typename a { b } ... on Query { a } ...F } fragment F on Query { a }"));
+        for text in [
+            "{ b }",
+            "{ a ... { b } }",
+            "{ ...F } fragment F on Query { ...G } fragment G on Query { b }",
+            "query A { a } mutation B { b }",
+        ] {
+            assert!(beyond(text), "{text}");
+        }
     }
 }

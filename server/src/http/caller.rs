@@ -11,6 +11,7 @@ use poem::Request;
 use poem::http::header;
 
 use super::border::RequestId;
+use super::credential::Credential;
 use super::error::ApiError;
 use crate::app::App;
 
@@ -44,41 +45,36 @@ impl Wishes {
 }
 
 impl Caller {
-    /// Reads `Authorization`, `Time-Zone` and `Accept-Language`. Without a token the caller is anonymous; with a bad one
-    /// it is refused, because a client that believes to be signed in must learn that it is not.
+    /// Reads `Authorization` or the cookie, `Time-Zone` and `Accept-Language`. Without a token the caller is anonymous; with a
+    /// bad one it is refused, because a client that believes to be signed in must learn that it is not.
     pub async fn authenticate(app: &App, request: &Request) -> Result<Self, ApiError> {
-        let token = bearer_token(request)?;
-        let mut caller = Self::with_token(app, token, Wishes::of(request)?).await?;
+        let credential = Credential::of(request, &app.public_url)?;
+        let mut caller = Self::with_credential(app, credential.as_ref(), Wishes::of(request)?).await?;
         if let Some(RequestId(id)) = request.extensions().get() {
             caller.context.request_id = *id;
         }
         Ok(caller)
     }
 
-    /// The caller with this token, or the anonymous one without.
-    pub async fn with_token(app: &App, token: Option<&str>, wishes: Wishes) -> Result<Self, ApiError> {
-        let token = match token {
+    /// The caller who shows this, or the anonymous one who shows nothing.
+    pub async fn with_credential(app: &App, credential: Option<&Credential>, wishes: Wishes) -> Result<Self, ApiError> {
+        let now = Utc::now();
+        let owner = match credential {
             None => None,
-            Some(token) => Some(app.auth.owner(&app.engine, token, Utc::now()).await?.ok_or_else(bad_token)?),
+            Some(Credential::Bearer(token)) => Some(app.auth.owner(&app.engine, token, now).await?),
+            Some(Credential::Cookie(cookie)) => Some(app.auth.owner_of(&app.engine, cookie, now).await?),
         };
+        let token = owner.map(|owner| owner.ok_or_else(bad_token)).transpose()?;
         let user = token.as_ref().map(|owner| owner.user);
-        let identity = Identity { user, time_zone: wishes.time_zone, locale: wishes.locale };
+        let scopes = token.as_ref().and_then(|owner| owner.scopes.clone());
+        let identity = Identity { user, scopes, time_zone: wishes.time_zone, locale: wishes.locale };
         let context = context_of(&app.engine, &identity).ok_or_else(bad_token)?;
         Ok(Self { context, identity, token })
     }
 
-    /// Refuses all but administrators.
-    pub fn require_administrator(&self) -> Result<(), ApiError> {
-        let actor = &self.context.actor;
-        if actor.rights.administrator && actor.user.is_some() {
-            Ok(())
-        } else if actor.user.is_some() {
-            Err(ApiError::forbidden("Only administrators may do this."))
-        } else {
-            Err(ApiError::unauthenticated(
-                "Sign in as an administrator: send the header Authorization: Bearer <token>.",
-            ))
-        }
+    /// Whether administrators' things are open.
+    pub fn is_administrator(&self) -> bool {
+        self.context.actor.rights.administrator && self.context.actor.user.is_some()
     }
 }
 
@@ -89,7 +85,7 @@ pub fn context_of(engine: &Engine, identity: &Identity) -> Option<RequestContext
     let (time_zone, locale) = (identity.time_zone.as_deref(), identity.locale.as_deref());
     let actor = match identity.user {
         None => access.anonymous(catalog, time_zone, locale),
-        Some(user) => access.actor(catalog, user, time_zone, locale)?,
+        Some(user) => access.actor_within(catalog, user, identity.scopes.as_ref(), time_zone, locale)?,
     };
     let today = today(&actor.time_zone, now);
     Some(engine.request(snapshot, actor, now, today))
@@ -97,27 +93,6 @@ pub fn context_of(engine: &Engine, identity: &Identity) -> Option<RequestContext
 
 fn bad_token() -> ApiError {
     ApiError::unauthenticated("The token is not valid, or no longer. Sign in again.")
-}
-
-/// The token of the header `Authorization`.
-pub fn bearer_token(request: &Request) -> Result<Option<&str>, ApiError> {
-    let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(ApiError::unauthenticated("There are several Authorization headers; send one."));
-    }
-    value
-        .to_str()
-        .ok()
-        .and_then(token_of)
-        .map(Some)
-        .ok_or_else(|| ApiError::unauthenticated("Send the header Authorization: Bearer <token>."))
-}
-
-/// The token of `Bearer <token>`.
-pub fn token_of(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn requested_time_zone(request: &Request) -> Result<Option<&str>, ApiError> {
@@ -160,21 +135,6 @@ mod tests {
             request.headers_mut().append(*name, poem::http::HeaderValue::from_static(value));
         }
         request
-    }
-
-    #[test]
-    fn a_token_is_read_and_anything_else_in_its_place_is_refused() {
-        assert_eq!(bearer_token(&request(&[])).unwrap(), None);
-        assert_eq!(bearer_token(&request(&[("authorization", "bearer cat_x")])).unwrap(), Some("cat_x"));
-        for headers in [
-            &[("authorization", "")][..],
-            &[("authorization", "Bearer")],
-            &[("authorization", "Basic YTpi")],
-            &[("authorization", "cat_x")],
-            &[("authorization", "Bearer a"), ("authorization", "Bearer b")],
-        ] {
-            assert_eq!(bearer_token(&request(headers)).unwrap_err().status.as_u16(), 401, "{headers:?}");
-        }
     }
 
     #[test]

@@ -224,7 +224,14 @@ mod tests {
     }
 
     fn owner(id: u128, user: u128) -> TokenOwner {
-        TokenOwner { id: Uuid::from_u128(id), user: Uuid::from_u128(user), expires_at: None, scopes: Vec::new() }
+        TokenOwner {
+            id: Uuid::from_u128(id),
+            user: Uuid::from_u128(user),
+            expires_at: None,
+            last_used_at: None,
+            session: None,
+            scopes: None,
+        }
     }
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

@@ -103,6 +103,11 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
     }
 
+    /// 503: not on this server, as it is configured.
+    pub fn unavailable_here(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+    }
+
     /// 500: a fault of the server; the cause stands in its log under the request's id.
     pub fn internal() -> Self {
         let message = "The server failed. Its log tells why, under this answer's X-Request-Id.";

@@ -15,11 +15,11 @@ use poem::http::header;
 use poem::{Body, Request, Response};
 
 use super::Caller;
-use super::auth::peer_address;
 use super::connections::{Connection, Ending};
 use super::error::ApiError;
 use super::graphql_request::{Asked, read};
 use super::negotiation::ResponseType;
+use super::peer::peer_address;
 use crate::app::App;
 
 /// How often a comment is sent while nothing happens, so that what lies between keeps the connection open.
@@ -28,7 +28,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Answers `POST` or `GET /graphql` by a stream. When its head is sent, a subscription has begun.
 pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
     let caller = Caller::authenticate(&app, &request).await?;
-    let address = peer_address(&request)?;
+    let address = peer_address(&request, &app.config.trusted_proxies)?;
     let asked = read(&mut request, app.front.limits.body_bytes).await;
     let Asked { request, mutations_allowed } = match asked {
         Ok(asked) => asked,

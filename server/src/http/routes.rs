@@ -6,7 +6,7 @@ use poem::http::Method;
 use poem::{Endpoint, Request, Response, Route};
 
 use super::border::{Handler, Site};
-use super::{admin_graphql, assets, auth, graphql, health, page, schemas, setup};
+use super::{admin_graphql, assets, auth, graphql, health, page, reset, schemas, setup};
 use crate::app::App;
 
 /// Makes a [`Handler`] of an async function.
@@ -23,6 +23,9 @@ const ROUTES: &[(&str, &[(Method, Handler)])] = &[
         "/admin/graphql",
         &[(Method::GET, handler!(admin_graphql::answer)), (Method::POST, handler!(admin_graphql::answer))],
     ),
+    ("/auth/forgot-password", &[(Method::POST, handler!(auth::forgot_password))]),
+    ("/auth/reset-password", &[(Method::POST, handler!(auth::reset_password))]),
+    ("/auth/session", &[(Method::GET, handler!(auth::session))]),
     ("/auth/sign-in", &[(Method::POST, handler!(auth::sign_in))]),
     ("/auth/refresh", &[(Method::POST, handler!(auth::refresh))]),
     ("/auth/sign-out", &[(Method::POST, handler!(auth::sign_out))]),
@@ -31,6 +34,7 @@ const ROUTES: &[(&str, &[(Method, Handler)])] = &[
     ("/health/live", &[(Method::GET, handler!(health::live))]),
     ("/health/ready", &[(Method::GET, handler!(health::ready))]),
     ("/metrics", &[(Method::GET, handler!(health::metrics))]),
+    ("/reset", &[(Method::GET, handler!(reset::form)), (Method::POST, handler!(reset::reset))]),
     ("/schema/:file", &[(Method::GET, handler!(schemas::schema))]),
     ("/setup", &[(Method::GET, handler!(setup::form)), (Method::POST, handler!(setup::create))]),
     ("/assets/graphiql/:file", &[(Method::GET, handler!(assets::graphiql))]),

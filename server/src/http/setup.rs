@@ -11,7 +11,7 @@ use poem::{Request, Response};
 use subtle::ConstantTimeEq as _;
 
 use super::error::ApiError;
-use super::graphql_request::read_body;
+use super::form::{parameter, read_form};
 use super::page::{escape, page};
 use crate::app::App;
 use crate::auth::secret::{Secret, SecretHash, SecretKind};
@@ -57,18 +57,7 @@ pub async fn form(app: Arc<App>, request: Request) -> Result<Response, ApiError>
 
 /// `POST /setup`: makes the administrator. The token in the form is what no foreign page can know.
 pub async fn create(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
-    let is_form = request.content_type().is_some_and(|content_type| {
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-    });
-    if !is_form {
-        return Err(ApiError::unsupported_media_type("application/x-www-form-urlencoded"));
-    }
-    let from_elsewhere = request.header("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
-    if from_elsewhere {
-        return Err(ApiError::forbidden("This form may be sent from this server's own page only."));
-    }
-    let body = read_body(request.take_body(), app.front.limits.body_bytes).await?;
+    let body = read_form(&mut request, app.front.limits.body_bytes).await?;
     let token = parameter(&body, "token");
     if !app.setup.admits(&token, Instant::now()) {
         return Ok(stale_link());
@@ -93,12 +82,6 @@ pub async fn create(app: Arc<App>, mut request: Request) -> Result<Response, Api
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// One value of a form or query; empty if it is not there.
-fn parameter(encoded: &[u8], name: &str) -> String {
-    let mut pairs = url::form_urlencoded::parse(encoded);
-    pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 fn form_page(status: StatusCode, token: &str, email: &str, fault: Option<&str>) -> Response {

@@ -7,6 +7,7 @@ mod error;
 pub mod events;
 pub mod feed;
 pub mod identity;
+pub mod mail;
 mod number;
 mod read;
 mod record;
@@ -49,6 +50,8 @@ struct Inner {
     snapshot: ArcSwap<Snapshot>,
     /// Rung after every write that put events into the outbox.
     events: Notify,
+    /// Rung after every write that queued mail.
+    mail: Notify,
     /// The changes of records, for those who follow them.
     feed: feed::ChangeFeed,
     /// Filled by the crate that knows workflows.
@@ -69,6 +72,7 @@ impl Engine {
             store,
             snapshot,
             events: Notify::new(),
+            mail: Notify::new(),
             matcher_loader: OnceLock::new(),
             changing: tokio::sync::Mutex::new(()),
         };

@@ -48,6 +48,12 @@ impl Engine {
             .await
     }
 
+    /// Forgets failures to sign in, resets and mails of which nothing follows any more at `now`; gives how many.
+    pub async fn delete_old_traces_of_sign_in(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
+        let (failures, resets) = (self.delete_old_failures(now).await?, self.delete_old_resets(now).await?);
+        Ok(failures + resets + self.delete_old_mails(now).await?)
+    }
+
     /// Lets the database look at its tables anew, so that it plans well: after much was loaded at once.
     pub async fn refresh_statistics(&self) -> Result<(), EngineError> {
         self.store()
@@ -76,6 +82,9 @@ impl Engine {
                 }
                 if let Err(error) = engine.delete_old_answers(Utc::now()).await {
                     tracing::warn!(%error, "old answers could not be deleted; they are tried again");
+                }
+                if let Err(error) = engine.delete_old_traces_of_sign_in(Utc::now()).await {
+                    tracing::warn!(%error, "old failures, resets and mails could not be deleted; they are tried again");
                 }
             }
         });

@@ -65,6 +65,10 @@ pub struct Limits {
     pub errors: usize,
     /// Requests that may be sent together as a list; 0 refuses lists.
     pub batch: usize,
+    /// Mails to one user who forgot the password, in an hour; the transport holds this and the next one.
+    pub resets_per_user: usize,
+    /// Requests for such mails from one network, in an hour.
+    pub resets_per_network: usize,
 }
 
 impl Default for Limits {
@@ -100,6 +104,8 @@ impl Default for Limits {
             operations_per_connection: 100,
             errors: 20,
             batch: 0,
+            resets_per_user: 3,
+            resets_per_network: 20,
         }
     }
 }

@@ -21,6 +21,13 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     CaseMapper::new().fold_string(text)
 }
 
+/// An address to sign in with in its one form: equal ones are one account, and none that only looks alike is. Compatible forms
+/// of a letter are one (NFKC) and case does not matter; marks do.
+pub fn account_key(address: &str) -> String {
+    let composed: String = address.trim().nfkc().collect();
+    fold(&composed).nfkc().collect()
+}
+
 /// What text is ordered by: the canonical decomposition of the folded form, without the marks U+0300 to U+036F.
 pub fn sort_key(text: &str) -> Cow<'_, str> {
     let folded = fold(text);
@@ -70,6 +77,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn an_account_has_one_form_and_marks_make_another() {
+        for (a, b) in [(" Ann@Example.org ", "ann@example.org"), ("ﬁ@x.org", "FI@x.org"), ("e\u{301}@x.org", "É@x.org")]
+        {
+            assert_eq!(account_key(a), account_key(b), "{a} {b}");
+        }
+        assert_ne!(account_key("admin@exámple.com"), account_key("admin@example.com"));
+        assert_ne!(account_key("аdmin@example.com"), account_key("admin@example.com"), "a Cyrillic letter");
+    }
 
     #[test]
     fn case_does_not_matter_when_folded() {

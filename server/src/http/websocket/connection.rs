@@ -22,8 +22,9 @@ use super::run::{follow, run};
 use super::writer::{Gone, Outbox, PING, start};
 use crate::app::App;
 use crate::http::Caller;
-use crate::http::caller::{Wishes, token_of};
+use crate::http::caller::Wishes;
 use crate::http::connections::{Connection, Ending};
+use crate::http::credential::{Credential, shows_csrf_token, token_of};
 use crate::http::error::ApiError;
 
 /// How long a client may take to begin.
@@ -35,8 +36,8 @@ const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
 /// What is known before the first message.
 pub struct Opening {
-    /// The token of the header `Authorization`, which only programs can send.
-    pub token: Option<String>,
+    /// The token of the header `Authorization`, which only programs can send, or the cookie of an own page.
+    pub credential: Option<Credential>,
     /// Time zone and language.
     pub wishes: Wishes,
     /// The peer's.
@@ -79,21 +80,24 @@ async fn converse(
     outbox: &Outbox,
     operations: &Operations,
 ) -> Result<Infallible, Ended> {
-    let Opening { token, wishes, address, mut counted, speaks } = opening;
+    let Opening { credential, wishes, address, mut counted, speaks } = opening;
     if !speaks {
         return Err(Some(Close::SubProtocolNotAcceptable));
     }
     let first = unless_ended(&mut counted, outbox, first_message(inbox, outbox));
     let payload = timeout(INIT_MAX, first).await.map_err(|_| Some(Close::InitialisationTimeout))??;
-    let token = authorization(&payload)?.or(token);
-    let caller =
-        Caller::with_token(&app, token.as_deref(), wishes.clone()).await.map_err(|error| Some(refusal(&error)))?;
+    let credential = match authorization(&payload)? {
+        Some(token) => Some(Credential::Bearer(token)),
+        None => shown(&payload, credential)?,
+    };
+    let caller = Caller::with_credential(&app, credential.as_ref(), wishes.clone()).await;
+    let caller = caller.map_err(|error| Some(refusal(&error)))?;
     let belongs = counted.belongs_to(caller.token.as_ref(), address);
     belongs.map_err(|too_many| Some(Close::TryAgainLater(too_many.to_string())))?;
     outbox.send(messages::connection_ack()).await?;
 
     let (ends, mut ended) = mpsc::channel(1);
-    let session = Session { app, token, wishes, outbox: outbox.clone(), operations: operations.clone(), ends };
+    let session = Session { app, credential, wishes, outbox: outbox.clone(), operations: operations.clone(), ends };
     loop {
         let next = async {
             tokio::select! {
@@ -147,6 +151,18 @@ fn authorization(payload: &Map<String, Json>) -> Result<Option<String>, Ended> {
     }
 }
 
+/// A cookie counts if the payload's `csrfToken` is that of its pages: browsers send cookies for foreign pages too.
+fn shown(payload: &Map<String, Json>, credential: Option<Credential>) -> Result<Option<Credential>, Ended> {
+    match &credential {
+        Some(Credential::Cookie(cookie))
+            if !shows_csrf_token(cookie, payload.get("csrfToken").and_then(Json::as_str)) =>
+        {
+            Err(Some(Close::Forbidden))
+        }
+        _ => Ok(credential),
+    }
+}
+
 /// How a caller is refused who would get this answer over HTTP.
 fn refusal(error: &ApiError) -> Close {
     match error.status {
@@ -176,7 +192,7 @@ impl Inbox {
 
 struct Session {
     app: Arc<App>,
-    token: Option<String>,
+    credential: Option<Credential>,
     wishes: Wishes,
     outbox: Outbox,
     operations: Operations,
@@ -207,7 +223,7 @@ impl Session {
             return Ok(self.outbox.send(messages::error(&id, &[error])).await?);
         }
         // Each operation is one more request: its token is looked at, and it runs under the rights of now.
-        let caller = Caller::with_token(&self.app, self.token.as_deref(), self.wishes.clone()).await;
+        let caller = Caller::with_credential(&self.app, self.credential.as_ref(), self.wishes.clone()).await;
         let caller = caller.map_err(|error| Some(refusal(&error)))?;
         let (outbox, operations) = (self.outbox.clone(), self.operations.clone());
         let task = if self.app.subscriptions.is_subscription(&caller.context, &request) {

@@ -13,8 +13,10 @@ use poem::web::websocket::{WebSocket, WebSocketConfig};
 use poem::{FromRequest as _, IntoResponse as _, Request, RequestBody, Response};
 use url::{Host, Origin, Url};
 
-use super::caller::{Wishes, bearer_token};
+use super::caller::Wishes;
+use super::credential::Credential;
 use super::error::ApiError;
+use super::peer::peer_address;
 use crate::app::App;
 use crate::config::CorsOrigins;
 use connection::Opening;
@@ -33,9 +35,9 @@ pub async fn open(app: Arc<App>, request: Request) -> Result<Response, ApiError>
         return Err(ApiError::forbidden("Pages of this origin may not open WebSockets here; see --cors-origin."));
     }
     let opening = Opening {
-        token: bearer_token(&request)?.map(str::to_owned),
+        credential: credential(&app, &request)?,
         wishes: Wishes::of(&request)?,
-        address: super::auth::peer_address(&request)?,
+        address: peer_address(&request, &app.config.trusted_proxies)?,
         counted: app.connections.open().map_err(|too_many| ApiError::too_many(too_many.to_string()))?,
         speaks: request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().any(|offered| {
             offered.to_str().is_ok_and(|offered| offered.split(',').any(|name| name.trim() == SUB_PROTOCOL))
@@ -49,6 +51,16 @@ pub async fn open(app: Arc<App>, request: Request) -> Result<Response, ApiError>
         .config(config)
         .on_upgrade(move |stream| connection::serve(app, opening, stream));
     Ok(upgraded.into_response())
+}
+
+/// What the request shows. A cookie is that of a page of this server's own: no other page's requests have it looked at, and the
+/// page must show its token in the first message.
+fn credential(app: &App, request: &Request) -> Result<Option<Credential>, ApiError> {
+    let own = |origin: &str| Url::parse(origin).is_ok_and(|page| is_same(&page.origin(), &app.public_url.origin()));
+    match Credential::of(request, &app.public_url)? {
+        Some(Credential::Cookie(_)) if !request.header(header::ORIGIN).is_some_and(own) => Ok(None),
+        credential => Ok(credential),
+    }
 }
 
 /// Whether a page of this origin may: one of the server's own, or of a listed origin.

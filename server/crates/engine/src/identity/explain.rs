@@ -121,7 +121,7 @@ impl Engine {
         let (access, catalog) = (&asking.snapshot.access, asking.catalog());
         let role = user.role.and_then(|role| access.role(role));
         let mut named: Vec<(String, std::sync::Arc<TypedRule>)> = Vec::new();
-        let meant = access.sharing_rules_for(&Caller { user: Some(user), role, signed_in: true });
+        let meant = access.sharing_rules_for(&Caller { user: Some(user), role, signed_in: true, scopes: None });
         for position in &meant {
             let rule = &access.sharing_rules()[*position];
             if let SharedRecords::Rule(source) = &rule.records

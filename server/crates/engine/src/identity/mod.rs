@@ -3,9 +3,12 @@
 //! All of it but passwords and tokens is kept in memory as an [`AccessState`], one per access epoch; every change counts the
 //! epoch up in its own transaction, so that each process loads it anew.
 
+mod api_keys;
+mod attempts;
 mod built_in;
 mod explain;
 mod open_tokens;
+mod passwords;
 mod permission_sets;
 mod reach;
 mod roles;
@@ -18,17 +21,20 @@ mod users;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+pub use api_keys::{ApiKey, ApiKeyRow};
+pub use attempts::Attempt;
 pub(crate) use built_in::bootstrap;
 pub use built_in::{ADMINISTRATOR, ANONYMOUS};
 pub use cardine_store::platform::access::AuditRow;
 pub use cardine_store::platform::sharing::ShareRow;
 pub use explain::{Decision, FieldDecision, RecordDecision, Seer};
+pub use passwords::{RESET_LIFETIME, RESET_MAIL, ResetLimits};
 pub use roles::AccessPatch;
-pub use sessions::{ApiKey, RefreshOutcome, TokenOwner, TokenPair};
+pub use sessions::{ListedSession, Origin, RefreshOutcome, SessionOf, TokenOwner, TokenPair};
 pub use sharing::{Principal, Share, SharedRecords, SharingRule};
 pub(crate) use state::load;
 pub use state::{AccessState, PermissionSet, RoleAccess, UserAccess};
-pub use users::{Assignment, NewUser};
+pub use users::{Assignment, NewUser, UserPatch};
 
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use cardine_store::{StoreError, WriteTx};

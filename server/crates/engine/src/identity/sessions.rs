@@ -1,14 +1,26 @@
-//! Sessions and API keys: what a token stands for, and how it ends. Tokens come in as hashes; this crate never sees one.
+//! Sessions: what an access token stands for, and how it ends. Tokens come in as hashes; this crate never sees one.
 
+use std::sync::Arc;
+
+use cardine_access::Scopes;
+use cardine_store::platform::api_keys::{fetch_api_key, touch_api_key};
 use cardine_store::platform::sessions::{
-    NewApiKey, NewSession, TokenRow, fetch_access_token, fetch_api_key, find_session, insert_api_key, insert_session,
-    replace_session, revoke_chain,
+    AccessTokenRow, NewSession, fetch_access_token, fetch_sessions_of, find_session, insert_session, replace_session,
+    revoke_session, revoke_sessions_of, touch_session,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use super::api_keys::scopes_of;
 use super::{ChangedBy, audit};
 use crate::{Engine, EngineError};
+
+pub use cardine_store::platform::sessions::ListedSession;
+
+/// Most sessions of one user that are listed.
+const LISTED_MAX: usize = 200;
+/// How exactly it is known when a token was last used: a write for each use would cost more than the use.
+const USE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// The hashes of a new pair of tokens, in hexadecimal.
 #[derive(Debug, Clone)]
@@ -19,6 +31,15 @@ pub struct TokenPair {
     pub refresh_hash: String,
     /// How long the access token is good.
     pub access_lifetime: TimeDelta,
+}
+
+/// What people recognise a session by.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+    /// Where it calls from.
+    pub network: Option<String>,
 }
 
 /// What became of a refresh token.
@@ -38,27 +59,27 @@ pub enum RefreshOutcome {
 /// Whose token it is.
 #[derive(Debug, Clone)]
 pub struct TokenOwner {
-    /// The session or API key.
+    /// The pair of tokens, or the API key.
     pub id: Uuid,
     /// The user.
     pub user: Uuid,
     /// When it ends by itself.
     pub expires_at: Option<DateTime<Utc>>,
-    /// Empty: all that the user may do.
-    pub scopes: Vec<String>,
+    /// When it was last seen to be used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// The session; `None` for an API key.
+    pub session: Option<SessionOf>,
+    /// What an API key leaves of the user's rights; `None`: all.
+    pub scopes: Option<Arc<Scopes>>,
 }
 
-/// An API key to be made.
-#[derive(Debug, Clone)]
-pub struct ApiKey {
-    /// For people.
-    pub name: String,
-    /// SHA-256, in hexadecimal.
-    pub secret_hash: String,
-    /// Empty: all that the user may do.
-    pub scopes: Vec<String>,
-    /// When it ends by itself.
-    pub expires_at: Option<DateTime<Utc>>,
+/// The session that an access token belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionOf {
+    /// Its id.
+    pub id: Uuid,
+    /// When the password was shown.
+    pub signed_in_at: DateTime<Utc>,
 }
 
 impl Engine {
@@ -68,9 +89,12 @@ impl Engine {
         user: Uuid,
         pair: TokenPair,
         lifetime: TimeDelta,
+        origin: Origin,
         now: DateTime<Utc>,
     ) -> Result<(), EngineError> {
-        let session = new_session(user, &pair, now, now + lifetime);
+        let id = Uuid::now_v7();
+        let session = SessionOf { id, signed_in_at: now };
+        let session = new_session(id, user, session, pair, origin, now, now + lifetime);
         let by = ChangedBy { actor: Some(user), ..ChangedBy::system("auth", now) };
         let write = self.store().write(move |tx| {
             let session = session.clone();
@@ -88,16 +112,17 @@ impl Engine {
         &self,
         refresh_hash: String,
         pair: TokenPair,
+        origin: Origin,
         now: DateTime<Utc>,
     ) -> Result<RefreshOutcome, EngineError> {
         let write = self.store().write(move |tx| {
-            let (refresh_hash, pair) = (refresh_hash.clone(), pair.clone());
+            let (refresh_hash, pair, origin) = (refresh_hash.clone(), pair.clone(), origin.clone());
             Box::pin(async move {
                 let next = Uuid::now_v7();
                 if let Some(old) = replace_session(tx, &refresh_hash, next, now).await? {
                     let ends = parse_instant(&old.refresh_expires_at)?;
-                    let session = NewSession { id: next, ..new_session(old.user, &pair, now, ends) };
-                    insert_session(tx, &session).await?;
+                    let session = SessionOf { id: old.chain, signed_in_at: parse_instant(&old.signed_in_at)? };
+                    insert_session(tx, &new_session(next, old.user, session, pair, origin, now, ends)).await?;
                     return Ok(RefreshOutcome::Refreshed { user: old.user });
                 }
                 let Some(old) = find_session(tx, &refresh_hash).await? else {
@@ -106,8 +131,7 @@ impl Engine {
                 if old.replaced_by.is_none() {
                     return Ok(RefreshOutcome::Unknown);
                 }
-                revoke_chain(tx, old.id, now).await?;
-                if !old.revoked {
+                if revoke_session(tx, old.chain, None, now).await? {
                     let by = ChangedBy { actor: Some(old.user), ..ChangedBy::system("auth", now) };
                     audit(tx, &by, "TOKEN_REUSED", "User", old.user, serde_json::json!({})).await?;
                 }
@@ -123,9 +147,54 @@ impl Engine {
             let refresh_hash = refresh_hash.clone();
             Box::pin(async move {
                 if let Some(session) = find_session(tx, &refresh_hash).await? {
-                    revoke_chain(tx, session.id, now).await?;
+                    revoke_session(tx, session.chain, None, now).await?;
                 }
                 Ok(())
+            })
+        });
+        write.await
+    }
+
+    /// Ends a session, by its own client.
+    pub async fn end_session_with_id(&self, session: Uuid, now: DateTime<Utc>) -> Result<(), EngineError> {
+        let write = self.store().write(move |tx| {
+            Box::pin(async move {
+                revoke_session(tx, session, None, now).await?;
+                Ok(())
+            })
+        });
+        write.await
+    }
+
+    /// The sessions of a user that are good now, those in use first.
+    pub async fn sessions_of(&self, user: Uuid, now: DateTime<Utc>) -> Result<Vec<ListedSession>, EngineError> {
+        let read = self.store().read(move |tx| {
+            Box::pin(async move { Ok::<_, EngineError>(fetch_sessions_of(tx, user, now, LISTED_MAX).await?) })
+        });
+        read.await
+    }
+
+    /// Ends a session; if `owner` is given, one of theirs alone.
+    pub async fn revoke_session(&self, by: ChangedBy, session: Uuid, owner: Option<Uuid>) -> Result<(), EngineError> {
+        let write = self.store().write(move |tx| {
+            Box::pin(async move {
+                if !revoke_session(tx, session, owner, by.at).await? {
+                    return Err(EngineError::NotFound);
+                }
+                audit(tx, &by, "SESSION_REVOKED", "Session", session, serde_json::json!({})).await?;
+                Ok(())
+            })
+        });
+        write.await
+    }
+
+    /// Ends all sessions of a user but the one that is to stay; gives how many pairs of tokens ended.
+    pub async fn revoke_sessions(&self, by: ChangedBy, user: Uuid, stays: Option<Uuid>) -> Result<u64, EngineError> {
+        let write = self.store().write(move |tx| {
+            Box::pin(async move {
+                let ended = revoke_sessions_of(tx, user, stays, by.at).await?;
+                audit(tx, &by, "SESSIONS_REVOKED", "User", user, serde_json::json!({})).await?;
+                Ok::<_, EngineError>(ended)
             })
         });
         write.await
@@ -136,7 +205,7 @@ impl Engine {
         let read = self
             .store()
             .read(move |tx| Box::pin(async move { Ok::<_, EngineError>(fetch_access_token(tx, &hash, now).await?) }));
-        read.await?.map(owner).transpose()
+        read.await?.map(TokenOwner::of_session).transpose()
     }
 
     /// Whose API key this is, if it is good now.
@@ -144,59 +213,74 @@ impl Engine {
         let read = self
             .store()
             .read(move |tx| Box::pin(async move { Ok::<_, EngineError>(fetch_api_key(tx, &hash, now).await?) }));
-        read.await?.map(owner).transpose()
+        let Some(key) = read.await? else { return Ok(None) };
+        Ok(Some(TokenOwner {
+            id: key.id,
+            user: key.user,
+            expires_at: key.expires_at.as_deref().map(parse_instant).transpose()?,
+            last_used_at: key.last_used_at.as_deref().map(parse_instant).transpose()?,
+            session: None,
+            scopes: scopes_of(&key.scopes)?,
+        }))
     }
 
-    /// Stores an API key of a user.
-    pub async fn create_api_key(&self, by: ChangedBy, user: Uuid, key: ApiKey) -> Result<Uuid, EngineError> {
-        let new = NewApiKey {
-            id: Uuid::now_v7(),
-            user,
-            name: key.name,
-            secret_hash: key.secret_hash,
-            scopes: serde_json::to_string(&key.scopes).map_err(|_| EngineError::Internal)?,
-            expires_at: key.expires_at,
-            created_at: by.at,
-        };
-        let id = new.id;
+    /// Notes that a token is in use, unless that was noted a moment ago.
+    pub async fn note_use(&self, owner: &TokenOwner, now: DateTime<Utc>) -> Result<(), EngineError> {
+        if owner.last_used_at.is_some_and(|last| now - last < USE_NOTED_EVERY) {
+            return Ok(());
+        }
+        let (id, is_session) = (owner.id, owner.session.is_some());
         let write = self.store().write(move |tx| {
-            let new = new.clone();
             Box::pin(async move {
-                insert_api_key(tx, &new).await?;
-                let changes = serde_json::json!({"name": {"old": null, "new": new.name}});
-                audit(tx, &by, "API_KEY_CREATED", "User", user, changes).await?;
-                Ok::<_, EngineError>(())
+                match is_session {
+                    true => touch_session(tx, id, now).await?,
+                    false => touch_api_key(tx, id, now).await?,
+                }
+                Ok(())
             })
         });
-        write.await?;
-        Ok(id)
+        write.await
     }
 }
 
-fn new_session(user: Uuid, pair: &TokenPair, now: DateTime<Utc>, ends: DateTime<Utc>) -> NewSession {
+impl TokenOwner {
+    fn of_session(row: AccessTokenRow) -> Result<Self, EngineError> {
+        Ok(Self {
+            id: row.id,
+            user: row.user,
+            expires_at: Some(parse_instant(&row.expires_at)?),
+            last_used_at: row.last_used_at.as_deref().map(parse_instant).transpose()?,
+            session: Some(SessionOf { id: row.chain, signed_in_at: parse_instant(&row.signed_in_at)? }),
+            scopes: None,
+        })
+    }
+}
+
+fn new_session(
+    id: Uuid,
+    user: Uuid,
+    session: SessionOf,
+    pair: TokenPair,
+    origin: Origin,
+    now: DateTime<Utc>,
+    ends: DateTime<Utc>,
+) -> NewSession {
     NewSession {
-        id: Uuid::now_v7(),
+        id,
+        chain: session.id,
         user,
-        access_hash: pair.access_hash.clone(),
-        refresh_hash: pair.refresh_hash.clone(),
+        access_hash: pair.access_hash,
+        refresh_hash: pair.refresh_hash,
         created_at: now,
         expires_at: (now + pair.access_lifetime).min(ends),
         refresh_expires_at: ends,
+        signed_in_at: session.signed_in_at,
+        user_agent: origin.user_agent,
+        network: origin.network,
     }
 }
 
-fn owner(row: TokenRow) -> Result<TokenOwner, EngineError> {
-    let scopes = row.scopes.as_deref().map_or(Ok(Vec::new()), serde_json::from_str);
-    Ok(TokenOwner {
-        id: row.id,
-        user: row.user,
-        expires_at: row.expires_at.as_deref().map(parse_instant).transpose()?,
-        // A key whose scopes cannot be read must not be taken for one without bounds.
-        scopes: scopes.map_err(|_| EngineError::Internal)?,
-    })
-}
-
-fn parse_instant(text: &str) -> Result<DateTime<Utc>, EngineError> {
+pub(super) fn parse_instant(text: &str) -> Result<DateTime<Utc>, EngineError> {
     DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc()).map_err(|error| {
         tracing::error!(%error, "an instant in the database cannot be read");
         EngineError::Internal

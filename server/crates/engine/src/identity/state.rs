@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use cardine_access::{Actor, Grants, ModuleGrant, Rights, SharedOwners};
+use cardine_access::{Actor, Grants, ModuleGrant, Rights, Scopes, SharedOwners};
 use cardine_model::Catalog;
-use cardine_model::text::fold;
+use cardine_model::text::account_key;
 use cardine_store::Store;
 use cardine_store::platform::access as tables;
 use cardine_store::platform::permission_sets::{PermissionSetRow, fetch_permission_set_members, fetch_permission_sets};
@@ -105,16 +105,33 @@ struct RightsKey {
     /// Positions of the sharing rules that mean the caller.
     sharing_rules: Vec<usize>,
     signed_in: bool,
+    /// Of the API key that is used.
+    scopes: Option<Arc<Scopes>>,
 }
+
+/// Sets of rights that are kept; beyond it all are made anew. Callers choose their keys' scopes, so there must be a bound.
+const RIGHTS_MAX: usize = 1_000;
 
 impl AccessState {
     /// The actor for a user; `None` if there is none, or if it may not sign in (any more).
     ///
     /// `time_zone` and `locale` are what the request asks for; the user's own settings come first.
     pub fn actor(&self, catalog: &Catalog, user: Uuid, time_zone: Option<&str>, locale: Option<&str>) -> Option<Actor> {
+        self.actor_within(catalog, user, None, time_zone, locale)
+    }
+
+    /// As [`Self::actor`], with what the scopes of an API key leave of the user's rights.
+    pub fn actor_within(
+        &self,
+        catalog: &Catalog,
+        user: Uuid,
+        scopes: Option<&Arc<Scopes>>,
+        time_zone: Option<&str>,
+        locale: Option<&str>,
+    ) -> Option<Actor> {
         let user = self.users.get(&user).filter(|user| user.active)?;
         let role = user.role.and_then(|role| self.roles.get(&role));
-        let caller = Caller { user: Some(user), role, signed_in: true };
+        let caller = Caller { user: Some(user), role, signed_in: true, scopes };
         Some(Actor {
             visible_owners: self.visible_owners(user),
             time_zone: user.time_zone.as_deref().or(time_zone).unwrap_or("UTC").to_owned(),
@@ -125,7 +142,7 @@ impl AccessState {
 
     /// The actor of a request without a token: the role `anonymous`.
     pub fn anonymous(&self, catalog: &Catalog, time_zone: Option<&str>, locale: Option<&str>) -> Actor {
-        let caller = Caller { user: None, role: self.role_named(ANONYMOUS), signed_in: false };
+        let caller = Caller { user: None, role: self.role_named(ANONYMOUS), signed_in: false, scopes: None };
         Actor {
             role: ANONYMOUS.to_owned(),
             time_zone: time_zone.unwrap_or("UTC").to_owned(),
@@ -138,7 +155,7 @@ impl AccessState {
     /// owns nothing, and sees what users below the role own.
     pub fn role_actor(&self, catalog: &Catalog, role: &str) -> Option<Actor> {
         let role = self.role_named(role)?;
-        let caller = Caller { user: None, role: Some(role), signed_in: true };
+        let caller = Caller { user: None, role: Some(role), signed_in: true, scopes: None };
         Some(Actor { visible_owners: self.owners_below(role.id).into(), ..self.actor_of(catalog, &caller) })
     }
 
@@ -181,7 +198,7 @@ impl AccessState {
 
     /// The user with this address, however it is written.
     pub fn user_with_email(&self, email: &str) -> Option<&UserAccess> {
-        self.users.get(self.users_by_email.get(&*fold(email.trim()))?)
+        self.users.get(self.users_by_email.get(&account_key(email))?)
     }
 
     /// The role with this id.
@@ -264,6 +281,7 @@ impl AccessState {
             permission_sets: caller.user.map(|user| user.permission_sets.clone()).unwrap_or_default(),
             sharing_rules: self.sharing_rules_for(caller),
             signed_in: caller.signed_in,
+            scopes: caller.scopes.cloned(),
         };
         let mut derived = self.derived.lock().expect("resolving rights does not panic");
         derived.follow(catalog);
@@ -274,7 +292,12 @@ impl AccessState {
         let sources: Vec<&Grants> =
             caller.role.map(|role| &role.grants).into_iter().chain(sets.map(|set| &set.grants)).collect();
         let rules = self.record_rules_for(catalog, key.role, &key.sharing_rules);
-        let rights = Arc::new(Rights::resolve(catalog, &sources, caller.signed_in).with_record_rules(rules));
+        let scopes = caller.scopes.map(|scopes| &**scopes);
+        let rights = Rights::resolve_within(catalog, &sources, caller.signed_in, scopes).with_record_rules(rules);
+        let rights = Arc::new(rights);
+        if derived.rights.len() >= RIGHTS_MAX {
+            derived.rights.clear();
+        }
         derived.rights.insert(key, Arc::clone(&rights));
         rights
     }
@@ -322,6 +345,8 @@ pub(super) struct Caller<'a> {
     pub user: Option<&'a UserAccess>,
     pub role: Option<&'a RoleAccess>,
     pub signed_in: bool,
+    /// Of the API key that is used.
+    pub scopes: Option<&'a Arc<Scopes>>,
 }
 
 impl Derived {

@@ -1,15 +1,15 @@
 //! Users: making one, giving it a role, letting it sign in or no more.
 
-use cardine_model::text::fold;
+use cardine_model::text::account_key;
 use cardine_model::{Issue, path};
 use cardine_store::platform::access::{
     AuditRow, UserRow, count_administrators, fetch_audit, fetch_password_hash, find_role, find_user,
-    find_user_by_email, insert_user, update_user_active, update_user_role,
+    find_user_by_email, insert_user, update_user_active, update_user_role, update_user_words,
 };
-use cardine_store::platform::sessions::revoke_sessions_of;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::passwords::end_access;
 use super::permission_sets::{assign_groups, assign_permission_sets};
 use super::roles::unknown_role;
 use super::{ADMINISTRATOR, ChangedBy, audit, begin_change};
@@ -29,6 +29,19 @@ pub struct NewUser {
     pub role: String,
     /// A PHC string; without one the user cannot sign in by password.
     pub password_hash: Option<String>,
+    /// BCP 47.
+    pub locale: Option<String>,
+    /// IANA name.
+    pub time_zone: Option<String>,
+}
+
+/// What is to be different of a user; `None` leaves what is there, an empty text takes it away where that can be.
+#[derive(Debug, Clone, Default)]
+pub struct UserPatch {
+    /// To sign in with; another one ends all sessions.
+    pub email: Option<String>,
+    /// For people.
+    pub name: Option<String>,
     /// BCP 47.
     pub locale: Option<String>,
     /// IANA name.
@@ -76,13 +89,9 @@ impl Engine {
 
     async fn insert_user(&self, by: ChangedBy, new: NewUser, only_as_first: bool) -> Result<Uuid, EngineError> {
         let email = normalised_email(&new.email)?;
-        let name = match new.name.as_deref().map(str::trim) {
-            None | Some("") => email.clone(),
-            Some(name) if name.chars().count() > 255 => {
-                let issue = Issue::new(path!["name"], "maxLength", "a name has at most 255 characters");
-                return Err(EngineError::Validation(vec![issue]));
-            }
-            Some(name) => name.to_owned(),
+        let name = match new.name.as_deref() {
+            None => email.clone(),
+            Some(name) => checked_name(name)?.unwrap_or_else(|| email.clone()),
         };
         let id = Uuid::now_v7();
         let user = UserRow {
@@ -102,9 +111,7 @@ impl Engine {
                     return Err(EngineError::Forbidden("there is an administrator already".to_owned()));
                 }
                 if find_user_by_email(tx, &user.email).await?.is_some() {
-                    let message = format!("there is a user with the address {} already", user.email);
-                    let issues = vec![Issue::new(path!["email"], "unique", message.clone())];
-                    return Err(EngineError::Conflict { message, issues });
+                    return Err(address_is_taken(&user.email));
                 }
                 let role = find_role(tx, &new.role).await?.ok_or_else(|| unknown_role("role", &new.role))?;
                 user.role = Some(role.id);
@@ -118,6 +125,56 @@ impl Engine {
         write.await?;
         self.reload().await?;
         Ok(id)
+    }
+
+    /// Changes what a user is called and where its mail goes.
+    pub async fn update_user(&self, by: ChangedBy, user: Uuid, patch: UserPatch) -> Result<(), EngineError> {
+        let email = patch.email.as_deref().map(normalised_email).transpose()?;
+        let name = patch.name.as_deref().map(checked_name).transpose()?.flatten();
+        let write = self.store().write(move |tx| {
+            let (patch, email, name) = (patch.clone(), email.clone(), name.clone());
+            Box::pin(async move {
+                begin_change(tx).await?;
+                let old = find_user(tx, user).await?.ok_or(EngineError::NotFound)?;
+                let mut new = old.clone();
+                if let Some(email) = email.filter(|email| *email != old.email) {
+                    if find_user_by_email(tx, &email).await?.is_some() {
+                        return Err(address_is_taken(&email));
+                    }
+                    new.email = email;
+                    // Whoever reads the old address must get nothing more by it.
+                    end_access(tx, user, None, by.at).await?;
+                }
+                new.name = name.unwrap_or(new.name);
+                let replaced = |new: Option<String>, old: Option<String>| match new.as_deref().map(str::trim) {
+                    None => old,
+                    Some("") => None,
+                    Some(text) => Some(text.to_owned()),
+                };
+                new.locale = replaced(patch.locale, new.locale);
+                new.time_zone = replaced(patch.time_zone, new.time_zone);
+                update_user_words(tx, &new, by.at, by.actor).await?;
+                let mut changes = serde_json::Map::new();
+                let told = |row: &UserRow| {
+                    let (name, email) = (row.name.clone(), row.email.clone());
+                    [
+                        ("name", Some(name)),
+                        ("email", Some(email)),
+                        ("locale", row.locale.clone()),
+                        ("timeZone", row.time_zone.clone()),
+                    ]
+                };
+                for ((field, old), (_, new)) in told(&old).into_iter().zip(told(&new)) {
+                    if old != new {
+                        changes.insert(field.to_owned(), json!({"old": old, "new": new}));
+                    }
+                }
+                audit(tx, &by, "UPDATED", "User", user, changes.into()).await?;
+                Ok::<_, EngineError>(())
+            })
+        });
+        write.await?;
+        self.reload().await
     }
 
     /// Gives a user another role, permission sets or groups; what is `None` stays. The last administrator keeps their role.
@@ -159,7 +216,7 @@ impl Engine {
                 update_user_active(tx, user, active, by.at, by.actor).await?;
                 refuse_no_administrator(count_administrators(tx).await?)?;
                 if !active {
-                    revoke_sessions_of(tx, user, by.at).await?;
+                    end_access(tx, user, None, by.at).await?;
                 }
                 let changes = json!({"active": {"old": old.active, "new": active}});
                 audit(tx, &by, "UPDATED", "User", user, changes).await?;
@@ -182,9 +239,25 @@ impl Engine {
     }
 }
 
-/// The address as it is stored and compared: trimmed and folded.
+/// A name as it is stored; `None` for an empty one.
+fn checked_name(name: &str) -> Result<Option<String>, EngineError> {
+    let name = name.trim();
+    if name.chars().count() > 255 || name.contains(char::is_control) {
+        let message = "a name has at most 255 characters, and no line breaks";
+        return Err(EngineError::Validation(vec![Issue::new(path!["name"], "maxLength", message)]));
+    }
+    Ok((!name.is_empty()).then(|| name.to_owned()))
+}
+
+fn address_is_taken(email: &str) -> EngineError {
+    let message = format!("there is a user with the address {email} already");
+    let issues = vec![Issue::new(path!["email"], "unique", message.clone())];
+    EngineError::Conflict { message, issues }
+}
+
+/// The address as it is stored and compared.
 fn normalised_email(email: &str) -> Result<String, EngineError> {
-    let email = fold(email.trim()).into_owned();
+    let email = account_key(email);
     if email.len() <= 254 && email_address::EmailAddress::is_valid(&email) {
         return Ok(email);
     }
@@ -207,6 +280,8 @@ mod tests {
     #[test]
     fn addresses_are_folded_and_checked() {
         assert_eq!(normalised_email(" Ann@Example.ORG ").unwrap(), "ann@example.org");
+        assert_eq!(normalised_email("ａnn@example.org").unwrap(), "ann@example.org", "full-width letters");
+        assert_ne!(normalised_email("admin@exámple.com").unwrap(), "admin@example.com", "a look-alike is another");
         for faulty in ["", "ann", "ann@", "@example.org", "ann example@x.org", &format!("{}@x.org", "a".repeat(250))] {
             assert!(normalised_email(faulty).is_err(), "{faulty}");
         }

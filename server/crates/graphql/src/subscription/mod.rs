@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use cardine_access::Scopes;
 use cardine_engine::{Engine, RequestContext};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, watch};
@@ -41,6 +42,8 @@ const BEGIN_MAX: Duration = Duration::from_secs(10);
 pub struct Identity {
     /// The user; `None` for a caller without a token.
     pub user: Option<Uuid>,
+    /// What an API key leaves of the user's rights; `None`: all.
+    pub scopes: Option<Arc<Scopes>>,
     /// The time zone that the caller asked for.
     pub time_zone: Option<String>,
     /// The language that the caller asked for.
@@ -96,7 +99,8 @@ struct Key([u8; 32]);
 impl Key {
     fn of(identity: &Identity, request: &Request, variables: &str) -> Self {
         let user = identity.user.map(|user| user.to_string());
-        let optional = [&user, &identity.time_zone, &identity.locale, &request.operation_name];
+        let scopes = identity.scopes.as_ref().map(|scopes| scopes.to_string());
+        let optional = [&user, &scopes, &identity.time_zone, &identity.locale, &request.operation_name];
         let mut digest = Sha256::new();
         // Each part with its length, so that no two lists of parts give the same bytes.
         for part in optional.map(Option::as_deref).into_iter().chain([Some(&*request.query), Some(variables)]) {

@@ -284,6 +284,45 @@ pub async fn update_user_role(
     Ok(change(tx, text, &values).await? > 0)
 }
 
+/// Writes a user's name, address, language and time zone. Tells whether there is such a user.
+pub async fn update_user_words(
+    tx: &mut WriteTx,
+    user: &UserRow,
+    at: DateTime<Utc>,
+    by: Option<Uuid>,
+) -> Result<bool, StoreError> {
+    let text = r#"UPDATE "user" SET "name" = $2::text, "email" = $3::text, "locale" = $4::text, "time_zone" = $5::text,
+        "version" = "version" + 1, "updated_at" = $6::timestamptz, "updated_by_id" = $7::uuid
+        WHERE "id" = $1::uuid AND "deleted_at" IS NULL"#;
+    let values = [
+        Value::Id(user.id),
+        Value::Text(user.name.clone()),
+        Value::Text(user.email.clone()),
+        optional_text(user.locale.as_deref()),
+        optional_text(user.time_zone.as_deref()),
+        Value::DateTime(at),
+        optional_id(by),
+    ];
+    Ok(change(tx, text, &values).await? > 0)
+}
+
+/// Gives a user another password, if `old` is still what is stored, or `None`. Tells whether it was.
+pub async fn update_password_hash(
+    tx: &mut WriteTx,
+    user: Uuid,
+    old: Option<&str>,
+    new: &str,
+    at: DateTime<Utc>,
+    by: Option<Uuid>,
+) -> Result<bool, StoreError> {
+    let text = r#"UPDATE "user" SET "password_hash" = $3::text, "version" = "version" + 1, "updated_at" = $4::timestamptz,
+        "updated_by_id" = $5::uuid
+        WHERE "id" = $1::uuid AND "deleted_at" IS NULL AND ($2::text IS NULL OR "password_hash" = $2::text)"#;
+    let values =
+        [Value::Id(user), optional_text(old), Value::Text(new.to_owned()), Value::DateTime(at), optional_id(by)];
+    Ok(change(tx, text, &values).await? > 0)
+}
+
 /// Lets a user sign in, or no more. Tells whether there is such a user.
 pub async fn update_user_active(
     tx: &mut WriteTx,

@@ -1,10 +1,14 @@
 //! Statements over the platform's own tables, written once for both databases.
 
 pub mod access;
+pub mod api_keys;
+pub mod attempts;
 pub mod condition;
 pub mod events;
 pub mod feed;
 pub mod idempotency;
+pub mod mail;
+pub mod password_resets;
 pub mod permission_sets;
 pub mod plugins;
 pub mod sessions;

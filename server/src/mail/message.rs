@@ -1,0 +1,101 @@
+//! A mail in the form of RFC 5322. Addresses and header fields are typed and encoded, so that no text becomes a header of its own.
+
+use cardine_engine::mail::LeasedMail;
+use chrono::DateTime;
+use lettre::message::{Mailbox, MultiPart};
+use lettre::{Address, Message};
+
+use super::template::Filled;
+
+/// A mail that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unsendable {
+    /// Its recipient is no address.
+    #[error("the recipient is no address")]
+    Recipient,
+    /// Something else.
+    #[error("{0}")]
+    Message(#[from] lettre::error::Error),
+}
+
+/// `mail`, from `from`, saying what `filled` says.
+pub(super) fn message(from: &Mailbox, mail: &LeasedMail, filled: Filled) -> Result<Message, Unsendable> {
+    let recipient: Address = mail.recipient.parse().map_err(|_| Unsendable::Recipient)?;
+    let mut builder = Message::builder()
+        .message_id(Some(format!("<{}>", mail.message_id)))
+        .from(from.clone())
+        .to(Mailbox::new(None, recipient))
+        .subject(one_line(&filled.subject));
+    if let Ok(created) = DateTime::parse_from_rfc3339(&mail.created_at) {
+        builder = builder.date(created.into());
+    }
+    Ok(builder.multipart(MultiPart::alternative_plain_html(filled.text, filled.html))?)
+}
+
+/// Without line breaks and other control characters.
+fn one_line(text: &str) -> String {
+    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn written(recipient: &str, subject: &str) -> Result<String, Unsendable> {
+        let mail = LeasedMail {
+            id: Uuid::nil(),
+            message_id: "abc@cardine".to_owned(),
+            recipient: recipient.to_owned(),
+            template: String::new(),
+            locale: String::new(),
+            parameters: String::new(),
+            created_at: "2026-03-01T10:00:00Z".to_owned(),
+            attempts: 1,
+            token: Uuid::nil(),
+        };
+        let (subject, text, html) = (subject.to_owned(), "Hello\r\n.\r\nthere".to_owned(), "<p>Hello</p>".to_owned());
+        let message = message(&"Our CRM <crm@example.org>".parse().unwrap(), &mail, Filled { subject, text, html })?;
+        Ok(String::from_utf8(message.formatted()).unwrap())
+    }
+
+    fn headers(written: &str) -> Vec<&str> {
+        let head = written.split("\r\n\r\n").next().unwrap();
+        head.split("\r\n")
+            .filter(|line| !line.starts_with([' ', '\t']))
+            .map(|line| line.split(':').next().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_mail_has_the_identity_that_it_was_queued_with() {
+        let written = written("ann@example.org", "Password").unwrap();
+        assert!(
+            written.contains("Message-ID: <abc@cardine>\r\n") && written.contains("To: ann@example.org\r\n"),
+            "{written}"
+        );
+        assert!(written.contains("Date: Sun, 01 Mar 2026 10:00:00 "), "{written}");
+    }
+
+    #[test]
+    fn no_text_becomes_a_header() {
+        let plain = headers(&written("ann@example.org", "Password").unwrap()).join(" ");
+        for subject in
+            ["a\r\nBcc: eve@example.org", "a\nBcc: eve@example.org", "a\rBcc: x", "è\r\n\r\nbody", "a\u{2028}Bcc: x"]
+        {
+            let written = written("ann@example.org", subject).unwrap();
+            assert_eq!(headers(&written).join(" "), plain, "{subject:?}: {written}");
+        }
+        for recipient in [
+            "ann@example.org\r\nBcc: eve@example.org",
+            "ann@example.org\n",
+            "Ann <ann@example.org>",
+            "a@x.org,b@x.org",
+            "",
+        ] {
+            assert!(matches!(written(recipient, "x"), Err(Unsendable::Recipient)), "{recipient:?}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What mails say, by template and language. What is put into HTML is escaped by the engine.
+
+use minijinja::Environment;
+use serde_json::Value as Json;
+
+/// The first line of a text is the subject.
+const SOURCES: [(&str, &str); 4] = [
+    ("password-reset.en.txt", include_str!("../../assets/mail/password-reset.en.txt")),
+    ("password-reset.en.html", include_str!("../../assets/mail/password-reset.en.html")),
+    ("password-reset.it.txt", include_str!("../../assets/mail/password-reset.it.txt")),
+    ("password-reset.it.html", include_str!("../../assets/mail/password-reset.it.html")),
+];
+
+/// Languages that there are templates in; the first one is for all others.
+const LANGUAGES: [&str; 2] = ["en", "it"];
+
+/// All templates, compiled.
+#[derive(Debug)]
+pub(super) struct Templates(Environment<'static>);
+
+/// What a mail says.
+#[derive(Debug)]
+pub(super) struct Filled {
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+}
+
+impl Templates {
+    pub(super) fn new() -> Self {
+        let mut environment = Environment::new();
+        // A value that is not given is a fault, not nothing.
+        environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        for (name, source) in SOURCES {
+            environment.add_template(name, source).expect("the templates are tested");
+        }
+        Self(environment)
+    }
+
+    /// Fills a template in the language of `locale`, or in English.
+    pub(super) fn fill(&self, template: &str, locale: &str, parameters: &Json) -> Result<Filled, minijinja::Error> {
+        let language = locale.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+        let language = LANGUAGES.iter().find(|known| **known == language).unwrap_or(&LANGUAGES[0]);
+        let fill = |kind: &str| {
+            let template = self.0.get_template(&format!("{template}.{language}.{kind}"))?;
+            template.render(minijinja::value::Serde(parameters))
+        };
+        let (text, html) = (fill("txt")?, fill("html")?);
+        let (subject, text) = text.split_once('\n').unwrap_or((&text, ""));
+        Ok(Filled { subject: subject.trim().to_owned(), text: text.trim().to_owned() + "\n", html })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn filled(locale: &str, name: &str) -> Filled {
+        let parameters = json!({"name": name, "link": "https://crm.example.org/reset?token=x", "minutes": 30,
+            "server": "https://crm.example.org/"});
+        Templates::new().fill("password-reset", locale, &parameters).unwrap()
+    }
+
+    #[test]
+    fn every_template_is_filled_in_every_language() {
+        let (english, italian) = (filled("en", "Ann"), filled("it-IT", "Ann"));
+        assert_ne!(english.subject, italian.subject);
+        for mail in [&english, &italian] {
+            assert!(
+                mail.text.contains("https://crm.example.org/reset?token=x") && mail.text.contains("30"),
+                "{mail:?}"
+            );
+            assert!(mail.html.contains("reset?token=x\"") && mail.html.contains("30"), "{mail:?}");
+        }
+        assert_eq!(filled("de", "Ann").subject, english.subject);
+    }
+
+    #[test]
+    fn what_people_are_called_is_no_markup() {
+        let mail = filled("en", "<img src=x onerror=alert(1)> {{ link }}");
+        assert!(mail.html.contains("&lt;img src=x") && !mail.html.contains("<img"), "{}", mail.html);
+        assert!(mail.html.contains("{{ link }}"), "a value is not a template");
+        assert!(mail.text.contains("<img src=x"), "a plain text is not escaped");
+    }
+
+    #[test]
+    fn a_value_that_is_missing_is_a_fault() {
+        let templates = Templates::new();
+        assert!(templates.fill("password-reset", "en", &json!({"name": "Ann"})).is_err());
+        assert!(templates.fill("no-such-template", "en", &json!({})).is_err());
+    }
+}
