@@ -6,6 +6,7 @@
 use cardine_model::catalog::FieldPath;
 use cardine_model::{ScalarType, Value};
 use cardine_query::{DatePart, GroupKey, GroupTerm, GroupTest, Grouping, Measure, Nulls, mean_scale};
+use chrono::{NaiveDate, NaiveTime};
 
 use crate::expr::{DECIMAL_COLLATION, Shape, postgres_division};
 use crate::statement::{ColumnType, Dialect, Param, Transform};
@@ -113,11 +114,30 @@ impl Writer<'_> {
         let local = format!(
             "({instant} AT TIME ZONE {utc} + make_interval(secs => ({offsets})[width_bucket({instant}, {starts})]))"
         );
+        let local = self.within_calendar(instant, &local);
         if part == DatePart::Day {
             return format!("{local}::date");
         }
         let word = self.word(part.word());
         format!("date_trunc({word}, {local})::date")
+    }
+
+    /// The wall clock of an instant, whose first and last days stand for those beyond, as a date has a year of four digits. Nearly
+    /// all rows are decided by two comparisons.
+    fn within_calendar(&mut self, instant: &str, local: &str) -> String {
+        let day = |year, month, day| NaiveDate::from_ymd_opt(year, month, day).expect("a day of the calendar");
+        let (first, second, last) = (day(1, 1, 1), day(1, 1, 2), day(9999, 12, 31));
+        // Clocks differ from UTC by less than a day.
+        let [from, to] = [second, last].map(|day| {
+            let start = Value::DateTime(day.and_time(NaiveTime::MIN).and_utc());
+            self.typed_param(Param::Value(start, Transform::None), "timestamptz")
+        });
+        let [first, last] =
+            [first, last].map(|day| self.typed_param(Param::Value(Value::Date(day), Transform::None), "date"));
+        format!(
+            "(CASE WHEN {instant} >= {from} AND {instant} < {to} THEN {local} \
+             WHEN {instant} IS NOT NULL THEN LEAST(GREATEST({local}, {first}::timestamp), {last}::timestamp) END)"
+        )
     }
 
     /// The select items of measures.

@@ -98,7 +98,8 @@ pub(crate) fn instants(
     }
 }
 
-fn bounded(date: NaiveDate) -> NaiveDate {
+/// The date, or the first or last one if it lies beyond: a zone's clock may show more than the calendar has.
+pub(crate) fn bounded(date: NaiveDate) -> NaiveDate {
     date.clamp(FIRST, LAST)
 }
 

@@ -6,7 +6,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
 
-use crate::calendar::period_start;
+use crate::calendar::{bounded, period_start};
 use crate::zone::Zone;
 
 /// `cardine_period(date, part)` and `cardine_period(instant, part, zone)`; null stays null.
@@ -22,7 +22,7 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
         let instant = instant(text.as_bytes()).ok_or_else(|| user_error("an instant was expected"))?;
         // Kept from row to row, as the zone is the same for all of them.
         let zone = context.get_or_create_aux(2, |zone| zone.as_str().map(Zone::named))?;
-        Ok(Some(show(period_start(zone.local(instant).date(), part(context)?))))
+        Ok(Some(show(period_start(bounded(zone.local(instant).date()), part(context)?))))
     })
 }
 
@@ -89,6 +89,10 @@ mod tests {
             ("cardine_period('2026-03-29T21:59:59.999Z', 'day', 'Europe/Rome')", Some("2026-03-29")),
             ("cardine_period('2026-03-29T22:00:00.000Z', 'day', 'Europe/Rome')", Some("2026-03-30")),
             ("cardine_period(NULL, 'day', 'Europe/Rome')", None),
+            // Beyond the first and the last day there is none.
+            ("cardine_period('9999-12-31T23:59:59.999Z', 'day', 'Europe/Rome')", Some("9999-12-31")),
+            ("cardine_period('9999-12-31T23:59:59.999Z', 'year', 'Europe/Rome')", Some("9999-01-01")),
+            ("cardine_period('0001-01-01T00:00:00.000Z', 'month', 'America/New_York')", Some("0001-01-01")),
         ] {
             assert_eq!(evaluate(expression).unwrap().as_deref(), expected, "{expression}");
         }
