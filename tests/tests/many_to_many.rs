@@ -202,6 +202,13 @@ on_both_databases! {
         assert_eq!(shown(&change(&clerk, &id, json!({"disconnect": [a]})).await), ["own 1.0 -"]);
         assert_eq!(shown(&change(&clerk, &id, json!({"set": []})).await), Vec::<String>::new());
         assert_eq!(shown(&change(&admin, &id, json!({})).await), ["apple 1.0 -", "cable 1.0 -"]);
+        for (items, place) in [
+            (json!({"link": [{"id": own, "quantity": 1}, {"id": own, "quantity": 2}]}), json!(["data", "items", "link", 1])),
+            (json!({"connect": [own], "disconnect": [own]}), json!(["data", "items", "disconnect", 0])),
+        ] {
+            let twice = change(&clerk, &id, items).await;
+            assert_eq!(twice.refused("VALIDATION_FAILED").issues()[0]["path"], place, "{twice}");
+        }
         for hidden in [a, b] {
             change(&clerk, &id, json!({"connect": [hidden]})).await.refused("VALIDATION_FAILED");
             change(&clerk, &id, json!({"link": [{"id": hidden, "quantity": 9}]})).await.refused("VALIDATION_FAILED");
@@ -236,6 +243,101 @@ on_both_databases! {
         admin.set_access("porter", "Order", json!({"fields": {"*": "WRITE"}})).await;
         admin.set_access("porter", "Good", json!({"read": false})).await;
         porter.query("{ orders { nodes { items { totalCount } } } }").await.refused("BAD_USER_INPUT");
+    }
+
+    async fn links_belong_to_the_record_that_has_the_reference(server: Server) {
+        let (admin, goods) = prepare(&server).await;
+        admin.create_role("clerk", None).await;
+        let rights = json!({"create": true, "read": true, "update": true, "fields": {"*": "WRITE"}});
+        for module in ["Order", "Good"] {
+            admin.set_access("clerk", module, rights.clone()).await;
+        }
+        let clerk = server.create_user_with_role("clerk").await;
+        let theirs = order(&admin, "theirs", json!({"connect": [goods[0]]})).await;
+        let closed = order(&admin, "closed", json!({"connect": [goods[0]]})).await;
+        let user = clerk.query("{ me { user { id } } }").await.ok()["me"]["user"]["id"].as_str().expect("an id").to_owned();
+        let share = "mutation($module: String!, $record: ID!, $user: ID!, $access: SharedAccess!) { shareRecord(module: $module, id: $record, with: {user: $user}, access: $access) { access } }";
+        let shared = async |module: &str, record: &str, access: &str| {
+            admin.admin_query_with(share, json!({"module": module, "record": record, "user": user, "access": access})).await.ok();
+        };
+        shared("Order", &theirs, "READ").await;
+        shared("Good", &goods[0], "WRITE").await;
+        shared("Good", &goods[1], "READ").await;
+        // Whoever may only read an order changes its items from neither side.
+        let from_good = async |orders: serde_json::Value| {
+            let text = "mutation($id: ID!, $orders: GoodOrdersInput) { updateGood(id: $id, data: {orders: $orders}) { orders { nodes { code } } } }";
+            clerk.query_with(text, json!({"id": goods[0], "orders": orders})).await
+        };
+        change(&clerk, &theirs, json!({"set": []})).await.refused("NOT_FOUND");
+        for (orders, place) in [
+            (json!({"disconnect": [theirs]}), json!(["data", "orders", "disconnect", 0])),
+            (json!({"link": [{"id": theirs, "quantity": 9}]}), json!(["data", "orders", "link", 0])),
+            (json!({"connect": [closed]}), json!(["data", "orders", "connect", 0])),
+        ] {
+            let refused = from_good(orders).await;
+            assert_eq!(refused.refused("VALIDATION_FAILED").issues()[0]["path"], place, "{refused}");
+        }
+        let kept = from_good(json!({"set": []})).await;
+        assert_eq!(kept.ok()["updateGood"]["orders"]["nodes"], json!([{"code": "theirs"}]), "what is only left out stays");
+        assert_eq!(shown(&change(&admin, &theirs, json!({})).await), ["apple 1.0 -"]);
+        assert_eq!(shown(&change(&admin, &closed, json!({})).await), ["apple 1.0 -"]);
+        // To refer to a record, it is enough to see it; and one's own orders are changed from the other side too.
+        let own = order(&clerk, "own", json!({"connect": [goods[1]]})).await;
+        let both = from_good(json!({"connect": [own, theirs]})).await;
+        assert_eq!(both.ok()["updateGood"]["orders"]["nodes"].as_array().map(Vec::len), Some(2), "those that are linked stay so");
+        shared("Order", &theirs, "WRITE").await;
+        assert_eq!(from_good(json!({"set": []})).await.ok()["updateGood"]["orders"]["nodes"], json!([]));
+        assert_eq!(shown(&change(&admin, &closed, json!({})).await), ["apple 1.0 -"], "out of sight");
+
+        // Without the right to change orders, goods offer nothing to change.
+        admin.set_access("clerk", "Order", json!({"update": false})).await;
+        let types = "{ a: __type(name: \"GoodOrdersInput\") { name } b: __type(name: \"OrderItemsInput\") { name } }";
+        assert_eq!(clerk.query(types).await.ok(), &json!({"a": null, "b": {"name": "OrderItemsInput"}}));
+        from_good(json!({"set": []})).await.refused("BAD_USER_INPUT");
+    }
+
+    async fn both_records_of_a_link_are_told_of_its_change(server: Server) {
+        let (admin, goods) = prepare(&server).await;
+        admin.create_role("clerk", None).await;
+        let rights = json!({"create": true, "read": true, "update": true, "fields": {"*": "WRITE"}});
+        admin.set_access("clerk", "Good", rights.clone()).await;
+        admin.set_access("clerk", "Order", json!({"read": true, "fields": {"*": "READ", "items": "NONE"}})).await;
+        let clerk = server.create_user_with_role("clerk").await;
+        let own = clerk.create("Good", json!({"title": "own"})).await;
+        let id = order(&admin, "x", json!({})).await;
+        let mut socket = admin.websocket().await;
+        let mut theirs = clerk.websocket().await;
+        socket.subscribe("o", "subscription { orderChanges { kind id changedFields } }", json!({})).await;
+        socket.subscribe("g", "subscription { goodChanges { kind id changedFields record { orders { totalCount } } } }", json!({})).await;
+        theirs.subscribe("g", "subscription { goodChanges { kind id changedFields } }", json!({})).await;
+        let mut told = async || {
+            let mut told = std::collections::BTreeMap::new();
+            for _ in 0..2 {
+                let message = socket.receive().await;
+                told.insert(message["id"].as_str().expect("an id").to_owned(), message["payload"]["data"].clone());
+            }
+            told
+        };
+        for (items, count) in [
+            (json!({"connect": [own]}), 1),
+            (json!({"link": [{"id": own, "quantity": 2}]}), 1),
+            (json!({"disconnect": [own]}), 0),
+        ] {
+            change(&admin, &id, items.clone()).await.ok();
+            let told = told().await;
+            assert_eq!(told["o"]["orderChanges"], json!({"kind": "UPDATED", "id": id, "changedFields": ["items"]}), "{items}");
+            let expected = json!({"kind": "UPDATED", "id": own, "changedFields": ["orders"], "record": {"orders": {"totalCount": count}}});
+            assert_eq!(told["g"]["goodChanges"], expected, "{items}");
+            // A relation that is hidden is not named.
+            assert_eq!(theirs.next("g").await["goodChanges"], json!({"kind": "UPDATED", "id": own, "changedFields": []}));
+        }
+        // What changes nothing is told to nobody: the next that comes is of the next change.
+        change(&admin, &id, json!({"disconnect": [own, goods[1]]})).await.ok();
+        let text = "mutation($id: ID!, $orders: [ID!]) { updateGood(id: $id, data: {orders: {connect: $orders}}) { id } }";
+        admin.query_with(text, json!({"id": own, "orders": [id]})).await.ok();
+        let told = told().await;
+        assert_eq!(told["o"]["orderChanges"]["changedFields"], json!(["items"]));
+        assert_eq!(told["g"]["goodChanges"]["changedFields"], json!(["orders"]));
     }
 
     async fn links_come_to_modules_with_records(server: Server) {

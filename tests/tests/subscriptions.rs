@@ -361,6 +361,51 @@ on_both_databases! {
     }
 }
 
+on_both_databases! {
+    async fn what_goes_with_its_parent_is_told_to_all_who_saw_it(server: Server) {
+        let (admin, boss, clerk, other) = prepare(&server).await;
+        let part = |name: &str, plural: &str, parent: &str, to: &str| {
+            json!({"name": name, "plural": plural, "sharing": "CONTROLLED_BY_PARENT", "parent": parent, "fields": [
+                {"name": "title", "type": "text"}, {"name": parent, "type": "reference", "to": to, "required": true, "onDelete": "CASCADE"}
+            ]})
+        };
+        for definition in [part("Step", "Steps", "errand", "Errand"), part("Substep", "Substeps", "step", "Step")] {
+            let name = definition["name"].as_str().expect("a name").to_owned();
+            admin.create_module(definition).await.ok();
+            let rights = json!({"create": true, "read": true, "update": true, "delete": true, "fields": {"*": "WRITE"}});
+            for role in ["boss", "clerk"] {
+                admin.set_access(role, &name, rights.clone()).await;
+            }
+        }
+        let errand = clerk.create("Errand", json!({"title": "goes"})).await;
+        let step = clerk.create("Step", json!({"title": "goes", "errandId": errand})).await;
+        let substep = clerk.create("Substep", json!({"title": "goes", "stepId": step})).await;
+        let mut sockets = Vec::new();
+        for client in [&admin, &boss, &clerk, &other] {
+            let mut socket = client.websocket().await;
+            socket.subscribe("step", "subscription { stepChanges { kind id } }", json!({})).await;
+            socket.subscribe("substep", "subscription { substepChanges { kind id } }", json!({})).await;
+            sockets.push(socket);
+        }
+        delete(&clerk, &errand).await;
+        for socket in &mut sockets[..3] {
+            let mut told = Vec::new();
+            for _ in 0..2 {
+                let message = socket.receive().await;
+                told.push((message["id"].as_str().expect("an id").to_owned(), message["payload"]["data"].clone()));
+            }
+            told.sort_by(|one, other| one.0.cmp(&other.0));
+            let gone = |field: &str, id: &str| json!({field: {"kind": "DELETED", "id": id}});
+            assert_eq!(told[0].1, gone("stepChanges", &step));
+            assert_eq!(told[1].1, gone("substepChanges", &substep));
+        }
+        // Who did not see them hears of their own alone.
+        let own = other.create("Errand", json!({"title": "own"})).await;
+        let id = other.create("Step", json!({"errandId": own})).await;
+        assert_eq!(sockets[3].next("step").await["stepChanges"], json!({"kind": "CREATED", "id": id}));
+    }
+}
+
 /// Two processes on one database; SQLite serves one.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_server_writes_the_other_tells() {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use cardine_model::Catalog;
-use cardine_model::catalog::{FieldId, Module};
+use cardine_model::catalog::{FieldId, Module, RelationId};
 use cardine_store::platform::workflows::NewRun;
 use cardine_store::{BoxFuture, Store};
 use uuid::Uuid;
@@ -33,6 +33,8 @@ pub struct RecordEvent<'a> {
     pub after: &'a Record,
     /// What differs.
     pub changed: &'a [FieldId],
+    /// The relation whose links differ, where that is what has changed.
+    pub relation: Option<RelationId>,
 }
 
 /// Says which runs an event queues. It belongs to a snapshot, so it is over that snapshot's catalog. Whoever made it gets it back

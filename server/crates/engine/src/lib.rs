@@ -56,6 +56,8 @@ struct Inner {
     feed: feed::ChangeFeed,
     /// Filled by the crate that knows workflows.
     matcher_loader: OnceLock<Arc<dyn events::EventMatcherLoader>>,
+    /// What finds a record of any module, by the rights that it was made for.
+    locating: read::Locating,
     /// Changes of the catalog and reloads run one at a time in this process.
     changing: tokio::sync::Mutex<()>,
 }
@@ -74,6 +76,7 @@ impl Engine {
             events: Notify::new(),
             mail: Notify::new(),
             matcher_loader: OnceLock::new(),
+            locating: read::Locating::default(),
             changing: tokio::sync::Mutex::new(()),
         };
         let engine = Self(Arc::new(inner));
@@ -138,7 +141,8 @@ impl Engine {
         Arc::downgrade(&self.0)
     }
 
-    pub(crate) fn wake_event_readers(&self) {
+    /// Tells those who follow events that a transaction of this process may have written some.
+    pub fn wake_event_readers(&self) {
         self.0.events.notify_one();
         self.0.feed.wake();
     }

@@ -1,12 +1,13 @@
 //! Reading: the statements of a list, level by level, in one transaction; rows are grouped by the parent that they belong to.
 
+use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cardine_model::Value;
 use cardine_model::catalog::ModuleId;
 use cardine_query::{Authorised, List, Take};
-use cardine_sql::{Found, ListStatements, Param, Statement, locate_records, render_list};
+use cardine_sql::{Dialect, Found, ListStatements, Param, Statement, locate_records, render_list};
 use cardine_store::{Bindings, Cell, Extent, Habit, ReadTx, RowSet, StoreError, WriteTx};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -158,7 +159,7 @@ impl Engine {
 impl Engine {
     /// The modules of those ids that are records which the caller may see; one statement, however many modules there are.
     pub async fn locate(&self, ctx: &RequestContext, ids: Vec<Uuid>) -> Result<FxHashMap<Uuid, ModuleId>, EngineError> {
-        let Some(statement) = locate_records(self.store().dialect(), ctx.catalog(), &ctx.actor.rights) else {
+        let Some(statement) = self.0.locating.statement(self.store().dialect(), ctx) else {
             return Ok(FxHashMap::default());
         };
         let ctx = ctx.clone();
@@ -178,6 +179,27 @@ impl Engine {
                 .boxed()
             })
             .await
+    }
+}
+
+/// The statements that find records of any module: long ones, as each names all modules, so those made last are kept.
+#[derive(Default)]
+pub(crate) struct Locating(Mutex<VecDeque<(u64, Option<Arc<Statement>>)>>);
+
+impl Locating {
+    /// Rights that are asked under at the same time: few roles ask for most.
+    const KEPT_MAX: usize = 16;
+
+    fn statement(&self, dialect: Dialect, ctx: &RequestContext) -> Option<Arc<Statement>> {
+        let rights = &ctx.actor.rights;
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, statement)) = kept.iter().find(|(serial, _)| *serial == rights.serial) {
+            return statement.clone();
+        }
+        let statement = locate_records(dialect, ctx.catalog(), rights).map(Arc::new);
+        kept.truncate(Self::KEPT_MAX - 1);
+        kept.push_front((rights.serial, statement.clone()));
+        statement
     }
 }
 

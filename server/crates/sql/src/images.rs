@@ -2,7 +2,7 @@
 //!
 //! An image takes the place of the table's row; whatever the filter and the record rules reach from it is read as it is now.
 //! On PostgreSQL: `SELECT t1."_image" FROM (SELECT * FROM jsonb_to_recordset($1::text::jsonb) AS i("_image" bigint,
-//! "account_id" uuid, …)) t1 WHERE …`.
+//! "_gone" timestamptz, "account_id" uuid, …)) t1 WHERE …`.
 
 use cardine_access::Rights;
 use cardine_model::ScalarType;
@@ -18,9 +18,11 @@ use crate::writer::{Visibility, Writer, stored_column};
 
 /// The key of an image's own number, beside its fields; the statement gives these numbers back.
 pub const IMAGE_NUMBER: &str = "_image";
+/// The key of the instant at which the record of an image was deleted afterwards; null or left out if it was not.
+pub const IMAGE_GONE: &str = "_gone";
 
 /// The numbers of those images that are of live records, meet the filter of `list`, and which the caller may see. Slot `images`
-/// holds a JSON list of objects with [`IMAGE_NUMBER`] and, by their columns, the stored values that are not null; each value must
+/// holds a JSON list of objects with [`IMAGE_NUMBER`], perhaps [`IMAGE_GONE`] and, by their columns, the stored values that are not null; each value must
 /// fit its column.
 pub fn render_matches(
     dialect: Dialect,
@@ -33,7 +35,10 @@ pub fn render_matches(
     let mut writer = Writer::new(dialect, catalog, rights);
     let images = writer.typed_param(Param::Slot(images, Transform::None), "text");
     let mut source = writer.source(list.module, Visibility::Caller);
-    let conditions = writer.conditions(&mut source, list, None, Found::Asked);
+    // Without whether it may be seen, which is asked of that time.
+    let mut conditions = writer.conditions(&mut source, list, None, Found::Written);
+    let gone = column(&source.alias, IMAGE_GONE);
+    conditions.extend(writer.visible_until(list.module, &source.alias, gone));
     let table = image_table(dialect, catalog.module(list.module), &images);
     let text = format!(
         "SELECT {} FROM ({table}) {}{} WHERE {}",
@@ -47,13 +52,15 @@ pub fn render_matches(
 
 /// The images as a table with the columns of the module's own.
 fn image_table(dialect: Dialect, module: &Module, images: &str) -> String {
-    let number = quote(IMAGE_NUMBER);
+    let (number, gone) = (quote(IMAGE_NUMBER), quote(IMAGE_GONE));
     match dialect {
         Dialect::Postgres => {
             let column = |field| format!("{} {}", quote(stored_column(field)), Shape::of(field).postgres_type());
             let columns: Vec<String> = stored_fields(module).map(column).collect();
             let columns = columns.join(", ");
-            format!("SELECT * FROM jsonb_to_recordset({images}::jsonb) AS i({number} bigint, {columns})")
+            format!(
+                "SELECT * FROM jsonb_to_recordset({images}::jsonb) AS i({number} bigint, {gone} timestamptz, {columns})"
+            )
         }
         Dialect::Sqlite => {
             let column = |field| {
@@ -68,7 +75,8 @@ fn image_table(dialect: Dialect, module: &Module, images: &str) -> String {
             let columns: Vec<String> = stored_fields(module).map(column).collect();
             let columns = columns.join(", ");
             format!(
-                "SELECT json_extract(i.value, '$.{IMAGE_NUMBER}') AS {number}, {columns} FROM json_each({images}) i"
+                "SELECT json_extract(i.value, '$.{IMAGE_NUMBER}') AS {number}, json_extract(i.value, '$.{IMAGE_GONE}') AS {gone}, \
+                 {columns} FROM json_each({images}) i"
             )
         }
     }

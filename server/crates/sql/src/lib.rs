@@ -18,7 +18,7 @@ mod statement;
 pub mod write;
 mod writer;
 
-pub use images::{IMAGE_NUMBER, render_matches};
+pub use images::{IMAGE_GONE, IMAGE_NUMBER, render_matches};
 pub use list::{Found, ListStatements, render_list};
 pub use locate::locate_records;
 pub use reach::select_reach;

@@ -19,6 +19,8 @@ pub(crate) struct Writer<'a> {
     pub rights: &'a Rights,
     params: Vec<Param>,
     aliases: u32,
+    /// Parents that were deleted at this instant count as there.
+    gone: Option<String>,
 }
 
 /// Whose eyes a table is seen with.
@@ -46,7 +48,7 @@ struct Join {
 
 impl<'a> Writer<'a> {
     pub fn new(dialect: Dialect, catalog: &'a Catalog, rights: &'a Rights) -> Self {
-        Self { dialect, catalog, rights, params: Vec::new(), aliases: 0 }
+        Self { dialect, catalog, rights, params: Vec::new(), aliases: 0, gone: None }
     }
 
     /// The placeholder of `param`; equal parameters share one.
@@ -143,6 +145,15 @@ impl<'a> Writer<'a> {
         self.in_reach(module, alias, RecordAction::Read)
     }
 
+    /// The condition that a record could be seen until the instant `gone`, at which it was deleted, perhaps with its parent; null
+    /// for one that is there.
+    pub fn visible_until(&mut self, module: ModuleId, alias: &str, gone: String) -> Option<String> {
+        self.gone = Some(gone);
+        let visible = self.visible(module, alias, Visibility::Caller);
+        self.gone = None;
+        visible
+    }
+
     /// The condition that both records of a link are there and may be seen: else the link is not there either.
     fn linked(&mut self, module: ModuleId, link: Link, alias: &str, visibility: Visibility) -> String {
         let catalog = self.catalog;
@@ -204,12 +215,13 @@ impl<'a> Writer<'a> {
             .map(|target| {
                 let parent = self.alias();
                 let table = quote(&catalog.module(*target).table);
-                let mut condition = format!(
-                    "{} = {} AND {} IS NULL",
-                    column(&parent, "id"),
-                    column(alias, stored_column(reference)),
-                    column(&parent, "deleted_at")
-                );
+                let deleted_at = column(&parent, "deleted_at");
+                let live = match &self.gone {
+                    Some(gone) => format!("({deleted_at} IS NULL OR {deleted_at} = {gone})"),
+                    None => format!("{deleted_at} IS NULL"),
+                };
+                let (id, reference) = (column(&parent, "id"), column(alias, stored_column(reference)));
+                let mut condition = format!("{id} = {reference} AND {live}");
                 if let Some(reached) = self.reached(*target, &parent, action, depth + 1) {
                     let _ = write!(condition, " AND {reached}");
                 }

@@ -32,6 +32,7 @@ struct Inner {
     state: watch::Sender<PlatformState>,
     watch_interval: Duration,
     polls: AtomicBool,
+    shut_down: AtomicBool,
 }
 
 enum Database {
@@ -65,8 +66,8 @@ impl Store {
                 Database::Postgres { pool: Pool::open(url, options).await?, url: url.clone() }
             }
         };
-        let (watch_interval, polls) = (options.watch_interval, AtomicBool::new(false));
-        Ok(Self { inner: Arc::new(Inner { database, state, watch_interval, polls }), deadline: None })
+        let (watch_interval, polls, shut_down) = (options.watch_interval, AtomicBool::default(), AtomicBool::default());
+        Ok(Self { inner: Arc::new(Inner { database, state, watch_interval, polls, shut_down }), deadline: None })
     }
 
     /// The same database for a request that has this much time: a statement that runs when it is over is stopped, what was
@@ -187,6 +188,7 @@ impl Store {
 
     /// Ends what runs, tidies up and closes. Later reads and writes are [`StoreError::Unavailable`].
     pub async fn shutdown(&self) {
+        self.inner.shut_down.store(true, Ordering::Relaxed);
         match &self.inner.database {
             Database::Postgres { pool, .. } => pool.close(),
             Database::Sqlite(sqlite) => {
@@ -205,6 +207,11 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// Whether it was shut down: whatever fails now does so for this reason.
+    pub fn is_shut_down(&self) -> bool {
+        self.inner.shut_down.load(Ordering::Relaxed)
     }
 
     /// What failed because of another transaction is run again, after a moment that grows; what failed because a
@@ -366,6 +373,7 @@ async fn poll_state(store: std::sync::Weak<Inner>, interval: Duration) {
         let state = store_now.read::<_, StoreError, _>(|tx| Box::pin(tx.state())).await;
         match state {
             Ok(state) => raise(&store_now.inner.state, Some(state)),
+            Err(_) if store_now.is_shut_down() => return,
             Err(error) => tracing::warn!(error = ?error, "the platform's state could not be read"),
         }
         drop(store_now);

@@ -1,7 +1,7 @@
 //! A workflow's document against a catalog and the installed plugins: from what is written to what can run, all faults at once.
 
 use cardine_engine::identity::AccessState;
-use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId};
+use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId, RelationId};
 use cardine_model::rule::{self, Context, Expected, TypedRule};
 use cardine_model::{Issue, PathSegment, path};
 use serde_json::Value as Json;
@@ -20,6 +20,8 @@ pub(crate) struct Workflow {
     pub on: Vec<String>,
     /// For updates: only if one of these changed; any if empty.
     pub changed: Vec<FieldId>,
+    /// Or the links of one of these.
+    pub relinked: Vec<RelationId>,
     pub when: Option<TypedRule>,
     pub steps: Vec<CheckedStep>,
 }
@@ -62,7 +64,7 @@ pub(crate) fn check(
     let module = find_module(definition, catalog, &mut issues);
     check_options(definition, installed, &mut issues);
     let mut checking = Checking { catalog, module, plugins: installed.map(|installed| installed.plugins), issues };
-    let changed = checking.changed(definition);
+    let (changed, relinked) = checking.changed(definition);
     let when_path = path!["definition", "trigger", "when"];
     let when = definition.trigger.when.as_deref().and_then(|source| checking.condition(source, when_path));
     let mut steps = Vec::new();
@@ -81,6 +83,7 @@ pub(crate) fn check(
             run_as: definition.run_as.clone(),
             on: definition.trigger.on.clone().unwrap_or_default(),
             changed,
+            relinked,
             when,
             steps,
         }),
@@ -131,13 +134,17 @@ struct Checking<'a> {
 }
 
 impl<'a> Checking<'a> {
-    fn changed(&mut self, definition: &Definition) -> Vec<FieldId> {
-        let mut fields = Vec::new();
+    fn changed(&mut self, definition: &Definition) -> (Vec<FieldId>, Vec<RelationId>) {
+        let (mut fields, mut relations) = (Vec::new(), Vec::new());
         for (position, name) in definition.trigger.changed.iter().enumerate() {
             let place = path!["definition", "trigger", "changed", position];
-            fields.extend(self.stored_field(name, place).map(|field| field.id));
+            let relation = self.module.and_then(|module| module.relation_named(name));
+            match relation.filter(|relation| relation.through.is_some()) {
+                Some(relation) => relations.push(relation.id),
+                None => fields.extend(self.stored_field(name, place).map(|field| field.id)),
+            }
         }
-        fields
+        (fields, relations)
     }
 
     fn step(&mut self, step: &Step, position: usize, before: &[String]) -> Option<CheckedStep> {

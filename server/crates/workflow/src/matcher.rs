@@ -71,10 +71,9 @@ impl EventMatcher for Workflows {
 }
 
 fn matches(workflow: &Workflow, event: &RecordEvent<'_>) -> bool {
-    let changed = &workflow.changed;
     workflow.module == event.module.id
         && workflow.on.iter().any(|kind| kind == event.kind)
-        && (event.kind != "UPDATED" || changed.is_empty() || changed.iter().any(|field| event.changed.contains(field)))
+        && (event.kind != "UPDATED" || is_about(workflow, event))
         && workflow.when.as_ref().is_none_or(|when| {
             when.is_met(&RecordScope {
                 record: event.after,
@@ -84,6 +83,14 @@ fn matches(workflow: &Workflow, event: &RecordEvent<'_>) -> bool {
                 today: event.ctx.today,
             })
         })
+}
+
+/// Whether an update changed something that the workflow names, or it names nothing.
+fn is_about(workflow: &Workflow, event: &RecordEvent<'_>) -> bool {
+    let (changed, relinked) = (&workflow.changed, &workflow.relinked);
+    changed.is_empty() && relinked.is_empty()
+        || changed.iter().any(|field| event.changed.contains(field))
+        || event.relation.is_some_and(|relation| relinked.contains(&relation))
 }
 
 /// What the steps see of the event: it is kept with the run, so that later changes of the record don't show.

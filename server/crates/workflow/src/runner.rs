@@ -389,7 +389,10 @@ impl Runner {
             })
             .await;
         match done {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.engine.wake_event_readers();
+                Ok(())
+            }
             Err(Ended::LeaseLost) => Err(StepError::LeaseLost),
             Err(Ended::Engine(error)) => Err(error.into()),
         }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, Module};
+use cardine_access::Rights;
+use cardine_model::catalog::{Catalog, Field, FieldKind, Module};
 use cardine_model::{ScalarType, Value};
 use cardine_sql::write::stored_fields;
 use cardine_store::platform::feed::OutboxRow;
@@ -21,7 +22,7 @@ pub struct RecordChange {
     pub module: String,
     /// The record.
     pub record: Uuid,
-    /// The names of the stored fields that changed, in the API's form (`accountId`).
+    /// The names of the stored fields that changed, in the API's form (`accountId`), and of relations whose links did.
     pub changed: Vec<String>,
     before: Option<Map<String, Json>>,
     after: Option<Map<String, Json>>,
@@ -37,6 +38,8 @@ pub(super) struct Images {
     pub before: Option<String>,
     /// `None` if there is no live record.
     pub after: Option<String>,
+    /// When the record was deleted by the change, as JSON.
+    pub gone: Option<String>,
 }
 
 impl RecordChange {
@@ -87,7 +90,10 @@ impl RecordChange {
                     }
                     Some(text)
                 };
-                let images = Arc::new(Images { before: image(&self.before), after: image(&self.after) });
+                let gone = self.after.as_ref().map(|after| Record::from_json(module, after));
+                let gone = gone.map(|gone| gone.get(Module::DELETED_AT).clone()).filter(|gone| !gone.is_null());
+                let gone = gone.map(|gone| json_of_value(&gone).to_string());
+                let images = Arc::new(Images { before: image(&self.before), after: image(&self.after), gone });
                 *prepared = Some((catalog.version, Arc::clone(&images)));
                 images
             }
@@ -123,17 +129,24 @@ fn fits(field: &Field, value: &Value) -> bool {
 }
 
 /// The names under which a change tells fields to somebody who may read those that `is_readable`: an address once, whichever of
-/// its parts changed, and nothing of what every change touches (version and the like).
-pub(super) fn told_names(module: &Module, changed: &[String], is_readable: impl Fn(FieldId) -> bool) -> Vec<String> {
+/// its parts changed, and nothing of what every change touches (version and the like); and the relations by links, if they are readable.
+pub(super) fn told_names(module: &Module, changed: &[String], rights: &Rights) -> Vec<String> {
     let mut names = Vec::new();
     for field in module.fields.iter().filter(|field| !field.system || field.id == Module::OWNER) {
         let whole = field.part_of.map_or(field, |whole| module.field(whole));
-        if !is_readable(whole.id) || !changed.contains(&json_name(field)) {
+        if !rights.can_read(module.id, whole.id) || !changed.contains(&json_name(field)) {
             continue;
         }
         let name = json_name(whole);
         if !names.contains(&name) {
             names.push(name);
+        }
+    }
+    let linked = module.relations.iter().filter(|relation| relation.through.is_some());
+    for relation in linked.filter(|relation| changed.contains(&relation.name) && rights.can_read_relation(relation)) {
+        // On the side that has the reference it is a field too.
+        if !names.contains(&relation.name) {
+            names.push(relation.name.clone());
         }
     }
     names

@@ -3,7 +3,7 @@
 use cardine_model::Value;
 use cardine_model::catalog::ModuleId;
 use cardine_query::{Authorised, List, Slot};
-use cardine_sql::{IMAGE_NUMBER, render_matches};
+use cardine_sql::{IMAGE_GONE, IMAGE_NUMBER, render_matches};
 use cardine_store::ReadTx;
 
 use super::change::{RecordChange, told_names};
@@ -20,7 +20,8 @@ pub struct Sides {
 
 impl Engine {
     /// For each of the changes of one module whether the record met the filter of `list` and could be seen by the caller, by what
-    /// its fields were before and after. What lies behind relations, and the rights, are as they are now. One statement for all.
+    /// its fields were before and after. What lies behind relations, and the rights, are as they are now; but a parent that controls
+    /// who sees the record, and was deleted with it, was there before. One statement for all.
     ///
     /// `values` are those of the list's slots; one more is put behind them.
     pub async fn match_changes(
@@ -40,7 +41,9 @@ impl Engine {
                     images.push(',');
                 }
                 // A record has at least an id, so a comma is right.
-                images.push_str(&format!("{{\"{IMAGE_NUMBER}\":{},{image}}}", position * 2 + side));
+                let gone = both.gone.as_ref().filter(|_| side == 0);
+                let gone = gone.map(|gone| format!("\"{IMAGE_GONE}\":{gone},")).unwrap_or_default();
+                images.push_str(&format!("{{\"{IMAGE_NUMBER}\":{},{gone}{image}}}", position * 2 + side));
             }
         }
         images.push(']');
@@ -68,7 +71,6 @@ impl Engine {
 
     /// The names of the changed fields that the caller may read, without those that every change touches (version and the like).
     pub fn changed_fields(&self, ctx: &RequestContext, module: ModuleId, change: &RecordChange) -> Vec<String> {
-        let is_readable = |field| ctx.actor.rights.can_read(module, field);
-        told_names(ctx.catalog().module(module), &change.changed, is_readable)
+        told_names(ctx.catalog().module(module), &change.changed, &ctx.actor.rights)
     }
 }

@@ -46,6 +46,7 @@ pub(super) async fn poll(feed: Weak<Inner>) {
                 // Sooner if this process writes.
                 let _ = tokio::time::timeout(IDLE, feed.wake.notified()).await;
             }
+            Err(_) if feed.store.is_shut_down() => return,
             Err(error) => {
                 tracing::warn!(%error, "the outbox could not be read; it is read again");
                 tokio::time::sleep(FAILED).await;

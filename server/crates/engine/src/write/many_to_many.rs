@@ -1,5 +1,5 @@
-//! The links of a record's many-to-many relations: made, changed and removed together with the record, by whoever may write the
-//! reference; a record that the caller may not see is neither linked nor unlinked.
+//! The links of a record's many-to-many relations: made, changed and removed together with the record. They belong to the record that
+//! has the reference, as a plain reference does: who writes them may change that record, and see the one that it refers to.
 
 use cardine_model::catalog::{Catalog, FieldId, Module, ModuleId, Relation, RelationId};
 use cardine_model::{Issue, PathSegment, Value};
@@ -15,6 +15,7 @@ use rustc_hash::FxHashSet;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::history::{LinksChanged, tell_links};
 use super::update::id_of;
 use super::{CASCADE_MAX, Writing, refuse};
 use crate::record::Record;
@@ -32,7 +33,7 @@ pub struct LinkChange {
     pub connect: Vec<Uuid>,
     /// These no longer.
     pub disconnect: Vec<Uuid>,
-    /// These and no others, of those that the caller may see.
+    /// These and no others, of those whose links the caller may change.
     pub set: Option<Vec<Uuid>>,
     /// These are to be linked, by links with these values.
     pub link: Vec<(Uuid, Vec<(FieldId, Value)>)>,
@@ -63,9 +64,12 @@ pub(super) async fn change_links(
             return Err(EngineError::Forbidden("you may not write this field".to_owned()));
         }
         let links = catalog.module(relation.module);
-        Linking { ctx, module, id, path, relation, links, ends: (relation.field, hop.field), target: hop.target }
-            .apply(tx, change)
-            .await?;
+        let owns = links.link.is_some_and(|link| link.source == relation.field);
+        let ends = (relation.field, hop.field);
+        if !owns {
+            Writing { ctx, module: catalog.module(hop.target) }.check_may_update()?;
+        }
+        Linking { ctx, module, id, path, relation, links, owns, ends, target: hop.target }.apply(tx, change).await?;
     }
     Ok(())
 }
@@ -137,6 +141,8 @@ struct Linking<'a> {
     path: &'a [PathSegment],
     relation: &'a Relation,
     links: &'a Module,
+    /// Whether this record is the one that has the reference.
+    owns: bool,
     /// The link's references to this record and to the other one.
     ends: (FieldId, FieldId),
     target: ModuleId,
@@ -150,16 +156,20 @@ struct Wanted<'a> {
 
 impl Linking<'_> {
     async fn apply(&self, tx: &mut WriteTx, change: &LinkChange) -> Result<(), EngineError> {
+        self.check_told_once(change)?;
         let linked = self.linked(tx).await?;
         let wanted = self.wanted(change);
-        let kept = |id: &Uuid| change.set.as_ref().is_none_or(|_| wanted.contains_key(id));
-        let removed: Vec<Uuid> = linked
-            .iter()
-            .filter(|id| !kept(id) || (change.disconnect.contains(id) && !wanted.contains_key(*id)))
-            .copied()
-            .collect();
+        let others = linked.iter().filter(|id| change.set.is_some() && !wanted.contains_key(*id)).copied();
+        let mut removed: Vec<Uuid> =
+            others.chain(change.disconnect.iter().filter(|id| linked.contains(*id)).copied()).collect();
+        removed.sort_unstable();
+        removed.dedup();
         let added: Vec<Uuid> = wanted.keys().filter(|id| !linked.contains(*id)).copied().collect();
-        self.check_visible(tx, &added, &wanted).await?;
+        if self.owns {
+            self.check_visible(tx, &added, &wanted).await?;
+        } else {
+            self.keep_changeable(tx, change, &linked, &wanted, &mut removed).await?;
+        }
 
         if !removed.is_empty() {
             let statement = remove_links(tx.dialect(), self.links, self.ends);
@@ -174,7 +184,89 @@ impl Linking<'_> {
                 changed.push(*other);
             }
         }
-        self.tell(tx, &added, &removed, &changed).await
+        self.tell(tx, &added, &removed, &changed).await?;
+        let touched: Vec<Uuid> = added.iter().chain(&removed).chain(&changed).copied().collect();
+        self.tell_both_sides(tx, &touched).await
+    }
+
+    /// Refuses what would be guessed otherwise: two sets of values for one link, or a link that is to be and not to be.
+    fn check_told_once(&self, change: &LinkChange) -> Result<(), EngineError> {
+        let mut seen = FxHashSet::default();
+        let twice = change.link.iter().enumerate().filter(|(_, (id, _))| !seen.insert(*id)).map(|(position, _)| {
+            let message = "this record stands in `link` already: one link has one set of values";
+            Issue::new(self.place("link", position), "unique", message)
+        });
+        let mut issues: Vec<Issue> = twice.collect();
+        let wanted: FxHashSet<&Uuid> =
+            change.link.iter().map(|(id, _)| id).chain(&change.connect).chain(change.set.iter().flatten()).collect();
+        let both = change.disconnect.iter().enumerate().filter(|(_, id)| wanted.contains(id)).map(|(position, _)| {
+            let message = "this record is to be linked and not to be linked";
+            Issue::new(self.place("disconnect", position), "reference", message)
+        });
+        issues.extend(both);
+        refuse(issues)
+    }
+
+    fn place(&self, key: &str, position: usize) -> Vec<PathSegment> {
+        let relation = PathSegment::from(self.relation.name.as_str());
+        self.path.iter().cloned().chain([relation, key.into(), position.into()]).collect()
+    }
+
+    /// Of the other records, which have the reference, those that the caller may change. What names another one is refused, and
+    /// one that is only left out of a `set` keeps its link.
+    async fn keep_changeable(
+        &self,
+        tx: &mut WriteTx,
+        change: &LinkChange,
+        linked: &FxHashSet<Uuid>,
+        wanted: &IndexMap<Uuid, Wanted<'_>>,
+        removed: &mut Vec<Uuid>,
+    ) -> Result<(), EngineError> {
+        let written = wanted.iter().filter(|(id, wanted)| !linked.contains(*id) || !wanted.values.is_empty());
+        let mut asked: Vec<Uuid> = written.clone().map(|(id, _)| *id).chain(removed.iter().copied()).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        let writing = Writing { ctx: self.ctx, module: self.ctx.catalog().module(self.target) };
+        let (which, purpose) = (Which::Ids, Purpose::Update);
+        let selection = Selection { which, purpose, reach: Reach::Caller, life: Life::Live, limit: None };
+        let taken = writing.take(tx, selection, &asked, &[]).await?;
+        let changeable: FxHashSet<Uuid> = taken.iter().filter_map(id_of).collect();
+        let message = "there is no such record that you may change";
+        let lost = written.filter(|(id, _)| !changeable.contains(*id)).map(|(_, wanted)| wanted.path.clone());
+        let kept = change.disconnect.iter().enumerate();
+        let kept = kept.filter(|(_, id)| linked.contains(*id) && !changeable.contains(*id));
+        let kept = kept.map(|(position, _)| self.place("disconnect", position));
+        refuse(lost.chain(kept).map(|path| Issue::new(path, "reference", message)).collect())?;
+        removed.retain(|id| changeable.contains(id));
+        Ok(())
+    }
+
+    /// The events of this record and of those whose links with it are others now, each by the name that the relation has there.
+    async fn tell_both_sides(&self, tx: &mut WriteTx, touched: &[Uuid]) -> Result<(), EngineError> {
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let target = self.ctx.catalog().module(self.target);
+        let from_there = |relation: &&Relation| {
+            relation.module == self.relation.module && relation.field == self.ends.1 && relation.through.is_some()
+        };
+        let own = self.taken(tx, self.module, &[self.id]).await?;
+        let others = match target.relations.iter().find(from_there) {
+            Some(relation) => Some((relation, self.taken(tx, target, touched).await?)),
+            None => None,
+        };
+        let own = own.iter().map(|record| LinksChanged { module: self.module, record, relation: self.relation });
+        let others = others.iter().flat_map(|(relation, records)| {
+            records.iter().map(|record| LinksChanged { module: target, record, relation })
+        });
+        tell_links(tx, self.ctx, &own.chain(others).collect::<Vec<_>>()).await
+    }
+
+    /// Records as they are, whether or not the caller may see them.
+    async fn taken(&self, tx: &mut WriteTx, module: &Module, ids: &[Uuid]) -> Result<Vec<Record>, EngineError> {
+        let (which, purpose) = (Which::Ids, Purpose::Look);
+        let selection = Selection { which, purpose, reach: Reach::All, life: Life::Live, limit: None };
+        Writing { ctx: self.ctx, module }.take(tx, selection, ids, &[]).await
     }
 
     /// The records that this one is linked with, of those that the caller may see.
@@ -191,17 +283,13 @@ impl Linking<'_> {
 
     /// Each record that is to be linked, once.
     fn wanted<'c>(&self, change: &'c LinkChange) -> IndexMap<Uuid, Wanted<'c>> {
-        let place = |key: &str, position: usize| -> Vec<PathSegment> {
-            let relation = PathSegment::from(self.relation.name.as_str());
-            self.path.iter().cloned().chain([relation, key.into(), position.into()]).collect()
-        };
         let mut wanted = IndexMap::new();
         for (position, (id, values)) in change.link.iter().enumerate() {
-            wanted.entry(*id).or_insert_with(|| Wanted { path: place("link", position), values });
+            wanted.entry(*id).or_insert_with(|| Wanted { path: self.place("link", position), values });
         }
         for (key, ids) in [("connect", Some(&change.connect)), ("set", change.set.as_ref())] {
             for (position, id) in ids.into_iter().flatten().enumerate() {
-                wanted.entry(*id).or_insert_with(|| Wanted { path: place(key, position), values: &[] });
+                wanted.entry(*id).or_insert_with(|| Wanted { path: self.place(key, position), values: &[] });
             }
         }
         wanted

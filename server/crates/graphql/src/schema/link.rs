@@ -1,6 +1,6 @@
 //! Many-to-many relations as output: connections whose edges show the link's own fields.
 
-use cardine_model::catalog::{Field, ModuleId, Relation, RelationId};
+use cardine_model::catalog::{Field, Link, ModuleId, Relation, RelationId};
 
 use super::{FigureType, InputTarget, InputValue, OutputField, Scalar, Schema, TypeKey, TypeRef};
 
@@ -43,9 +43,12 @@ impl Schema<'_> {
         })
     }
 
-    /// Whether the relation goes by links which the caller may write.
+    /// Whether the relation goes by links which the caller may write: they belong to the record that has the reference, so from
+    /// the other side that one is changed.
     pub(super) fn may_link(&self, relation: &Relation) -> bool {
-        relation.through.is_some() && self.rights.can_write(relation.module, relation.field)
+        let link = self.catalog.module(relation.module).link;
+        let may_change = |link: Link| relation.field == link.source || self.may_update(link.owner);
+        link.is_some_and(may_change) && self.rights.can_write(relation.module, relation.field)
     }
 
     pub(super) fn link_input_fields(&self, module: ModuleId, relation: RelationId) -> Vec<InputValue> {
@@ -53,7 +56,7 @@ impl Schema<'_> {
         let mut fields = vec![
             ids("connect", "Records to be linked; those that are linked stay so."),
             ids("disconnect", "Records to be linked no longer."),
-            ids("set", "The records to be linked, and no others of those that the caller may see."),
+            ids("set", "The records to be linked, and no others of those whose links the caller may change."),
         ];
         if self.link_fields(self.relation(module, relation).module).next().is_some() {
             let words = "Records to be linked with values of the link; of a link that is there, the values to change.";

@@ -24,6 +24,8 @@ pub enum Purpose {
     Update,
     /// A delete, a restore, or a removal for good.
     Delete,
+    /// Nothing is written: it is looked at, and not locked.
+    Look,
 }
 
 /// A column to write, and PostgreSQL's type of its value.

@@ -102,6 +102,7 @@ pub fn select_rows(
         let action = match selection.purpose {
             Purpose::Update => RecordAction::Update,
             Purpose::Delete => RecordAction::Delete,
+            Purpose::Look => RecordAction::Read,
         };
         conditions.extend(writer.visible(module.id, &alias, Visibility::Caller));
         conditions.extend(writer.in_reach(module.id, &alias, action));
@@ -172,7 +173,7 @@ pub fn select_live_record(dialect: Dialect, table: &str) -> Statement {
 
 fn strength(dialect: Dialect, purpose: Purpose) -> Option<&'static str> {
     match (dialect, purpose) {
-        (Dialect::Sqlite, _) => None,
+        (Dialect::Sqlite, _) | (_, Purpose::Look) => None,
         (Dialect::Postgres, Purpose::Update) => Some("FOR NO KEY UPDATE"),
         (Dialect::Postgres, Purpose::Delete) => Some("FOR UPDATE"),
     }

@@ -66,8 +66,8 @@ impl Database {
         let changing = tokio::sync::Mutex::new(());
         let (store, events, matcher_loader) = (self.store.clone(), Notify::new(), OnceLock::new());
         let feed = crate::feed::ChangeFeed::new(store.clone());
-        let mail = Notify::new();
-        Engine(Arc::new(Inner { store, snapshot, events, mail, feed, matcher_loader, changing }))
+        let (mail, locating) = (Notify::new(), crate::read::Locating::default());
+        Engine(Arc::new(Inner { store, snapshot, events, mail, feed, matcher_loader, locating, changing }))
     }
 }
 
