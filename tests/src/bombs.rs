@@ -150,7 +150,7 @@ fn depth(list: &mut List) {
     let variables = nested(5_000, "{\"not\": ", "{}", "}");
     let body = format!("{{\"query\": {}, \"variables\": {{\"x\": {variables}}}}}", json!(query));
     list.raw("5000 levels in variables", FAULTY, body);
-    list.raw("a body of brackets", FAULTY, "[".repeat(1_000_000));
+    list.raw("a body of brackets", LIMIT, "[".repeat(1_000_000));
     let filter = nested(30, "{\"organization\": ", "{\"name\": {\"eq\": \"x\"}}", "}");
     let filter: Value = serde_json::from_str(
         &filter.replace("{\"organization\": {\"organization\":", "{\"organization\": {\"parent\":"),

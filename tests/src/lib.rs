@@ -44,4 +44,4 @@ pub use mail_server::{MailServer, ReceivedMail};
 pub use node::Node;
 pub use server::{Launch, Server};
 pub use waiting::eventually;
-pub use websocket::WebSocket;
+pub use websocket::{Fate, WebSocket};

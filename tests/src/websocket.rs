@@ -17,6 +17,17 @@ use crate::Client;
 /// A passing case never waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What became of an operation, or of the connection that it was sent on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It gave a result.
+    Answered,
+    /// It ended with errors of these codes.
+    Refused(Vec<String>),
+    /// The server has closed the connection, with this code if any arrived.
+    Closed(Option<u16>),
+}
+
 /// An open WebSocket.
 #[derive(Debug)]
 pub struct WebSocket {
@@ -142,8 +153,43 @@ impl WebSocket {
     pub async fn error(&mut self, id: &str) -> Vec<String> {
         let message = self.receive().await;
         assert!(message["type"] == "error" && message["id"] == id, "expected errors of {id}, got {message:#}");
-        let errors = message["payload"].as_array().expect("a list of errors");
-        errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap_or_default().to_owned()).collect()
+        codes(&message["payload"])
+    }
+
+    /// Sends a frame that the server may not take to the end.
+    pub async fn throw(&mut self, frame: Message) {
+        // What becomes of it, is told by what comes back.
+        let _ = self.stream.send(frame).await;
+    }
+
+    /// Waits for what becomes of the operation `id`. Other messages are passed over; a pong with this `id` counts as an answer.
+    ///
+    /// # Panics
+    /// If nothing comes for a minute.
+    pub async fn fate(&mut self, id: &str) -> Fate {
+        loop {
+            let frame = timeout(PATIENCE, self.stream.next()).await.expect("the server says something within a minute");
+            let text = match frame {
+                Some(Ok(Message::Text(text))) => text,
+                Some(Ok(Message::Close(close))) => return Fate::Closed(close.map(|close| close.code.into())),
+                Some(Ok(_)) => continue,
+                Some(Err(_)) | None => return Fate::Closed(None),
+            };
+            let message: Value = serde_json::from_str(&text).expect("messages are JSON");
+            let is_pong = message["type"] == "pong" && message["payload"]["id"] == id;
+            match message["type"].as_str() {
+                Some("error") if message["id"] == id => return Fate::Refused(codes(&message["payload"])),
+                Some("next") if message["id"] == id => return Fate::Answered,
+                _ if is_pong => return Fate::Answered,
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the connection still serves.
+    pub async fn is_alive(&mut self) -> bool {
+        self.throw(Message::text(json!({"type": "ping", "payload": {"id": "alive"}}).to_string())).await;
+        self.fate("alive").await == Fate::Answered
     }
 
     /// Waits until the server closes the connection; gives the code. What comes before is passed over.
@@ -164,4 +210,9 @@ impl WebSocket {
         let frame = timeout(PATIENCE, self.stream.next()).await.expect("the server says something within a minute");
         frame.map(|frame| frame.unwrap_or_else(|error| panic!("the connection broke: {error}")))
     }
+}
+
+fn codes(errors: &Value) -> Vec<String> {
+    let errors = errors.as_array().expect("a list of errors");
+    errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap_or_default().to_owned()).collect()
 }

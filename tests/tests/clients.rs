@@ -1,4 +1,4 @@
-//! Others' clients work with a running server as they come from their makers: Apollo Client, urql, Relay, graphql-codegen.
+//! Others' clients work with a running server as they come from their makers: Apollo Client, urql, Relay, graphql-ws, graphql-codegen.
 
 use cardine_tests::{Backend, Client, Node, Server};
 use serde_json::json;
@@ -38,6 +38,11 @@ async fn urql_pages_and_keeps_one_record_in_one_place() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn relay_compiles_pages_and_fetches_again_by_node() {
     run("relay.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn graphql_ws_follows_and_goes_on_after_a_lost_connection() {
+    run("graphql-ws.mjs").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

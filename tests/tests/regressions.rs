@@ -189,3 +189,158 @@ on_both_databases! {
         }
     }
 }
+
+/// Records of every kind that the cases below need.
+async fn define_visits(admin: &cardine_tests::Client) {
+    admin
+        .create_module(json!({"name": "Visit", "plural": "Visits", "fields": [
+            {"name": "code", "type": "text"}, {"name": "at", "type": "dateTime"}, {"name": "notes", "type": "json"},
+        ]}))
+        .await
+        .ok();
+}
+
+on_both_databases! {
+    async fn a_cursor_holds_however_equal_arguments_are_written(server: Server) {
+        let admin = server.admin().await;
+        define_visits(&admin).await;
+        admin.create_many("Visit", ["a", "b", "c"].map(|code| json!({"code": code}))).await;
+        let page = async |client: &cardine_tests::Client, arguments: &str, variables: serde_json::Value| {
+            let query = format!("query($f: VisitFilter, $o: [VisitOrderBy!]) {{ visits(first: 1{arguments}) {{ edges {{ cursor node {{ code }} }} }} x: visits(filter: $f, orderBy: $o) {{ totalCount }} }}");
+            client.query_with(&query, variables).await
+        };
+        let cursor = page(&admin, "", json!({})).await.ok()["visits"]["edges"][0]["cursor"].as_str().expect("a cursor").to_owned();
+        let after = format!(", after: \"{cursor}\"");
+        let same = [
+            "", ", filter: null", ", filter: {}", ", filter: {and: []}", ", filter: {and: [{}, {code: {}}]}", ", orderBy: []", ", orderBy: null", ", deleted: EXCLUDE",
+            ", filter: $f, orderBy: $o",
+        ];
+        for (arguments, variables) in same.iter().map(|same| (*same, json!({}))).chain([(same[8], json!({"f": {"and": []}, "o": []})), (same[8], json!({"f": {}}))]) {
+            let answer = page(&admin, &format!("{after}{arguments}"), variables.clone()).await;
+            assert_eq!(answer.ok()["visits"]["edges"][0]["node"]["code"], "b", "{arguments} {variables}");
+        }
+        for other in [", filter: {or: []}", ", filter: {not: {}}", ", filter: {code: {isNull: false}}", ", orderBy: [{code: ASC}]", ", deleted: INCLUDE"] {
+            page(&admin, &format!("{after}{other}"), json!({})).await.refused("BAD_USER_INPUT");
+        }
+        // The order in which conditions are written means nothing either.
+        let one = page(&admin, ", filter: {code: {gte: \"a\", lt: \"z\"}, at: {isNull: true}}", json!({})).await;
+        let cursor = one.ok()["visits"]["edges"][0]["cursor"].clone();
+        let other = page(&admin, &format!(", after: {cursor}, filter: {{at: {{isNull: true}}, code: {{lt: \"z\", gte: \"a\"}}}}"), json!({})).await;
+        assert_eq!(other.ok()["visits"]["edges"][0]["node"]["code"], "b");
+
+        // Nor does the right to delete, which brings an argument with a default.
+        admin.create_role("visitor", None).await;
+        admin.set_access("visitor", "Visit", json!({"create": true, "read": true, "fields": {"*": "WRITE"}})).await;
+        let visitor = server.create_user_with_role("visitor").await;
+        visitor.create_many("Visit", ["d", "e"].map(|code| json!({"code": code}))).await;
+        let cursor = page(&visitor, "", json!({})).await.ok()["visits"]["edges"][0]["cursor"].clone();
+        admin.set_access("visitor", "Visit", json!({"delete": true})).await;
+        let next = page(&visitor, &format!(", after: {cursor}"), json!({})).await;
+        assert_eq!(next.ok()["visits"]["edges"][0]["node"]["code"], "e");
+    }
+}
+
+on_both_databases! {
+    async fn a_fault_of_a_span_is_told_once_and_with_its_whole_path(server: Server) {
+        let admin = server.admin().await;
+        define_visits(&admin).await;
+        for (arguments, path) in [
+            ("filter: {at: {within: {last: \"PT0S\"}}}", json!(["filter", "at", "within", "last"])),
+            ("filter: {or: [{}, {not: {at: {within: {next: \"-P1D\"}}}}]}", json!(["filter", "or", 1, "not", "at", "within", "next"])),
+            ("filter: {at: {within: {last: \"P99999999D\"}}}", json!(["filter", "at", "within", "last"])),
+            ("filter: {at: {within: {this: CENTURY}}}", json!(["filter", "at", "within", "this"])),
+        ] {
+            let answer = admin.query(&format!("{{ visits({arguments}) {{ totalCount }} }}")).await;
+            let paths: Vec<_> = answer.refused("BAD_USER_INPUT").issues().iter().map(|issue| issue["path"].clone()).collect();
+            assert_eq!(paths, [path], "{answer}");
+        }
+        let having = "{ visitGroups(groupBy: [{code: true}], having: {max: {at: {within: {last: \"PT0S\"}}}}) { count } }";
+        let answer = admin.query(having).await;
+        assert_eq!(answer.refused("BAD_USER_INPUT").issues()[0]["path"], json!(["having", "max", "at", "within", "last"]));
+        // One of several is wrong in itself, and that there are several is told too.
+        let both = admin.query("{ visits(filter: {at: {within: {last: \"x\", this: DAY}}}) { totalCount } }").await;
+        assert_eq!(both.refused("BAD_USER_INPUT").issues().len(), 2);
+    }
+}
+
+on_both_databases! {
+    async fn numbers_in_documents_keep_their_digits_or_are_refused(server: Server) {
+        let admin = server.admin().await;
+        define_visits(&admin).await;
+        let create = async |notes: &str| {
+            let query = json!("mutation($notes: JSON) { createVisit(data: {notes: $notes}) { notes } }");
+            let body = format!("{{\"query\": {query}, \"variables\": {{\"notes\": {notes}}}}}");
+            admin.post_raw("/graphql", "application/json", body).await
+        };
+        for kept in ["{\"n\": 0.1}", "{\"n\": -12345.678901}", "{\"n\": 18446744073709551615}", "{\"n\": \"123456789012345678901234567890.5\"}"] {
+            let answer = create(kept).await;
+            let shown = answer.ok()["createVisit"]["notes"].to_string();
+            assert_eq!(shown, kept.replace(": ", ":"));
+        }
+        for lost in ["123456789012345678901234567890.5", "18446744073709551617", "0.12345678901234567890123", "1e-400"] {
+            let answer = create(&format!("{{\"n\": [1, {lost}]}}")).await;
+            answer.refused("BAD_USER_INPUT");
+            assert!(answer.text.contains(lost) && answer.text.contains("write it as a string"), "{answer}");
+            let literal = admin.query(&format!("mutation {{ createVisit(data: {{notes: {{n: {lost}}}}}) {{ id }} }}")).await;
+            literal.refused("BAD_USER_INPUT");
+        }
+        assert_eq!(admin.query("{ visits { totalCount } }").await.ok()["visits"]["totalCount"], 4);
+    }
+}
+
+on_both_databases! {
+    async fn a_path_into_a_document_names_any_key(server: Server) {
+        let admin = server.admin().await;
+        define_visits(&admin).await;
+        let notes = json!({"a\"b": 1, "back\\slash": 2, "x\"].y": 3, "tab\t": 4});
+        admin.create("Visit", json!({"code": "v", "notes": notes})).await;
+        for (path, number) in [("$[\"a\\\"b\"]", 1), ("$[\"back\\\\slash\"]", 2), ("$[\"x\\\"].y\"]", 3), ("$[\"tab\\t\"]", 4)] {
+            let query = "query($path: String, $n: JSON) { visits(filter: {notes: {path: $path, eq: $n}}) { totalCount } }";
+            for (asked, count) in [(number, 1), (number + 1, 0)] {
+                let answer = admin.query_with(query, json!({"path": path, "n": asked})).await;
+                assert_eq!(answer.ok()["visits"]["totalCount"], count, "{path} {asked}");
+            }
+        }
+        let open = admin.query_with("query($path: String) { visits(filter: {notes: {path: $path, isNull: false}}) { totalCount } }", json!({"path": "$[\"a\"b\"]"})).await;
+        assert_eq!(open.refused("BAD_USER_INPUT").issues()[0]["path"], json!(["filter", "notes", "path"]));
+    }
+}
+
+on_both_databases! {
+    async fn periods_at_the_ends_of_the_calendar_are_dates(server: Server) {
+        let admin = server.admin().await;
+        define_visits(&admin).await;
+        for at in ["0001-01-01T00:00:00Z", "2026-05-04T12:00:00Z", "9999-12-31T23:59:59.999Z"] {
+            admin.create("Visit", json!({"at": at})).await;
+        }
+        admin.create("Visit", json!({"code": "never"})).await;
+        for (zone, part, expected) in [
+            ("Europe/Rome", "DAY", ["0001-01-01", "2026-05-04", "9999-12-31"]),
+            ("America/New_York", "DAY", ["0001-01-01", "2026-05-04", "9999-12-31"]),
+            ("Europe/Rome", "WEEK", ["0001-01-01", "2026-05-04", "9999-12-27"]),
+            ("Europe/Rome", "MONTH", ["0001-01-01", "2026-05-01", "9999-12-01"]),
+            ("America/New_York", "QUARTER", ["0001-01-01", "2026-04-01", "9999-10-01"]),
+            ("America/New_York", "YEAR", ["0001-01-01", "2026-01-01", "9999-01-01"]),
+        ] {
+            let query = format!("{{ visitGroups(groupBy: [{{at: {part}}}], orderBy: [{{key: {{at: ASC}}}}]) {{ key {{ at }} count }} }}");
+            let request = admin.request(reqwest::Method::POST, "/graphql").header("time-zone", zone).json(&json!({"query": query}));
+            let answer = cardine_tests::Answer::of(request).await;
+            let keys: Vec<_> = answer.ok()["visitGroups"].as_array().expect("groups").iter().map(|group| group["key"]["at"].clone()).collect();
+            assert_eq!(keys, [json!(expected[0]), json!(expected[1]), json!(expected[2]), json!(null)], "{zone} {part}");
+        }
+    }
+}
+
+on_both_databases! {
+    async fn a_server_that_is_asked_to_end_warns_of_nothing(mut server: Server) {
+        let admin = server.admin().await;
+        let mut socket = admin.websocket().await;
+        socket.subscribe("s", "subscription { organizationChanges { kind } }", json!({})).await;
+        admin.create("Organization", json!({"name": "Last"})).await;
+        let _ = socket.next("s").await;
+        drop(socket);
+        assert!(server.stop().success());
+        let log = server.log();
+        assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+    }
+}

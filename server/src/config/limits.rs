@@ -38,7 +38,7 @@ macro_rules! entry {
     };
 }
 
-const ENTRIES: [Entry; 21] = [
+const ENTRIES: [Entry; 24] = [
     entry!("body-bytes", body_bytes, 1_024..=1 << 30, "bytes of a request's body, files apart"),
     entry!("query-bytes", text_bytes, 64..=1 << 24, "bytes of a query's text"),
     entry!("selections", selections, 1..=100_000, "selections, each fragment counted wherever it stands"),
@@ -47,6 +47,9 @@ const ENTRIES: [Entry; 21] = [
     entry!("relation-levels", relation_levels, 1..=30, "relations within relations"),
     entry!("fragments", fragments, 1..=1_000, "fragments of a document"),
     entry!("directives", directives, 1..=10_000, "directives of a document"),
+    entry!("variable-objects", variable_objects, 1..=1_000_000, "objects in the variables"),
+    entry!("variable-values", variable_values, 1..=10_000_000, "values in the variables, objects and lists included"),
+    entry!("conditions", conditions, 1..=1_000, "conditions of one list's filter"),
     entry!("rows", rows, 1..=10_000_000, "rows that an operation may fetch, by its page sizes"),
     entry!("page", page, 1..=10_000, "records of a page"),
     entry!("records", records, 1..=100_000, "records that a mutation writes"),

@@ -1,4 +1,4 @@
-//! Takes connections: what is written to them is sent at once, and those that stay silent are closed.
+//! Takes connections: what is written to them is sent at once, and those that stay silent, or send by drops, are closed.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -12,7 +12,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// An acceptor whose connections end when they were silent for so long.
+/// How long a client may send as slowly as it likes before the first answer to it.
+const TRICKLE_PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes in a second that it must send on the whole after that: a telephone sends more, who only holds a place sends less.
+const TRICKLE_RATE: u64 = 50;
+
+/// An acceptor whose connections end when they were silent for so long, or when a request comes by drops.
 ///
 /// poem's own bound wakes a task of its own at every read and write; this one looks at the clock.
 pub struct ClosesSilent {
@@ -47,6 +52,8 @@ pub struct Connection<S> {
     stream: S,
     silence_max: Duration,
     active: Instant,
+    /// When the first byte came since something was last written, and how many have come.
+    coming: Option<(Instant, u64)>,
     /// Not before the silence is over; moved only when it has come.
     alarm: Pin<Box<Sleep>>,
 }
@@ -54,7 +61,15 @@ pub struct Connection<S> {
 impl<S> Connection<S> {
     fn new(stream: S, silence_max: Duration) -> Self {
         let active = Instant::now();
-        Self { stream, silence_max, active, alarm: Box::pin(sleep_until(active + silence_max)) }
+        Self { stream, silence_max, active, coming: None, alarm: Box::pin(sleep_until(active + silence_max)) }
+    }
+
+    /// Counts what was read; whether it comes too slowly to be a request.
+    fn trickles(&mut self, bytes: usize, now: Instant) -> bool {
+        let (since, total) = self.coming.get_or_insert((now, 0));
+        *total += bytes as u64;
+        let lasts = now.duration_since(*since);
+        lasts > TRICKLE_PATIENCE && *total < lasts.as_secs() * TRICKLE_RATE
     }
 
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -71,10 +86,16 @@ impl<S> Connection<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
             Poll::Pending => self.poll_silence(context).map(Ok),
             read => {
-                self.active = Instant::now();
+                let now = Instant::now();
+                self.active = now;
+                if self.trickles(buffer.filled().len() - before, now) {
+                    // As if the client had gone.
+                    buffer.set_filled(before);
+                }
                 read
             }
         }
@@ -84,6 +105,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         self.active = Instant::now();
+        self.coming = None;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -93,6 +115,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         parts: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         self.active = Instant::now();
+        self.coming = None;
         Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }
 
@@ -125,6 +148,24 @@ mod tests {
         let (_client, server) = duplex(64);
         let mut connection = Connection::new(server, SHORT);
         assert_eq!(connection.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_comes_by_drops_ends_and_a_slow_one_does_not() {
+        for (bytes, ends) in [(1, true), (200, true), (300, false)] {
+            let (_client, server) = duplex(64);
+            let mut connection = Connection::new(server, LONG);
+            let begin = Instant::now();
+            let mut parts = (0..30).map(|part| connection.trickles(bytes, begin + part * Duration::from_secs(5)));
+            assert_eq!(parts.any(|ended| ended), ends, "{bytes} bytes each five seconds");
+        }
+        // What is answered meanwhile, as a WebSocket's pings are, goes on.
+        let (_client, server) = duplex(1024);
+        let mut connection = Connection::new(server, LONG);
+        for part in 0..30 {
+            assert!(!connection.trickles(1, Instant::now() + part * Duration::from_secs(15)));
+            connection.write_all(b"y").await.unwrap();
+        }
     }
 
     #[tokio::test]

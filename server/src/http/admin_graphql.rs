@@ -72,7 +72,7 @@ async fn execute(app: Arc<App>, caller: Caller, request: &mut Request) -> Result
     let (mut operation, mutations_allowed) = if is_multipart(request) {
         (read_multipart(request, limits.body_bytes).await?, true)
     } else {
-        let Asked { request: asked, mutations_allowed } = read(request, limits.body_bytes).await?;
+        let Asked { request: asked, mutations_allowed } = read(request, limits).await?;
         guard::check_variables(&asked.variables, limits)?;
         let mut operation =
             async_graphql::Request::new(asked.query).variables(Variables::from_json(asked.variables.into()));

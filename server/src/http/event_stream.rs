@@ -29,7 +29,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
     let caller = Caller::authenticate(&app, &request).await?;
     let address = peer_address(&request, &app.config.trusted_proxies)?;
-    let asked = read(&mut request, app.front.limits.body_bytes).await;
+    let asked = read(&mut request, &app.front.limits).await;
     let Asked { request, mutations_allowed } = match asked {
         Ok(asked) => asked,
         Err(error) => return Ok(error.into_graphql_response(ResponseType::Json.content_type())),

@@ -33,7 +33,7 @@ pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, Api
     let caller = Caller::authenticate(&app, &request).await?;
     let key = idempotency_key(&request)?;
     let limits = &app.front.limits;
-    let Asked { request, mutations_allowed } = match read_sent(&mut request, limits.body_bytes, limits.batch).await {
+    let Asked { request, mutations_allowed } = match read_sent(&mut request, limits).await {
         Ok(Sent::One(asked)) => asked,
         Ok(Sent::Batch(_)) if key.is_some() => {
             return Err(ApiError::bad_request(

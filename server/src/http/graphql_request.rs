@@ -3,6 +3,7 @@
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
+use cardine_graphql::limits::Limits;
 use cardine_graphql::protocol::{self, Requests};
 use futures_util::{Stream, StreamExt as _};
 use poem::http::Method;
@@ -33,27 +34,27 @@ pub enum Sent {
     Batch(Vec<protocol::Request>),
 }
 
-/// Reads one operation from `request`, whose body is taken out and may have so many bytes.
-pub async fn read(request: &mut Request, body_bytes_max: usize) -> Result<Asked, ApiError> {
-    match read_sent(request, body_bytes_max, 0).await? {
+/// Reads one operation from `request`, whose body is taken out.
+pub async fn read(request: &mut Request, limits: &Limits) -> Result<Asked, ApiError> {
+    match read_sent(request, &Limits { batch: 0, ..limits.clone() }).await? {
         Sent::One(asked) => Ok(asked),
         Sent::Batch(_) => Err(ApiError::bad_request("Send one request at a time.")),
     }
 }
 
-/// Reads one operation, or a list of at most `batch_max`, from `request`, whose body is taken out and may have so many bytes.
-pub async fn read_sent(request: &mut Request, body_bytes_max: usize, batch_max: usize) -> Result<Sent, ApiError> {
+/// Reads one operation, or a list if the limits allow it, from `request`, whose body is taken out.
+pub async fn read_sent(request: &mut Request, limits: &Limits) -> Result<Sent, ApiError> {
     if request.method() != Method::POST {
         let query = request.uri().query().unwrap_or_default();
         let parameters = url::form_urlencoded::parse(query.as_bytes()).into_owned();
-        let request = protocol::Request::from_parameters(parameters)?;
+        let request = protocol::Request::from_parameters(parameters, limits)?;
         return Ok(Sent::One(Asked { request, mutations_allowed: false }));
     }
     if !is_json(request.content_type()) {
         return Err(ApiError::unsupported_media_type("application/json"));
     }
-    let body = read_body(request.take_body(), body_bytes_max).await?;
-    Ok(match Requests::from_body(&body, batch_max)? {
+    let body = read_body(request.take_body(), limits.body_bytes).await?;
+    Ok(match Requests::from_body(&body, limits)? {
         Requests::One(request) => Sent::One(Asked { request, mutations_allowed: true }),
         Requests::Batch(requests) => Sent::Batch(requests),
     })
@@ -100,18 +101,22 @@ mod tests {
 
     const BODY_BYTES_MAX: usize = 1 << 20;
 
+    fn limits() -> Limits {
+        Limits { body_bytes: BODY_BYTES_MAX, ..Limits::default() }
+    }
+
     async fn post(content_type: Option<&str>, body: String) -> Result<Asked, ApiError> {
         let builder = Request::builder().method(Method::POST);
         let builder = match content_type {
             Some(content_type) => builder.content_type(content_type),
             None => builder,
         };
-        read(&mut builder.body(body), BODY_BYTES_MAX).await
+        read(&mut builder.body(body), &limits()).await
     }
 
     async fn get(query: &str) -> Result<Asked, ApiError> {
         let uri = format!("/graphql?{query}").parse().unwrap();
-        read(&mut Request::builder().uri(uri).finish(), BODY_BYTES_MAX).await
+        read(&mut Request::builder().uri(uri).finish(), &limits()).await
     }
 
     #[tokio::test]

@@ -47,6 +47,12 @@ const REQUESTS: u32 = 200;
 
 const ONE: &str = "query($id: ID!) { organization(id: $id) {
     id number name website phone email employees industry annualRevenue billingCity } }";
+const NODE: &str = "query($id: ID!) { node(id: $id) { id ... on Organization { name website } } }";
+const ME: &str = "{ me { role locale timeZone user { id } modules { name create update delete } } }";
+const GROUPS: &str = "query($employees: Int!) { organizationGroups(filter: {employees: {gte: $employees}}, groupBy: [{industry: true}]) {
+    key { industry } count sum { employees } } }";
+const UPDATE: &str =
+    "mutation($id: ID!, $name: String!) { updateOrganization(id: $id, data: {name: $name}) { id name version } }";
 const LIST: &str = "query($name: String!, $employees: Int!) {
     organizations(filter: {name: {startsWith: $name}, employees: {gte: $employees}}, orderBy: [{name: ASC}], first: 50) { nodes {
         id number name website phone email employees industry annualRevenue billingCity billingCountry version createdAt updatedAt ownerId } } }";
@@ -72,6 +78,10 @@ async fn main() {
     println!("{:34}{:>14}{:>12}{:>12}", "a request", "allocations", "KiB", "µs");
     for (name, text, variables) in [
         ("one by id, 10 fields", ONE, json!({"id": id})),
+        ("one of any module", NODE, json!({"id": id})),
+        ("the caller", ME, json!({})),
+        ("groups, 1 filter", GROUPS, json!({"employees": 1})),
+        ("one changed", UPDATE, json!({"id": id, "name": "Other"})),
         ("list of 50, 15 fields, 2 filters", LIST, json!({"name": "company", "employees": 1})),
     ] {
         let known = measure(&engine, &actor, text, &variables, Some(&front)).await;

@@ -5,11 +5,12 @@ mod search;
 use cardine_engine::{Cell, Group};
 use uuid::Uuid;
 
+use crate::compile::Viewer;
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
 use crate::shape::{
     BulkField, ConnectionField, ConnectionShape, EdgeField, Encoding, FieldShape, Fields, FigureField, NodesShape,
-    ObjectShape, PageInfoField, RootField, Target,
+    ObjectShape, PageInfoField, RootField, Target, ViewerField,
 };
 
 /// The rows that answer one list. The engine's are one kind; the writer's own tests have another.
@@ -44,15 +45,16 @@ pub struct Written<'a, R> {
     pub rows: &'a R,
 }
 
-/// Appends `{…}`, the value of `data`.
+/// Appends `{…}`, the value of `data`. Without a `viewer` nothing is told of who asks.
 pub fn write_data<R: Rows>(
     shape: &Fields<RootField>,
     lists: &[R],
     written: &[Written<'_, R>],
     cursors: Sealing<'_>,
+    viewer: Option<Viewer<'_>>,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    Writer { lists, written, cursors, out }.root(shape)
+    Writer { lists, written, cursors, viewer, out }.root(shape)
 }
 
 /// Appends one record.
@@ -63,13 +65,14 @@ pub(crate) fn write_record<R: Rows>(
     cursors: Sealing<'_>,
     out: &mut Vec<u8>,
 ) {
-    Writer { lists: &[], written: &[], cursors, out }.object(rows, row, object);
+    Writer { lists: &[], written: &[], cursors, viewer: None, out }.object(rows, row, object);
 }
 
 struct Writer<'a, R> {
     lists: &'a [R],
     written: &'a [Written<'a, R>],
     cursors: Sealing<'a>,
+    viewer: Option<Viewer<'a>>,
     out: &'a mut Vec<u8>,
 }
 
@@ -87,6 +90,12 @@ impl<R: Rows> Writer<'_, R> {
     fn root_field(&mut self, field: &RootField) -> Result<(), Error> {
         match field {
             RootField::Constant(json) => self.out.extend_from_slice(json),
+            RootField::Viewer(field) => match (field, self.viewer) {
+                (ViewerField::Role, Some(viewer)) => write_text(viewer.role, self.out),
+                (ViewerField::Locale, Some(viewer)) => write_text(viewer.locale, self.out),
+                (ViewerField::TimeZone, Some(viewer)) => write_text(viewer.time_zone, self.out),
+                (_, None) => self.null(),
+            },
             RootField::Object(fields) => self.root(fields)?,
             RootField::One { list, object } => {
                 let rows = &self.lists[*list];

@@ -1,5 +1,7 @@
 //! Input coercion by the specification: a literal or a JSON value becomes a value of its type, or every fault in it is told.
 
+use std::fmt::{self, Write as _};
+
 use async_graphql_value::{ConstValue, Value as Literal};
 use cardine_model::duration::{self, DurationFault};
 use cardine_model::{Decimal, Issue, PathSegment, Value};
@@ -7,7 +9,9 @@ use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound as _, Utc};
 use serde_json::{Number, Value as Json};
 use uuid::Uuid;
 
-use crate::schema::{InputValue, Kind, Scalar, Schema, TypeKey, TypeRef};
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::schema::{FigureType, InputTarget, InputValue, JSON_PLACE, Kind, Scalar, Schema, TypeKey, TypeRef};
 use crate::variables::{Use, Variables};
 
 /// A coerced value.
@@ -132,6 +136,19 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// Without a look at what stands inside.
+    fn is_null(self) -> bool {
+        matches!(self, Self::Literal(Literal::Null) | Self::Const(ConstValue::Null) | Self::Json(Json::Null))
+    }
+
+    /// The name, if it is a variable.
+    fn variable(self) -> Option<&'a str> {
+        match self {
+            Self::Literal(Literal::Variable(name)) => Some(name.as_str()),
+            _ => None,
+        }
+    }
+
     /// As JSON, with the variables that stand in it.
     pub fn to_json(self, variables: &Variables) -> Option<Json> {
         Some(match self.view() {
@@ -153,17 +170,38 @@ impl<'a> Raw<'a> {
         })
     }
 
+    /// Its beginning: a value may be as long as a body, and each fault in it is told.
     fn describe(self) -> String {
-        const LENGTH_MAX: usize = 60;
-        let text = match self {
-            Self::Literal(literal) => literal.to_string(),
-            Self::Const(literal) => literal.to_string(),
-            Self::Json(json) => json.to_string(),
+        let mut start = Start::default();
+        // It fails where it is cut.
+        let _ = match self {
+            Self::Literal(literal) => write!(start, "{literal}"),
+            Self::Const(literal) => write!(start, "{literal}"),
+            Self::Json(json) => write!(start, "{json}"),
         };
-        match text.char_indices().nth(LENGTH_MAX) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text,
+        start.text
+    }
+}
+
+/// The first characters of a text that is being written.
+#[derive(Default)]
+struct Start {
+    text: String,
+    length: usize,
+}
+
+impl fmt::Write for Start {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        const LENGTH_MAX: usize = 60;
+        for character in more.chars() {
+            if self.length == LENGTH_MAX {
+                self.text.push('…');
+                return Err(fmt::Error);
+            }
+            self.text.push(character);
+            self.length += 1;
         }
+        Ok(())
     }
 }
 
@@ -178,17 +216,32 @@ pub struct Coercion<'a> {
     path: Vec<PathSegment>,
     issues: Vec<Issue>,
     given: Option<Use>,
+    limits: &'a Limits,
+    /// Conditions of filters so far: those of one value go into one filter.
+    conditions: usize,
+    /// The bound that is passed. Nothing is looked at any more.
+    exceeded: Option<Error>,
 }
 
 impl<'a> Coercion<'a> {
     /// Starts at `path`, from the argument or variable on.
-    pub fn new(schema: Schema<'a>, variables: Option<&'a Variables>, path: Vec<PathSegment>) -> Self {
-        Self { schema, variables, path, issues: Vec::new(), given: None }
+    pub fn new(
+        schema: Schema<'a>,
+        variables: Option<&'a Variables>,
+        limits: &'a Limits,
+        path: Vec<PathSegment>,
+    ) -> Self {
+        Self { schema, variables, path, issues: Vec::new(), given: None, limits, conditions: 0, exceeded: None }
     }
 
-    /// What was wrong.
-    pub fn into_issues(self) -> Vec<Issue> {
-        self.issues
+    /// What was wrong; or the bound that was passed.
+    pub fn into_issues(self) -> Result<Vec<Issue>, Error> {
+        self.exceeded.map_or(Ok(self.issues), Err)
+    }
+
+    /// Whether no more is told, so that nothing more is looked at.
+    fn is_over(&self) -> bool {
+        self.exceeded.is_some() || self.issues.len() >= ISSUES_MAX
     }
 
     /// The use of a variable that the last value came from as a whole.
@@ -199,10 +252,10 @@ impl<'a> Coercion<'a> {
     /// The value as one of type `ty`; `None` if it is a variable without a value. Faulty values come as null, with an issue.
     pub fn value(&mut self, raw: Raw<'_>, ty: &TypeRef) -> Option<Input> {
         self.given = None;
-        if self.issues.len() >= ISSUES_MAX {
+        if self.is_over() {
             return Some(Input::Null);
         }
-        if let View::Variable(name) = raw.view() {
+        if let Some(name) = raw.variable() {
             let (input, given) = self.variables?.substitute(name)?;
             if ty.is_non_null() && input == Input::Null {
                 return Some(self.refuse(
@@ -214,12 +267,12 @@ impl<'a> Coercion<'a> {
             return Some(input);
         }
         let value = match ty {
-            TypeRef::NonNull(inner) => match raw.view() {
-                View::Null => self
+            TypeRef::NonNull(inner) => match raw.is_null() {
+                true => self
                     .refuse("required", format!("Expected a value of type \"{}\", found null.", self.schema.show(ty))),
-                _ => self.value(raw, inner)?,
+                false => self.value(raw, inner)?,
             },
-            _ if matches!(raw.view(), View::Null) => Input::Null,
+            _ if raw.is_null() => Input::Null,
             TypeRef::List(item) => self.list(raw, item),
             TypeRef::Named(key) => match self.schema.kind(*key) {
                 Kind::InputObject => self.object(raw, *key),
@@ -235,8 +288,16 @@ impl<'a> Coercion<'a> {
     fn list(&mut self, raw: Raw<'_>, item: &TypeRef) -> Input {
         match raw.view() {
             View::List(items) => {
-                let mut list = Vec::with_capacity(items.len());
+                let is_order =
+                    matches!(item.inner(), TypeKey::OrderBy(_) | TypeKey::Figures(_, FigureType::GroupOrderBy));
+                if is_order && items.len() > self.limits.order_keys {
+                    self.exceeded = Some(Error::limit("keys of an order", self.limits.order_keys, items.len()));
+                }
+                let mut list = Vec::new();
                 for (position, raw) in items.into_iter().enumerate() {
+                    if self.is_over() {
+                        break;
+                    }
                     self.path.push(position.into());
                     let value = self.value(raw, item);
                     if value.is_none() && self.variables.is_some() && item.is_non_null() {
@@ -260,14 +321,16 @@ impl<'a> Coercion<'a> {
                 format!("Expected an object of type \"{}\", found {}.", self.schema.name(key), raw.describe()),
             );
         };
-        let mut fields = Vec::with_capacity(given.len());
+        let mut fields = Vec::new();
+        let faults_before = self.issues.len();
         for (name, raw) in &given {
-            if self.issues.len() >= ISSUES_MAX {
-                break;
+            if self.is_over() {
+                return Input::Null;
             }
             self.path.push((*name).into());
             match self.schema.input_field(key, name) {
                 Some(mut field) => {
+                    self.count_condition(key, &field);
                     if let Some(value) = self.value(*raw, &field.ty) {
                         field.given = self.given();
                         fields.push((field, value));
@@ -282,7 +345,8 @@ impl<'a> Coercion<'a> {
             }
             self.path.pop();
         }
-        if self.schema.is_one_of(key) {
+        // What is null because it is faulty was told.
+        if self.schema.is_one_of(key) && (given.len() != 1 || self.issues.len() == faults_before) {
             self.one_of(key, &given, &fields);
         }
         for field in self.schema.input_fields_required(key) {
@@ -298,6 +362,23 @@ impl<'a> Coercion<'a> {
             }
         }
         Input::Object(fields)
+    }
+
+    /// Counts what is a condition of a filter by the same measure as compilation does, which would refuse it later.
+    fn count_condition(&mut self, key: TypeKey, field: &InputValue) {
+        let is_condition = match key {
+            TypeKey::ScalarFilter(Scalar::Json) => field.name != JSON_PLACE,
+            TypeKey::ScalarFilter(_)
+            | TypeKey::ChoiceFilter(..)
+            | TypeKey::UnionFilter(..)
+            | TypeKey::ListFilter(_) => true,
+            _ => field.target == Some(InputTarget::Logic),
+        };
+        self.conditions += usize::from(is_condition);
+        let most = self.limits.conditions;
+        if self.conditions > most {
+            self.exceeded = Some(Error::limit("conditions of a filter", most, format!("more than {most}")));
+        }
     }
 
     fn one_of(&mut self, key: TypeKey, given: &[(&str, Raw<'_>)], fields: &[(InputValue, Input)]) {

@@ -69,18 +69,30 @@ pub async fn execute(
         Ok(inputs) => inputs,
         Err(errors) => return Response::refused(&errors),
     };
-    if let Some((plan, served)) = known.plan(setting, &inputs) {
+    let known_ids = known.node_ids(&inputs);
+    let mut located = Located::default();
+    if !known_ids.is_empty() {
+        match engine.locate(ctx, known_ids.clone()).await {
+            Ok(modules) => located.modules = modules,
+            Err(error) => return Response::failed(&[error_of(error)]),
+        }
+    }
+    if let Some((plan, served)) = known.plan(setting, &inputs, &located.modules) {
         return read(front, engine, ctx, &plan, served).await;
     }
     let prepared = Prepared::with(Arc::clone(known.document()), inputs, &request.variables);
     let asked = prepared.node_ids(setting).and_then(|ids| Ok((ids, prepared.searches(setting)?)));
-    let located = match asked {
-        Ok((ids, searches)) => match locate(engine, ctx, ids, searches).await {
-            Ok(located) => located,
-            Err(error) => return Response::failed(&[error_of(error)]),
-        },
+    match asked {
+        Ok((mut ids, searches)) => {
+            if ids == known_ids {
+                ids.clear();
+            }
+            if let Err(error) = locate(engine, ctx, ids, searches, &mut located).await {
+                return Response::failed(&[error_of(error)]);
+            }
+        }
         Err(errors) => return Response::refused(&errors),
-    };
+    }
     let operation = match prepared.compile(setting, &located) {
         Ok(operation) => operation,
         Err(errors) => return Response::refused(&errors),
@@ -103,8 +115,8 @@ async fn locate(
     ctx: &RequestContext,
     ids: Vec<Uuid>,
     searches: Searches,
-) -> Result<Located, EngineError> {
-    let mut located = Located::default();
+    located: &mut Located,
+) -> Result<(), EngineError> {
     if !ids.is_empty() {
         located.modules = engine.locate(ctx, ids).await?;
     }
@@ -113,7 +125,7 @@ async fn locate(
         let answers = engine.search(ctx, questions, Arc::from(searches.values)).await?;
         located.found = keys.into_iter().zip(answers).collect();
     }
-    Ok(located)
+    Ok(())
 }
 
 async fn read(
@@ -125,7 +137,8 @@ async fn read(
 ) -> Response {
     match engine.read_planned(ctx, plan.reading(), values).await {
         Ok(results) => {
-            let answer = answer(front, plan.shape(), &results, &[], &contexts, plan.size_before());
+            let viewer = setting(front, ctx).viewer;
+            let answer = answer(front, plan.shape(), &results, &[], &contexts, Some(viewer), plan.size_before());
             let answer = answer.unwrap_or_else(|error| Response::failed(&[error]));
             plan.note_size(answer.body.len());
             answer
@@ -193,7 +206,7 @@ fn answer_written(
     contexts: &[CursorContext],
 ) -> Result<Response, Error> {
     let written: Vec<_> = results.iter().map(|result| Written { ids: &result.ids, rows: &result.list }).collect();
-    answer(front, shape, &[], &written, contexts, SIZE_GUESSED)
+    answer(front, shape, &[], &written, contexts, None, SIZE_GUESSED)
 }
 
 /// The key that a client sent with a mutation, and what tells this request from others.
@@ -222,11 +235,12 @@ fn answer(
     read: &[ListResult],
     written: &[Written<'_, ListResult>],
     contexts: &[CursorContext],
+    viewer: Option<Viewer<'_>>,
     size: usize,
 ) -> Result<Response, Error> {
     let mut body = Vec::with_capacity(size);
     body.extend_from_slice(b"{\"data\":");
-    write_data(shape, read, written, Sealing { key: &front.cursors, contexts }, &mut body)?;
+    write_data(shape, read, written, Sealing { key: &front.cursors, contexts }, viewer, &mut body)?;
     body.push(b'}');
     Ok(Response::data(body))
 }

@@ -7,6 +7,7 @@ pub mod compile;
 pub mod cursor;
 pub mod error;
 mod execute;
+mod extent;
 #[cfg(test)]
 mod fixture;
 pub mod guard;

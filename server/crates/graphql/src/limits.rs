@@ -29,6 +29,8 @@ pub struct Limits {
     pub variables: usize,
     /// Objects in the variables' values.
     pub variable_objects: usize,
+    /// Values in a request's JSON, those within others counted too.
+    pub variable_values: usize,
     /// Rows that an operation may fetch by its page sizes.
     pub rows: u64,
     /// Rows of a page.
@@ -86,6 +88,7 @@ impl Default for Limits {
             directives: 50,
             variables: 2_000,
             variable_objects: 12_000,
+            variable_values: 100_000,
             rows: 50_000,
             page: 1_000,
             page_default: 50,

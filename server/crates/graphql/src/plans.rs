@@ -11,11 +11,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use cardine_engine::ReadPlan;
 use cardine_model::Value;
+use cardine_model::catalog::ModuleId;
 use cardine_query::{Authorised, List};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
+use rustc_hash::FxHashMap;
+use uuid::Uuid;
 
-use crate::compile::{ContextRecipe, GivenCursor, Operation, Reuse, Setting};
+use crate::compile::{ContextRecipe, GivenCursor, NodeAsked, Operation, Reuse, Setting};
 use crate::cursor::CursorContext;
 use crate::error::Error;
 use crate::prepare::Document;
@@ -29,6 +32,9 @@ const BYTES_MAX: u64 = 32 << 20;
 const DOCUMENT_BYTES_PER_BYTE: usize = 24;
 /// Operations that are kept of one text, for variables that decided differently; more of them drop the oldest.
 const PLANS_OF_TEXT_MAX: usize = 16;
+/// Answers that are longer than this in themselves are made anew: the introspection of a whole schema is asked for seldom, and is
+/// as long as many plans.
+const CONSTANT_BYTES_MAX: usize = 64 << 10;
 /// The size of an answer, before there was one.
 pub const SIZE_GUESSED: usize = 4096;
 
@@ -52,6 +58,7 @@ impl Plan {
                 values[*slot] = Value::Null;
             }
             reuse.cursors.iter().flat_map(GivenCursor::slots).for_each(|slot| values[slot] = Value::Null);
+            reuse.persons.iter().flatten().for_each(|slot| values[*slot] = Value::Null);
             Reuse { contexts: reuse.contexts.into_iter().map(ContextRecipe::emptied).collect(), ..reuse }
         });
         Self { shape, read: Arc::new(plan_read(&lists)), values, reuse, size: AtomicUsize::new(SIZE_GUESSED) }
@@ -67,13 +74,42 @@ impl Plan {
         &self.read
     }
 
-    /// What a request with these variables has of its own; `None` if it must be compiled anew.
-    pub fn serve(&self, setting: Setting<'_>, inputs: &Inputs) -> Option<Served> {
+    /// The ids of any module that a request with these variables asks for; `None` if this plan is none for it anyway.
+    pub fn node_ids(&self, inputs: &Inputs) -> Option<Vec<Uuid>> {
+        let reuse = self.reuse.as_ref().filter(|reuse| reuse.dependence.holds(inputs))?;
+        let id = |node: &NodeAsked| match self.value(reuse, node.slot, inputs) {
+            Value::Id(id) => Some(id),
+            _ => None,
+        };
+        Some(reuse.nodes.iter().filter_map(id).filter(|id| !id.is_nil()).collect())
+    }
+
+    fn value(&self, reuse: &Reuse, slot: usize, inputs: &Inputs) -> Value {
+        let given = reuse.given.iter().find(|(given, _)| *given == slot);
+        given.map_or_else(|| self.values[slot].clone(), |(_, place)| place.value(inputs))
+    }
+
+    /// What a request with these variables has of its own; `None` if it must be compiled anew. `modules` are those of the ids that
+    /// [`Plan::node_ids`] gives.
+    pub fn serve(&self, setting: Setting<'_>, inputs: &Inputs, modules: &FxHashMap<Uuid, ModuleId>) -> Option<Served> {
         let reuse = self.reuse.as_ref().filter(|reuse| reuse.dependence.holds(inputs))?;
         let contexts: Vec<_> = reuse.contexts.iter().map(|recipe| recipe.of(inputs)).collect();
         let mut values = self.values.clone();
         for (slot, place) in &reuse.given {
             values[*slot] = place.value(inputs);
+        }
+        for NodeAsked { slot, module } in &reuse.nodes {
+            let Value::Id(id) = &values[*slot] else { return None };
+            if modules.get(id) != module.as_ref() {
+                return None;
+            }
+        }
+        for person in &reuse.persons {
+            match (person, setting.viewer.user) {
+                (Some(slot), Some(user)) => values[*slot] = Value::Id(user),
+                (None, None) => {}
+                _ => return None,
+            }
         }
         reuse.cursors.iter().try_for_each(|cursor| cursor.put(setting, inputs, &contexts, &mut values))?;
         Some(Served { values: Arc::from(values), contexts })
@@ -90,8 +126,21 @@ impl Plan {
         self.size.store(bytes, Ordering::Relaxed);
     }
 
+    /// Bytes of the answer that are in the plan itself.
+    fn constant_bytes(&self) -> usize {
+        fn of(fields: &Fields<RootField>) -> usize {
+            let bytes = |field: &RootField| match field {
+                RootField::Constant(json) => json.len(),
+                RootField::Object(fields) => of(fields),
+                _ => 0,
+            };
+            fields.iter().map(|(_, field)| bytes(field)).sum()
+        }
+        of(&self.shape)
+    }
+
     fn weight(&self) -> usize {
-        2048 + 3 * self.read.text_bytes() + 64 * self.values.len()
+        2048 + 3 * self.read.text_bytes() + 64 * self.values.len() + self.constant_bytes()
     }
 }
 
@@ -118,9 +167,23 @@ impl Known {
         &self.document
     }
 
-    /// What serves a request with these variables.
-    pub fn plan(&self, setting: Setting<'_>, inputs: &Inputs) -> Option<(Arc<Plan>, Served)> {
-        let serve = |plan: &Arc<Plan>| Some((Arc::clone(plan), plan.serve(setting, inputs)?));
+    /// The ids of any module that a request with these variables asks for, as far as it is known without compiling it.
+    pub fn node_ids(&self, inputs: &Inputs) -> Vec<Uuid> {
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
+        let mut ids = plans.iter().rev().find_map(|plan| plan.node_ids(inputs)).unwrap_or_default();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// What serves a request with these variables, where the ids of any module are records of these.
+    pub fn plan(
+        &self,
+        setting: Setting<'_>,
+        inputs: &Inputs,
+        modules: &FxHashMap<Uuid, ModuleId>,
+    ) -> Option<(Arc<Plan>, Served)> {
+        let serve = |plan: &Arc<Plan>| Some((Arc::clone(plan), plan.serve(setting, inputs, modules)?));
         // The newest are at the end.
         self.plans.read().unwrap_or_else(PoisonError::into_inner).iter().rev().find_map(serve)
     }
@@ -208,7 +271,7 @@ impl Plans {
 
     /// Keeps a plan for later requests, if it serves any.
     pub fn keep(&self, known: &Arc<Known>, plan: &Arc<Plan>) {
-        if plan.reuse.is_none() {
+        if plan.reuse.is_none() || plan.constant_bytes() > CONSTANT_BYTES_MAX {
             return;
         }
         {

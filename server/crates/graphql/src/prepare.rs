@@ -32,7 +32,7 @@ impl Document {
             return Err(faults);
         }
         let operation = choose(&document, operation_name).map_err(|error| vec![error])?;
-        let definitions = compile::definitions(setting.schema, &document, operation);
+        let definitions = compile::definitions(setting.schema, setting.limits, &document, operation);
         Ok(Self { document, operation_name: operation_name.map(str::to_owned), definitions })
     }
 
@@ -49,7 +49,7 @@ impl Document {
     /// The values of its variables.
     pub fn coerce(&self, setting: Setting<'_>, given: &Map<String, Json>) -> Result<Inputs, Vec<Error>> {
         guard::check_variables(given, setting.limits).map_err(|error| vec![error])?;
-        compile::coerce(setting.schema, &self.definitions, given, setting.limits.errors)
+        compile::coerce(setting.schema, &self.definitions, given, setting.limits)
     }
 
     fn operation(&self) -> &Positioned<OperationDefinition> {

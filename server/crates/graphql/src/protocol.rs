@@ -4,6 +4,8 @@
 use serde_json::{Map, Value as Json};
 
 use crate::error::Error;
+use crate::extent;
+use crate::limits::Limits;
 
 /// One request.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,8 +32,10 @@ pub enum Requests {
 }
 
 impl Requests {
-    /// The body of a `POST` of `application/json`; a list may have so many requests, and is refused if that is none.
-    pub fn from_body(body: &[u8], batch_max: usize) -> Result<Self, Error> {
+    /// The body of a `POST` of `application/json`; a list is refused unless the limits allow it.
+    pub fn from_body(body: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let batch_max = limits.batch;
+        extent::check(body, batch_max.max(1), limits)?;
         match read_json(body)? {
             Json::Object(parts) => Request::from_parts(parts).map(Self::One),
             Json::Array(_) if batch_max == 0 => Err(no_batches()),
@@ -70,23 +74,21 @@ fn no_object() -> Error {
 }
 
 impl Request {
-    /// The body of a `POST` of `application/json` that holds one.
-    pub fn from_body(body: &[u8]) -> Result<Self, Error> {
-        match Requests::from_body(body, 0)? {
-            Requests::One(request) => Ok(request),
-            Requests::Batch(_) => Err(no_batches()),
-        }
-    }
-
     /// The parameters of a `GET`, decoded; `variables` and `extensions` are JSON.
-    pub fn from_parameters(parameters: impl IntoIterator<Item = (String, String)>) -> Result<Self, Error> {
+    pub fn from_parameters(
+        parameters: impl IntoIterator<Item = (String, String)>,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
         let mut parts = Map::new();
         for (name, value) in parameters {
             let value = match name.as_str() {
                 "query" | "operationName" => Json::String(value),
                 "variables" | "extensions" if value.is_empty() => Json::Null,
-                "variables" | "extensions" => serde_json::from_str(&value)
-                    .map_err(|_| Error::input(format!("The parameter `{name}` is no JSON.")))?,
+                "variables" | "extensions" => {
+                    extent::check(value.as_bytes(), 1, limits)?;
+                    serde_json::from_str(&value)
+                        .map_err(|_| Error::input(format!("The parameter `{name}` is no JSON.")))?
+                }
                 _ => continue,
             };
             if parts.insert(name.clone(), value).is_some() {
@@ -130,10 +132,19 @@ impl Request {
 mod tests {
     use super::*;
 
+    fn read(body: &str, batch: usize) -> Result<Requests, Error> {
+        Requests::from_body(body.as_bytes(), &Limits { batch, ..Limits::default() })
+    }
+
+    fn one(body: &str) -> Request {
+        let Requests::One(request) = read(body, 0).unwrap() else { panic!("one request") };
+        request
+    }
+
     #[test]
     fn a_body_has_its_parts() {
-        let body = br#"{"query": "{a}", "operationName": null, "variables": {"x": 1}, "extensions": {}, "other": 1}"#;
-        let request = Request::from_body(body).unwrap();
+        let request =
+            one(r#"{"query": "{a}", "operationName": null, "variables": {"x": 1}, "extensions": {}, "other": 1}"#);
         assert_eq!((request.query.as_str(), request.operation_name), ("{a}", None));
         assert_eq!(request.variables["x"], 1);
     }
@@ -151,14 +162,13 @@ mod tests {
             ("{\"query\": \"{a}\", \"variables\": []}", "`variables` must be an object."),
             ("{\"query\": \"{a}\", \"extensions\": \"x\"}", "`extensions` must be an object."),
         ] {
-            assert_eq!(Request::from_body(body.as_bytes()).unwrap_err().message, message);
+            assert_eq!(read(body, 0).unwrap_err().message, message);
         }
-        assert!(Request::from_body("[".repeat(100_000).as_bytes()).is_err());
+        assert!(read(&"[".repeat(100_000), 0).is_err());
     }
 
     #[test]
     fn a_list_has_as_many_requests_as_are_allowed() {
-        let read = |body: &str, most: usize| Requests::from_body(body.as_bytes(), most);
         let two = r#"[{"query": "{a}"}, {"query": "{b}", "variables": {"x": 1}}]"#;
         let Requests::Batch(requests) = read(two, 2).unwrap() else { panic!("a list") };
         assert_eq!((requests.len(), requests[1].query.as_str()), (2, "{b}"));
@@ -178,11 +188,10 @@ mod tests {
     fn parameters_make_the_same_request() {
         let pairs = |pairs: &[(&str, &str)]| {
             let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            Request::from_parameters(pairs)
+            Request::from_parameters(pairs, &Limits::default())
         };
         let request = pairs(&[("query", "{a}"), ("variables", "{\"x\": 1}"), ("operationName", "A")]).unwrap();
-        let body = br#"{"query": "{a}", "variables": {"x": 1}, "operationName": "A"}"#;
-        assert_eq!(request, Request::from_body(body).unwrap());
+        assert_eq!(request, one(r#"{"query": "{a}", "variables": {"x": 1}, "operationName": "A"}"#));
         assert!(pairs(&[("query", "{a}"), ("variables", "x")]).is_err());
         assert!(pairs(&[("query", "{a}"), ("query", "{b}")]).is_err());
         assert!(pairs(&[]).is_err());

@@ -11,6 +11,8 @@ pub type Fields<T> = Vec<(Key, T)>;
 pub enum RootField {
     /// JSON that no row decides.
     Constant(Vec<u8>),
+    /// Something of the caller.
+    Viewer(ViewerField),
     /// `{…}` of these.
     Object(Fields<RootField>),
     /// A record or null.
@@ -71,6 +73,17 @@ pub enum RootField {
         /// Its fields.
         fields: Fields<BulkField>,
     },
+}
+
+/// What of the caller is told that those with equal rights need not share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ViewerField {
+    /// The role's name.
+    Role,
+    /// The language.
+    Locale,
+    /// The time zone.
+    TimeZone,
 }
 
 /// A field of a `BulkResult`.

@@ -1,10 +1,13 @@
 //! The messages of `graphql-transport-ws` (<https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverWebSocket.md>)
 //! and the codes that it closes connections with; the connection itself is the server's.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
 use crate::error::Error;
+use crate::extent;
+use crate::limits::Limits;
 use crate::protocol::Request;
 
 /// The sub-protocol's name.
@@ -25,6 +28,13 @@ pub enum ClientMessage {
         id: String,
         /// The operation.
         request: Request,
+    },
+    /// Begins an operation whose variables hold more than any may.
+    Excessive {
+        /// The client's name for it.
+        id: String,
+        /// The bound.
+        error: Error,
     },
     /// Ends an operation.
     Complete {
@@ -52,6 +62,12 @@ pub enum Close {
     TooManyInitialisations,
     /// A fault of the server.
     Internal,
+    /// What came is no WebSocket frame.
+    Malformed,
+    /// A text is no UTF-8.
+    NotText,
+    /// A message is longer than a request may be.
+    TooLong,
     /// The server ends; connect again.
     GoingAway,
     /// The server has as many connections as it takes, or its database is away; try later.
@@ -74,6 +90,9 @@ impl Close {
             Self::TooManyInitialisations => 4429,
             Self::Internal => 4500,
             Self::GoingAway => 1001,
+            Self::Malformed => 1002,
+            Self::NotText => 1007,
+            Self::TooLong => 1009,
             Self::TryAgainLater(_) => 1013,
         }
     }
@@ -90,6 +109,9 @@ impl Close {
             Self::TooManyInitialisations => "Too many initialisation requests".to_owned(),
             Self::Internal => "Internal server error".to_owned(),
             Self::GoingAway => "The server ends".to_owned(),
+            Self::Malformed => "Malformed frame".to_owned(),
+            Self::NotText => "Text that is no UTF-8".to_owned(),
+            Self::TooLong => "Message too long".to_owned(),
             Self::TryAgainLater(why) => why.clone(),
         };
         let end = (0..=REASON_MAX.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or(0);
@@ -98,24 +120,42 @@ impl Close {
     }
 }
 
+/// A message before its payload is looked at: that may be long, and is bounded by what stands in it.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type", default)]
+    kind: Option<Json>,
+    #[serde(default)]
+    id: Option<Json>,
+    #[serde(default, borrow)]
+    payload: Option<&'a RawValue>,
+}
+
 impl ClientMessage {
     /// Reads a message. What is wrong with it is told with the close.
-    pub fn parse(text: &str) -> Result<Self, Close> {
-        let Ok(Json::Object(mut message)) = serde_json::from_str(text) else {
+    pub fn parse(text: &str, limits: &Limits) -> Result<Self, Close> {
+        // A list would be read as its members in their order.
+        let message = text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
+        let Some(Envelope { kind, id, payload }) = message else {
             return Err(invalid("Invalid message: it must be a JSON object"));
         };
-        let payload = message.remove("payload").filter(|payload| !payload.is_null());
-        if payload.as_ref().is_some_and(|payload| !payload.is_object()) {
-            return Err(invalid("Invalid message: `payload` must be an object"));
-        }
-        let id = match message.remove("id") {
+        let id = match id {
             Some(Json::String(id)) if !id.is_empty() => Some(id),
             None => None,
             Some(_) => return Err(invalid("Invalid message: `id` must be a string that is not empty")),
         };
         let with_id = |id: Option<String>| id.ok_or_else(|| invalid("Invalid message: `id` is missing"));
-        let kind = message.remove("type");
-        match kind.as_ref().and_then(Json::as_str) {
+        let kind = kind.as_ref().and_then(Json::as_str);
+        if let (Some("subscribe"), Some(id), Some(payload)) = (kind, &id, payload)
+            && let Err(error) = extent::check(payload.get().as_bytes(), 1, limits)
+        {
+            return Ok(Self::Excessive { id: id.clone(), error });
+        }
+        let payload = payload.map(|payload| serde_json::from_str::<Json>(payload.get()).unwrap_or(Json::Bool(false)));
+        if payload.as_ref().is_some_and(|payload| !payload.is_object()) {
+            return Err(invalid("Invalid message: `payload` must be an object, not too deep"));
+        }
+        match kind {
             Some("connection_init") => Ok(Self::ConnectionInit(object(payload).unwrap_or_default())),
             Some("ping") => Ok(Self::Ping(payload)),
             Some("pong") => Ok(Self::Pong),
@@ -196,7 +236,7 @@ mod tests {
 
     #[test]
     fn messages_of_the_protocol_are_read() {
-        let parse = |text: Json| ClientMessage::parse(&text.to_string()).unwrap();
+        let parse = |text: Json| ClientMessage::parse(&text.to_string(), &Limits::default()).unwrap();
         let init = parse(json!({"type": "connection_init", "payload": {"authorization": "Bearer x"}}));
         assert_eq!(
             init,
@@ -229,6 +269,8 @@ mod tests {
             json!({"type": 1}).to_string(),
             json!({"type": "start", "id": "1"}).to_string(),
             json!({"type": "ping", "payload": "x"}).to_string(),
+            json!(["ping", "1", null]).to_string(),
+            format!("{{\"type\":\"ping\",\"payload\":{{\"a\":{}{}}}}}", "[".repeat(50_000), "]".repeat(50_000)),
             json!({"type": "connection_init", "payload": [1]}).to_string(),
             json!({"type": "complete"}).to_string(),
             json!({"type": "complete", "id": ""}).to_string(),
@@ -239,10 +281,23 @@ mod tests {
             json!({"type": "subscribe", "id": "1", "payload": {"query": 1}}).to_string(),
             json!({"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "variables": []}}).to_string(),
         ] {
-            let close = ClientMessage::parse(&text).unwrap_err();
+            let close = ClientMessage::parse(&text, &Limits::default()).unwrap_err();
             assert_eq!(close.code(), 4400, "{text:.80}");
             assert!(close.reason().len() <= REASON_MAX);
         }
+    }
+
+    #[test]
+    fn variables_beyond_the_limits_are_refused_before_they_are_read() {
+        let of = |count: usize| {
+            let variables = json!({"x": vec![json!({}); count]});
+            let message =
+                json!({"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "variables": variables}});
+            ClientMessage::parse(&message.to_string(), &Limits::default()).unwrap()
+        };
+        assert!(matches!(of(12_000), ClientMessage::Subscribe { .. }));
+        let ClientMessage::Excessive { id, error } = of(13_000) else { panic!("too much") };
+        assert_eq!((id.as_str(), error.code.as_str()), ("1", "LIMIT_EXCEEDED"));
     }
 
     #[test]

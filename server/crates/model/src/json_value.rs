@@ -10,30 +10,42 @@ use crate::text;
 /// Most steps of a path.
 const STEPS_MAX: usize = 32;
 
-/// The steps of a path: `$` is the whole document, `.name` and `["any name"]` a member, `[0]` an element of a list.
-/// `None` if it is none.
+/// The steps of a path: `$` is the whole document, `.name` and `["any name"]`, quoted as in JSON, a member, `[0]` an element of a
+/// list. `None` if it is none.
 pub fn steps(path: &str) -> Option<Vec<String>> {
     let mut rest = path.strip_prefix('$')?;
     let mut steps = Vec::new();
     while !rest.is_empty() {
         let (step, behind) = if let Some(name) = rest.strip_prefix('.') {
             name.split_at(name.find(['.', '[']).unwrap_or(name.len()))
-        } else if let Some(quoted) = rest.strip_prefix("[\"") {
-            let (name, behind) = quoted.split_once("\"]")?;
-            (name, behind)
+        } else if rest.starts_with("[\"") {
+            let (name, behind) = quoted(&rest[1..])?;
+            steps.push(checked(name)?);
+            rest = behind.strip_prefix(']')?;
+            continue;
         } else {
             let (index, behind) = rest.strip_prefix('[')?.split_once(']')?;
             index.bytes().all(|byte| byte.is_ascii_digit()).then_some((index, behind))?
         };
-        // PostgreSQL reads a number with a sign as an index, too, and counts a negative one from the end.
-        let is_signed_index = step.trim_start().starts_with(['-', '+']) && step.trim_start().parse::<i64>().is_ok();
-        if step.is_empty() || is_signed_index || step.starts_with(char::is_whitespace) || step.contains(['"', '\0']) {
-            return None;
-        }
-        steps.push(step.to_owned());
+        steps.push(checked(step.to_owned())?);
         rest = behind;
     }
     (steps.len() <= STEPS_MAX).then_some(steps)
+}
+
+/// A step that both databases take for the same.
+fn checked(step: String) -> Option<String> {
+    // PostgreSQL reads a number with a sign as an index, too, and counts a negative one from the end.
+    let is_signed_index = step.trim_start().starts_with(['-', '+']) && step.trim_start().parse::<i64>().is_ok();
+    let is_other = step.is_empty() || is_signed_index || step.starts_with(char::is_whitespace) || step.contains('\0');
+    (!is_other).then_some(step)
+}
+
+/// The JSON string at the beginning of a text, and what stands behind it.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    let string = strings.next()?.ok()?;
+    Some((string, &text[strings.byte_offset()..]))
 }
 
 /// What stands at the end of `steps`; a step of digits is an index in a list and a name in an object.
@@ -65,10 +77,28 @@ pub fn number(value: &Json) -> Option<String> {
     }
 }
 
+/// Whether a number written like this in JSON keeps its value where numbers have 64 bits. What is no number, or too large for one, is
+/// for the parser to tell.
+pub fn survives(written: &str) -> bool {
+    // So many digits always do.
+    const DIGITS_MAX: usize = 15;
+    // Far beyond all exponents that there are, and far below what could not be written out.
+    const EXPONENT_MAX: i64 = 2_000;
+    if written.len() <= DIGITS_MAX && !written.contains(['e', 'E']) {
+        return true;
+    }
+    let Ok(number) = serde_json::from_str::<Number>(written) else { return true };
+    let exponent = written.split_once(['e', 'E']).map_or(Ok(0), |(_, exponent)| exponent.parse::<i64>());
+    exponent.is_ok_and(|exponent| exponent.abs() <= EXPONENT_MAX) && plain(&number) == plain_text(written)
+}
+
 /// The number without exponent, and without zeros that mean nothing.
 fn plain(number: &Number) -> String {
-    let text = number.to_string();
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));
+    plain_text(&number.to_string())
+}
+
+fn plain_text(text: &str) -> String {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let exponent: i64 = exponent.parse().unwrap_or(0);
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -107,6 +137,8 @@ mod tests {
             ("$.a.b[0].c", vec!["a", "b", "0", "c"]),
             ("$[\"two words\"].x", vec!["two words", "x"]),
             ("$[12]", vec!["12"]),
+            (r#"$["a\"b"]["\\"].c"#, vec!["a\"b", "\\", "c"]),
+            (r#"$["x\"].y"]"#, vec!["x\"].y"]),
             ("$.è-1", vec!["è-1"]),
         ] {
             assert_eq!(steps(path), Some(expected.into_iter().map(str::to_owned).collect()), "{path}");
@@ -124,6 +156,9 @@ mod tests {
             "$[-1]",
             "$.-1",
             "$[\"a]",
+            "$[\"a\"",
+            r#"$["a"b"]"#,
+            r#"$["\x"]"#,
             "$[\"\"]",
             "$[\" 1\"]",
             "$[\"+1\"]",
@@ -162,6 +197,29 @@ mod tests {
         }
         assert_eq!(number(&json!(1e300)).unwrap(), format!("1{}", "0".repeat(300)));
         assert_eq!(number(&json!("1")), None);
+    }
+
+    #[test]
+    fn numbers_that_lose_digits_are_known() {
+        for kept in
+            ["0", "-0.0", "0.1", "1.10", "100000000000000000000", "1e22", "1e-7", "18446744073709551615", "-1.5E+300"]
+        {
+            assert!(survives(kept), "{kept}");
+        }
+        for lost in [
+            "123456789012345678901234567890.5",
+            "0.1000000000000000055511151231257827",
+            "18446744073709551617",
+            "3.14159265358979323846",
+            "1e-400",
+            "1e-999999999",
+            "0e999999999",
+        ] {
+            assert!(!survives(lost), "{lost}");
+        }
+        for other in ["1e400", "", "-", "1.2.3.4.5.6.7.8.9.0", &"9".repeat(400)] {
+            assert!(survives(other), "{other}: the parser tells");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cardine_graphql::Error;
+use cardine_graphql::limits::Limits;
 use cardine_graphql::protocol::Request;
 use cardine_graphql::subscription::End;
 use cardine_graphql::transport_ws::{self as messages, ClientMessage, Close};
@@ -55,7 +56,7 @@ type Ended = Option<Close>;
 pub async fn serve(app: Arc<App>, opening: Opening, stream: WebSocketStream) {
     let (sink, incoming) = stream.split();
     let (outbox, close, mut writer) = start(sink);
-    let mut inbox = Inbox(incoming);
+    let mut inbox = Inbox { frames: incoming, limits: app.front.limits.clone() };
     let operations = Operations::default();
     let Err(ended) = converse(app, opening, &mut inbox, &outbox, &operations).await;
     operations.stop_all();
@@ -66,7 +67,7 @@ pub async fn serve(app: Arc<App>, opening: Opening, stream: WebSocketStream) {
         drop(outbox);
         if timeout(FAREWELL_MAX, &mut writer).await.is_ok() {
             // Until the client has closed too: what lies unread would make the network drop the reason.
-            let farewell = async { while let Some(Ok(_)) = inbox.0.next().await {} };
+            let farewell = async { while let Some(Ok(_)) = inbox.frames.next().await {} };
             let _ = timeout(FAREWELL_MAX, farewell).await;
         }
     }
@@ -135,7 +136,9 @@ async fn first_message(inbox: &mut Inbox, outbox: &Outbox) -> Result<Map<String,
             ClientMessage::ConnectionInit(payload) => return Ok(payload),
             ClientMessage::Ping(payload) => outbox.send(messages::pong(payload)).await?,
             ClientMessage::Pong | ClientMessage::Complete { .. } => {}
-            ClientMessage::Subscribe { .. } => return Err(Some(Close::Unauthorized)),
+            ClientMessage::Subscribe { .. } | ClientMessage::Excessive { .. } => {
+                return Err(Some(Close::Unauthorized));
+            }
         }
     }
 }
@@ -173,20 +176,37 @@ fn refusal(error: &ApiError) -> Close {
 }
 
 /// What the client sends.
-struct Inbox(SplitStream<WebSocketStream>);
+struct Inbox {
+    frames: SplitStream<WebSocketStream>,
+    limits: Limits,
+}
 
 impl Inbox {
     async fn next(&mut self) -> Result<ClientMessage, Ended> {
         loop {
-            return match timeout(SILENCE_MAX, self.0.next()).await.ok().flatten() {
-                Some(Ok(Message::Text(text))) => ClientMessage::parse(&text).map_err(Some),
+            return match timeout(SILENCE_MAX, self.frames.next()).await.ok().flatten() {
+                Some(Ok(Message::Text(text))) => ClientMessage::parse(&text, &self.limits).map_err(Some),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                 Some(Ok(Message::Binary(_))) => {
                     Err(Some(Close::InvalidMessage("Invalid message: it must be text".to_owned())))
                 }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => Err(None),
+                Some(Err(error)) => Err(breach(&error)),
+                Some(Ok(Message::Close(_))) | None => Err(None),
             };
         }
+    }
+}
+
+/// What the client did against the WebSocket protocol itself; none if the network failed. The library below tells only in words.
+fn breach(error: &std::io::Error) -> Ended {
+    if error.kind() != std::io::ErrorKind::Other {
+        return None;
+    }
+    match error.to_string() {
+        text if text.starts_with("Space limit") => Some(Close::TooLong),
+        text if text.starts_with("UTF-8") => Some(Close::NotText),
+        text if text.contains("without closing handshake") => None,
+        _ => Some(Close::Malformed),
     }
 }
 
@@ -211,6 +231,7 @@ impl Session {
                 Ok(())
             }
             ClientMessage::Subscribe { id, request } => self.begin(id, request).await,
+            ClientMessage::Excessive { id, error } => Ok(self.outbox.send(messages::error(&id, &[error])).await?),
         }
     }
 

@@ -64,7 +64,7 @@ fn answer(world: &World, query: &str, tables: &[Table]) -> String {
     let (read, written) = if operation.mutations.is_empty() { (tables, &[][..]) } else { (&[][..], &written[..]) };
     let mut out = Vec::new();
     let sealing = Sealing { key: &world.cursors, contexts: &operation.contexts };
-    match write_data(&operation.shape, read, written, sealing, &mut out) {
+    match write_data(&operation.shape, read, written, sealing, Some(world.setting().viewer), &mut out) {
         Ok(()) => String::from_utf8(out).unwrap(),
         Err(error) => error.message,
     }

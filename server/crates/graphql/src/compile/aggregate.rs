@@ -256,14 +256,15 @@ impl<'a> Compiler<'a> {
                 return Err(null_refused(&path));
             }
             let Some(ty) = measure_type(&measure.name) else {
-                self.group_conditions(list, groups, Measure::Count, value)?;
+                self.group_conditions(list, groups, Measure::Count, value, &path)?;
                 continue;
             };
             for (field, operators) in value.fields() {
+                let path = [path.as_slice(), &[field.name.as_str().into()]].concat();
                 if *operators == Input::Null {
-                    return Err(null_refused(&[path, vec![field.name.as_str().into()]].concat()));
+                    return Err(null_refused(&path));
                 }
-                self.group_conditions(list, groups, measure_of(ty, field)?, operators)?;
+                self.group_conditions(list, groups, measure_of(ty, field)?, operators, &path)?;
             }
         }
         Ok(())
@@ -275,11 +276,12 @@ impl<'a> Compiler<'a> {
         groups: &mut Grouping,
         measure: Measure,
         operators: &Input,
+        path: &[PathSegment],
     ) -> Result<(), Error> {
         let measure = position_of(&mut groups.measures, measure);
         for (operator, operand) in operators.fields() {
             list.condition()?;
-            if let Some(span) = self.span(operator, operand)? {
+            if let Some(span) = self.span(operator, operand, path)? {
                 groups.having.push(GroupCondition { measure, test: GroupTest::Within(span) });
                 continue;
             }

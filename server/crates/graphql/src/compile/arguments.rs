@@ -71,14 +71,15 @@ impl Compiler<'_> {
         let mut issues = Vec::new();
         for argument in &definition.arguments {
             let given = field.node.arguments.iter().find(|(name, _)| name.node == argument.name.as_str());
-            let value = given.and_then(|(_, value)| {
+            let mut value = None;
+            if let Some((_, literal)) = given {
                 let path = vec![argument.name.as_str().into()];
-                let mut coercion = Coercion::new(self.schema, Some(self.variables), path);
-                let value = coercion.value(Raw::Literal(&value.node), &argument.ty);
+                let mut coercion = Coercion::new(self.schema, Some(self.variables), self.setting.limits, path);
+                let coerced = coercion.value(Raw::Literal(&literal.node), &argument.ty);
                 let given = coercion.given();
-                issues.extend(coercion.into_issues());
-                value.map(|value| (value, given))
-            });
+                issues.extend(coercion.into_issues().map_err(|exceeded| exceeded.at(field.pos))?);
+                value = coerced.map(|coerced| (coerced, given));
+            }
             match value.or_else(|| argument.default.as_deref().map(|default| (default_of(default), None))) {
                 Some((value, given)) => arguments.push(Argument { name: argument.name.clone(), value, given }),
                 None if argument.ty.is_non_null() => {

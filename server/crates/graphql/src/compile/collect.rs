@@ -87,7 +87,8 @@ impl<'a> Compiler<'a> {
     fn condition(&self, directive: &Directive) -> bool {
         let ty = InputValue::condition().ty;
         let value = directive.get_argument("if").and_then(|value| {
-            Coercion::new(self.schema, Some(self.variables), Vec::new()).value(Raw::Literal(&value.node), &ty)
+            Coercion::new(self.schema, Some(self.variables), self.setting.limits, Vec::new())
+                .value(Raw::Literal(&value.node), &ty)
         });
         value == Some(Input::Value(cardine_model::Value::Boolean(true)))
     }

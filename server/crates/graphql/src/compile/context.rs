@@ -6,7 +6,7 @@ use super::Compiler;
 use super::arguments::Arguments;
 use crate::coerce::Input;
 use crate::cursor::{ContextBuilder, CursorContext};
-use crate::schema::TypeKey;
+use crate::schema::{InputTarget, InputValue, TypeKey};
 use crate::variables::{Inputs, Place, Use};
 
 /// How a list's context is made for each request: values that come from variables are the request's own.
@@ -66,10 +66,16 @@ impl Compiler<'_> {
             TypeKey::Connection(module) => recipe.text(&self.schema.catalog.module(module).name),
             _ => recipe.text(&self.schema.name(ty)),
         }
-        for name in ["filter", "orderBy", "deleted"] {
+        for name in ["filter", "orderBy"] {
             recipe.text(name);
-            self.describe(arguments.get(name).unwrap_or(&Input::Null), arguments.given(name), &mut recipe);
+            match arguments.get(name).filter(|value| !matches!(value, Input::List(items) if items.is_empty())) {
+                Some(value) => self.describe(value, arguments.given(name), &mut recipe),
+                None => recipe.text("null"),
+            }
         }
+        // Who may not see deleted records has no such argument, and the same list.
+        recipe.text("deleted");
+        recipe.text(arguments.text("deleted").filter(|deleted| *deleted != "EXCLUDE").unwrap_or("null"));
         recipe
     }
 
@@ -92,6 +98,13 @@ impl Compiler<'_> {
                 recipe.0.push(Part::Value(input.to_value()));
             }
             Input::Object(fields) => {
+                let mut fields: Vec<_> = fields.iter().filter(|(field, value)| !says_nothing(field, value)).collect();
+                if fields.is_empty() {
+                    recipe.text("null");
+                    return;
+                }
+                // Their order means nothing.
+                fields.sort_unstable_by(|(one, _), (other, _)| one.name.cmp(&other.name));
                 recipe.text("{");
                 for (field, value) in fields {
                     recipe.text(&field.name);
@@ -100,5 +113,19 @@ impl Compiler<'_> {
                 recipe.text("}");
             }
         }
+    }
+}
+
+/// Whether a filter's field makes no difference, as `{}` where all conditions in it must hold. Related records with `{some: {}}`
+/// do, and so does a choice among nothing.
+fn says_nothing(field: &InputValue, value: &Input) -> bool {
+    let is_empty = |value: &Input| match value {
+        Input::Object(fields) => fields.iter().all(|(field, value)| says_nothing(field, value)),
+        _ => false,
+    };
+    match (field.target, value) {
+        (Some(InputTarget::Logic), Input::List(items)) => field.name == "and" && items.iter().all(is_empty),
+        (Some(InputTarget::Logic | InputTarget::Target(_) | InputTarget::Links(_)) | None, _) => false,
+        (Some(_), value) => is_empty(value),
     }
 }

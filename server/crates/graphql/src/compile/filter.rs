@@ -55,7 +55,7 @@ impl<'a> Compiler<'a> {
                 let target = FieldPath { hops: at.to_vec(), field: id };
                 match self.schema.catalog.field(module, id).scalar() {
                     Some(ScalarType::Json) => self.json_operators(list, &target, value, path),
-                    _ => self.operators(list, &target, value),
+                    _ => self.operators(list, &target, value, path),
                 }
             }
             Some(InputTarget::Group(group)) => self.group_filter(list, at, module, group, value, path),
@@ -133,7 +133,7 @@ impl<'a> Compiler<'a> {
             }
             let part = self.part(module, group, &field.name).map(|field| FieldPath { hops: at.to_vec(), field });
             parts.push(match (part, value) {
-                (Some(part), operators) => self.operators(list, &part, operators)?,
+                (Some(part), operators) => self.operators(list, &part, operators, path)?,
                 (None, Input::Value(Value::Boolean(is_null))) => {
                     list.condition()?;
                     let group = self.schema.catalog.field(module, group).group();
@@ -265,12 +265,18 @@ impl<'a> Compiler<'a> {
         Ok(if parts.len() == 1 { parts.remove(0) } else { Filter::All(parts) })
     }
 
-    /// The operators on one value; all must hold.
-    fn operators(&mut self, list: &mut ListBuilder<'a>, path: &FieldPath, operators: &Input) -> Result<Filter, Error> {
+    /// The operators on one value, which stand at `place`; all must hold.
+    fn operators(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        path: &FieldPath,
+        operators: &Input,
+        place: &[PathSegment],
+    ) -> Result<Filter, Error> {
         let mut parts = Vec::with_capacity(operators.fields().len());
         for (operator, operand) in operators.fields() {
             list.condition()?;
-            parts.push(match self.span(operator, operand)? {
+            parts.push(match self.span(operator, operand, place)? {
                 Some(span) => Filter::Within { path: path.clone(), span },
                 None => self.condition_of(path, operator, operand),
             });
@@ -279,7 +285,12 @@ impl<'a> Compiler<'a> {
     }
 
     /// The span of time that the operator `within` names; none of other operators, or of null.
-    pub(super) fn span(&mut self, operator: &InputValue, operand: &Input) -> Result<Option<Span>, Error> {
+    pub(super) fn span(
+        &mut self,
+        operator: &InputValue,
+        operand: &Input,
+        place: &[PathSegment],
+    ) -> Result<Option<Span>, Error> {
         let ("within", [(field, value)]) = (operator.name.as_str(), operand.fields()) else { return Ok(None) };
         Ok(Some(match value {
             Input::Value(Value::Text(part)) => Span::This(DatePart::of_word(part).ok_or_else(unvalidated)?),
@@ -289,7 +300,7 @@ impl<'a> Compiler<'a> {
             }
             _ => {
                 let message = format!("`{}` must be longer than nothing, such as \"P7D\".", field.name);
-                let path = vec![PathSegment::from("within"), field.name.as_str().into()];
+                let path = place.iter().cloned().chain(["within".into(), field.name.as_str().into()]).collect();
                 return Err(Error {
                     issues: vec![Issue::new(path, "range", message.clone())],
                     ..Error::input(message)

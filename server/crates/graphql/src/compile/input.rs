@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::arguments::refused;
 use crate::coerce::{Coercion, Input, Raw};
 use crate::error::Error;
+use crate::limits::Limits;
 use crate::places::places;
 use crate::schema::{Schema, TypeRef};
 use crate::validate::variable_type;
@@ -27,6 +28,7 @@ pub struct Definition {
 /// The definitions of a valid operation's variables.
 pub fn definitions(
     schema: Schema<'_>,
+    limits: &Limits,
     document: &ExecutableDocument,
     operation: &Positioned<OperationDefinition>,
 ) -> Vec<Definition> {
@@ -40,7 +42,7 @@ pub fn definitions(
         let ty = variable_type(schema, &definition.node.var_type.node)?;
         let default = definition.node.default_value.as_ref().map(|default| {
             let raw = Raw::Const(&default.node);
-            let input = Coercion::new(schema, Some(&nothing), Vec::new()).value(raw, &ty);
+            let input = Coercion::new(schema, Some(&nothing), limits, Vec::new()).value(raw, &ty);
             (input.unwrap_or(Input::Null), raw.to_json(&nothing).unwrap_or(Json::Null))
         });
         let place = places.get(name.as_str()).cloned().unwrap_or_default();
@@ -54,17 +56,17 @@ pub fn coerce(
     schema: Schema<'_>,
     definitions: &[Definition],
     given: &Map<String, Json>,
-    errors_max: usize,
+    limits: &Limits,
 ) -> Result<Inputs, Vec<Error>> {
     let mut inputs = Vec::with_capacity(definitions.len());
     let mut errors = Vec::new();
     for definition in definitions {
-        match definition.coerce(schema, given) {
+        match definition.coerce(schema, given, limits) {
             Ok(input) => inputs.push(input),
             Err(error) => errors.push(error.at(definition.position)),
         }
     }
-    errors.truncate(errors_max);
+    errors.truncate(limits.errors);
     if errors.is_empty() { Ok(inputs) } else { Err(errors) }
 }
 
@@ -79,7 +81,7 @@ pub fn variables(definitions: &[Definition], inputs: Inputs, given: &Map<String,
 }
 
 impl Definition {
-    fn coerce(&self, schema: Schema<'_>, given: &Map<String, Json>) -> Result<Option<Input>, Error> {
+    fn coerce(&self, schema: Schema<'_>, given: &Map<String, Json>, limits: &Limits) -> Result<Option<Input>, Error> {
         let name = &self.name;
         let Some(json) = given.get(name) else {
             if self.default.is_none() && self.ty.is_non_null() {
@@ -91,9 +93,9 @@ impl Definition {
             return Ok(self.default.as_ref().map(|(input, _)| input.clone()));
         };
         let nothing = Variables::default();
-        let mut coercion = Coercion::new(schema, Some(&nothing), self.place.clone());
+        let mut coercion = Coercion::new(schema, Some(&nothing), limits, self.place.clone());
         let input = coercion.value(Raw::Json(json), &self.ty).unwrap_or(Input::Null);
-        let issues = coercion.into_issues();
+        let issues = coercion.into_issues()?;
         if issues.is_empty() {
             return Ok(Some(input));
         }

@@ -113,6 +113,19 @@ pub struct Reuse {
     pub contexts: Vec<ContextRecipe>,
     /// The cursors among the variables.
     pub cursors: Vec<GivenCursor>,
+    /// The records of any module that it asks for.
+    pub nodes: Vec<NodeAsked>,
+    /// Where it asks for the caller's own user: the position of the id's value; `None` where it was compiled for nobody.
+    pub persons: Vec<Option<usize>>,
+}
+
+/// A record of any module, as `node` asks for it.
+#[derive(Debug)]
+pub struct NodeAsked {
+    /// The position of the id's value.
+    pub slot: usize,
+    /// The module that it was of; `None` if there was no such record.
+    pub module: Option<ModuleId>,
 }
 
 /// One mutation.
@@ -157,9 +170,10 @@ pub fn compile(
     if let Err(error) = write::check_dry_run(&compiler.mutations) {
         return Err(vec![error]);
     }
-    let Compiler { lists, values, mutations, rows, given, contexts, cursors, reusable, .. } = compiler;
+    let Compiler { lists, values, mutations, rows, given, contexts, cursors, nodes, persons, reusable, .. } = compiler;
     let contexts_now = contexts.iter().map(ContextRecipe::now).collect();
-    let reuse = reusable.then(|| Reuse { dependence: variables.dependence(), given, contexts, cursors });
+    let reuse =
+        reusable.then(|| Reuse { dependence: variables.dependence(), given, contexts, cursors, nodes, persons });
     Ok(Operation { lists, values, mutations, shape, rows, contexts: contexts_now, reuse })
 }
 
@@ -203,6 +217,8 @@ struct Compiler<'a> {
     given: Vec<(usize, Place)>,
     contexts: Vec<ContextRecipe>,
     cursors: Vec<GivenCursor>,
+    nodes: Vec<NodeAsked>,
+    persons: Vec<Option<usize>>,
     /// Whether nothing was compiled in that is of this request alone.
     reusable: bool,
     rows: u64,
@@ -228,6 +244,8 @@ impl<'a> Compiler<'a> {
             given: Vec::new(),
             contexts: Vec::new(),
             cursors: Vec::new(),
+            nodes: Vec::new(),
+            persons: Vec::new(),
             reusable: true,
             rows: 0,
             errors: Vec::new(),

@@ -253,6 +253,7 @@ impl Printer<'_> {
     fn root_field(&mut self, field: &RootField, depth: usize) {
         match field {
             RootField::Constant(json) => self.line(0, &String::from_utf8_lossy(json)),
+            RootField::Viewer(field) => self.line(0, &format!("of the caller: {field:?}")),
             RootField::Object(fields) => {
                 self.out.push('\n');
                 for (key, field) in fields {

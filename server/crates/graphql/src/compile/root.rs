@@ -9,12 +9,12 @@ use uuid::Uuid;
 use super::collect::Collected;
 use super::list::ListBuilder;
 use super::record::unvalidated;
-use super::{Compiler, key, quoted};
+use super::{Compiler, NodeAsked, key, quoted};
 use crate::coerce::Input;
 use crate::error::Error;
 use crate::schema::{Meaning, OutputField, TypeKey};
-use crate::shape::{Fields, NodesShape, ObjectShape, RootField};
-use crate::variables::{Reading, Use};
+use crate::shape::{Fields, NodesShape, ObjectShape, RootField, ViewerField};
+use crate::variables::Reading;
 
 impl<'a> Compiler<'a> {
     pub(super) fn root(&mut self, root: TypeKey, set: &'a SelectionSet) -> Fields<RootField> {
@@ -33,26 +33,29 @@ impl<'a> Compiler<'a> {
 
     fn root_field(&mut self, root: TypeKey, collected: &Collected<'a>) -> Result<RootField, Error> {
         let definition = self.schema.field(root, collected.name()).ok_or_else(unvalidated)?;
-        // The caller's person, the modules of ids, and what is written are of this request alone; and what is not known to be
-        // otherwise is taken to be.
-        self.reusable &=
-            matches!(definition.meaning, Meaning::Typename | Meaning::One(_) | Meaning::List(_) | Meaning::Groups(_));
+        // What was found, and what is written, are of this request alone; and what is not known to be otherwise is taken to be.
+        self.reusable &= matches!(
+            definition.meaning,
+            Meaning::Typename
+                | Meaning::One(_)
+                | Meaning::List(_)
+                | Meaning::Groups(_)
+                | Meaning::Node
+                | Meaning::Me
+                | Meaning::IntrospectSchema
+                | Meaning::IntrospectType
+        );
         match definition.meaning {
             Meaning::Typename => Ok(RootField::Constant(quoted(&self.schema.name(root)))),
             Meaning::One(module) => {
                 let arguments = self.arguments(collected.field, &definition)?;
-                self.one(module, arguments.id("id"), arguments.given("id"), collected)
+                let slot = self.slot_given(Value::Id(arguments.id("id")), arguments.given("id"), Reading::Free);
+                self.one(module, slot, collected)
             }
             Meaning::List(module) => self.list(module, collected, &definition),
             Meaning::Groups(module) => self.groups(module, collected, &definition),
             Meaning::Duplicates(module) => self.duplicates(module, collected, &definition),
-            Meaning::Node => {
-                let id = self.arguments(collected.field, &definition)?.id("id");
-                match self.located.modules.get(&id) {
-                    Some(module) => self.one(*module, id, None, collected),
-                    None => Ok(RootField::Constant(b"null".to_vec())),
-                }
-            }
+            Meaning::Node => self.node(collected, &definition),
             Meaning::Nodes => self.nodes(collected, &definition),
             Meaning::Search => self.search(collected, &definition),
             Meaning::Me => self.me(collected),
@@ -85,14 +88,25 @@ impl<'a> Compiler<'a> {
         Ok(RootField::Connection { list: self.add(list)?, shape })
     }
 
+    /// The record of any module: which one it is, is found out before, and asked again for each request that the operation serves.
+    fn node(&mut self, collected: &Collected<'a>, definition: &OutputField) -> Result<RootField, Error> {
+        let arguments = self.arguments(collected.field, definition)?;
+        let id = arguments.id("id");
+        let module = self.located.modules.get(&id).copied();
+        let slot = self.slot_given(Value::Id(id), arguments.given("id"), Reading::Free);
+        self.nodes.push(NodeAsked { slot: slot.0 as usize, module });
+        match module {
+            Some(module) => self.one(module, slot, collected),
+            None => Ok(RootField::Constant(b"null".to_vec())),
+        }
+    }
+
     fn one(
         &mut self,
         module: ModuleId,
-        id: Uuid,
-        given: Option<Use>,
+        slot: cardine_query::Slot,
         collected: &Collected<'a>,
     ) -> Result<RootField, Error> {
-        let slot = self.slot_given(Value::Id(id), given, Reading::Free);
         let (list, object) = self.by_id(module, slot, collected)?;
         Ok(RootField::One { list: self.add(list)?, object })
     }
@@ -189,12 +203,20 @@ impl<'a> Compiler<'a> {
             let shape = match field.name() {
                 "__typename" => RootField::Constant(quoted("Viewer")),
                 "user" => match (self.schema.user_module(), viewer.user) {
-                    (Some(module), Some(id)) => self.one(module, id, None, &field)?,
-                    _ => RootField::Constant(b"null".to_vec()),
+                    (Some(module), Some(id)) => {
+                        let slot = self.slot(Value::Id(id));
+                        self.persons.push(Some(slot.0 as usize));
+                        self.one(module, slot, &field)?
+                    }
+                    (Some(_), None) => {
+                        self.persons.push(None);
+                        RootField::Constant(b"null".to_vec())
+                    }
+                    (None, _) => RootField::Constant(b"null".to_vec()),
                 },
-                "role" => RootField::Constant(quoted(viewer.role)),
-                "locale" => RootField::Constant(quoted(viewer.locale)),
-                "timeZone" => RootField::Constant(quoted(viewer.time_zone)),
+                "role" => RootField::Viewer(ViewerField::Role),
+                "locale" => RootField::Viewer(ViewerField::Locale),
+                "timeZone" => RootField::Viewer(ViewerField::TimeZone),
                 "modules" => RootField::Constant(self.viewer_modules(&field)),
                 _ => return Err(unvalidated()),
             };

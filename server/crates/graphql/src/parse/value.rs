@@ -3,6 +3,7 @@
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{BaseType, Directive, Type};
 use async_graphql_value::{Name, Value};
+use cardine_model::json_value::survives;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde_json::Number;
@@ -10,6 +11,7 @@ use serde_json::Number;
 use super::lexer::Token;
 use super::{Parser, syntax_error, text};
 use crate::error::Error;
+use crate::extent;
 
 /// Whether variables may stand in a value: not where it must be the same for every request.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,7 +92,8 @@ impl Parser<'_> {
 
     fn float(&self, digits: &str) -> Result<Number, Error> {
         let number = digits.parse().ok().and_then(Number::from_f64);
-        number.ok_or_else(|| syntax_error("The number is too large.", self.position))
+        let number = number.ok_or_else(|| syntax_error("The number is too large.", self.position))?;
+        if survives(digits) { Ok(number) } else { Err(extent::too_precise(digits).at(self.position)) }
     }
 
     fn list(&mut self, variables: Variables) -> Result<Vec<Value>, Error> {

@@ -3,7 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::fixture::{World, administrator, sales};
+use crate::compile::Viewer;
+use crate::fixture::{USER, World, administrator, sales};
 use crate::prepare::Prepared;
 
 struct Asked {
@@ -30,7 +31,7 @@ fn serves(world: &World, query: &str, one: &Json, other: &Json) -> bool {
     let (one, other) = (ask(world, query, one), ask(world, query, other));
     let lists = format!("{:?}", one.operation.lists);
     let plan = Plan::new(one.operation, |_| ReadPlan::default());
-    let Some(served) = plan.serve(world.setting(), &other.inputs) else { return false };
+    let Some(served) = plan.serve(world.setting(), &other.inputs, &world.located.modules) else { return false };
     let fresh = &other.operation;
     assert_eq!(lists, format!("{:?}", fresh.lists), "{query}");
     assert_eq!(*served.values, *fresh.values, "{query}");
@@ -129,22 +130,37 @@ fn cursors_are_opened_in_every_request() {
         let request = request(&query, &forged);
         let document = Document::new(world.setting(), &query, None).unwrap();
         let inputs = document.coerce(world.setting(), &request.variables).unwrap();
-        assert!(plan.serve(world.setting(), &inputs).is_none(), "{forged}");
+        assert!(plan.serve(world.setting(), &inputs, &FxHashMap::default()).is_none(), "{forged}");
     }
 }
 
 #[test]
 fn what_is_of_one_request_is_not_kept() {
     let world = World::new(sales);
-    for query in [
-        "{ me { role } }",
-        "{ node(id: 1) { id } }",
-        "{ __schema { queryType { name } } }",
-        "mutation { deleteDeal(id: 1) { id } }",
-    ] {
+    for query in
+        ["{ nodes(ids: [1]) { id } }", "{ me { role } nodes(ids: []) { id } }", "mutation { deleteDeal(id: 1) { id } }"]
+    {
         assert!(!serves(&world, query, &json!({}), &json!({})), "{query}");
     }
-    assert!(serves(&world, "{ deals { totalCount } __typename }", &json!({}), &json!({})));
+    for query in [
+        "{ deals { totalCount } __typename }",
+        "{ __schema { queryType { name } } }",
+        "{ me { role } node(id: 1) { id } }",
+    ] {
+        assert!(serves(&world, query, &json!({}), &json!({})), "{query}");
+    }
+    // What is long in itself is made anew.
+    let all = "{ __schema { types { name description fields { name description args { name description } } inputFields { name description } } } }";
+    let all = Plan::new(ask(&world, all, &json!({})).operation, |_| ReadPlan::default());
+    let short = Plan::new(ask(&world, "{ me { role } }", &json!({})).operation, |_| ReadPlan::default());
+    let (plans, known) =
+        (Plans::default(), |query: &str| Plans::default().find(world.setting(), &request(query, &json!({}))).unwrap());
+    for (plan, query, kept) in [(all, "{ a: __typename }", false), (short, "{ b: __typename }", true)] {
+        let (plan, known) = (Arc::new(plan), known(query));
+        assert_eq!(plan.constant_bytes() <= CONSTANT_BYTES_MAX, kept, "{} bytes", plan.constant_bytes());
+        plans.keep(&known, &plan);
+        assert_eq!(known.plan(world.setting(), &Vec::new(), &FxHashMap::default()).is_some(), kept);
+    }
 }
 
 #[test]
@@ -180,9 +196,51 @@ fn what_is_kept_is_bounded() {
     for size in 0..100 {
         let asked = ask(&world, query, &json!({"n": size}));
         plans.keep(&known, &Arc::new(Plan::new(asked.operation, |_| ReadPlan::default())));
-        assert!(known.plan(world.setting(), &asked.inputs).is_some());
+        assert!(known.plan(world.setting(), &asked.inputs, &FxHashMap::default()).is_some());
     }
     assert_eq!(known.plans.read().unwrap().len(), PLANS_OF_TEXT_MAX);
     let first = ask(&world, query, &json!({"n": 1})).inputs;
-    assert!(known.plan(world.setting(), &first).is_none(), "the oldest went");
+    assert!(known.plan(world.setting(), &first, &FxHashMap::default()).is_none(), "the oldest went");
+}
+
+#[test]
+fn the_callers_person_is_no_part_of_a_plan() {
+    let world = World::new(sales);
+    let query = "{ me { role locale timeZone user { id } modules { name create } } }";
+    assert!(serves(&world, query, &json!({}), &json!({})));
+    let plan = Plan::new(ask(&world, query, &json!({})).operation, |_| ReadPlan::default());
+    let kept = format!("{plan:?}");
+    for own in [USER.to_string().as_str(), "sales", "Europe/Rome"] {
+        assert!(!kept.contains(own), "{own} is in {kept}");
+    }
+    // Somebody else with equal rights is served as themselves, and nobody is not served as somebody.
+    let other = Uuid::from_u128(7);
+    let viewer = |user| Viewer { user, role: "other", locale: "en", time_zone: "UTC" };
+    let none = FxHashMap::default();
+    let served = plan.serve(Setting { viewer: viewer(Some(other)), ..world.setting() }, &Vec::new(), &none).unwrap();
+    assert_eq!(*served.values, [Value::Id(other)]);
+    assert!(plan.serve(Setting { viewer: viewer(None), ..world.setting() }, &Vec::new(), &none).is_none());
+}
+
+#[test]
+fn a_node_is_looked_for_again_by_each_request() {
+    let query = "query ($id: ID!) { node(id: $id) { id ... on Deal { title } ... on Account { name } } }";
+    let ids = [1, 2, 3, 4].map(Uuid::from_u128);
+    let mut world = World::new(sales);
+    let module = |world: &World, name: &str| world.catalog.module_by_name(name).unwrap().id;
+    let (deal, account) = (module(&world, "Deal"), module(&world, "Account"));
+    world.located.modules.extend([(ids[0], deal), (ids[1], deal), (ids[2], account)]);
+    let of = |id: Uuid| json!({"id": id.to_string()});
+    assert!(serves(&world, query, &of(ids[0]), &of(ids[1])), "another record of the module");
+    assert!(!serves(&world, query, &of(ids[0]), &of(ids[2])), "one of another module");
+    assert!(!serves(&world, query, &of(ids[0]), &of(ids[3])), "one that is not there");
+    assert!(!serves(&world, query, &of(ids[3]), &of(ids[0])));
+    assert!(serves(&world, query, &of(ids[3]), &json!({"id": "none"})), "nothing for nothing");
+
+    let Asked { operation, inputs } = ask(&world, query, &of(ids[0]));
+    let plan = Plan::new(operation, |_| ReadPlan::default());
+    assert_eq!(plan.node_ids(&inputs), Some(vec![ids[0]]));
+    assert_eq!(plan.node_ids(&ask(&world, query, &json!({"id": "none"})).inputs), Some(Vec::new()));
+    // What was there and is deleted meanwhile.
+    assert!(plan.serve(world.setting(), &inputs, &FxHashMap::default()).is_none());
 }

@@ -16,7 +16,9 @@ impl<'a> Validator<'a> {
         for operation in guard::operations(document) {
             self.reach(&operation.node.selection_set.node, &mut used);
         }
-        for (name, fragment) in &document.fragments {
+        let mut fragments: Vec<_> = document.fragments.iter().collect();
+        fragments.sort_unstable_by_key(|(_, fragment)| fragment.pos);
+        for (name, fragment) in fragments {
             if !used.contains(name.as_str()) {
                 self.refuse(format!("Fragment \"{name}\" is never used."), fragment.pos);
             }

@@ -27,7 +27,7 @@ impl<'a> Validator<'a> {
         let mut groups = IndexMap::new();
         self.group(root, set, &mut groups);
         if let Err(error) = self.same_response(groups) {
-            self.errors.push(error);
+            self.add(error);
         }
     }
 

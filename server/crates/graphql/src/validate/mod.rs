@@ -25,13 +25,16 @@ use crate::guard;
 use crate::limits::Limits;
 use crate::schema::{Schema, TypeKey, TypeRef};
 
-/// All faults of the document, in the order of the text and at most as many as an answer may have; none if it is valid.
+/// The faults of the document in the order of the text; none if it is valid. As many as an answer may have are looked for: a
+/// text of nothing but faults costs no more than others.
 pub fn validate(document: &ExecutableDocument, schema: Schema<'_>, limits: &Limits) -> Vec<Error> {
     let (errors, uses, fragment_uses) = (Vec::new(), Vec::new(), HashMap::new());
-    let mut validator = Validator { document, schema, errors, uses, fragment_uses };
+    let mut validator = Validator { document, schema, limits, errors, uses, fragment_uses };
     validator.fragments();
     for operation in guard::operations(document) {
-        validator.operation(operation);
+        if !validator.is_full() {
+            validator.operation(operation);
+        }
     }
     let mut errors = validator.errors;
     errors.sort_by_key(|error| error.locations.first().copied());
@@ -51,6 +54,7 @@ pub fn root_type(schema: Schema<'_>, operation: OperationType) -> Option<TypeKey
 struct Validator<'a> {
     document: &'a ExecutableDocument,
     schema: Schema<'a>,
+    limits: &'a Limits,
     errors: Vec<Error>,
     /// Where the operation or fragment that is being looked at uses variables.
     uses: Vec<Use<'a>>,
@@ -72,7 +76,18 @@ struct Use<'a> {
 }
 
 impl Validator<'_> {
+    /// Whether an answer has no room for another fault: what is missed by looking no further would be told falsely.
+    fn is_full(&self) -> bool {
+        self.errors.len() >= self.limits.errors
+    }
+
     fn refuse(&mut self, message: impl Into<String>, position: Pos) {
-        self.errors.push(Error::input(message).at(position));
+        self.add(Error::input(message).at(position));
+    }
+
+    fn add(&mut self, error: Error) {
+        if !self.is_full() {
+            self.errors.push(error);
+        }
     }
 }

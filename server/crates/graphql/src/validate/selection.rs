@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use async_graphql_parser::types::{Field, OperationDefinition, OperationType, Selection, SelectionSet};
 use async_graphql_parser::{Pos, Positioned};
 use async_graphql_value::{Name, Value};
+use cardine_model::Issue;
 
 use super::{Use, Validator, root_type};
 use crate::coerce::{Coercion, Raw};
@@ -40,6 +41,9 @@ impl<'a> Validator<'a> {
     /// `ty` is `None` below something that does not exist: only variables and fragments are looked at then.
     pub(super) fn selection_set(&mut self, set: &'a SelectionSet, ty: Option<TypeKey>) {
         for selection in &set.items {
+            if self.is_full() {
+                return;
+            }
             match &selection.node {
                 Selection::Field(field) => self.field(field, ty),
                 Selection::InlineFragment(inline) => self.inline_fragment(inline, ty),
@@ -95,6 +99,9 @@ impl<'a> Validator<'a> {
     ) {
         let mut seen = HashSet::new();
         for (name, value) in given {
+            if self.is_full() {
+                return;
+            }
             if !seen.insert(name.node.as_str()) {
                 self.refuse(format!("There can be only one argument named \"{}\".", name.node), name.pos);
                 continue;
@@ -120,10 +127,20 @@ impl<'a> Validator<'a> {
     }
 
     fn literal(&mut self, value: &Value, argument: &InputValue, position: Pos) {
-        let mut coercion = Coercion::new(self.schema, None, vec![argument.name.as_str().into()]);
+        let mut coercion = Coercion::new(self.schema, None, self.limits, vec![argument.name.as_str().into()]);
         coercion.value(Raw::Literal(value), &argument.ty);
-        for issue in coercion.into_issues() {
-            self.errors.push(Error { issues: vec![issue.clone()], ..Error::input(issue.message).at(position) });
+        self.add_issues(coercion.into_issues(), position);
+    }
+
+    /// Each fault of a value is an error of its own.
+    pub(super) fn add_issues(&mut self, issues: Result<Vec<Issue>, Error>, position: Pos) {
+        match issues {
+            Ok(issues) => {
+                for issue in issues {
+                    self.add(Error { issues: vec![issue.clone()], ..Error::input(issue.message).at(position) });
+                }
+            }
+            Err(exceeded) => self.add(exceeded.at(position)),
         }
     }
 

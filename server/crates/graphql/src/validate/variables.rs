@@ -8,7 +8,6 @@ use async_graphql_value::ConstValue;
 
 use super::{Use, Validator};
 use crate::coerce::{Coercion, Raw};
-use crate::error::Error;
 use crate::places::places;
 use crate::schema::{Schema, TypeRef};
 
@@ -68,14 +67,16 @@ impl<'a> Validator<'a> {
             return;
         }
         if let Some(default) = &definition.default_value {
-            let mut coercion = Coercion::new(self.schema, None, Vec::new());
+            let mut coercion = Coercion::new(self.schema, None, self.limits, Vec::new());
             coercion.value(Raw::Const(&default.node), &ty);
-            let issues = coercion.into_issues();
-            let place = if issues.is_empty() { None } else { places(self.document, &operation.node).remove(name) };
-            for mut issue in issues {
-                issue.path.splice(..0, place.iter().flatten().cloned());
-                self.errors.push(Error { issues: vec![issue.clone()], ..Error::input(issue.message).at(default.pos) });
+            let mut issues = coercion.into_issues();
+            if let Ok([_, ..]) = issues.as_deref() {
+                let place = places(self.document, &operation.node).remove(name).unwrap_or_default();
+                issues.iter_mut().flatten().for_each(|issue| {
+                    issue.path.splice(..0, place.iter().cloned());
+                });
             }
+            self.add_issues(issues, default.pos);
         }
         let default = definition.default_value.as_ref().map(|default| &default.node);
         for one in uses {
