@@ -63,9 +63,10 @@ pub fn text(question: Question) -> &'static str {
             }"
         }
         Question::Nested => {
-            "query($offset: Int!) {
+            "query($from: Datetime!) {
                 organizations: allOrganizations(
-                    filter: {type: {equalTo: \"CUSTOMER\"}}, orderBy: [PRIMARY_KEY_ASC], first: 20, offset: $offset
+                    filter: {type: {equalTo: \"CUSTOMER\"}, createdAt: {greaterThanOrEqualTo: $from}}
+                    orderBy: [CREATED_AT_ASC, PRIMARY_KEY_ASC], first: 20
                 ) {
                     nodes {
                         id: rowId name

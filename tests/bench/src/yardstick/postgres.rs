@@ -101,7 +101,7 @@ fn parameters(question: Question, variables: &Json) -> anyhow::Result<Vec<Box<dy
     Ok(match question {
         Question::ById => vec![Box::new(text("id")?.parse::<Uuid>()?)],
         Question::List => vec![Box::new(text("stage")?.to_owned()), Box::new(text("amount")?.to_owned())],
-        Question::Nested => vec![Box::new(variables["offset"].as_i64().context("no offset")?)],
+        Question::Nested => vec![Box::new(text("from")?.to_owned())],
         Question::Groups => Vec::new(),
         Question::Thousand => vec![Box::new(text("from")?.to_owned())],
     })
@@ -170,8 +170,9 @@ fn statement(question: Question, view: View) -> String {
                           ORDER BY p.amount DESC, p.id DESC LIMIT 10
                         ) p) AS opportunities
                      FROM organization o
-                     WHERE o.type = 'CUSTOMER' AND o.deleted_at IS NULL {}
-                     ORDER BY o.id LIMIT 20 OFFSET $1
+                     WHERE o.type = 'CUSTOMER' AND o.created_at >= $1::text::timestamptz
+                       AND o.deleted_at IS NULL {}
+                     ORDER BY o.created_at, o.id LIMIT 20
                    ) r"#,
                 owner("c"),
                 visible("c", 2),

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use cardine_model::{Decimal, text};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -183,7 +183,7 @@ fn ask(
             nodes(statement.query([given("stage")?, given("amount")?])?, LISTED, out)?;
         }
         Question::Nested => {
-            nested(connection, visible, variables["offset"].as_i64().context("no offset")?, out)?;
+            nested(connection, visible, given("from")?, out)?;
         }
         Question::Groups => {
             let mut statement = connection.prepare_cached(&format!(
@@ -234,13 +234,14 @@ fn ask(
 fn nested(
     connection: &Connection,
     visible: &dyn Fn(&str) -> String,
-    offset: i64,
+    from: &str,
     out: &mut Vec<u8>,
 ) -> anyhow::Result<()> {
     let owner = |alias: &str| format!(r#"LEFT JOIN "user" u ON u.id = {alias}.owner_id AND u.deleted_at IS NULL"#);
     let mut customers = connection.prepare_cached(&format!(
         "SELECT o.id, o.name FROM organization o
-         WHERE o.type = 'CUSTOMER' AND o.deleted_at IS NULL {} ORDER BY o.id LIMIT 20 OFFSET ?1",
+         WHERE o.type = 'CUSTOMER' AND o.created_at >= ?1 AND o.deleted_at IS NULL {}
+         ORDER BY o.created_at, o.id LIMIT 20",
         visible("o")
     ))?;
     let mut contacts = connection.prepare_cached(&format!(
@@ -256,7 +257,7 @@ fn nested(
         owner("p"),
         visible("p")
     ))?;
-    let mut rows = customers.query(params![offset])?;
+    let mut rows = customers.query([from])?;
     out.extend_from_slice(br#"{"nodes":["#);
     while let Some(row) = rows.next()? {
         let id = row.get_ref(0)?.as_str()?;
