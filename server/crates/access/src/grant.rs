@@ -1,11 +1,12 @@
 //! Grants as they are written: per module and field, by name, before a catalog gives them meaning.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// What may be done with a field's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FieldAccess {
     /// Nothing: the field does not exist.
@@ -18,7 +19,7 @@ pub enum FieldAccess {
 }
 
 /// What one source grants on one module.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModuleGrant {
     /// Create records.
@@ -50,6 +51,14 @@ impl ModuleGrant {
 pub struct Grants {
     /// Bound by nothing.
     pub administrator: bool,
-    /// By module name.
-    pub modules: BTreeMap<String, ModuleGrant>,
+    /// By module name. Many sources grant the same on many modules, and share it.
+    pub modules: BTreeMap<Arc<str>, Arc<ModuleGrant>>,
+}
+
+impl Grants {
+    /// Of somebody who is no administrator.
+    pub fn of<M: Into<Arc<str>>>(modules: impl IntoIterator<Item = (M, ModuleGrant)>) -> Self {
+        let modules = modules.into_iter().map(|(module, grant)| (module.into(), Arc::new(grant)));
+        Self { administrator: false, modules: modules.collect() }
+    }
 }

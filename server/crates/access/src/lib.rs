@@ -18,12 +18,14 @@
 
 mod actor;
 mod grant;
+mod mask;
 mod reach;
 mod rights;
 mod scopes;
 
 pub use actor::Actor;
 pub use grant::{FieldAccess, Grants, ModuleGrant};
+pub use mask::{Actions, Permitted};
 pub use reach::{Opens, RecordAction, RecordRules, SharedOwners};
-pub use rights::{ModuleRights, RecordScope, Rights};
+pub use rights::{RecordScope, Rights};
 pub use scopes::{Scope, ScopeLevel, Scopes};

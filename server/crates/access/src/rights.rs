@@ -6,6 +6,7 @@ use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleI
 use cardine_model::definition::Sharing;
 
 use crate::grant::{FieldAccess, Grants};
+use crate::mask::{Actions, Mask, Permitted};
 use crate::reach::{RecordAction, RecordRules};
 use crate::scopes::{ScopeLevel, Scopes};
 
@@ -20,22 +21,17 @@ pub struct Rights {
     pub administrator: bool,
     /// All records are in reach, as far as their module is.
     all_records: bool,
-    modules: Vec<ModuleRights>,
+    mask: Mask,
     record_rules: Vec<(ModuleId, RecordRules)>,
 }
 
-/// What may be done with one module.
+/// What may be done with one module while rights are resolved.
 #[derive(Debug, Clone, Default)]
-pub struct ModuleRights {
-    /// Create records.
-    pub create: bool,
-    /// Read records; without it the module does not exist.
-    pub read: bool,
-    /// Update records.
-    pub update: bool,
-    /// Delete, restore and destroy records.
-    pub delete: bool,
-    /// Of links: walk from one of their records to the other. A module of links cannot be read as such.
+struct ModuleRights {
+    create: bool,
+    read: bool,
+    update: bool,
+    delete: bool,
     follow: bool,
     fields: Vec<FieldAccess>,
 }
@@ -91,14 +87,14 @@ impl Rights {
             catalog_version: catalog.version,
             administrator: administrator && scopes.is_none_or(Scopes::admin),
             all_records: administrator,
-            modules,
+            mask: modules.iter().map(ModuleRights::permitted).collect(),
             record_rules: Vec::new(),
         }
     }
 
     /// What may be done with `module`.
-    pub fn module(&self, module: ModuleId) -> &ModuleRights {
-        &self.modules[module.0 as usize]
+    pub fn module(&self, module: ModuleId) -> Permitted<'_> {
+        self.mask.module(module.0 as usize)
     }
 
     /// Whether `module` exists for the caller.
@@ -172,9 +168,13 @@ impl Rights {
 }
 
 impl ModuleRights {
-    /// The access to `field`.
-    pub fn access(&self, field: FieldId) -> FieldAccess {
+    fn access(&self, field: FieldId) -> FieldAccess {
         self.fields[field.0 as usize]
+    }
+
+    fn permitted(&self) -> (Actions, &[FieldAccess]) {
+        let Self { create, read, update, delete, follow, ref fields } = *self;
+        (Actions { create, read, update, delete, follow }, fields)
     }
 }
 
@@ -196,7 +196,7 @@ fn public_fields(module: &Module, signed_in: bool) -> ModuleRights {
 
 fn granted(module: &Module, sources: &[&Grants]) -> ModuleRights {
     let mut rights = ModuleRights { fields: vec![FieldAccess::None; module.fields.len()], ..ModuleRights::default() };
-    for grant in sources.iter().filter_map(|grants| grants.modules.get(&module.name)) {
+    for grant in sources.iter().filter_map(|grants| grants.modules.get(module.name.as_str())) {
         rights.create |= grant.create;
         rights.read |= grant.read;
         rights.update |= grant.update;

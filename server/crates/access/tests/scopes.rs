@@ -51,7 +51,7 @@ fn scopes_never_add_to_rights() {
             for module in &catalog.modules {
                 let (left, had) = (some.module(module.id), all.module(module.id));
                 let actions =
-                    |rights: &cardine_access::ModuleRights| [rights.create, rights.read, rights.update, rights.delete];
+                    |rights: cardine_access::Permitted<'_>| [rights.create, rights.read, rights.update, rights.delete];
                 assert!(
                     actions(left).iter().zip(actions(had)).all(|(left, had)| *left <= had),
                     "{texts:?} {}",

@@ -77,8 +77,7 @@ pub(crate) fn sales(catalog: &Catalog) -> Rights {
     let all = ModuleGrant { create: true, read: true, update: true, delete: true, fields: fields(FieldAccess::Write) };
     let read = ModuleGrant { read: true, fields: fields(FieldAccess::Read), ..ModuleGrant::default() };
     let modules = [("Account", read), ("Deal", all.clone()), ("Contact", all.clone()), ("Task", all)];
-    let modules = modules.into_iter().map(|(name, grant)| (name.to_owned(), grant)).collect();
-    Rights::resolve(catalog, &[&Grants { administrator: false, modules }], true)
+    Rights::resolve(catalog, &[&Grants::of(modules)], true)
 }
 
 /// One caller with what a request is compiled against.

@@ -11,6 +11,7 @@ mod company;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use cardine_access::{FieldAccess, Grants, ModuleGrant, Rights};
 use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, FieldPath, Hop, Module, ModuleId};
@@ -203,11 +204,11 @@ impl Chance {
             }
             modules.insert(module.name.clone(), ModuleGrant { read, fields, ..ModuleGrant::default() });
         }
-        Grants { administrator: false, modules }
+        Grants::of(modules)
     }
 
     fn list(&mut self, catalog: &Catalog, module: Option<ModuleId>, depth: usize) -> List {
-        let own: Vec<&Module> = catalog.modules.iter().filter(|module| !module.platform).collect();
+        let own: Vec<&Module> = catalog.modules.iter().map(Arc::as_ref).filter(|module| !module.platform).collect();
         let module = module.map_or_else(|| own[self.below(own.len())], |id| catalog.module(id));
         let mut outputs = vec![FieldPath::own(Module::ID)];
         for _ in 0..self.below(4) {

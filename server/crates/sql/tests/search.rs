@@ -15,8 +15,8 @@ fn rights_without(catalog: &Catalog, hidden: &str) -> Rights {
     let fields = [("*", FieldAccess::Read), (hidden, FieldAccess::None)];
     let fields = fields.into_iter().map(|(name, access)| (name.to_owned(), access)).collect();
     let grant = ModuleGrant { read: true, fields, ..ModuleGrant::default() };
-    let modules = catalog.modules.iter().map(|module| (module.name.clone(), grant.clone())).collect();
-    Rights::resolve(catalog, &[&Grants { modules, ..Grants::default() }], true)
+    let modules = catalog.modules.iter().map(|module| (module.name.as_str(), grant.clone()));
+    Rights::resolve(catalog, &[&Grants::of(modules)], true)
 }
 
 fn search(modules: Vec<SearchedModule>) -> Search {

@@ -62,7 +62,7 @@ pub fn administrator() -> Grants {
 
 /// One source that grants `grant` on `module`, and on nothing else.
 pub fn on(module: &str, grant: ModuleGrant) -> Grants {
-    Grants { administrator: false, modules: BTreeMap::from([(module.to_owned(), grant)]) }
+    Grants::of([(module, grant)])
 }
 
 /// All actions, and these fields.

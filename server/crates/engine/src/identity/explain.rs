@@ -240,7 +240,7 @@ impl AccessState {
         for (source, grants) in self.sources(user) {
             if grants.administrator {
                 because.push(format!("{source} is bound by nothing"));
-            } else if let Some(grant) = grants.modules.get(&module.name) {
+            } else if let Some(grant) = grants.modules.get(module.name.as_str()) {
                 let actions = [
                     ("create", grant.create),
                     ("read", grant.read),
@@ -276,7 +276,7 @@ impl AccessState {
             if grants.administrator {
                 because.push(format!("{source} is bound by nothing"));
                 granted = true;
-            } else if let Some(grant) = grants.modules.get(&module.name) {
+            } else if let Some(grant) = grants.modules.get(module.name.as_str()) {
                 let by = if grant.fields.contains_key(field) { field } else { "*" };
                 let told = match grant.field(field) {
                     FieldAccess::None => "NONE",

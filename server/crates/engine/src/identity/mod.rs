@@ -14,6 +14,7 @@ mod reach;
 mod roles;
 mod secrets;
 mod sessions;
+mod shared_grants;
 mod sharing;
 mod state;
 mod users;

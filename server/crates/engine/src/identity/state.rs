@@ -13,6 +13,7 @@ use cardine_store::platform::sharing::{fetch_record_rules, fetch_shared_modules,
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
+use super::shared_grants::SharedGrants;
 use super::{ANONYMOUS, SharingRule};
 use crate::EngineError;
 
@@ -110,7 +111,8 @@ struct RightsKey {
 }
 
 /// Sets of rights that are kept; beyond it all are made anew. Callers choose their keys' scopes, so there must be a bound.
-const RIGHTS_MAX: usize = 1_000;
+/// Over 500 modules of 40 fields each takes 11 KiB.
+const RIGHTS_MAX: usize = 500;
 
 impl AccessState {
     /// The actor for a user; `None` if there is none, or if it may not sign in (any more).
@@ -381,13 +383,14 @@ fn users_below(roles: &FxHashMap<Uuid, RoleAccess>, users: &FxHashMap<Uuid, User
 }
 
 impl PermissionSet {
-    fn from_row(row: PermissionSetRow) -> Self {
+    fn from_row(row: PermissionSetRow, shared: &mut SharedGrants) -> Self {
         let modules = serde_json::from_str(&row.access).unwrap_or_else(|error| {
             // Nothing is granted by what cannot be read.
             tracing::error!(%error, name = row.name, "a permission set cannot be read");
             BTreeMap::new()
         });
-        Self { id: row.id, name: row.name, label: row.label, grants: Grants { administrator: false, modules } }
+        let grants = Grants { administrator: false, modules: shared.share_all(modules) };
+        Self { id: row.id, name: row.name, label: row.label, grants }
     }
 }
 
@@ -397,7 +400,8 @@ pub(crate) async fn load(store: &Store) -> Result<AccessState, EngineError> {
         .read(|tx| {
             Box::pin(async move {
                 let epoch = tx.state().await?.access_epoch;
-                let mut grants: FxHashMap<Uuid, BTreeMap<String, ModuleGrant>> = FxHashMap::default();
+                let mut shared = SharedGrants::default();
+                let mut grants: FxHashMap<Uuid, Vec<(Arc<str>, Arc<ModuleGrant>)>> = FxHashMap::default();
                 for row in tables::fetch_grants(tx).await? {
                     let fields = serde_json::from_str(&row.fields).unwrap_or_else(|error| {
                         // Nothing is granted by what cannot be read.
@@ -411,10 +415,10 @@ pub(crate) async fn load(store: &Store) -> Result<AccessState, EngineError> {
                         delete: row.delete,
                         fields,
                     };
-                    grants.entry(row.role).or_default().insert(row.module, grant);
+                    grants.entry(row.role).or_default().push(shared.share(&row.module, grant));
                 }
                 let role = |row: tables::RoleRow| {
-                    let modules = grants.remove(&row.id).unwrap_or_default();
+                    let modules = grants.remove(&row.id).unwrap_or_default().into_iter().collect();
                     let grants = Grants { administrator: row.administrator, modules };
                     RoleAccess { id: row.id, name: row.name, label: row.label, parent: row.parent, grants }
                 };
@@ -440,8 +444,11 @@ pub(crate) async fn load(store: &Store) -> Result<AccessState, EngineError> {
                 };
                 let users = tables::fetch_users(tx).await?.into_iter().map(user).collect();
                 let groups = tables::fetch_groups(tx).await?.into_iter().map(|group| (group.name, group.id)).collect();
-                let permission_sets =
-                    fetch_permission_sets(tx).await?.into_iter().map(PermissionSet::from_row).collect();
+                let permission_sets = fetch_permission_sets(tx)
+                    .await?
+                    .into_iter()
+                    .map(|row| PermissionSet::from_row(row, &mut shared))
+                    .collect();
                 let sharing_rules = fetch_sharing_rules(tx).await?.into_iter().filter_map(|row| {
                     let name = row.name.clone();
                     let rule = SharingRule::from_row(row);

@@ -81,8 +81,8 @@ pub(crate) fn salesperson(catalog: &Catalog) -> Rights {
     let fields = hidden.into_iter().chain([("*", FieldAccess::Write)]);
     let fields = fields.map(|(name, access)| (name.to_owned(), access)).collect();
     let grant = ModuleGrant { create: true, read: true, update: true, delete: true, fields };
-    let modules = ["Gadget", "Maker"].into_iter().map(|module| (module.to_owned(), grant.clone())).collect();
-    Rights::resolve(catalog, &[&Grants { administrator: false, modules }], true)
+    let modules = ["Gadget", "Maker"].map(|module| (module, grant.clone()));
+    Rights::resolve(catalog, &[&Grants::of(modules)], true)
 }
 
 /// Any rights, the same for the same seed.
@@ -101,7 +101,7 @@ pub(crate) fn some_rights(catalog: &Catalog, seed: u64) -> Rights {
             ModuleGrant { create: roll() > 0, read: roll() > 0, update: roll() > 0, delete: roll() > 0, fields };
         modules.insert(module.name.clone(), grant);
     }
-    Rights::resolve(catalog, &[&Grants { administrator: false, modules }], roll() > 0)
+    Rights::resolve(catalog, &[&Grants::of(modules)], roll() > 0)
 }
 
 /// Nothing at all.

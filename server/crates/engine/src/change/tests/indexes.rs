@@ -204,7 +204,7 @@ async fn usual_lists_use_indexes() {
             fields: [("*".to_owned(), cardine_access::FieldAccess::Read)].into(),
             ..ModuleGrant::default()
         };
-        let reader = Grants { modules: [(MODULE.to_owned(), readable)].into(), ..Grants::default() };
+        let reader = Grants::of([(MODULE, readable)]);
         let owned = Case { store, catalog: &catalog, rights: Rights::resolve(&catalog, &[&reader], true) };
         owned.plan(None, vec![id_up()], none()).await.uses("_ix_sample__owner_id");
 
