@@ -17,6 +17,9 @@ const ROLES: u32 = 50;
 /// Changes that are measured when all modules are there.
 const CHANGES: u32 = 15;
 
+/// Introspections that are measured.
+const INTROSPECTIONS: u32 = 5;
+
 /// The query that GraphiQL and others send.
 const INTROSPECTION: &str = include_str!("../../../server/crates/graphql/src/introspection_query.graphql");
 
@@ -31,19 +34,28 @@ pub struct Options {
     fields: u32,
 }
 
+/// What one thing took.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// From request to answer.
+    pub time: Duration,
+    /// Of the server's process, which other work on the machine changes little.
+    pub processor: Duration,
+}
+
 /// What one database gave.
 #[derive(Debug)]
 pub struct Weighed {
     /// The database.
     pub backend: Backend,
-    /// Of a change that adds a field, from request to answer.
-    pub change: Duration,
+    /// Of a change that adds a field.
+    pub change: Cost,
     /// Of the same as a dry run, which plans it and makes nothing.
-    pub dry_run: Duration,
+    pub dry_run: Cost,
     /// Of the whole API, by an administrator; and how many bytes it has.
-    pub introspection: (Duration, usize),
+    pub introspection: (Cost, usize),
     /// From the start of the process to its first answer about records.
-    pub start: Duration,
+    pub start: Cost,
     /// Resident bytes above an empty server: with the administrator's role alone, and with all roles asking.
     pub memory: (u64, u64),
 }
@@ -62,8 +74,8 @@ pub async fn measure(backend: Backend, options: &Options) -> anyhow::Result<Weig
         let _ = admin.create_module(definitions::module(n, options.fields)).await.ok();
     }
     println!("{backend:?}: made {} modules in {:.1} s", options.modules, making.elapsed().as_secs_f64());
-    let dry_run = changes(&admin, true).await;
-    let change = changes(&admin, false).await;
+    let dry_run = changes(&server, &admin, true).await?;
+    let change = changes(&server, &admin, false).await?;
 
     let start = restart(&mut server, token(&admin)?).await?;
     let one_role = processor_time::resident_bytes(server.process_id())?.saturating_sub(empty);
@@ -84,12 +96,13 @@ fn token(client: &Client) -> anyhow::Result<&str> {
     client.token().context("who signed in has a token")
 }
 
-/// The median time of adding a field, over HTTP.
-async fn changes(admin: &Client, dry_run: bool) -> Duration {
+/// The median time of adding a field, over HTTP, and the mean of the processor's.
+async fn changes(server: &Server, admin: &Client, dry_run: bool) -> anyhow::Result<Cost> {
     let text = "mutation($module: String!, $field: JSON!, $dryRun: Boolean) {
         addField(module: $module, field: $field, dryRun: $dryRun) { version }
     }";
     let mut times = Vec::new();
+    let before = processor_time::of_process(server.process_id())?;
     for n in 0..CHANGES {
         let variables = json!({
             "module": definitions::name(n % 3),
@@ -101,30 +114,33 @@ async fn changes(admin: &Client, dry_run: bool) -> Duration {
         times.push(start.elapsed());
     }
     times.sort_unstable();
-    times[times.len() / 2]
+    let processor = (processor_time::of_process(server.process_id())? - before) / CHANGES;
+    Ok(Cost { time: times[times.len() / 2], processor })
 }
 
 /// Starts the server again; tells how long it took to its first answer about records.
-async fn restart(server: &mut Server, token: &str) -> anyhow::Result<Duration> {
+async fn restart(server: &mut Server, token: &str) -> anyhow::Result<Cost> {
     if server.is_running() {
         ensure!(server.stop().success(), "the server did not end well:\n{}", server.log());
     }
     let start = Instant::now();
     server.restart().await;
     ask(server, token, definitions::LIST).await?;
-    Ok(start.elapsed())
+    Ok(Cost { time: start.elapsed(), processor: processor_time::of_process(server.process_id())? })
 }
 
-/// The best of some: the first one makes what later ones find.
-async fn introspect(server: &Server, token: &str) -> anyhow::Result<(Duration, usize)> {
+/// The best of some: the first one makes what later ones find. Of the processor's time it is the mean.
+async fn introspect(server: &Server, token: &str) -> anyhow::Result<(Cost, usize)> {
     let mut best = Duration::MAX;
     let mut length = 0;
-    for _ in 0..5 {
+    let before = processor_time::of_process(server.process_id())?;
+    for _ in 0..INTROSPECTIONS {
         let start = Instant::now();
         length = ask(server, token, INTROSPECTION).await?;
         best = best.min(start.elapsed());
     }
-    Ok((best, length))
+    let processor = (processor_time::of_process(server.process_id())? - before) / INTROSPECTIONS;
+    Ok((Cost { time: best, processor }, length))
 }
 
 /// Sends one query; tells how many bytes the answer has.

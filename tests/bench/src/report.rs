@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cardine_tests::Backend;
 
-use crate::catalog::Weighed;
+use crate::catalog::{Cost, Weighed};
 use crate::measure::Run;
 use crate::questions::{Question, View};
 use crate::writes::Written;
@@ -138,14 +138,17 @@ pub fn writes(written: &[Written]) -> String {
 }
 
 const CATALOGS: &str = "\
-| database | a change | of it a dry run | introspection | its size | start to first answer | memory, one role | memory, 50 roles |
+| database | a change, of processor | of it a dry run | introspection | its size | start to first answer | memory, one role | memory, 50 roles |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ";
 
 /// What a large catalog costs, with what is aimed at.
 pub fn catalogs(weighed: &[Weighed]) -> String {
     let mut table = CATALOGS.to_owned();
-    let milliseconds = |duration: Duration| format!("{:.0} ms", duration.as_secs_f64() * 1_000.0);
+    let milliseconds = |Cost { time, processor }: Cost| {
+        let [time, processor] = [time, processor].map(|time| time.as_secs_f64() * 1_000.0);
+        format!("{time:.0} ms, {processor:.0}")
+    };
     let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     for Weighed { backend, change, dry_run, introspection: (introspection, length), start, memory } in weighed {
         let _ = writeln!(
@@ -216,15 +219,17 @@ mod tests {
 
     #[test]
     fn a_catalog_is_told_beside_its_aims() {
+        let cost =
+            |time, processor| Cost { time: Duration::from_millis(time), processor: Duration::from_millis(processor) };
         let weighed = Weighed {
             backend: Backend::Sqlite,
-            change: Duration::from_millis(45),
-            dry_run: Duration::from_millis(30),
-            introspection: (Duration::from_millis(280), 17 << 20),
-            start: Duration::from_millis(700),
+            change: cost(45, 20),
+            dry_run: cost(30, 15),
+            introspection: (cost(280, 270), 17 << 20),
+            start: cost(700, 400),
             memory: (30 << 20, 35 << 20),
         };
-        let expected = "| Sqlite | 45 ms (aim 50) | 30 ms | 280 ms (aim 300) | 17.0 MiB | 700 ms (aim 1000) | 30.0 MiB (aim 40) | 35.0 MiB (aim 40) |";
+        let expected = "| Sqlite | 45 ms, 20 (aim 50) | 30 ms, 15 | 280 ms, 270 (aim 300) | 17.0 MiB | 700 ms, 400 (aim 1000) | 30.0 MiB (aim 40) | 35.0 MiB (aim 40) |";
         assert_eq!(catalogs(&[weighed]).lines().last(), Some(expected));
     }
 

@@ -86,7 +86,7 @@ mod tests {
         modules.extend((0..5).map(|n| parse_document(&module(n, 40)).unwrap()));
         let catalog = resolve(1, &platform, &modules).unwrap();
         for n in 0..5 {
-            assert_eq!(catalog.module_by_name(&name(n)).unwrap().definition.fields.len(), 40);
+            assert_eq!(catalog.module_by_name(&name(n)).unwrap().definition().fields.len(), 40);
         }
     }
 }
