@@ -159,7 +159,7 @@ impl Loader<'_> {
                 let id = self.ids.get(key).with_context(|| format!("{name} leads to {key}, which is not before it"))?;
                 input.insert(format!("{name}Id"), json!(id));
             } else if value.get("daysFromToday").is_some() {
-                let is_known = module.field_by_name.contains_key(name);
+                let is_known = module.field_named(name).is_some();
                 ensure!(is_known, "there is no field {name}");
                 input.insert(name.clone(), json!(self.day(value)?));
             } else {

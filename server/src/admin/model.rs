@@ -66,7 +66,7 @@ pub struct Issue {
 
 impl From<&catalog::Module> for Module {
     fn from(module: &catalog::Module) -> Self {
-        let definition = json(&module.definition);
+        let definition: Json = serde_json::from_str(&module.document).expect("a document is JSON");
         let field = |field: &catalog::Field| Field {
             name: field.name.clone(),
             system: field.system,

@@ -17,7 +17,13 @@ pub struct BaseQuery;
 impl BaseQuery {
     /// All modules in force.
     async fn modules(&self, ctx: &Context<'_>) -> Vec<Module> {
-        request(ctx).catalog().modules.iter().filter(|module| module.link.is_none()).map(Module::from).collect()
+        request(ctx)
+            .catalog()
+            .modules
+            .iter()
+            .filter(|module| module.link.is_none())
+            .map(|module| Module::from(&**module))
+            .collect()
     }
 
     /// The module of this name.

@@ -35,7 +35,7 @@ pub fn check_value(
         }
         return value;
     }
-    match normalise(&catalog.checks, module, field, value) {
+    match normalise(&catalog.module(module).checks, field, value) {
         Ok(value) => value,
         Err((rule, message)) => {
             issues.push(issue(field, path, rule, message));
@@ -96,12 +96,12 @@ pub fn check_groups(
 
 type Fault = (&'static str, String);
 
-fn normalise(checks: &Checks, module: ModuleId, field: &Field, value: Value) -> Result<Value, Fault> {
+fn normalise(checks: &Checks, field: &Field, value: Value) -> Result<Value, Fault> {
     match (&field.kind, value) {
         (FieldKind::Text { format, max_length, pattern }, Value::Text(text)) => {
             let searched = field.indexed || field.unique;
             let max_length = max_length.unwrap_or(default_length_max(*format, searched));
-            let pattern = checks.patterns.get(&(module, field.id)).zip(pattern.as_deref());
+            let pattern = checks.patterns.get(&field.id).zip(pattern.as_deref());
             normalise_text(*format, max_length, pattern, text).map(Value::Text)
         }
         (FieldKind::Integer { big, min, max }, Value::Integer(number)) => {
@@ -145,7 +145,7 @@ fn normalise(checks: &Checks, module: ModuleId, field: &Field, value: Value) -> 
             }
             Ok(Value::List(chosen))
         }
-        (FieldKind::Json { .. }, Value::Json(json)) => match checks.json_schemas.get(&(module, field.id)) {
+        (FieldKind::Json { .. }, Value::Json(json)) => match checks.json_schemas.get(&field.id) {
             Some(schema) if !schema.is_valid(&json) => {
                 let faults = schema.iter_errors(&json).take(3).map(|fault| fault.to_string());
                 Err((

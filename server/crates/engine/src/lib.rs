@@ -8,6 +8,7 @@ pub mod events;
 pub mod feed;
 pub mod identity;
 pub mod mail;
+mod memory;
 mod number;
 mod read;
 mod record;
@@ -82,6 +83,7 @@ impl Engine {
         let engine = Self(Arc::new(inner));
         engine.follow_changes();
         engine.keep_up();
+        memory::give_back();
         Ok(engine)
     }
 
@@ -174,7 +176,9 @@ impl Engine {
         let catalog = if state.catalog_version as u64 == current.catalog.version {
             Arc::clone(&current.catalog)
         } else {
-            Arc::new(change::load(self.store()).await?)
+            let catalog = change::load(self.store(), Arc::clone(&current.catalog)).await?;
+            tokio::task::spawn_blocking(memory::give_back);
+            Arc::new(catalog)
         };
         let access = if state.access_epoch == current.access.epoch {
             Arc::clone(&current.access)

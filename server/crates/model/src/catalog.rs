@@ -53,23 +53,21 @@ impl FieldPath {
 pub struct Catalog {
     /// Counts up by one with every change.
     pub version: u64,
-    /// Platform modules first, then the others by name.
-    pub modules: Vec<Module>,
+    /// Platform modules first, then the others by name. What a change leaves as it is, two versions share.
+    pub modules: Vec<Arc<Module>>,
     /// Module by name.
     pub by_name: FxHashMap<String, ModuleId>,
     /// What each formula and rollup reads; ask by [`Catalog::inputs_of`].
     pub inputs: FxHashMap<(ModuleId, FieldId), Vec<(ModuleId, FieldId)>>,
-    /// What values are checked with when written.
-    pub checks: Checks,
 }
 
-/// The checks of written values that are compiled once per catalog.
+/// The checks of written values that are compiled once per definition.
 #[derive(Debug, Clone, std::default::Default)]
 pub struct Checks {
     /// The pattern of a text field, anchored at both ends.
-    pub patterns: FxHashMap<(ModuleId, FieldId), Regex>,
+    pub patterns: FxHashMap<FieldId, Regex>,
     /// The JSON Schema of a JSON field.
-    pub json_schemas: FxHashMap<(ModuleId, FieldId), Arc<jsonschema::Validator>>,
+    pub json_schemas: FxHashMap<FieldId, Arc<jsonschema::Validator>>,
 }
 
 /// One module.
@@ -96,12 +94,12 @@ pub struct Module {
     pub table: String,
     /// System fields first (see [`Module::SYSTEM_FIELDS`]), then its own in the definition's order.
     pub fields: Vec<Field>,
-    /// Field by GraphQL name (`accountId` is not a field's name; see [`FieldKind::Reference`]).
-    pub field_by_name: FxHashMap<String, FieldId>,
+    /// The fields in the order of their names; ask by [`Module::field_named`].
+    pub(crate) fields_by_name: Vec<FieldId>,
     /// To-many relations: the inverses of other modules' references.
     pub relations: Vec<Relation>,
-    /// Relation by name.
-    pub relation_by_name: FxHashMap<String, RelationId>,
+    /// The relations in the order of their names; ask by [`Module::relation_named`].
+    pub(crate) relations_by_name: Vec<RelationId>,
     /// The field that names a record.
     pub name_field: Option<FieldId>,
     /// Indexes over several fields.
@@ -118,8 +116,12 @@ pub struct Module {
     pub parent: Option<FieldId>,
     /// Rules that every record meets.
     pub validations: Vec<Validation>,
-    /// The document that it was made from.
-    pub definition: ModuleDefinition,
+    /// What values are checked with when written.
+    pub checks: Checks,
+    /// The document that it was made from, as it is kept: [`Module::definition`] reads it. As text it takes a fifth of the memory.
+    pub document: Arc<str>,
+    /// Fingerprints of the names that it takes in the API, by which a change is seen to want one of them.
+    pub(crate) claims: Arc<[u64]>,
 }
 
 /// Whose links a module's records are.
@@ -170,7 +172,7 @@ pub struct Field {
     /// Whether no two live records may share a value.
     pub unique: bool,
     /// The value of a record created without one.
-    pub default: Option<Default>,
+    pub default: Option<Box<Default>>,
     /// Whether the API refuses to write it (computed and most system fields included).
     pub read_only: bool,
     /// Whether it has an index.
@@ -273,7 +275,7 @@ pub enum FieldKind {
     /// Any JSON.
     Json {
         /// The JSON Schema that values meet.
-        schema: Option<serde_json::Value>,
+        schema: Option<Box<serde_json::Value>>,
     },
     /// Several values under one name, such as the parts of an address. Each part is a field of the module by itself, with a column
     /// of its own; its name is this field's, a point and the part's (`billingAddress.city`), which no field of a definition has.
@@ -291,9 +293,9 @@ pub enum FieldKind {
         format: String,
     },
     /// Computed from the record and its to-one relations.
-    Formula(Formula),
+    Formula(Box<Formula>),
     /// Computed from related records.
-    Rollup(Rollup),
+    Rollup(Box<Rollup>),
 }
 
 /// The values under one name.
@@ -384,7 +386,7 @@ pub struct ChoiceOption {
 }
 
 /// A to-many relation: the records of `module` whose reference `field` points here, or those that such links lead to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relation {
     /// Its position.
     pub id: RelationId,
@@ -411,7 +413,7 @@ impl Catalog {
 
     /// The module of this name, also where its records are links.
     pub fn module_or_link_named(&self, name: &str) -> Option<&Module> {
-        let links = || self.modules.iter().find(|module| module.link.is_some() && module.name == name);
+        let links = || self.modules.iter().map(Arc::as_ref).find(|module| module.link.is_some() && module.name == name);
         self.module_by_name(name).or_else(links)
     }
 
@@ -466,9 +468,27 @@ impl Module {
         &self.fields[id.0 as usize]
     }
 
-    /// The field of this name.
+    /// The field of this name (`accountId` is not a field's name; see [`FieldKind::Reference`]).
     pub fn field_named(&self, name: &str) -> Option<&Field> {
-        self.field_by_name.get(name).map(|id| self.field(*id))
+        self.place_of_field(name).ok().map(|place| self.field(self.fields_by_name[place]))
+    }
+
+    fn place_of_field(&self, name: &str) -> Result<usize, usize> {
+        self.fields_by_name.binary_search_by(|id| self.field(*id).name.as_str().cmp(name))
+    }
+
+    /// Adds a field; of two of one name the first is the one that the name means.
+    pub(crate) fn add_field(&mut self, field: Field) {
+        let (id, place) = (field.id, self.place_of_field(&field.name));
+        self.fields.push(field);
+        if let Err(place) = place {
+            self.fields_by_name.insert(place, id);
+        }
+    }
+
+    /// The document that it was made from.
+    pub fn definition(&self) -> ModuleDefinition {
+        serde_json::from_str(&self.document).expect("a module's document was written from its definition")
     }
 
     /// The fields that have names of their own in the API: all but the parts of others.
@@ -488,7 +508,23 @@ impl Module {
 
     /// The relation of this name.
     pub fn relation_named(&self, name: &str) -> Option<&Relation> {
-        self.relation_by_name.get(name).map(|id| self.relation(*id))
+        self.place_of_relation(name).ok().map(|place| self.relation(self.relations_by_name[place]))
+    }
+
+    fn place_of_relation(&self, name: &str) -> Result<usize, usize> {
+        self.relations_by_name.binary_search_by(|id| self.relation(*id).name.as_str().cmp(name))
+    }
+
+    /// Sets all relations; of two of one name the first is the one that the name means.
+    pub(crate) fn set_relations(&mut self, relations: Vec<Relation>) {
+        (self.relations, self.relations_by_name) = (relations, Vec::new());
+        for position in 0..self.relations.len() {
+            let Relation { id, name, .. } = &self.relations[position];
+            let id = *id;
+            if let Err(place) = self.place_of_relation(name) {
+                self.relations_by_name.insert(place, id);
+            }
+        }
     }
 }
 

@@ -34,6 +34,10 @@ pub fn difference(dialect: Dialect, old: Option<&Catalog>, new: &Catalog) -> Vec
     let mut searches = Vec::new();
     for module in new.modules.iter().filter(|module| !module.platform) {
         let before = old.and_then(|old| old.module_or_link_named(&module.name));
+        // The tables of a module follow from its document alone.
+        if before.is_some_and(|before| before.document == module.document) {
+            continue;
+        }
         let (mut old_search, mut new_search) = search::changes(dialect, before, Some(module));
         removed.append(&mut old_search);
         searches.append(&mut new_search);

@@ -59,8 +59,12 @@ pub(super) async fn inspect(store: &Store, planned: &Arc<Planned>, expected: u64
                 if u64::try_from(tx.state().await?.catalog_version) != Ok(expected) {
                     return Err(CommitError::Overtaken);
                 }
-                let found = read_columns(tx.query(&records::select_columns(tx.dialect()), &Bindings::default()).await?);
-                refuse_what_exists(&planned, &found)?;
+                let tables = tables_of(&planned);
+                if !tables.is_empty() {
+                    let statement = records::select_columns_of_tables(tx.dialect(), tables.len());
+                    let found = tx.query(&statement, &Bindings { values: &tables, ..Bindings::default() }).await?;
+                    refuse_what_exists(&planned, &read_columns(found))?;
+                }
                 let Some((module, field)) = added_field(&planned) else {
                     return Ok(Vec::new());
                 };
@@ -80,8 +84,12 @@ async fn commit_in(tx: &mut WriteTx, planned: &Planned, author: &Author) -> Resu
         return Err(CommitError::Overtaken);
     }
     let dialect = tx.dialect();
-    let found = read_columns(tx.query(&records::select_columns(dialect), &Bindings::default()).await?);
-    refuse_what_exists(planned, &found)?;
+    let tables = tables_of(planned);
+    if !tables.is_empty() {
+        let statement = records::select_columns_of_tables(dialect, tables.len());
+        let found = tx.query(&statement, &Bindings { values: &tables, ..Bindings::default() }).await?;
+        refuse_what_exists(planned, &read_columns(found))?;
+    }
     for written in &planned.definitions {
         let document = serde_json::to_string(&written.definition).expect("a definition is a JSON document");
         let (name, document) = (Value::Text(written.definition.name.clone()), Value::Text(document));
@@ -142,6 +150,14 @@ async fn fill(tx: &mut WriteTx, planned: &Planned) -> Result<Vec<Issue>, CommitE
 
 async fn execute(tx: &mut WriteTx, statement: &Statement, values: &[Value]) -> Result<(), StoreError> {
     tx.execute(statement, &Bindings { values, ..Bindings::default() }).await.map(|_| ())
+}
+
+/// The tables that [`refuse_what_exists`] looks at: a database with all of a large catalog's is slow to tell their columns.
+fn tables_of(planned: &Planned) -> Vec<Value> {
+    let new = planned.definitions.iter().filter(|written| written.is_new);
+    let new = new.filter_map(|written| planned.catalog.module_by_name(&written.definition.name));
+    let tables = new.chain(added_field(planned).map(|(module, _)| module)).map(|module| module.table.clone());
+    tables.map(Value::Text).collect()
 }
 
 /// Tells what somebody else has made, where the database's own words would be no help.
@@ -206,7 +222,7 @@ fn parts_of<'a>(module: &'a Module, field: &'a Field) -> impl Iterator<Item = &'
 
 /// The default that records get when a required field is added; where none is required, no value is truer to what was.
 fn constant_default(field: &Field) -> Option<&Value> {
-    match &field.default {
+    match field.default.as_deref() {
         Some(FieldDefault::Value(value)) if !value.is_null() => Some(value),
         _ => None,
     }

@@ -1,13 +1,14 @@
 //! The catalog as the database has it.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use cardine_model::Catalog;
 use cardine_model::definition::ModuleDefinition;
-use cardine_model::resolve::{ModuleIssue, parse_document, platform_documents, resolve};
+use cardine_model::resolve::{ModuleIssue, parse_document, platform_documents, resolve, resolve_change};
 use cardine_sql::ddl::records;
 use cardine_store::{Bindings, PlatformState, ReadTx, RowSet, Store, StoreError};
 use futures_util::FutureExt as _;
+use rustc_hash::FxHashMap;
 
 use super::blocking;
 use crate::EngineError;
@@ -35,10 +36,10 @@ pub(super) fn parse_built_in(documents: &[(&str, &str)]) -> Vec<ModuleDefinition
     documents.iter().map(parse).collect()
 }
 
-/// The catalog in force.
-pub(crate) async fn load(store: &Store) -> Result<Catalog, EngineError> {
+/// The catalog in force. What is as it was in `known`, the two share.
+pub(crate) async fn load(store: &Store, known: Arc<Catalog>) -> Result<Catalog, EngineError> {
     let stored = fetch(store).await?;
-    resolve_stored(stored).await
+    blocking(move || resolve_difference(&known, &stored)).await?
 }
 
 /// The counters of catalog and rights.
@@ -71,15 +72,36 @@ pub(super) async fn resolve_stored(stored: Stored) -> Result<Catalog, EngineErro
     let resolved = blocking(move || {
         let mut definitions = Vec::with_capacity(stored.definitions.len());
         for (name, document) in &stored.definitions {
-            let definition = serde_json::from_str::<ModuleDefinition>(document).map_err(|error| {
-                tracing::error!(module = name, %error, "a stored definition cannot be read");
-                EngineError::Internal
-            })?;
-            definitions.push(definition);
+            definitions.push(read_definition(name, document)?);
         }
         resolve(stored.version, &PLATFORM, &definitions).map_err(|issues| unsound(&issues))
     });
     resolved.await?
+}
+
+/// The catalog of what is kept, as a change of another one.
+fn resolve_difference(known: &Catalog, stored: &Stored) -> Result<Catalog, EngineError> {
+    let modules = known.modules.iter().filter(|module| !module.platform && module.link.is_none());
+    let mut unseen: FxHashMap<&str, &str> = modules.map(|module| (&*module.name, &*module.document)).collect();
+    let mut gone = Vec::new();
+    let mut come = Vec::new();
+    for (name, document) in &stored.definitions {
+        match unseen.remove(name.as_str()) {
+            Some(known) if known == document => continue,
+            Some(_) => gone.push(name.as_str()),
+            None => {}
+        }
+        come.push(read_definition(name, document)?);
+    }
+    gone.extend(unseen.into_keys());
+    resolve_change(known, stored.version, &gone, &come).map_err(|issues| unsound(&issues))
+}
+
+fn read_definition(name: &str, document: &str) -> Result<ModuleDefinition, EngineError> {
+    serde_json::from_str(document).map_err(|error| {
+        tracing::error!(module = name, %error, "a stored definition cannot be read");
+        EngineError::Internal
+    })
 }
 
 /// Tells the log why definitions that should resolve do not.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cardine_model::catalog::{Catalog, FieldId, Module};
 use cardine_model::definition::ModuleDefinition;
-use cardine_model::resolve::{ModuleIssue, parse_document, resolve};
+use cardine_model::resolve::{ModuleIssue, parse_document, resolve, resolve_change};
 use cardine_model::{Issue, PathSegment, path};
 use cardine_sql::{Dialect, ddl};
 use serde_json::Value as Json;
@@ -69,12 +69,10 @@ pub(super) fn install(
     platform: &[ModuleDefinition],
     added: Vec<ModuleDefinition>,
 ) -> Result<Planned, Vec<ModuleIssue>> {
-    let (version, mut modules) = match base {
-        None => (1, Vec::new()),
-        Some(base) => (base.version + 1, definitions_except(base, None)),
+    let catalog = match base {
+        None => resolve(1, platform, &added)?,
+        Some(base) => resolve_change(base, base.version + 1, &[], &added)?,
     };
-    modules.extend(added.iter().cloned());
-    let catalog = resolve(version, platform, &modules)?;
     let names: Vec<&str> = added.iter().map(|definition| definition.name.as_str()).collect();
     Ok(Planned {
         statements: ddl::difference(dialect, base, &catalog),
@@ -104,8 +102,9 @@ fn create_module(dialect: Dialect, base: &Catalog, document: &Json) -> Result<Pl
 
 fn add_field(dialect: Dialect, base: &Catalog, name: &str, field: &Json) -> Result<Planned, Vec<Issue>> {
     let module = changeable_module(base, name).map_err(|issue| vec![issue])?;
-    let position = module.definition.fields.len();
-    let document = with_field(&module.definition, field);
+    let before = module.definition();
+    let position = before.fields.len();
+    let document = with_field(&before, field);
     // What is faulty outside the new field is so because of it.
     let place = |path: Vec<PathSegment>| match path.as_slice() {
         [PathSegment::Name(key), PathSegment::Index(index), rest @ ..] if key == "fields" && *index == position => {
@@ -194,11 +193,7 @@ fn resolve_document(
     };
     // It helps editors only and is not kept.
     let definition = ModuleDefinition { schema: None, ..definition };
-    let platform: Vec<ModuleDefinition> =
-        base.modules.iter().filter(|module| module.platform).map(|module| module.definition.clone()).collect();
-    let mut modules = definitions_except(base, replaced);
-    modules.push(definition.clone());
-    let resolved = resolve(base.version + 1, &platform, &modules);
+    let resolved = resolve_change(base, base.version + 1, replaced.as_slice(), std::slice::from_ref(&definition));
     let found = match resolved {
         Ok(catalog) if own.is_empty() => return Ok((definition, catalog)),
         Ok(_) => Vec::new(),
@@ -229,11 +224,4 @@ fn without_unknown_keys(document: &Json, issues: &[Issue]) -> Json {
         }
     }
     document
-}
-
-fn definitions_except(base: &Catalog, name: Option<&str>) -> Vec<ModuleDefinition> {
-    let is_document =
-        |module: &&Module| !module.platform && module.link.is_none() && Some(module.name.as_str()) != name;
-    let modules = base.modules.iter().filter(is_document);
-    modules.map(|module| module.definition.clone()).collect()
 }

@@ -35,7 +35,7 @@ impl Writing<'_> {
     ) {
         let given = |field: &Field| data.iter().any(|(id, _)| *id == field.id);
         for field in stored_fields(self.module).filter(|field| !given(field)) {
-            if let Some(FieldDefault::Value(value)) = &field.default {
+            if let Some(FieldDefault::Value(value)) = field.default.as_deref() {
                 let checked = self.check_default(field, value.clone(), path, issues);
                 record.set(field.id, checked);
             }
@@ -45,7 +45,7 @@ impl Writing<'_> {
         }
         // Rules see the values given and the plain defaults.
         for field in stored_fields(self.module).filter(|field| !given(field)) {
-            if let Some(FieldDefault::Rule(rule)) = &field.default {
+            if let Some(FieldDefault::Rule(rule)) = field.default.as_deref() {
                 let value = rule.eval(&RecordScope {
                     record,
                     old: None,

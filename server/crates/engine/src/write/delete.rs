@@ -1,5 +1,7 @@
 //! Soft deletes, and what refers to the records: it goes along, or holds them back.
 
+use std::sync::Arc;
+
 use cardine_model::Value;
 use cardine_model::catalog::{Catalog, Field, FieldId, Module, ModuleId};
 use cardine_model::definition::OnDelete;
@@ -178,7 +180,8 @@ pub(super) async fn set_deleted_at(
 
 /// The references of all modules that may lead to `target`, with what a delete does to them.
 pub(super) fn references_to(catalog: &Catalog, target: ModuleId) -> impl Iterator<Item = (&Module, &Field, OnDelete)> {
-    catalog.modules.iter().filter(|module| !module.platform && module.link.is_none()).flat_map(move |module| {
+    let modules = catalog.modules.iter().map(Arc::as_ref).filter(|module| !module.platform && module.link.is_none());
+    modules.flat_map(move |module| {
         module.fields.iter().filter_map(move |field| {
             let reference = field.reference()?;
             reference.targets.contains(&target).then_some((module, field, reference.on_delete))

@@ -1,6 +1,8 @@
 //! The links of a record's many-to-many relations: made, changed and removed together with the record. They belong to the record that
 //! has the reference, as a plain reference does: who writes them may change that record, and see the one that it refers to.
 
+use std::sync::Arc;
+
 use cardine_model::catalog::{Catalog, FieldId, Module, ModuleId, Relation, RelationId};
 use cardine_model::{Issue, PathSegment, Value};
 use cardine_sql::links::{link_row, linked_records, remove_links};
@@ -126,7 +128,7 @@ pub(super) async fn move_links(
 
 /// The references of links to a module's records.
 fn link_ends(catalog: &Catalog, module: ModuleId) -> impl Iterator<Item = (&Module, FieldId)> {
-    catalog.modules.iter().filter(|links| links.link.is_some()).flat_map(move |links| {
+    catalog.modules.iter().map(Arc::as_ref).filter(|links| links.link.is_some()).flat_map(move |links| {
         let ends = links.fields.iter().filter(move |field| {
             !field.system && field.reference().is_some_and(|reference| reference.targets.contains(&module))
         });

@@ -24,7 +24,8 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
                 match parse_group(draft, &document, &group, value) {
                     Ok(values) => {
                         for (part, value) in values {
-                            draft.module_mut(document.id).fields[part.0 as usize].default = Some(Default::Value(value));
+                            draft.module_mut(document.id).fields[part.0 as usize].default =
+                                Some(Box::new(Default::Value(value)));
                         }
                     }
                     Err(message) => issues.add_at_field(document.definition, position, "default", "type", message),
@@ -33,7 +34,7 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             }
             match parse(draft, &document, id, value) {
                 Ok(value) => {
-                    draft.module_mut(document.id).fields[id.0 as usize].default = Some(Default::Value(value));
+                    draft.module_mut(document.id).fields[id.0 as usize].default = Some(Box::new(Default::Value(value)));
                 }
                 Err(message) => issues.add_at_field(document.definition, position, "default", "type", message),
             }
@@ -78,18 +79,19 @@ fn parse_group(
 }
 
 fn parse(draft: &Draft<'_>, document: &Document<'_>, id: FieldId, value: &Json) -> Result<Value, String> {
-    let field = draft.module_at(document.id).field(id);
+    let module = draft.module_at(document.id);
+    let field = module.field(id);
     let value = parse_kind(field, value)?;
     match &value {
         Value::Text(text) => {
-            if let Some(pattern) = draft.patterns.get(&(document.id, id))
+            if let Some(pattern) = module.checks.patterns.get(&id)
                 && !pattern.is_match(text)
             {
                 return Err("does not meet the field's own `pattern`".to_owned());
             }
         }
         Value::Json(json) => {
-            if let Some(schema) = draft.json_schemas.get(&(document.id, id))
+            if let Some(schema) = module.checks.json_schemas.get(&id)
                 && !schema.is_valid(json)
             {
                 return Err("does not meet the field's own `schema`".to_owned());

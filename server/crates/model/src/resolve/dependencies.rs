@@ -10,11 +10,14 @@ use crate::{FieldId, ModuleId, path};
 /// A field of a module.
 type Node = (ModuleId, FieldId);
 
+/// What each formula and rollup reads.
+pub(super) type Inputs = FxHashMap<Node, Vec<Node>>;
+
 /// Most formulas and rollups over one another, as each is written out in the statement of the one above it.
 const LEVELS_MAX: usize = 32;
 
 /// The inputs of every formula and rollup; tells cycles and chains that are too long.
-pub(super) fn trace(draft: &Draft<'_>, issues: &mut Issues) -> FxHashMap<Node, Vec<Node>> {
+pub(super) fn trace(draft: &Draft<'_>, issues: &mut Issues) -> Inputs {
     let direct = direct_inputs(draft);
     let sorted = sort(&direct);
     for cycle in cycles(&direct, &sorted) {
@@ -134,7 +137,7 @@ fn report_cycle(draft: &Draft<'_>, cycle: &[Node], issues: &mut Issues) {
         FieldKind::Formula(_) => "rule",
         _ => "relation",
     };
-    issues.add(&draft.module_at(module).definition, path!["fields", position_of(field), key], "cycle", message);
+    issues.add_in(&draft.module_at(module).name, path!["fields", position_of(field), key], "cycle", message);
 }
 
 /// The way with arrows; the middle of a very long one is left out.
@@ -160,7 +163,7 @@ fn check_levels(draft: &Draft<'_>, direct: &FxHashMap<Node, Vec<Node>>, sorted: 
                 module.name,
                 module.field(node.1).name
             );
-            issues.add(&module.definition, path!["fields", position_of(node.1)], "limit", message);
+            issues.add_in(&module.name, path!["fields", position_of(node.1)], "limit", message);
         }
     }
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use super::links::LinkDocument;
-use super::{ModuleIssue, system_fields};
-use crate::catalog::{Module, ModuleId, RelationId};
+use super::{ModuleIssue, graphql_names, system_fields};
+use crate::catalog::{Checks, Module, ModuleId, RelationId};
 use crate::definition::{FieldDefinition, Label, ModuleDefinition, Sharing};
 use crate::name::snake_case;
 use crate::rule::{Expr, RuleType, TypedRule};
@@ -22,31 +21,50 @@ pub(super) struct Document<'a> {
     pub link: Option<&'a LinkDocument>,
 }
 
-/// In which order modules get their ids.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+/// In which order modules get their ids; those of one rank by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
     Platform,
     Module,
     Link,
+}
+
+/// What the draft begins with at one id.
+pub(super) enum Entry<'a> {
+    /// A module to be resolved.
+    Open {
+        rank: Rank,
+        definition: &'a ModuleDefinition,
+        link: Option<&'a LinkDocument>,
+        /// Its place among the documents.
+        position: usize,
+        /// What it was in the version before.
+        before: Option<Arc<Module>>,
+    },
+    /// A module that stays as it was in the version before.
+    Kept(Arc<Module>),
 }
 
 /// The catalog in the making.
 ///
 /// A faulty field has a stand-in kind so that ids stay positions; as any fault fails the whole, none leaves this module.
 pub(super) struct Draft<'a> {
-    /// Platform documents, then the others, each in the order of the caller: the earlier keeps a contested name.
+    /// Of what is to be resolved. Platform documents, then the others, each in the order of the caller: the earlier keeps a contested name.
     pub documents: Vec<Document<'a>>,
     /// By id.
-    pub modules: Vec<Module>,
+    pub modules: Vec<Arc<Module>>,
     pub by_name: FxHashMap<String, ModuleId>,
     /// Fields about which a fault was told already.
     pub faulty: FxHashSet<(ModuleId, FieldId)>,
-    pub patterns: FxHashMap<(ModuleId, FieldId), Regex>,
-    pub json_schemas: FxHashMap<(ModuleId, FieldId), Arc<jsonschema::Validator>>,
+    /// Modules that were to stay as they were and cannot, as relations of theirs come or go.
+    pub disturbed: Vec<ModuleId>,
+    /// The documents by id; none where the module stays as it was.
+    definitions: Vec<Option<&'a ModuleDefinition>>,
+    before: FxHashMap<ModuleId, Arc<Module>>,
 }
 
 impl<'a> Draft<'a> {
-    /// Gives every module its id: platform modules first, then the others, both by name.
+    /// Of documents alone: gives every module its id, platform modules first, then the others, both by name.
     /// The modules of links come last and have no name that anybody could use.
     pub fn open(
         platform: &'a [ModuleDefinition],
@@ -54,44 +72,62 @@ impl<'a> Draft<'a> {
         links: &'a [LinkDocument],
         issues: &mut Issues,
     ) -> Self {
-        let mut by_name = FxHashMap::default();
         let given = platform
             .iter()
             .map(|definition| (Rank::Platform, definition, None))
             .chain(modules.iter().map(|definition| (Rank::Module, definition, None)))
             .chain(links.iter().map(|link| (Rank::Link, &link.definition, Some(link))));
-        let mut sorted: Vec<_> =
-            given.enumerate().map(|(position, (rank, definition, link))| (rank, definition, link, position)).collect();
-        sorted.sort_by(|(rank, definition, ..), (other_rank, other, ..)| {
+        let mut sorted: Vec<_> = given.enumerate().collect();
+        sorted.sort_by(|(_, (rank, definition, _)), (_, (other_rank, other, _))| {
             rank.cmp(other_rank).then_with(|| definition.name.cmp(&other.name))
         });
+        let entry =
+            |(position, (rank, definition, link))| Entry::Open { rank, definition, link, position, before: None };
+        Self::of(sorted.into_iter().map(entry).collect(), issues)
+    }
 
-        let mut documents = Vec::with_capacity(sorted.len());
-        let mut drafted = Vec::with_capacity(sorted.len());
-        for (id, (rank, definition, link, position)) in (0u32..).map(ModuleId).zip(sorted) {
+    /// Of what each id begins with.
+    pub fn of(entries: Vec<Entry<'a>>, issues: &mut Issues) -> Self {
+        let mut draft = Self {
+            documents: Vec::new(),
+            modules: Vec::with_capacity(entries.len()),
+            by_name: FxHashMap::with_capacity_and_hasher(entries.len(), FxBuildHasher),
+            faulty: FxHashSet::default(),
+            disturbed: Vec::new(),
+            definitions: Vec::with_capacity(entries.len()),
+            before: FxHashMap::default(),
+        };
+        let mut documents = Vec::new();
+        for (id, entry) in (0u32..).map(ModuleId).zip(entries) {
+            let is_link = match entry {
+                Entry::Open { rank, definition, link, position, before } => {
+                    documents.push((position, Document { id, definition, link }));
+                    draft.definitions.push(Some(definition));
+                    draft.before.extend(before.map(|before| (id, before)));
+                    draft.modules.push(Arc::new(Self::module(id, rank, definition)));
+                    rank == Rank::Link
+                }
+                Entry::Kept(module) => {
+                    let is_link = module.link.is_some();
+                    draft.definitions.push(None);
+                    draft.modules.push(module);
+                    is_link
+                }
+            };
             // Of two modules of one name the stage of GraphQL names tells; references mean the first.
-            if rank != Rank::Link {
-                by_name.entry(definition.name.clone()).or_insert(id);
+            if !is_link {
+                draft.by_name.entry(draft.modules[id.0 as usize].name.clone()).or_insert(id);
             }
-            documents.push((position, Document { id, definition, link }));
-            drafted.push(Self::module(id, rank == Rank::Platform, definition));
         }
         documents.sort_by_key(|(position, _)| *position);
-
-        let mut draft = Self {
-            documents: documents.into_iter().map(|(_, document)| document).collect(),
-            modules: drafted,
-            by_name,
-            faulty: FxHashSet::default(),
-            patterns: FxHashMap::default(),
-            json_schemas: FxHashMap::default(),
-        };
+        draft.documents = documents.into_iter().map(|(_, document)| document).collect();
         system_fields::add(&mut draft, issues);
         draft
     }
 
-    fn module(id: ModuleId, platform: bool, definition: &ModuleDefinition) -> Module {
+    fn module(id: ModuleId, rank: Rank, definition: &ModuleDefinition) -> Module {
         let fields = Module::SYSTEM_FIELDS.len() + definition.fields.len();
+        let document = serde_json::to_string(definition).expect("a definition is a JSON document");
         Module {
             id,
             name: definition.name.clone(),
@@ -100,12 +136,12 @@ impl<'a> Draft<'a> {
             plural_label: definition.plural_label.clone().unwrap_or_else(|| label_from_name(&definition.plural)),
             description: definition.description.clone(),
             link: None,
-            platform,
+            platform: rank == Rank::Platform,
             table: snake_case(&definition.name),
             fields: Vec::with_capacity(fields),
-            field_by_name: FxHashMap::with_capacity_and_hasher(fields, FxBuildHasher),
+            fields_by_name: Vec::with_capacity(fields),
             relations: Vec::new(),
-            relation_by_name: FxHashMap::default(),
+            relations_by_name: Vec::new(),
             name_field: None,
             indexes: Vec::new(),
             uniques: Vec::new(),
@@ -114,8 +150,25 @@ impl<'a> Draft<'a> {
             sharing: definition.sharing.unwrap_or(Sharing::Private),
             parent: None,
             validations: Vec::new(),
-            definition: definition.clone(),
+            checks: Checks::default(),
+            document: document.into(),
+            claims: graphql_names::claims(definition, rank == Rank::Link),
         }
+    }
+
+    /// The document of a module that is being resolved.
+    pub fn definition(&self, id: ModuleId) -> Option<&'a ModuleDefinition> {
+        self.definitions[id.0 as usize]
+    }
+
+    /// Whether the module is being resolved; else it stays as it was.
+    pub fn is_open(&self, id: ModuleId) -> bool {
+        self.definition(id).is_some()
+    }
+
+    /// What the module was in the version before.
+    pub fn before(&self, id: ModuleId) -> Option<&Arc<Module>> {
+        if self.is_open(id) { self.before.get(&id) } else { Some(&self.modules[id.0 as usize]) }
     }
 
     /// The module at `id`.
@@ -127,13 +180,14 @@ impl<'a> Draft<'a> {
     pub fn record_modules(&self) -> impl Iterator<Item = ModuleId> {
         let links: FxHashSet<ModuleId> =
             self.documents.iter().filter(|document| document.link.is_some()).map(|document| document.id).collect();
-        let ids = self.modules.iter().filter(|module| !module.platform).map(|module| module.id);
+        let ids =
+            self.modules.iter().filter(|module| !module.platform && module.link.is_none()).map(|module| module.id);
         ids.filter(move |id| !links.contains(id))
     }
 
     /// The module at `id`, to be filled in.
     pub fn module_mut(&mut self, id: ModuleId) -> &mut Module {
-        &mut self.modules[id.0 as usize]
+        Arc::make_mut(&mut self.modules[id.0 as usize])
     }
 
     /// Whether a fault of this field was told already.
@@ -181,7 +235,12 @@ pub(super) struct Issues(Vec<ModuleIssue>);
 impl Issues {
     /// Notes a fault in the document of `module`.
     pub fn add(&mut self, module: &ModuleDefinition, path: Vec<PathSegment>, rule: &str, message: impl Into<String>) {
-        self.0.push(ModuleIssue { module: module.name.clone(), issue: Issue::new(path, rule, message) });
+        self.add_in(&module.name, path, rule, message);
+    }
+
+    /// Notes a fault in the document of the module of this name.
+    pub fn add_in(&mut self, module: &str, path: Vec<PathSegment>, rule: &str, message: impl Into<String>) {
+        self.0.push(ModuleIssue { module: module.to_owned(), issue: Issue::new(path, rule, message) });
     }
 
     /// Notes a fault at `key` of the field at `position`.

@@ -12,7 +12,7 @@ use super::numbers::{DIGITS_MAX, SCALE_DEFAULT, SCALE_MAX, parse_decimal, parse_
 use super::option_table::{self, FIELD_TYPES, PLANNED_FIELD_TYPES};
 use super::sql_names::column_names_of_reference;
 use crate::catalog::{
-    ChoiceOption, DecimalUnit, Field, FieldKind, Formula, Group, GroupShape, Reference, Rollup, TextFormat,
+    Checks, ChoiceOption, DecimalUnit, Field, FieldKind, Formula, Group, GroupShape, Reference, Rollup, TextFormat,
 };
 use crate::definition::{FieldDefinition, Label, OnDelete, RollupFunction, RollupScope};
 use crate::name::{snake_case, upper_first};
@@ -43,10 +43,8 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
                 draft.faulty.insert((document.id, id));
             }
             let field = declare(id, definition, kind);
-            let module = draft.module_mut(document.id);
             // Of two fields of one name the stage of GraphQL names tells; rules mean the first.
-            module.field_by_name.entry(field.name.clone()).or_insert(id);
-            module.fields.push(field);
+            draft.module_mut(document.id).add_field(field);
         }
         add_parts(draft, document.id);
     }
@@ -67,10 +65,7 @@ fn add_parts(draft: &mut Draft<'_>, module: ModuleId) {
         if let FieldKind::Group(group) = &mut module.fields[position].kind {
             group.parts = parts.iter().map(|part| part.id).collect();
         }
-        for part in parts {
-            module.field_by_name.entry(part.name.clone()).or_insert(part.id);
-            module.fields.push(part);
-        }
+        parts.into_iter().for_each(|part| module.add_field(part));
     }
 }
 
@@ -202,6 +197,10 @@ impl Resolver<'_, '_> {
         }
     }
 
+    fn checks(&mut self) -> &mut Checks {
+        &mut self.draft.module_mut(self.document.id).checks
+    }
+
     fn fault(&mut self, key: &str, rule: &str, message: impl Into<String>) {
         self.issues.add_at_field(self.document.definition, self.position, key, rule, message);
     }
@@ -219,7 +218,7 @@ impl Resolver<'_, '_> {
     }
 
     fn text(&mut self, format: TextFormat) -> FieldKind {
-        let definition = self.definition;
+        let (definition, id) = (self.definition, self.id);
         if definition.max_length == Some(0) {
             self.fault("maxLength", "minimum", "must be at least 1");
         }
@@ -233,7 +232,7 @@ impl Resolver<'_, '_> {
             // The whole value meets it, whatever alternatives it has.
             match RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(PATTERN_SIZE_MAX).build() {
                 Ok(compiled) => {
-                    self.draft.patterns.insert((self.document.id, self.id), compiled);
+                    self.checks().patterns.insert(id, compiled);
                 }
                 Err(regex::Error::CompiledTooBig(_)) => {
                     self.fault("pattern", "regex", "the regular expression is too large; use smaller repetitions");
@@ -329,12 +328,12 @@ impl Resolver<'_, '_> {
     }
 
     fn json(&mut self) -> FieldKind {
-        let schema = self.definition.schema.as_deref().cloned();
+        let (schema, id) = (self.definition.schema.clone(), self.id);
         if let Some(schema) = &schema {
             // No retriever is compiled in, so that a `$ref` to another address fails here and nothing is fetched.
             match jsonschema::draft202012::new(schema) {
                 Ok(validator) => {
-                    self.draft.json_schemas.insert((self.document.id, self.id), Arc::new(validator));
+                    self.checks().json_schemas.insert(id, Arc::new(validator));
                 }
                 Err(error) => {
                     let message = format!("is no JSON Schema that can be used: {}", error.masked_with("a value"));
@@ -404,7 +403,7 @@ impl Resolver<'_, '_> {
             );
         }
         let rule = unchecked_rule(self.definition.rule.as_deref().unwrap_or_default());
-        FieldKind::Formula(Formula { returns, rule, published: self.definition.published })
+        FieldKind::Formula(Box::new(Formula { returns, rule, published: self.definition.published }))
     }
 
     fn rollup(&mut self) -> FieldKind {
@@ -428,7 +427,7 @@ impl Resolver<'_, '_> {
         if self.definition.scale.is_some() {
             self.scale();
         }
-        FieldKind::Rollup(Rollup {
+        FieldKind::Rollup(Box::new(Rollup {
             relation: UNKNOWN_RELATION,
             function,
             field: None,
@@ -436,7 +435,7 @@ impl Resolver<'_, '_> {
             scope: self.definition.scope.unwrap_or(RollupScope::Visible),
             returns: ScalarType::Integer,
             published: self.definition.published,
-        })
+        }))
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! Whoever derives a name for the API takes it from here, so that two things can never get the same one.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
 
-use super::draft::{Document, Draft, Issues};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
+
+use super::draft::{Document, Draft, Issues, own_field_id};
 use super::field_types::group_shape;
 use super::links::target_of;
 use crate::catalog::{GroupShape, Module};
@@ -180,6 +183,81 @@ pub fn subscription_names(name: &str) -> [String; 1] {
     [format!("{}Changes", lower_first(name))]
 }
 
+/// The names that a document takes for types and root fields, as fingerprints: two that differ are of different names.
+pub(super) fn claims(module: &ModuleDefinition, is_link: bool) -> Arc<[u64]> {
+    let ModuleDefinition { name, plural, .. } = module;
+    let mut claims = Vec::new();
+    if !is_link {
+        claims.extend(type_names(name).map(|name| fingerprint(Space::Type, &name)));
+        claims.extend(query_names(name, plural).iter().map(|name| fingerprint(Space::Query, name)));
+        claims.extend(mutation_names(name, plural).iter().map(|name| fingerprint(Space::Mutation, name)));
+        claims.extend(subscription_names(name).iter().map(|name| fingerprint(Space::Subscription, name)));
+    }
+    for field in module.fields.iter().filter(|field| has_own_type(field)) {
+        let names = stems_of_types(module, field);
+        let names = names.flat_map(|stem| FIELD_TYPE_SUFFIXES.map(|suffix| format!("{stem}{suffix}")));
+        claims.extend(names.map(|name| fingerprint(Space::Type, &name)));
+    }
+    claims.into()
+}
+
+/// Where a name stands.
+#[derive(Clone, Copy, Hash)]
+enum Space {
+    Type,
+    Query,
+    Mutation,
+    Subscription,
+}
+
+fn fingerprint(space: Space, name: &str) -> u64 {
+    FxBuildHasher.hash_one((space, name.to_ascii_lowercase()))
+}
+
+/// Checks the names of what a change resolves: their form, and that nobody else has them. A clash is told without its parties.
+pub(super) fn check_change(draft: &Draft<'_>, issues: &mut Issues) {
+    let mut taken: FxHashSet<u64> = BUILT_IN_TYPES.iter().map(|name| fingerprint(Space::Type, name)).collect();
+    taken.extend(BUILT_IN_ROOT_FIELDS.iter().map(|name| fingerprint(Space::Query, name)));
+    for document in &draft.documents {
+        if document.link.is_some() {
+            check_field_forms(document.definition, issues);
+        } else {
+            check_form(document.definition, issues);
+        }
+        for claim in draft.module_at(document.id).claims.iter() {
+            if !taken.insert(*claim) {
+                issues.add(document.definition, path!["name"], "nameTaken", "one of its names is taken");
+            }
+        }
+    }
+    for module in draft.modules.iter().filter(|module| !draft.is_open(module.id)) {
+        if module.claims.iter().any(|claim| taken.contains(claim)) {
+            issues.add_in(&module.name, path!["name"], "nameTaken", "one of its names is taken");
+        }
+    }
+}
+
+/// Checks the names inside each module that a change resolves, when its relations are known. A clash is told without its parties.
+pub(super) fn check_members(draft: &Draft<'_>, issues: &mut Issues) {
+    let mut members = Members::new();
+    for document in &draft.documents {
+        members.claim_fields(document, issues);
+        let members = members.of(document.id);
+        for relation in &draft.module_at(document.id).relations {
+            // From its owner's side a link's relation is the many-to-many reference itself.
+            let is_reference = relation.through.is_some() && relation.field == own_field_id(0);
+            if !is_reference && take(members, &relation.name, Member::Inverse("", "")).is_some() {
+                issues.add(
+                    document.definition,
+                    path!["name"],
+                    "nameTaken",
+                    "the name of one of its relations is taken",
+                );
+            }
+        }
+    }
+}
+
 /// Checks the form of all names, and that each is free where it would stand.
 pub(super) fn check(draft: &Draft<'_>, issues: &mut Issues) {
     let mut names = Names::new();
@@ -196,7 +274,7 @@ pub(super) fn check(draft: &Draft<'_>, issues: &mut Issues) {
     for document in &draft.documents {
         names.claim_field_types(document, issues);
     }
-    let mut members = Members::new(draft.modules.len());
+    let mut members = Members::new();
     for document in &draft.documents {
         members.claim_fields(document, issues);
         members.claim_inverses(document, draft, issues);
@@ -300,12 +378,7 @@ impl<'a> Names<'a> {
     fn claim_field_types(&mut self, document: &Document<'a>, issues: &mut Issues) {
         let module = document.definition;
         for (position, field) in module.fields.iter().enumerate().filter(|(_, field)| has_own_type(field)) {
-            let own = format!("{}{}", module.name, upper_first(&field.name));
-            // The other side of a many-to-many reference has a connection, too.
-            let inverse = field.inverse.as_ref().filter(|_| field.kind == "references");
-            let inverse =
-                inverse.zip(target_of(field)).map(|(inverse, target)| format!("{target}{}", upper_first(inverse)));
-            for stem in [own].into_iter().chain(inverse) {
+            for stem in stems_of_types(module, field) {
                 for suffix in FIELD_TYPE_SUFFIXES {
                     let owner = Party::Field(&module.name, &field.name);
                     if let Err((wanted, party)) = claim(&mut self.types, format!("{stem}{suffix}"), owner) {
@@ -324,6 +397,15 @@ impl<'a> Names<'a> {
             }
         }
     }
+}
+
+/// What the names of a field's own types begin with.
+fn stems_of_types(module: &ModuleDefinition, field: &FieldDefinition) -> impl Iterator<Item = String> {
+    let own = format!("{}{}", module.name, upper_first(&field.name));
+    // The other side of a many-to-many reference has a connection, too.
+    let inverse = field.inverse.as_ref().filter(|_| field.kind == "references");
+    let inverse = inverse.zip(target_of(field)).map(|(inverse, target)| format!("{target}{}", upper_first(inverse)));
+    [own].into_iter().chain(inverse)
 }
 
 /// Whether the field has types of its own: an enum, a union of targets, or a connection by links.
@@ -388,7 +470,9 @@ impl<'a> Refusals<'a> {
 
 /// Names of fields, their companions and to-many relations of every module, in lower case.
 struct Members<'a> {
-    by_module: Vec<FxHashMap<String, Member<'a>>>,
+    /// What every module has.
+    system: FxHashMap<String, Member<'a>>,
+    by_module: FxHashMap<ModuleId, FxHashMap<String, Member<'a>>>,
 }
 
 /// Who has a member's name.
@@ -420,7 +504,7 @@ impl std::fmt::Display for Member<'_> {
 }
 
 impl<'a> Members<'a> {
-    fn new(modules: usize) -> Self {
+    fn new() -> Self {
         let mut system: FxHashMap<String, Member<'a>> = FxHashMap::default();
         for name in Module::SYSTEM_FIELDS {
             system.insert(name.to_ascii_lowercase(), Member::System(name));
@@ -432,12 +516,16 @@ impl<'a> Members<'a> {
         for name in FILTER_COMBINATORS {
             system.insert(name.to_owned(), Member::Combinator);
         }
-        Self { by_module: vec![system; modules] }
+        Self { system, by_module: FxHashMap::default() }
+    }
+
+    fn of(&mut self, module: ModuleId) -> &mut FxHashMap<String, Member<'a>> {
+        self.by_module.entry(module).or_insert_with(|| self.system.clone())
     }
 
     fn claim_fields(&mut self, document: &Document<'a>, issues: &mut Issues) {
         let module = document.definition;
-        let members = &mut self.by_module[document.id.0 as usize];
+        let members = self.of(document.id);
         members.reserve(module.fields.len());
         for (position, field) in module.fields.iter().enumerate() {
             let name = field.name.as_str();
@@ -474,7 +562,7 @@ impl<'a> Members<'a> {
             };
             for target in targets(field, draft) {
                 let member = Member::Inverse(&module.name, &field.name);
-                if let Some(other) = take(&mut self.by_module[target.0 as usize], inverse, member) {
+                if let Some(other) = take(self.of(target), inverse, member) {
                     let target = &draft.module_at(target).name;
                     let message =
                         format!("on `{target}` the name `{inverse}` belongs to {other}; choose another inverse");

@@ -7,7 +7,7 @@ use crate::definition::{FieldDefinition, Label, ModuleDefinition};
 use crate::{PathSegment, path};
 
 /// Most modules of a catalog, the platform's own apart.
-const MODULES_MAX: usize = 2_000;
+pub(super) const MODULES_MAX: usize = 2_000;
 /// Most own fields of a module.
 const FIELDS_MAX: usize = 500;
 /// Most columns of a module's table: PostgreSQL takes 1,600, those that were dropped included.
@@ -35,7 +35,8 @@ pub(super) fn check(
     }
 }
 
-fn check_module(module: &ModuleDefinition, issues: &mut Issues) {
+/// Checks one document against the bounds.
+pub(super) fn check_module(module: &ModuleDefinition, issues: &mut Issues) {
     if module.fields.len() > FIELDS_MAX {
         let message = format!("a module may have at most {FIELDS_MAX} fields; this one has {}", module.fields.len());
         issues.add(module, path!["fields"], "limit", message);

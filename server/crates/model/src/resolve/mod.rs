@@ -1,10 +1,11 @@
 //! Definitions → catalog: one stage per file, every fault of every document found in one pass and told with its JSON path.
 //!
 //! A document that came from outside goes through [`parse_document`] first (JSON Schema, then types); [`resolve`] then gives
-//! meaning to all documents together. The stages run in the order of the files below and share one draft; a stage
-//! that meets something faulty reports it once, marks it, and later stages stay silent about what follows from it.
+//! meaning to all documents together, and [`resolve_change`] to those that a change touches. The stages share one draft; a
+//! stage that meets something faulty reports it once, marks it, and later stages stay silent about what follows from it.
 
 mod builtin;
+mod change;
 mod defaults;
 mod dependencies;
 mod document;
@@ -17,6 +18,7 @@ mod links;
 mod numbers;
 mod option_table;
 mod references;
+mod renumber;
 mod rollups;
 mod rules;
 mod sql_names;
@@ -27,6 +29,7 @@ mod tests;
 use serde::Serialize;
 
 pub use builtin::{builtin_catalog, builtin_documents, demo_documents, module_documents, platform_documents};
+pub use change::resolve_change;
 pub use document::{MODULE_SCHEMA, parse_document};
 pub use field_types::INDEXED_TEXT_LENGTH_MAX;
 pub use graphql_names::{
@@ -36,8 +39,9 @@ pub use graphql_names::{
 pub use sql_names::{PLATFORM_TABLES, SQL_NAME_LENGTH_MAX};
 
 use crate::Issue;
-use crate::catalog::{Catalog, Checks};
+use crate::catalog::Catalog;
 use crate::definition::ModuleDefinition;
+use dependencies::Inputs;
 use draft::{Draft, Issues};
 
 /// A fault, and the module in whose document it stands.
@@ -64,16 +68,21 @@ pub fn resolve(
     limits::check(platform, modules, &links, &mut issues);
     let mut draft = Draft::open(platform, modules, &links, &mut issues);
     graphql_names::check(&draft, &mut issues);
-    sql_names::check(&draft, &mut issues);
-    field_types::resolve(&mut draft, &mut issues);
-    references::resolve(&mut draft, &mut issues);
-    rollups::resolve(&mut draft, &mut issues);
-    defaults::resolve(&mut draft, &mut issues);
-    layout::resolve(&mut draft, &mut issues);
-    rules::resolve(&mut draft, &mut issues);
-    let inputs = dependencies::trace(&draft, &mut issues);
+    let inputs = give_meaning(&mut draft, &mut issues);
 
     issues.into_result().map_err(|found| links::told_where_written(&links, found))?;
-    let Draft { modules, by_name, patterns, json_schemas, .. } = draft;
-    Ok(Catalog { version, modules, by_name, inputs, checks: Checks { patterns, json_schemas } })
+    let Draft { modules, by_name, .. } = draft;
+    Ok(Catalog { version, modules, by_name, inputs })
+}
+
+/// The stages from the names in the database on; gives what each formula and rollup reads.
+fn give_meaning(draft: &mut Draft<'_>, issues: &mut Issues) -> Inputs {
+    sql_names::check(draft, issues);
+    field_types::resolve(draft, issues);
+    references::resolve(draft, issues);
+    rollups::resolve(draft, issues);
+    defaults::resolve(draft, issues);
+    layout::resolve(draft, issues);
+    rules::resolve(draft, issues);
+    dependencies::trace(draft, issues)
 }

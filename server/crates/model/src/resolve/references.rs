@@ -1,11 +1,13 @@
 //! References → the modules that they may point to, and the to-many relations that they make on the other side.
 
+use rustc_hash::FxHashMap;
+
 use super::draft::{Document, Draft, Issues, own_field_id};
 use super::links::ENDS;
 use crate::catalog::{FieldKind, Link, Relation, RelationId};
 use crate::definition::{FieldDefinition, ModuleDefinition, ReferenceTarget};
 use crate::suggest::did_you_mean;
-use crate::{Field, FieldId, ModuleId, PathSegment, path};
+use crate::{Field, ModuleId, PathSegment, path};
 
 /// Every module that is no platform table.
 const ANY: &str = "*";
@@ -14,6 +16,7 @@ const ANY: &str = "*";
 pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
     let mut documents = draft.documents.clone();
     documents.sort_by_key(|document| document.id);
+    let mut inverses: FxHashMap<ModuleId, Vec<Relation>> = FxHashMap::default();
     for document in documents {
         for (position, id, definition) in document.fields() {
             if definition.kind != "reference" {
@@ -28,7 +31,9 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             let through = document.link.filter(|_| position < ENDS).map(|_| own_field_id(ENDS - 1 - position));
             if let Some(inverse) = &definition.inverse {
                 for target in &targets {
-                    add_relation(draft, *target, inverse, document.id, id, through);
+                    let (name, module) = (inverse.clone(), document.id);
+                    let relation = Relation { id: RelationId(0), name, module, field: id, through };
+                    inverses.entry(*target).or_default().push(relation);
                 }
             }
             let field = &mut draft.module_mut(document.id).fields[id.0 as usize];
@@ -37,6 +42,31 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             }
         }
         declare_link(draft, &document);
+    }
+    relate(draft, inverses);
+}
+
+/// Gives every module its relations: those that `inverses` has of the documents, and those of modules that stay as they were.
+fn relate(draft: &mut Draft<'_>, mut inverses: FxHashMap<ModuleId, Vec<Relation>>) {
+    for id in (0u32..).map(ModuleId).take(draft.modules.len()) {
+        let mut relations = inverses.remove(&id).unwrap_or_default();
+        let known = draft.before(id).map(|before| before.relations.as_slice()).unwrap_or_default();
+        let stays = relations.is_empty() && known.iter().all(|relation| !draft.is_open(relation.module));
+        if stays && !draft.is_open(id) {
+            continue;
+        }
+        relations.extend(known.iter().filter(|relation| !draft.is_open(relation.module)).cloned());
+        // A field's relations are one for each of its targets, so none has two here.
+        relations.sort_by_key(|relation| (relation.module, relation.field));
+        for (position, relation) in (0..).zip(&mut relations) {
+            relation.id = RelationId(position);
+        }
+        if draft.is_open(id) {
+            // Of two relations of one name the stage of GraphQL names tells; rollups mean the first.
+            draft.module_mut(id).set_relations(relations);
+        } else if draft.module_at(id).relations != relations {
+            draft.disturbed.push(id);
+        }
     }
 }
 
@@ -109,19 +139,4 @@ fn target(
         issues.add(module, place(), "unknownModule", message);
     }
     found
-}
-
-fn add_relation(
-    draft: &mut Draft<'_>,
-    on: ModuleId,
-    name: &str,
-    module: ModuleId,
-    field: FieldId,
-    through: Option<FieldId>,
-) {
-    let target = draft.module_mut(on);
-    let id = RelationId(u32::try_from(target.relations.len()).expect("a module has fewer than 4 billion relations"));
-    target.relations.push(Relation { id, name: name.to_owned(), module, field, through });
-    // Of two relations of one name the stage of GraphQL names tells; rollups mean the first.
-    target.relation_by_name.entry(name.to_owned()).or_insert(id);
 }

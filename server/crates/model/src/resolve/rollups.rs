@@ -106,7 +106,7 @@ impl Types {
                 Some(field) => {
                     let related = draft.module_at(draft.module_at(module).relation(rollup.relation).module);
                     let field = related.field(field);
-                    let is_rollup = matches!(field.kind, FieldKind::Rollup(_));
+                    let is_rollup = matches!(field.kind, FieldKind::Rollup(_)) && draft.is_open(related.id);
                     match self.resolved.get(&(related.id, field.id)) {
                         _ if draft.is_faulty(related.id, field.id) => None,
                         None if is_rollup => {
@@ -131,8 +131,7 @@ impl Types {
 
 /// The `scale` that the rollup declares.
 fn scale_of(draft: &Draft<'_>, module: ModuleId, id: FieldId) -> Option<u8> {
-    let module = draft.module_at(module);
-    module.definition.fields.get(super::draft::position_of(id)).and_then(|definition| definition.scale)
+    draft.definition(module)?.fields.get(super::draft::position_of(id))?.scale
 }
 
 /// The type of `function` over `field` with values of type `scalar`, or what the function needs.

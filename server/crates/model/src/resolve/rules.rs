@@ -100,7 +100,7 @@ fn resolve_default(
         issues.add(document.definition, place, "type", format!("{text:?} is none of the field's active options"));
         return;
     }
-    draft.module_mut(document.id).fields[id.0 as usize].default = Some(Default::Rule(rule));
+    draft.module_mut(document.id).fields[id.0 as usize].default = Some(Box::new(Default::Rule(rule)));
 }
 
 /// A validation sees the record as it will be written and as it was; not the records that it refers to.

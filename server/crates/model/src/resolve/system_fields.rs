@@ -33,9 +33,9 @@ pub(super) fn add(draft: &mut Draft<'_>, issues: &mut Issues) {
         .zip(Module::SYSTEM_FIELDS)
         .map(|(position, name)| system_field(FieldId(position), name, &users, &owners))
         .collect();
-    for module in &mut draft.modules {
-        module.field_by_name.extend(fields.iter().map(|field| (field.name.clone(), field.id)));
-        module.fields.extend_from_slice(&fields);
+    for document in draft.documents.clone() {
+        let module = draft.module_mut(document.id);
+        fields.iter().for_each(|field| module.add_field(field.clone()));
     }
 }
 

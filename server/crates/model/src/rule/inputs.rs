@@ -42,4 +42,27 @@ impl Expr {
             Self::Call(_, arguments) => arguments.iter().for_each(|argument| argument.walk(visit)),
         }
     }
+
+    /// Visits this expression and then its parts, from left to right, to change them.
+    pub(crate) fn walk_mut(&mut self, visit: &mut dyn FnMut(&mut Self)) {
+        visit(self);
+        match self {
+            Self::Literal(_) | Self::Field(..) | Self::ActorId | Self::Now | Self::Today => {}
+            Self::Negate(operand) | Self::Not(operand) | Self::IsNull(operand) => operand.walk_mut(visit),
+            Self::Binary(_, left, right) => {
+                left.walk_mut(visit);
+                right.walk_mut(visit);
+            }
+            Self::Conditional(condition, then, otherwise) => {
+                condition.walk_mut(visit);
+                then.walk_mut(visit);
+                otherwise.walk_mut(visit);
+            }
+            Self::In(operand, values) => {
+                operand.walk_mut(visit);
+                values.iter_mut().for_each(|value| value.walk_mut(visit));
+            }
+            Self::Call(_, arguments) => arguments.iter_mut().for_each(|argument| argument.walk_mut(visit)),
+        }
+    }
 }

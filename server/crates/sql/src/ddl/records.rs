@@ -60,6 +60,15 @@ pub fn select_columns(dialect: Dialect) -> Statement {
     statement(text, 0, vec![ColumnType::Text, ColumnType::Text, ColumnType::Text, ColumnType::Boolean])
 }
 
+/// As [`select_columns`], of so many tables. Values: their names. There must be one.
+pub fn select_columns_of_tables(dialect: Dialect, tables: usize) -> Statement {
+    let column = if dialect == Dialect::Sqlite { r#"t."name""# } else { "t.relname" };
+    let names = vec!["@"; tables].join(", ");
+    let of_all = select_columns(dialect);
+    let text = of_all.text.replacen(" ORDER BY", &format!(" AND {column} IN ({names}) ORDER BY"), 1);
+    Statement { columns: of_all.columns, ..with_params(dialect, &text) }
+}
+
 /// The indexes of all tables, and on SQLite their triggers: table, index.
 pub fn select_indexes(dialect: Dialect) -> Statement {
     let text = match dialect {

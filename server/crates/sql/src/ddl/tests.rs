@@ -16,7 +16,7 @@ fn with_module(name: &str, fields: &[&str], more: &str) -> Catalog {
     let base = builtin_catalog(1).unwrap();
     let definitions = |platform| -> Vec<ModuleDefinition> {
         let modules = base.modules.iter().filter(|module| module.platform == platform);
-        modules.map(|module| module.definition.clone()).collect()
+        modules.map(|module| module.definition()).collect()
     };
     let fields: Vec<String> = fields
         .iter()

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use cardine_model::catalog::Module;
 use cardine_model::definition::ModuleDefinition;
 use cardine_model::resolve::resolve;
 use cardine_model::{Catalog, Value};
@@ -166,9 +165,8 @@ async fn a_changed_list_of_fields_changes_what_is_found() {
 
 fn with_note(catalog: &Catalog, search: &Json) -> Catalog {
     let definitions = |platform| -> Vec<ModuleDefinition> {
-        let modules: Vec<&Module> =
-            catalog.modules.iter().filter(|module| module.platform == platform && module.name != "Note").collect();
-        modules.into_iter().map(|module| module.definition.clone()).collect()
+        let modules = catalog.modules.iter().filter(|module| module.platform == platform && module.name != "Note");
+        modules.map(|module| module.definition()).collect()
     };
     let mut modules = definitions(false);
     modules.push(serde_json::from_value(note(search)).unwrap());

@@ -4,8 +4,8 @@ use cardine_model::resolve::{builtin_catalog, module_documents};
 
 use super::database::{Database, everything, module_names, run, state};
 use crate::change::bootstrap::bootstrap_with;
-use crate::change::load::parse_built_in;
-use crate::change::{bootstrap, load, tables};
+use crate::change::load::{fetch, parse_built_in, resolve_stored};
+use crate::change::{bootstrap, tables};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_start_installs_all_and_a_restart_changes_nothing() {
@@ -51,12 +51,17 @@ async fn a_newer_program_adds_what_is_missing_and_leaves_the_rest() {
             "UPDATE module_definition SET definition = replace(definition, '\"icon\"', '\"description\":\"ours\",\"icon\"') WHERE name = 'Product' AND definition NOT LIKE '%\"description\"%'",
         )
         .await;
-        let product = load(&database.store).await.unwrap().module_by_name("Product").unwrap().definition.clone();
+        let product = resolve_stored(fetch(&database.store).await.unwrap())
+            .await
+            .unwrap()
+            .module_by_name("Product")
+            .unwrap()
+            .definition();
 
         let catalog = bootstrap(&database.store).await.unwrap();
         assert_eq!(catalog.version, 2);
         assert!(catalog.module_by_name("Event").is_some());
-        assert_eq!(catalog.module_by_name("Product").unwrap().definition, product);
+        assert_eq!(catalog.module_by_name("Product").unwrap().definition(), product);
         assert_eq!(tables::differences(&database.store, &catalog).await.unwrap(), Vec::<String>::new());
     }
 }

@@ -234,7 +234,7 @@ fn every_table_of_the_platform_is_known() {
     }
     assert!(!tables.is_empty());
     let modules: Vec<String> =
-        resolve(1, &platform(), &[]).unwrap().modules.into_iter().map(|module| module.table).collect();
+        resolve(1, &platform(), &[]).unwrap().modules.iter().map(|module| module.table.clone()).collect();
     for table in tables {
         let known = modules.contains(&table) || PLATFORM_TABLES.contains(&table.as_str()) || table.starts_with('_');
         assert!(known, "{table} is missing in PLATFORM_TABLES");

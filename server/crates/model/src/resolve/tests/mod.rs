@@ -1,5 +1,6 @@
 //! Documents in, catalog or issues out: one file per question, all through the public functions.
 
+mod change;
 mod collisions;
 mod cycles;
 mod faults;

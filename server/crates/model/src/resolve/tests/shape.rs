@@ -159,10 +159,12 @@ fn kinds_labels_and_defaults_are_those_of_the_definition() {
     assert_eq!(field("closeDate").label, Label::Plain("Close date".into()));
     assert_eq!(field("amount").label.text("it"), "Importo");
     assert!(
-        matches!(&field("amount").default, Some(Default::Value(Value::Decimal(value))) if *value == Decimal::parse("12.50").unwrap())
+        matches!(field("amount").default.as_deref(), Some(Default::Value(Value::Decimal(value))) if *value == Decimal::parse("12.50").unwrap())
     );
-    assert!(matches!(&field("stage").default, Some(Default::Value(Value::Text(value))) if value == "CLOSED_WON"));
-    assert!(matches!(&field("due").default, Some(Default::Rule(rule)) if rule.source == "today()"));
+    assert!(
+        matches!(field("stage").default.as_deref(), Some(Default::Value(Value::Text(value))) if value == "CLOSED_WON")
+    );
+    assert!(matches!(field("due").default.as_deref(), Some(Default::Rule(rule)) if rule.source == "today()"));
     assert!(
         matches!(&field("stage").kind, FieldKind::Choice { options } if options[0].value == "CLOSED_WON" && options[0].label == Label::Plain("Closed won".into()))
     );
@@ -170,8 +172,8 @@ fn kinds_labels_and_defaults_are_those_of_the_definition() {
     assert!(field("number").read_only && field("number").unique);
     assert_eq!(deal.uniques, [vec![field("number").id], vec![field("code").id]]);
 
-    let pattern = &catalog.checks.patterns[&(deal.id, field("code").id)];
+    let pattern = &deal.checks.patterns[&field("code").id];
     assert!(pattern.is_match("a") && pattern.is_match("b") && !pattern.is_match("ab") && !pattern.is_match("a\n"));
-    let schema = &catalog.checks.json_schemas[&(deal.id, field("data").id)];
+    let schema = &deal.checks.json_schemas[&field("data").id];
     assert!(schema.is_valid(&json!({})) && !schema.is_valid(&json!([])));
 }
