@@ -3,7 +3,7 @@
 
 mod hand;
 
-use cardine_tests::{Answer, Backend, Client, Server, eventually, on_both_databases};
+use cardine_tests::{Answer, Backend, Client, eventually, on_both_databases};
 use serde_json::{Value, json};
 
 /// What an operation needs of a key.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
 
 use cardine_tests::server::{ADMIN_EMAIL, ADMIN_PASSWORD};
-use cardine_tests::{Answer, Backend, Launch, Server, on_both_databases};
+use cardine_tests::{Answer, Launch, Server, on_both_databases};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
