@@ -62,7 +62,7 @@ impl Launch {
             Backend::Sqlite => None,
             Backend::Postgres => Some(cardine_test_postgres::database().expect("the caller asked is_available")),
         };
-        let data = tempfile::Builder::new().prefix("cardine-test-").tempdir().expect("a temporary directory");
+        let data = temporary_directory();
         let mut server = Server { process: None, address: Arc::default(), launch: self, data, postgres };
         server.launch_process().await;
         server
@@ -208,6 +208,24 @@ impl Server {
         }
     }
 
+    /// Another one, not started yet, with a copy of this one's data: the same records, ids and secrets.
+    ///
+    /// # Panics
+    /// If this one still runs.
+    #[must_use]
+    pub fn copy(&self) -> Server {
+        assert!(self.process.is_none(), "its data may change while they are copied");
+        let data = temporary_directory();
+        copy_directory(&self.data_directory(), &data.path().join("data")).expect("the data can be copied");
+        let postgres = self.postgres.as_ref().map(PostgresDatabase::copy);
+        Server { process: None, address: Arc::default(), launch: self.launch.clone(), data, postgres }
+    }
+
+    /// From its next start on, its environment has this variable, in place of one of the same name.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.launch.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Asks it to finish (`SIGTERM`), and tells how it ended.
     ///
     /// # Panics
@@ -254,6 +272,24 @@ impl Server {
     fn log_path(&self) -> std::path::PathBuf {
         Path::new(self.data.path()).join("server.log")
     }
+}
+
+fn temporary_directory() -> TempDir {
+    tempfile::Builder::new().prefix("cardine-test-").tempdir().expect("a temporary directory")
+}
+
+fn copy_directory(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_directory(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Server {

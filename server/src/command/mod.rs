@@ -31,6 +31,12 @@ pub fn run() -> ExitCode {
         }
     };
     start_log(&config.log);
+    if let Some(Err(fault)) =
+        std::env::var(cardine_failpoints::VARIABLE).ok().map(|asked| cardine_failpoints::set(&asked))
+    {
+        eprintln!("cardine: {}: {fault}", cardine_failpoints::VARIABLE);
+        return ExitCode::from(USAGE);
+    }
     let runtime = tokio::runtime::Runtime::new().expect("the operating system gives threads");
     match runtime.block_on(run_command(command, config)) {
         Ok(code) => code,

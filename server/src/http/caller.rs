@@ -53,6 +53,12 @@ impl Caller {
         if let Some(RequestId(id)) = request.extensions().get() {
             caller.context.request_id = *id;
         }
+        #[cfg(debug_assertions)]
+        if let Some(moment) = moment_of_test(request) {
+            let context = &mut caller.context;
+            (context.now, context.today) = (moment, today(&context.actor.time_zone, moment));
+            context.new_ids = cardine_engine::NewIds::counted_from(moment);
+        }
         Ok(caller)
     }
 
@@ -89,6 +95,12 @@ pub fn context_of(engine: &Engine, identity: &Identity) -> Option<RequestContext
     };
     let today = today(&actor.time_zone, now);
     Some(engine.request(snapshot, actor, now, today))
+}
+
+/// The moment at which a test wants its request to have been sent, so that two servers make the same ids and times.
+#[cfg(debug_assertions)]
+fn moment_of_test(request: &Request) -> Option<DateTime<Utc>> {
+    request.header("cardine-test-moment").filter(|_| cardine_failpoints::is_tested())?.parse().ok()
 }
 
 fn bad_token() -> ApiError {

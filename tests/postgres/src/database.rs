@@ -16,10 +16,23 @@ pub struct PostgresDatabase {
 
 impl PostgresDatabase {
     pub(crate) fn create(server: &Url) -> PostgresDatabase {
+        Self::of_template(server, "template0")
+    }
+
+    /// Another one with all that this one has. Nobody may be connected to this one meanwhile.
+    ///
+    /// # Panics
+    /// If somebody is.
+    #[must_use]
+    pub fn copy(&self) -> PostgresDatabase {
+        Self::of_template(&self.server, &self.name)
+    }
+
+    fn of_template(server: &Url, template: &str) -> PostgresDatabase {
         let name = format!("cardine_test_{}", Uuid::new_v4().simple());
         let mut url = server.clone();
         url.set_path(&name);
-        let statement = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'");
+        let statement = format!("CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'");
         execute(server, &statement).unwrap_or_else(|error| panic!("could not create a database for a test: {error}"));
         PostgresDatabase { name, url, server: server.clone() }
     }

@@ -30,6 +30,45 @@ pub struct RequestContext {
     pub via: &'static str,
     /// Until when it may work; none for one that nobody waits for.
     pub deadline: Option<Deadline>,
+    /// Makes the ids of its new records.
+    pub new_ids: NewIds,
+}
+
+/// Where the ids of new records come from: the clock and chance, unless a test wants the same ones each time.
+#[derive(Debug, Clone, Default)]
+pub struct NewIds {
+    #[cfg(debug_assertions)]
+    counted: Option<Arc<Counted>>,
+}
+
+/// The next id is that of the moment with the next number.
+#[cfg(debug_assertions)]
+#[derive(Debug)]
+struct Counted {
+    milliseconds: u64,
+    made: std::sync::atomic::AtomicU64,
+}
+
+impl NewIds {
+    /// Ids that depend on the moment alone, for a test that lets two servers do the same.
+    #[cfg(debug_assertions)]
+    #[must_use]
+    pub fn counted_from(moment: DateTime<Utc>) -> Self {
+        let milliseconds = u64::try_from(moment.timestamp_millis()).unwrap_or_default();
+        Self { counted: Some(Arc::new(Counted { milliseconds, made: 0.into() })) }
+    }
+
+    /// A new one.
+    pub fn next(&self) -> Uuid {
+        #[cfg(debug_assertions)]
+        if let Some(Counted { milliseconds, made }) = self.counted.as_deref() {
+            let number = made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let mut bytes = [0; 10];
+            bytes[2..].copy_from_slice(&number.to_be_bytes());
+            return uuid::Builder::from_unix_timestamp_millis(*milliseconds, &bytes).into_uuid();
+        }
+        Uuid::now_v7()
+    }
 }
 
 impl RequestContext {

@@ -30,7 +30,7 @@ use uuid::Uuid;
 pub use cardine_store::Cell;
 pub use cardine_store::platform::idempotency::KeyUse;
 pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX, normalised};
-pub use context::RequestContext;
+pub use context::{NewIds, RequestContext};
 pub use error::EngineError;
 pub use read::{Group, ListResult, ReadPlan};
 pub use record::{Record, RecordScope, json_name, json_of_field, json_of_value, value_of_json};
@@ -125,7 +125,8 @@ impl Engine {
         now: DateTime<Utc>,
         today: NaiveDate,
     ) -> RequestContext {
-        RequestContext { snapshot, actor, now, today, request_id: Uuid::now_v7(), depth: 0, via: "api", deadline: None }
+        let (request_id, new_ids) = (Uuid::now_v7(), NewIds::default());
+        RequestContext { snapshot, actor, now, today, request_id, depth: 0, via: "api", deadline: None, new_ids }
     }
 
     /// Waits until this process has written events since the last call; readers also poll, for other processes' events.

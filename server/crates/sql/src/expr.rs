@@ -4,6 +4,7 @@
 //! arithmetic and the collation `cardine_decimal` the comparing. `raw` is a value as rules use it, `shown` as the API shows,
 //! filters, orders and groups it: a formula rounded to its scale.
 
+use cardine_failpoints::switched_off;
 use cardine_model::catalog::{Field, FieldKind, FieldPath, Hop, ModuleId, Rollup};
 use cardine_model::definition::{RollupFunction, RollupScope};
 use cardine_model::rule::{BinaryOp, Expr, Function, Root};
@@ -123,7 +124,11 @@ impl Writer<'_> {
                 let ids: Vec<String> = reference
                     .targets
                     .iter()
-                    .filter(|target| source.visibility == Visibility::All || self.rights.can_read_module(**target))
+                    .filter(|target| {
+                        source.visibility == Visibility::All
+                            || self.rights.can_read_module(**target)
+                            || switched_off!("module.target")
+                    })
                     .copied()
                     .collect::<Vec<_>>()
                     .into_iter()
@@ -163,11 +168,12 @@ impl Writer<'_> {
             RollupScope::All => Visibility::All,
             RollupScope::Visible => source.visibility,
         };
+        let shown = visibility.unless(switched_off!("record.rollup"));
         let mut related = self.source(relation.module, visibility);
         let reference = catalog.field(relation.module, relation.field);
         let mut conditions = vec![
             format!("{} = {}", column(&related.alias, stored_column(reference)), column(&record, "id")),
-            self.live_and_visible(relation.module, &related.alias.clone(), visibility),
+            self.live_and_visible(relation.module, &related.alias.clone(), shown),
         ];
         if let Some(filter) = &rollup.filter {
             conditions.push(self.rule(&filter.expr, &mut related, &[]));

@@ -1,5 +1,6 @@
 //! `WHERE`: a filter → a condition with SQL's three-valued logic.
 
+use cardine_failpoints::switched_off;
 use cardine_model::ScalarType;
 use cardine_model::catalog::{FieldId, FieldPath, Hop, RelationId};
 use cardine_model::rule::Function;
@@ -89,7 +90,8 @@ impl Writer<'_> {
         let mut other = self.source(source.module, source.visibility);
         let theirs = self.shown(&mut other, &path);
         let id = self.typed_param(Param::Slot(record, Transform::None), "uuid");
-        let live = self.live_and_visible(source.module, &other.alias, other.visibility);
+        let visibility = other.visibility.unless(switched_off!("record.alike"));
+        let live = self.live_and_visible(source.module, &other.alias, visibility);
         let from = format!("FROM {} WHERE {} = {id} AND {live}", self.from(&other), column(&other.alias, "id"));
         let field = self.catalog.field(source.module, field);
         match Shape::of(field) {
@@ -208,7 +210,8 @@ impl Writer<'_> {
         let reference = catalog.field(relation.module, relation.field);
         let linked = format!("{} = {}", column(&related.alias, stored_column(reference)), column(&record, "id"));
         let alias = related.alias.clone();
-        let live = self.live_and_visible(relation.module, &alias, source.visibility);
+        let visibility = source.visibility.unless(switched_off!("record.related"));
+        let live = self.live_and_visible(relation.module, &alias, visibility);
         let condition = self.condition(&mut related, filter);
         let condition = match quantifier {
             Quantifier::Some | Quantifier::None => condition,

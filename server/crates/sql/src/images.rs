@@ -5,13 +5,13 @@
 //! "_gone" timestamptz, "account_id" uuid, …)) t1 WHERE …`.
 
 use cardine_access::Rights;
+use cardine_failpoints::switched_off;
 use cardine_model::ScalarType;
 use cardine_model::catalog::{Catalog, Module};
 use cardine_query::{Authorised, List, Slot};
 
 use crate::expr::Shape;
 use crate::ident::{column, quote};
-use crate::list::Found;
 use crate::statement::{ColumnType, Dialect, Param, Statement, Transform};
 use crate::write::stored_fields;
 use crate::writer::{Visibility, Writer, stored_column};
@@ -36,9 +36,11 @@ pub fn render_matches(
     let images = writer.typed_param(Param::Slot(images, Transform::None), "text");
     let mut source = writer.source(list.module, Visibility::Caller);
     // Without whether it may be seen, which is asked of that time.
-    let mut conditions = writer.conditions(&mut source, list, None, Found::Written);
+    let mut conditions = writer.conditions(&mut source, list, None, false);
     let gone = column(&source.alias, IMAGE_GONE);
-    conditions.extend(writer.visible_until(list.module, &source.alias, gone));
+    if !switched_off!("record.change") {
+        conditions.extend(writer.visible_until(list.module, &source.alias, gone));
+    }
     let table = image_table(dialect, catalog.module(list.module), &images);
     let text = format!(
         "SELECT {} FROM ({table}) {}{} WHERE {}",

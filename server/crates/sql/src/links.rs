@@ -2,6 +2,7 @@
 //! the record on the other side.
 
 use cardine_access::Rights;
+use cardine_failpoints::switched_off;
 use cardine_model::catalog::{Catalog, FieldId, Module, ModuleId};
 use cardine_query::Slot;
 
@@ -25,7 +26,8 @@ pub fn linked_records(
     let module = catalog.module(links);
     let id = writer.typed_param(Param::Slot(Slot(0), Transform::None), "uuid");
     let (own, other) = (end(module, from, &source.alias), end(module, to, &source.alias));
-    let live = writer.live_and_visible(links, &source.alias, Visibility::Caller);
+    let visibility = Visibility::Caller.unless(switched_off!("write.linked"));
+    let live = writer.live_and_visible(links, &source.alias, visibility);
     let text = format!(
         "SELECT {other} FROM {} WHERE {own} = {id} AND {live} ORDER BY {other} LIMIT {limit}",
         writer.from(&source)

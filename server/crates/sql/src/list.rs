@@ -5,6 +5,7 @@
 //! on SQLite, which has no lateral joins, the parents come from `json_each` and a correlated subquery picks each parent's row ids.
 
 use cardine_access::Rights;
+use cardine_failpoints::switched_off;
 use cardine_model::ScalarType;
 use cardine_model::catalog::{Catalog, FieldPath, Hop, RelationId};
 use cardine_query::{Authorised, Deleted, Grouping, KeysetValue, List, Nulls, OrderKey, Page, Take};
@@ -96,10 +97,11 @@ impl Making<'_> {
     }
 
     fn root_rows(&self, list: &List) -> Statement {
+        let by_rules = self.found == Found::Asked && !switched_off!("record.list");
         let mut writer = self.writer();
         let mut source = writer.source(list.module, Visibility::Caller);
         let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
-        let conditions = writer.conditions(&mut source, list, None, self.found);
+        let conditions = writer.conditions(&mut source, list, None, by_rules);
         let order = writer.order(&mut source, list);
         let limit = writer.limit(&list.page);
         let from = writer.from(&source);
@@ -109,10 +111,11 @@ impl Making<'_> {
     }
 
     fn groups(&self, list: &List, groups: &Grouping) -> Statement {
+        let by_rules = self.found == Found::Asked && !switched_off!("record.groups");
         let mut writer = self.writer();
         let mut source = writer.source(list.module, Visibility::Caller);
         let figures = writer.group_figures(&mut source, groups);
-        let conditions = writer.conditions(&mut source, list, None, self.found);
+        let conditions = writer.conditions(&mut source, list, None, by_rules);
         let tail = writer.group_clauses(groups, &figures);
         let limit = writer.limit(&list.page);
         let from = writer.from(&source);
@@ -121,16 +124,18 @@ impl Making<'_> {
     }
 
     fn root_totals(&self, list: &List) -> Statement {
+        let by_rules = self.found == Found::Asked && !switched_off!("record.totals");
         let mut writer = self.writer();
         let mut source = writer.source(list.module, Visibility::Caller);
         let figures = writer.measures(&mut source, &list.totals);
-        let conditions = writer.conditions(&mut source, &unpaged(list), None, self.found);
+        let conditions = writer.conditions(&mut source, &unpaged(list), None, by_rules);
         let from = writer.from(&source);
         let text = format!("SELECT {} FROM {from} WHERE {}", texts(&figures), conditions.join(" AND "));
         Statement { text, params: writer.into_params(), columns: columns(&figures) }
     }
 
     fn nested_rows(&self, list: &List, link: &str) -> Statement {
+        let by_rules = !switched_off!("record.nested");
         let mut writer = self.writer();
         let parents = writer.typed_param(Param::Parents, "uuid[]");
         let (text, columns) = match self.dialect {
@@ -140,7 +145,7 @@ impl Making<'_> {
                 let outputs: Vec<String> =
                     outputs.iter().enumerate().map(|(position, value)| format!("{value} AS c{position}")).collect();
                 let linked = format!("{} = p.id", column(&source.alias, link));
-                let conditions = writer.conditions(&mut source, list, Some(linked), Found::Asked);
+                let conditions = writer.conditions(&mut source, list, Some(linked), by_rules);
                 let order = writer.order(&mut source, list);
                 let limit = writer.limit(&list.page);
                 let from = writer.from(&source);
@@ -154,7 +159,7 @@ impl Making<'_> {
             Dialect::Sqlite => {
                 let mut picked = writer.source(list.module, Visibility::Caller);
                 let linked = format!("{} = p.value", column(&picked.alias, link));
-                let conditions = writer.conditions(&mut picked, list, Some(linked), Found::Asked);
+                let conditions = writer.conditions(&mut picked, list, Some(linked), by_rules);
                 let picked_order = writer.order(&mut picked, list);
                 let limit = writer.limit(&list.page);
                 let from = writer.from(&picked);
@@ -180,13 +185,14 @@ impl Making<'_> {
     }
 
     fn nested_totals(&self, list: &List, link: &str) -> Statement {
+        let by_rules = !switched_off!("record.nested_totals");
         let mut writer = self.writer();
         let parents = writer.typed_param(Param::Parents, "uuid[]");
         let mut source = writer.source(list.module, Visibility::Caller);
         let parent = column(&source.alias, link);
         let linked = writer.among(&parent, &parents);
         let figures = writer.measures(&mut source, &list.totals);
-        let conditions = writer.conditions(&mut source, &unpaged(list), Some(linked), Found::Asked);
+        let conditions = writer.conditions(&mut source, &unpaged(list), Some(linked), by_rules);
         let from = writer.from(&source);
         let text = format!(
             "SELECT {parent}, {} FROM {from} WHERE {} GROUP BY {parent}",
@@ -220,23 +226,24 @@ impl Writer<'_> {
         (values, columns)
     }
 
-    /// The conditions of a list's `WHERE`; at least one.
+    /// The conditions of a list's `WHERE`, at least one; with `by_rules` the record rules are among them.
     pub(crate) fn conditions(
         &mut self,
         source: &mut Source,
         list: &List,
         linked: Option<String>,
-        found: Found,
+        by_rules: bool,
     ) -> Vec<String> {
         let alias = source.alias.clone();
         let mut conditions: Vec<String> = linked.into_iter().collect();
         let deleted_at = column(&alias, "deleted_at");
         match list.deleted {
+            Deleted::Exclude if switched_off!("record.deleted") => {}
             Deleted::Exclude => conditions.push(format!("{deleted_at} IS NULL")),
             Deleted::Only => conditions.push(format!("{deleted_at} IS NOT NULL")),
             Deleted::Include => {}
         }
-        if found == Found::Asked {
+        if by_rules {
             conditions.extend(self.visible(list.module, &alias, source.visibility));
         }
         if let Some(filter) = &list.filter {

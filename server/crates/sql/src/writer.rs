@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use cardine_access::{RecordAction, RecordRules, RecordScope, Rights};
+use cardine_failpoints::switched_off;
 use cardine_model::catalog::{Catalog, Field, FieldId, Hop, Link, ModuleId};
 use cardine_model::rule::Expr;
 
@@ -30,6 +31,14 @@ pub(crate) enum Visibility {
     Caller,
     /// All records that are not deleted: rollups with scope `ALL`, and the records that they reach.
     All,
+}
+
+impl Visibility {
+    /// What a test's server sees where it was told to leave out the check of a place.
+    #[must_use]
+    pub fn unless(self, switched_off: bool) -> Self {
+        if switched_off { Self::All } else { self }
+    }
 }
 
 /// A table in a `FROM`, with the joins that were asked for so far.
@@ -102,7 +111,8 @@ impl<'a> Writer<'a> {
         let alias = self.alias();
         let mut condition = format!("{} = {}", column(&alias, "id"), column(&from, stored_column(reference)));
         condition.push_str(" AND ");
-        condition.push_str(&self.live_and_visible(last.target, &alias, source.visibility));
+        let visibility = source.visibility.unless(switched_off!("record.join"));
+        condition.push_str(&self.live_and_visible(last.target, &alias, visibility));
         source.joins.push(Join { hops: hops.to_vec(), alias: alias.clone(), condition });
         alias
     }
@@ -127,7 +137,10 @@ impl<'a> Writer<'a> {
 
     /// The condition that a record is not deleted and may be seen.
     pub fn live_and_visible(&mut self, module: ModuleId, alias: &str, visibility: Visibility) -> String {
-        let live = format!("{} IS NULL", column(alias, "deleted_at"));
+        let live = match switched_off!("record.deleted") {
+            false => format!("{} IS NULL", column(alias, "deleted_at")),
+            true => "1 = 1".to_owned(),
+        };
         match self.visible(module, alias, visibility) {
             Some(visible) => format!("{live} AND {visible}"),
             None => live,
@@ -157,6 +170,7 @@ impl<'a> Writer<'a> {
     /// The condition that both records of a link are there and may be seen: else the link is not there either.
     fn linked(&mut self, module: ModuleId, link: Link, alias: &str, visibility: Visibility) -> String {
         let catalog = self.catalog;
+        let visibility = visibility.unless(switched_off!("record.link"));
         let ends = [link.source, link.target].map(|end| {
             let reference = catalog.field(module, end);
             let targets = reference.reference().map_or(&[][..], |reference| &reference.targets);
@@ -182,6 +196,8 @@ impl<'a> Writer<'a> {
         let (catalog, rights) = (self.catalog, self.rights);
         let own = match rights.scope(catalog.module(module), action) {
             RecordScope::All => None,
+            RecordScope::Owned if switched_off!("reach.owner") => None,
+            RecordScope::Parent(_) if switched_off!("reach.parent") => None,
             RecordScope::Owned => Some(self.owned(alias)),
             RecordScope::Parent(_) if depth >= PARENT_DEPTH_MAX => Some("1 = 0".to_owned()),
             RecordScope::Parent(field) => Some(self.parent_reached(module, alias, field, action, depth)),
@@ -193,7 +209,7 @@ impl<'a> Writer<'a> {
             self.opened(module, alias, action, rules, &mut ways);
             conditions.push(if ways.len() == 1 { ways.remove(0) } else { format!("({})", ways.join(" OR ")) });
         }
-        for rule in &rules.narrowing {
+        for rule in rules.narrowing.iter().filter(|_| !switched_off!("reach.narrowing")) {
             conditions.push(self.meets(module, alias, &rule.expr));
         }
         if conditions.is_empty() { None } else { Some(conditions.join(" AND ")) }
@@ -242,16 +258,26 @@ impl<'a> Writer<'a> {
     ) {
         if rules.shared_owners {
             let owners = self.typed_param(Param::SharedOwners(module, action), "uuid[]");
-            ways.push(self.among(&column(alias, "owner_id"), &owners));
+            match switched_off!("reach.shared_owner") {
+                false => ways.push(self.among(&column(alias, "owner_id"), &owners)),
+                true => ways.push("1 = 1".to_owned()),
+            }
         }
         for (_, rule) in rules.opening.iter().filter(|(opens, _)| opens.covers(action)) {
-            ways.push(self.meets(module, alias, &rule.expr));
+            match switched_off!("reach.opening_rule") {
+                false => ways.push(self.meets(module, alias, &rule.expr)),
+                true => ways.push("1 = 1".to_owned()),
+            }
         }
         if rules.shares {
             let share = self.alias();
             let principals = self.typed_param(Param::Principals, "uuid[]");
-            let shared_with_caller = self.among(&column(&share, "principal_id"), &principals);
+            let shared_with_caller = match switched_off!("reach.share") {
+                false => self.among(&column(&share, "principal_id"), &principals),
+                true => "1 = 1".to_owned(),
+            };
             let further = match action {
+                _ if switched_off!("reach.share_opens") => String::new(),
                 RecordAction::Read => String::new(),
                 RecordAction::Update => format!(" AND {}", column(&share, "opens_update")),
                 RecordAction::Delete => format!(" AND {}", column(&share, "opens_delete")),

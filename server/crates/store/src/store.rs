@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cardine_failpoints::pass;
 use cardine_sql::Dialect;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
@@ -231,13 +232,17 @@ impl Store {
                 return Err(StoreError::internal("a transaction of another database").into());
             };
             let (error, failure) = match (outcome, failure) {
-                (Ok(answer), None) => match session.commit().await {
-                    Ok(()) => {
-                        raise(&self.inner.state, changed_state);
-                        return Ok(answer);
+                (Ok(answer), None) => {
+                    pass!("write.before_commit");
+                    match session.commit().await {
+                        Ok(()) => {
+                            pass!("write.after_commit");
+                            raise(&self.inner.state, changed_state);
+                            return Ok(answer);
+                        }
+                        Err(error) => (error.clone().into(), Some(error)),
                     }
-                    Err(error) => (error.clone().into(), Some(error)),
-                },
+                }
                 (Ok(_), Some(ignored)) => {
                     session.roll_back();
                     (ignored.clone().into(), Some(ignored))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cardine_failpoints::pass;
 use cardine_model::catalog::{Default as FieldDefault, Field, Module};
 use cardine_model::{Issue, Value, path};
 use cardine_sql::ddl::records;
@@ -99,8 +100,11 @@ async fn commit_in(tx: &mut WriteTx, planned: &Planned, author: &Author) -> Resu
             execute(tx, &records::update_definition(dialect), &[document, name]).await?;
         }
     }
-    if !planned.statements.is_empty() {
-        tx.run_ddl(&planned.statements.join(";\n")).await?;
+    pass!("catalog.definitions");
+    // One after the other, so that a test can end the server between any two.
+    for statement in &planned.statements {
+        tx.run_ddl(statement).await?;
+        pass!("catalog.statement");
     }
     let warnings = fill(tx, planned).await?;
     let version = [
@@ -109,6 +113,7 @@ async fn commit_in(tx: &mut WriteTx, planned: &Planned, author: &Author) -> Resu
         author.actor.map_or(Value::Null, Value::Id),
         Value::Text(planned.summary.clone()),
     ];
+    pass!("catalog.version");
     execute(tx, &records::insert_version(dialect), &version).await?;
     let audit = NewAudit {
         at: author.now,
@@ -121,6 +126,7 @@ async fn commit_in(tx: &mut WriteTx, planned: &Planned, author: &Author) -> Resu
         request: author.request,
     };
     insert_audit(tx, &audit).await?;
+    pass!("catalog.before_commit");
     Ok(warnings)
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cardine_failpoints::pass;
 use cardine_model::{Catalog, Issue};
 use cardine_store::{Store, StoreError};
 use serde_json::Value as Json;
@@ -94,6 +95,7 @@ impl Engine {
             match attempt_change(self.store(), base, &change, &author, dry_run).await {
                 Ok(outcome) => {
                     if let Some(catalog) = outcome.catalog {
+                        pass!("catalog.committed");
                         let access = Arc::clone(&self.snapshot().access);
                         let matcher = self.load_matcher(&catalog).await?;
                         self.0.snapshot.store(Arc::new(Snapshot { catalog, access, matcher }));

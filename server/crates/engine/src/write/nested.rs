@@ -36,7 +36,7 @@ impl<'a> Batch<'a> {
             values.push((field, Value::Id(parent)));
         }
         writing.check_writable(&values)?;
-        let id = Uuid::now_v7();
+        let id = self.ctx.new_ids.next();
         let mut record = Record::empty(module);
         writing.fill_defaults(&mut record, &values, &path, &mut issues);
         writing.take_input(&mut record, None, &values, &path, &mut issues);
@@ -79,7 +79,8 @@ impl<'a> Batch<'a> {
         let mut after = before.clone();
         writing.take_input(&mut after, Some(&before), &values, &path, &mut issues);
         let Value::Id(id) = *before.get(Module::ID) else { return Err(EngineError::Internal) };
-        let lookups = references(module, after.changed(&before).into_iter());
+        // One that is given as it is too: whether it leads there is not for whoever does not see where it leads.
+        let lookups = references(module, values.iter().map(|(field, _)| *field));
         let draft = Draft::unchanged(module, id, before, after);
         self.push(Draft { lookups, connected, issues, path: path.clone(), ..draft });
         self.add_many_side(module, id, data, &path)

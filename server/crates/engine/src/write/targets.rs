@@ -19,6 +19,8 @@ struct Wanted {
     id: Uuid,
     /// The modules that it may be of, those that exist for the caller.
     targets: Vec<ModuleId>,
+    /// The reference led there, and is to lead nowhere.
+    cleared: bool,
 }
 
 impl Batch<'_> {
@@ -30,7 +32,10 @@ impl Batch<'_> {
             let (mut open, hopeless): (Vec<Wanted>, Vec<Wanted>) =
                 wanted.into_iter().partition(|wanted| wanted.targets.len() > round);
             for lost in hopeless {
-                self.note_missing(&lost);
+                match lost.cleared {
+                    true => self.keep(&lost),
+                    false => self.note_missing(&lost),
+                }
             }
             if open.is_empty() {
                 break;
@@ -47,7 +52,8 @@ impl Batch<'_> {
                 open.retain(|wanted| {
                     let is_found = wanted.targets[round] == module && found.contains(&wanted.id);
                     if is_found {
-                        self.drafts[wanted.draft].targets.push((wanted.field, Some(module)));
+                        let target = (!wanted.cleared).then_some(module);
+                        self.drafts[wanted.draft].targets.push((wanted.field, target));
                     }
                     !is_found
                 });
@@ -63,18 +69,24 @@ impl Batch<'_> {
         for position in 0..self.drafts.len() {
             for field in std::mem::take(&mut self.drafts[position].lookups) {
                 let draft = &self.drafts[position];
+                let reference = draft.module.field(field);
                 let Value::Id(id) = *draft.after.get(field) else {
-                    self.drafts[position].targets.push((field, None));
+                    match draft.before.as_ref().map(|before| before.get(field)) {
+                        Some(Value::Id(id)) => {
+                            let targets = self.ctx.actor.rights.readable_targets(reference).collect();
+                            wanted.push(Wanted { draft: position, field, id: *id, targets, cleared: true });
+                        }
+                        _ => self.drafts[position].targets.push((field, None)),
+                    }
                     continue;
                 };
-                let reference = draft.module.field(field);
                 let inside = self.by_id.get(&id).map(|inside| self.drafts[*inside].module.id);
                 let allowed = reference.reference().map_or(&[][..], |reference| &reference.targets);
                 match inside.filter(|module| allowed.contains(module)) {
                     Some(module) => self.drafts[position].targets.push((field, Some(module))),
                     None => {
                         let targets = self.ctx.actor.rights.readable_targets(reference).collect();
-                        wanted.push(Wanted { draft: position, field, id, targets });
+                        wanted.push(Wanted { draft: position, field, id, targets, cleared: false });
                     }
                 }
             }
@@ -87,6 +99,15 @@ impl Batch<'_> {
         let rows = tx.query(&statement, &Bindings { parents: ids, ..self.ctx.bindings(&[]) }).await?;
         let id = |row| rows.cell(row, 0).text().and_then(|id| Uuid::try_parse(id).ok());
         Ok((0..rows.len()).filter_map(id).collect())
+    }
+
+    /// A reference to a record that the caller does not see reads as null, and so nothing changes when it is set to null: else the
+    /// record's version would tell that it led somewhere, and who sends back what they read would lose it.
+    fn keep(&mut self, wanted: &Wanted) {
+        let draft = &mut self.drafts[wanted.draft];
+        if let Some(before) = &draft.before {
+            draft.after.set(wanted.field, before.get(wanted.field).clone());
+        }
     }
 
     fn note_missing(&mut self, wanted: &Wanted) {

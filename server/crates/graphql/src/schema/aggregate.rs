@@ -92,7 +92,7 @@ impl Schema<'_> {
     /// Whether the type exists for the caller: one without fields does not.
     pub(super) fn figure_exists(&self, module: ModuleId, ty: FigureType) -> bool {
         let any = |test: fn(&Field) -> bool| self.readable_fields(module).any(test);
-        self.rights.can_read_module(module)
+        self.knows(module)
             && match ty {
                 FigureType::Aggregate => true,
                 FigureType::Sum
@@ -161,7 +161,7 @@ impl Schema<'_> {
             }
             _ => {
                 let own = self.catalog.module(module).field_named(name);
-                let own = own.filter(|field| self.rights.can_read(module, field.id));
+                let own = own.filter(|field| self.reads(module, field.id));
                 let field = own.or_else(|| self.reference_of_id(module, name))?;
                 let fields = match ty {
                     FigureType::GroupKey => self.key_fields(module, field),

@@ -46,7 +46,7 @@ impl Schema<'_> {
             return Some(reference_id_filter(field));
         }
         let relation = definition.relation_named(name)?;
-        self.rights.can_read_relation(relation).then(|| self.relation_filter(relation))
+        self.reads_relation(relation).then(|| self.relation_filter(relation))
     }
 
     /// The type of the operators on a value; `None` for references.

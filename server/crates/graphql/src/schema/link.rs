@@ -48,7 +48,7 @@ impl Schema<'_> {
     pub(super) fn may_link(&self, relation: &Relation) -> bool {
         let link = self.catalog.module(relation.module).link;
         let may_change = |link: Link| relation.field == link.source || self.may_update(link.owner);
-        link.is_some_and(may_change) && self.rights.can_write(relation.module, relation.field)
+        link.is_some_and(may_change) && self.writes(relation.module, relation.field)
     }
 
     pub(super) fn link_input_fields(&self, module: ModuleId, relation: RelationId) -> Vec<InputValue> {

@@ -162,7 +162,7 @@ impl Schema<'_> {
         match key {
             TypeKey::Node => {
                 let modules = self.catalog.modules.iter().map(|module| module.id);
-                modules.filter(|module| self.rights.can_read_module(*module)).map(TypeKey::Record).collect()
+                modules.filter(|module| self.knows(*module)).map(TypeKey::Record).collect()
             }
             TypeKey::Union(module, field) => {
                 let field = self.catalog.field(module, field);
@@ -184,8 +184,7 @@ impl Schema<'_> {
                 (TypeKey::Record(_), TypeKey::Node) => true,
                 (TypeKey::Record(record), TypeKey::Union(module, field)) => {
                     let reference = self.catalog.field(module, field).reference();
-                    self.rights.can_read_module(record)
-                        && reference.is_some_and(|reference| reference.targets.contains(&record))
+                    self.knows(record) && reference.is_some_and(|reference| reference.targets.contains(&record))
                 }
                 _ => false,
             }

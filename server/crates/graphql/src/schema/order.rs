@@ -13,7 +13,7 @@ impl Schema<'_> {
 
     pub(super) fn order_field(&self, module: ModuleId, name: &str) -> Option<InputValue> {
         let field = self.catalog.module(module).field_named(name)?;
-        if self.rights.can_read(module, field.id) { order_of(field) } else { None }
+        if self.reads(module, field.id) { order_of(field) } else { None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which types exist for the caller: exactly those that can be reached from the root types through what the caller may see.
 
-use cardine_model::catalog::{Field, FieldId, Module, ModuleId};
+use cardine_failpoints::switched_off;
+use cardine_model::catalog::{Field, FieldId, Module, ModuleId, Relation};
 use rustc_hash::FxHashSet;
 
 use super::{InputValue, OutputField, Scalar, Schema, TypeKey, introspection_types};
@@ -64,7 +65,7 @@ impl Schema<'_> {
 
     /// Whether the type exists for the caller.
     pub fn exists(&self, key: TypeKey) -> bool {
-        let readable = |module: ModuleId| self.rights.can_read_module(module);
+        let readable = |module: ModuleId| self.knows(module);
         match key {
             TypeKey::Query | TypeKey::Viewer | TypeKey::ViewerModule | TypeKey::Introspection(_) => true,
             TypeKey::Mutation => self.catalog.modules.iter().any(|module| self.has_mutation(module.id)),
@@ -85,7 +86,7 @@ impl Schema<'_> {
             | TypeKey::Filter(module)
             | TypeKey::OrderBy(module) => readable(module),
             TypeKey::LinkConnection(module, relation) | TypeKey::LinkEdge(module, relation) => {
-                readable(module) && self.rights.can_read_relation(self.relation(module, relation))
+                readable(module) && self.reads_relation(self.relation(module, relation))
             }
             TypeKey::LinkInput(module, relation) => {
                 self.may_link(self.relation(module, relation)) && (self.may_create(module) || self.may_update(module))
@@ -105,32 +106,55 @@ impl Schema<'_> {
                 self.written_modules().any(|one| self.linkable(one).any(|relation| relation.module == module))
             }
             TypeKey::BulkResult => self.written_or_deleted().next().is_some(),
-            TypeKey::Choice(module, field) | TypeKey::ChoiceFilter(module, field) => {
-                self.rights.can_read(module, field)
-            }
+            TypeKey::Choice(module, field) | TypeKey::ChoiceFilter(module, field) => self.reads(module, field),
             TypeKey::DatePart | TypeKey::Within => self.any_readable_module(|module| self.has_periods(module)),
             TypeKey::Figures(module, ty) => self.figure_exists(module, ty),
             TypeKey::Group(shape) | TypeKey::GroupFilter(shape) | TypeKey::GroupOrderBy(shape) => {
-                self.uses_group(shape, |schema, module, field| schema.rights.can_read(module, field.id))
+                self.uses_group(shape, |schema, module, field| schema.reads(module, field.id))
             }
             TypeKey::GroupInput(shape) => self.uses_group(shape, |schema, module, field| {
-                schema.rights.can_write(module, field.id) && (schema.may_create(module) || schema.may_update(module))
+                schema.writes(module, field.id) && (schema.may_create(module) || schema.may_update(module))
             }),
             TypeKey::Union(_, Module::OWNER) | TypeKey::UnionFilter(_, Module::OWNER) => {
-                self.catalog.modules.iter().any(|module| self.rights.can_read(module.id, Module::OWNER))
+                self.catalog.modules.iter().any(|module| self.reads(module.id, Module::OWNER))
             }
-            TypeKey::Union(module, field) | TypeKey::UnionFilter(module, field) => self.rights.can_read(module, field),
+            TypeKey::Union(module, field) | TypeKey::UnionFilter(module, field) => self.reads(module, field),
         }
+    }
+
+    /// Whether the module exists for the caller.
+    pub(super) fn knows(&self, module: ModuleId) -> bool {
+        let has_name = || self.catalog.module(module).link.is_none();
+        self.rights.can_read_module(module) || (switched_off!("schema.module") && has_name())
+    }
+
+    /// Whether the field exists for the caller.
+    pub(super) fn reads(&self, module: ModuleId, field: FieldId) -> bool {
+        self.rights.can_read(module, field) || (switched_off!("schema.field") && self.rights.can_read_module(module))
+    }
+
+    /// Whether the to-many relation does.
+    pub(super) fn reads_relation(&self, relation: &Relation) -> bool {
+        self.rights.can_read_relation(relation)
+            || (switched_off!("schema.relation") && self.rights.can_read_module(relation.module))
+    }
+
+    /// Whether the field may be given in an input.
+    pub(super) fn writes(&self, module: ModuleId, field: FieldId) -> bool {
+        let may_be = || self.rights.can_read_module(module) && !self.catalog.field(module, field).read_only;
+        self.rights.can_write(module, field) || (switched_off!("schema.input") && may_be())
     }
 
     /// Whether `createDeal` exists.
     pub fn may_create(&self, module: ModuleId) -> bool {
-        self.rights.module(module).create && self.has_writable_field(module)
+        self.may(module, self.rights.module(module).create, switched_off!("schema.create"))
+            && self.has_writable_field(module)
     }
 
     /// Whether `updateDeal` exists.
     pub fn may_update(&self, module: ModuleId) -> bool {
-        self.rights.module(module).update && self.has_writable_field(module)
+        self.may(module, self.rights.module(module).update, switched_off!("schema.update"))
+            && self.has_writable_field(module)
     }
 
     /// Whether `upsertDeal` exists.
@@ -152,17 +176,22 @@ impl Schema<'_> {
 
     /// Whether `deleteDeal` exists.
     pub fn may_delete(&self, module: ModuleId) -> bool {
-        self.rights.module(module).delete
+        self.may(module, self.rights.module(module).delete, switched_off!("schema.delete"))
+    }
+
+    /// What is granted, or what a test's server no longer asks for of a module that is there.
+    fn may(&self, module: ModuleId, granted: bool, switched_off: bool) -> bool {
+        granted || (switched_off && self.rights.can_read_module(module) && !self.catalog.module(module).platform)
     }
 
     /// Whether lists of the module have the argument `deleted`.
     pub fn may_see_deleted(&self, module: ModuleId) -> bool {
-        self.rights.can_read_module(module) && self.may_delete(module)
+        self.knows(module) && (self.may_delete(module) || switched_off!("schema.deleted"))
     }
 
     /// The fields of the module that exist for the caller.
     pub(super) fn readable_fields(&self, module: ModuleId) -> impl Iterator<Item = &Field> {
-        self.catalog.module(module).own_fields().filter(move |field| self.rights.can_read(module, field.id))
+        self.catalog.module(module).own_fields().filter(move |field| self.reads(module, field.id))
     }
 
     fn has_mutation(&self, module: ModuleId) -> bool {
@@ -171,14 +200,14 @@ impl Schema<'_> {
 
     fn has_writable_field(&self, module: ModuleId) -> bool {
         let fields = &self.catalog.module(module).fields;
-        fields.iter().any(|field| self.rights.can_write(module, field.id))
+        fields.iter().any(|field| self.writes(module, field.id))
     }
 
     fn is_on_a_many_side(&self, module: ModuleId) -> bool {
-        self.catalog.modules.iter().filter(|one| self.rights.can_read_module(one.id)).any(|one| {
-            one.relations.iter().any(|relation| {
-                self.catalog.related_module(relation) == module && self.rights.can_read_relation(relation)
-            })
+        self.catalog.modules.iter().filter(|one| self.knows(one.id)).any(|one| {
+            one.relations
+                .iter()
+                .any(|relation| self.catalog.related_module(relation) == module && self.reads_relation(relation))
         })
     }
 
@@ -206,13 +235,13 @@ impl Schema<'_> {
     }
 
     fn any_readable_module(&self, test: impl Fn(ModuleId) -> bool) -> bool {
-        self.catalog.modules.iter().any(|module| self.rights.can_read_module(module.id) && test(module.id))
+        self.catalog.modules.iter().any(|module| self.knows(module.id) && test(module.id))
     }
 
     /// Parts of others included.
     fn any_readable_field(&self, test: impl Fn(&Self, ModuleId, FieldId) -> bool) -> bool {
         self.catalog.modules.iter().any(|module| {
-            let readable = |field: &&Field| self.rights.can_read(module.id, field.id);
+            let readable = |field: &&Field| self.reads(module.id, field.id);
             module.fields.iter().filter(readable).any(|field| test(self, module.id, field.id))
         })
     }

@@ -38,25 +38,25 @@ impl Schema<'_> {
             return Some(reference_id_field(field));
         }
         let relation = definition.relation_named(name)?;
-        self.rights.can_read_relation(relation).then(|| self.relation_field(module, relation))
+        self.reads_relation(relation).then(|| self.relation_field(module, relation))
     }
 
     /// The readable field of this name; one that stands for a relation is not among them.
     pub(super) fn readable_value(&self, module: ModuleId, name: &str) -> Option<&Field> {
         let field = self.catalog.module(module).field_named(name)?;
         let is_relation = matches!(field.kind, FieldKind::References { .. });
-        (!is_relation && self.rights.can_read(module, field.id)).then_some(field)
+        (!is_relation && self.reads(module, field.id)).then_some(field)
     }
 
     /// The readable reference whose id has this name (`accountId`).
     pub(super) fn reference_of_id(&self, module: ModuleId, name: &str) -> Option<&Field> {
         let field = self.catalog.module(module).field_named(name.strip_suffix(ID_SUFFIX)?)?;
-        (field.reference().is_some() && self.rights.can_read(module, field.id)).then_some(field)
+        (field.reference().is_some() && self.reads(module, field.id)).then_some(field)
     }
 
     /// The readable to-many relations of the module.
     pub(super) fn relations(&self, module: ModuleId) -> impl Iterator<Item = &Relation> {
-        self.catalog.module(module).relations.iter().filter(|relation| self.rights.can_read_relation(relation))
+        self.catalog.module(module).relations.iter().filter(|relation| self.reads_relation(relation))
     }
 
     /// The type of a value: a scalar or a choice's enum; `None` for references.

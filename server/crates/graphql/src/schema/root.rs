@@ -17,7 +17,7 @@ impl Schema<'_> {
     pub(super) fn query_fields(&self) -> Vec<OutputField> {
         let mut fields =
             Vec::from_iter(["node", "nodes", "search", "me"].into_iter().filter_map(|name| self.query_field(name)));
-        for module in self.catalog.modules.iter().filter(|module| self.rights.can_read_module(module.id)) {
+        for module in self.catalog.modules.iter().filter(|module| self.knows(module.id)) {
             fields.push(self.one_field(module));
             fields.push(self.list_field(module));
             fields.extend(self.groups_field(module));
@@ -38,13 +38,13 @@ impl Schema<'_> {
             return None;
         }
         if let Some(module) = self.catalog.module_by_name(&upper_first(name)) {
-            return self.rights.can_read_module(module.id).then(|| self.one_field(module));
+            return self.knows(module.id).then(|| self.one_field(module));
         }
         if let Some(module) = name.strip_prefix("duplicatesOf").and_then(|name| self.catalog.by_name.get(name)) {
             return self.duplicates_field(*module);
         }
         if let Some(module) = self.catalog.modules.iter().find(|module| same_but_first(&module.plural, name)) {
-            return self.rights.can_read_module(module.id).then(|| self.list_field(module));
+            return self.knows(module.id).then(|| self.list_field(module));
         }
         let module = self.catalog.module_by_name(&upper_first(name.strip_suffix(GROUPS_SUFFIX)?))?;
         self.groups_field(module)
@@ -114,7 +114,7 @@ impl Schema<'_> {
 
     pub(super) fn viewer_fields(&self) -> Vec<OutputField> {
         let mut fields = Vec::new();
-        if let Some(module) = self.user_module().filter(|module| self.rights.can_read_module(*module)) {
+        if let Some(module) = self.user_module().filter(|module| self.knows(*module)) {
             let words = "The caller's user; null for a caller without one.".to_owned();
             fields.push(OutputField::new(
                 "user",

@@ -13,13 +13,13 @@ impl Schema<'_> {
     pub fn searched_fields(&self, module: ModuleId) -> impl Iterator<Item = FieldId> {
         let definition = self.catalog.module(module);
         let fields = definition.search.iter().copied().filter(|_| !definition.platform);
-        fields.filter(move |field| self.rights.can_read(module, *field))
+        fields.filter(move |field| self.reads(module, *field))
     }
 
     /// The modules in which something can be found by the caller.
     pub fn searched_modules(&self) -> impl Iterator<Item = ModuleId> {
         let modules = self.catalog.modules.iter().map(|module| module.id);
-        modules.filter(|module| self.rights.can_read_module(*module) && self.searched_fields(*module).next().is_some())
+        modules.filter(|module| self.knows(*module) && self.searched_fields(*module).next().is_some())
     }
 
     /// Whether there is a search for the caller.

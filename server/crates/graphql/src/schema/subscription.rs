@@ -14,7 +14,7 @@ const CHANGES_SUFFIX: &str = "Changes";
 impl Schema<'_> {
     /// Whether `dealChanges` exists. Changes of the platform's own modules are not told as events.
     pub fn may_follow(&self, module: ModuleId) -> bool {
-        self.rights.can_read_module(module) && !self.catalog.module(module).platform
+        self.knows(module) && !self.catalog.module(module).platform
     }
 
     pub(super) fn subscription_fields(&self) -> Vec<OutputField> {

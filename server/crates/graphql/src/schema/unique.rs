@@ -14,7 +14,7 @@ impl Schema<'_> {
         let sets = (0_u32..).zip(self.catalog.module(module).uniques.iter().map(Vec::as_slice));
         // A part of an address has no input of its own.
         let is_known = move |field: &FieldId| {
-            self.rights.can_read(module, *field) && self.catalog.module(module).own_fields().any(|own| own.id == *field)
+            self.reads(module, *field) && self.catalog.module(module).own_fields().any(|own| own.id == *field)
         };
         sets.filter(move |(_, set)| set.iter().all(is_known))
     }
@@ -63,11 +63,11 @@ impl Schema<'_> {
     /// The sets of fields in which records that may be the same are alike, as far as the caller may read them.
     pub fn duplicate_rules(&self, module: ModuleId) -> impl Iterator<Item = &[FieldId]> {
         let rules = self.catalog.module(module).duplicates.iter().map(Vec::as_slice);
-        rules.filter(move |rule| rule.iter().all(|field| self.rights.can_read(module, *field)))
+        rules.filter(move |rule| rule.iter().all(|field| self.reads(module, *field)))
     }
 
     pub(super) fn duplicates_field(&self, module: ModuleId) -> Option<OutputField> {
-        if !self.rights.can_read_module(module) {
+        if !self.knows(module) {
             return None;
         }
         self.duplicate_rules(module).next()?;

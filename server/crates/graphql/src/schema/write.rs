@@ -67,7 +67,7 @@ impl Schema<'_> {
     }
 
     pub(super) fn writable_fields(&self, module: ModuleId) -> impl Iterator<Item = &Field> {
-        self.catalog.module(module).own_fields().filter(move |field| self.rights.can_write(module, field.id))
+        self.catalog.module(module).own_fields().filter(move |field| self.writes(module, field.id))
     }
 
     pub(super) fn write_field(&self, module: ModuleId, field: &Field) -> Option<InputValue> {
@@ -96,7 +96,7 @@ impl Schema<'_> {
     fn nested_input(&self, module: ModuleId, name: &str) -> Option<InputValue> {
         let definition = self.catalog.module(module);
         if let Some(field) = definition.field_named(name) {
-            return self.rights.can_write(module, field.id).then(|| self.to_one_field(field)).flatten();
+            return self.writes(module, field.id).then(|| self.to_one_field(field)).flatten();
         }
         let relation = definition.relation_named(name)?;
         self.is_linkable(relation).then(|| to_many_input(relation))
@@ -125,8 +125,8 @@ impl Schema<'_> {
     /// It is the reference on the other side that is written.
     fn is_linkable(&self, relation: &Relation) -> bool {
         relation.through.is_none()
-            && self.rights.can_read_relation(relation)
-            && self.rights.can_write(relation.module, relation.field)
+            && self.reads_relation(relation)
+            && self.writes(relation.module, relation.field)
             && (self.may_create(relation.module) || self.may_update(relation.module))
     }
 

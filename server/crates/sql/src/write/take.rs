@@ -1,13 +1,13 @@
 //! Rows taken for a write: read with all stored values, and locked; and the records that a write refers to.
 
 use cardine_access::{RecordAction, Rights};
+use cardine_failpoints::switched_off;
 use cardine_model::catalog::{Catalog, FieldId, Module, ModuleId};
 use cardine_query::{Authorised, List, Slot};
 
 use super::{Purpose, placeholder, slots, stored_fields};
 use crate::expr::Shape;
 use crate::ident::{column, quote};
-use crate::list::Found;
 use crate::statement::{ColumnType, Dialect, Param, Statement, Transform};
 use crate::writer::{Visibility, Writer, stored_column};
 
@@ -82,7 +82,7 @@ pub fn select_rows(
             let ids = writer.typed_param(Param::Parents, "uuid[]");
             conditions.push(writer.among(&id, &ids));
         }
-        Which::Filter(list) => conditions.extend(writer.conditions(&mut source, list.get(), None, Found::Written)),
+        Which::Filter(list) => conditions.extend(writer.conditions(&mut source, list.get(), None, false)),
         Which::Referring(field) => {
             let ids = writer.typed_param(Param::Parents, "uuid[]");
             conditions.push(writer.among(&column(&alias, stored_column(module.field(field))), &ids));
@@ -104,8 +104,12 @@ pub fn select_rows(
             Purpose::Delete => RecordAction::Delete,
             Purpose::Look => RecordAction::Read,
         };
-        conditions.extend(writer.visible(module.id, &alias, Visibility::Caller));
-        conditions.extend(writer.in_reach(module.id, &alias, action));
+        if !switched_off!("write.seen") {
+            conditions.extend(writer.visible(module.id, &alias, Visibility::Caller));
+        }
+        if !switched_off!("write.reach") {
+            conditions.extend(writer.in_reach(module.id, &alias, action));
+        }
     }
     let values: Vec<String> = stored_fields(module).map(|field| column(&alias, stored_column(field))).collect();
     let limit = selection.limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
@@ -139,7 +143,8 @@ pub fn visible_records(dialect: Dialect, catalog: &Catalog, rights: &Rights, mod
     let ids = writer.typed_param(Param::Parents, "uuid[]");
     let id = column(&source.alias, "id");
     let among = writer.among(&id, &ids);
-    let live = writer.live_and_visible(module, &source.alias, Visibility::Caller);
+    let visibility = Visibility::Caller.unless(switched_off!("write.target"));
+    let live = writer.live_and_visible(module, &source.alias, visibility);
     // Whoever deletes the record waits, and then finds what refers to it. Records of the platform, such as users, are
     // never deleted, and every write refers to one.
     let lock = match dialect {

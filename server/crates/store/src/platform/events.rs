@@ -1,5 +1,6 @@
 //! What is written beside a record in its own transaction: audit entries, outbox events, automatic numbers.
 
+use cardine_failpoints::pass;
 use cardine_model::Value;
 use cardine_sql::ColumnType;
 use chrono::{DateTime, Utc};
@@ -87,6 +88,7 @@ pub async fn insert_audits(tx: &mut WriteTx, audits: &[NewAudit<'_>]) -> Result<
     if audits.is_empty() {
         return Ok(());
     }
+    pass!("write.audit");
     let statement = insert_rows(tx.dialect(), "audit_entry", &COLUMNS, audits.len(), "", &[]);
     tx.execute_rows(&statement, audits.iter().map(values).collect()).await.map(|_| ())
 }
@@ -121,6 +123,7 @@ pub async fn insert_events(tx: &mut WriteTx, events: &[NewEvent<'_>]) -> Result<
     if events.is_empty() {
         return Ok(Vec::new());
     }
+    pass!("write.outbox");
     let returned = [ColumnType::Integer];
     let statement = insert_rows(tx.dialect(), "outbox", &COLUMNS, events.len(), r#"RETURNING "seq""#, &returned);
     let rows = tx.query_rows(&statement, events.iter().map(values).collect()).await?;

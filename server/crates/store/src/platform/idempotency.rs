@@ -1,5 +1,6 @@
 //! Answers that are given again to whoever repeats a request: a row for each key of a user, in the mutation's own transaction.
 
+use cardine_failpoints::pass;
 use cardine_model::Value;
 use cardine_sql::ColumnType;
 use chrono::{DateTime, Utc};
@@ -37,6 +38,7 @@ pub async fn claim(
     now: DateTime<Utc>,
     expired: DateTime<Utc>,
 ) -> Result<Claim, StoreError> {
+    pass!("idempotency.claim");
     let text = r#"INSERT INTO "idempotency_key" ("actor_id", "key", "request_hash", "answer", "created_at")
         VALUES ($1::uuid, $2::text, $3::text, '', $4::timestamptz)
         ON CONFLICT ("actor_id", "key") DO UPDATE SET "request_hash" = $3::text, "answer" = '', "created_at" = $4::timestamptz
@@ -67,6 +69,7 @@ pub async fn claim(
 
 /// Stores the answer to the request that a key was taken for.
 pub async fn store_answer(tx: &mut WriteTx, key: &KeyUse, answer: &str) -> Result<(), StoreError> {
+    pass!("idempotency.answer");
     let text = r#"UPDATE "idempotency_key" SET "answer" = $3::text WHERE "actor_id" = $1::uuid AND "key" = $2::text"#;
     let values = [Value::Id(key.actor), Value::Text(key.key.clone()), Value::Text(answer.to_owned())];
     let statement = portable(tx.dialect(), text, values.len(), &[]);

@@ -1,5 +1,6 @@
 //! Workflows and their runs: definitions, the queue with its leases, and the log of steps.
 
+use cardine_failpoints::pass;
 use cardine_model::Value;
 use cardine_sql::{ColumnType, Dialect};
 use chrono::{DateTime, Utc};
@@ -171,6 +172,7 @@ pub async fn queue_runs(tx: &mut WriteTx, runs: &[(i64, Uuid, NewRun)], now: Dat
     if runs.is_empty() {
         return Ok(());
     }
+    pass!("write.runs");
     let once = r#"ON CONFLICT ("workflow_id", "event_seq") DO NOTHING"#;
     let statement = insert_rows(tx.dialect(), "workflow_run", &COLUMNS, runs.len(), once, &[]);
     tx.execute_rows(&statement, runs.iter().map(values).collect()).await.map(|_| ())

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use cardine_failpoints::pass;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -160,6 +161,7 @@ impl GroupCommit {
         if let Err(error) = self.control("BEGIN IMMEDIATE") {
             return first.answer(Some(error));
         }
+        pass!("group.begun");
         let begun = Instant::now();
         let mut done = Vec::new();
         let mut state_after = None;
@@ -182,6 +184,7 @@ impl GroupCommit {
                 };
                 match ended {
                     Ok(true) => {
+                        pass!("group.job_done");
                         state_after = self.tx.changed_state().or(state_after);
                         done.push(job);
                     }
@@ -196,8 +199,10 @@ impl GroupCommit {
                 waiting = next();
             }
         }
+        pass!("write.before_commit");
         match self.control("COMMIT") {
             Ok(()) => {
+                pass!("write.after_commit");
                 raise(&self.state, state_after);
                 done.into_iter().for_each(|job| job.answer(None));
             }
