@@ -155,13 +155,13 @@ on_both_databases! {
         assert_eq!(filtered.ok()["patrons"]["nodes"], json!([{"name": "Bank"}]));
         let text = "mutation($rule: SharingRuleInput!) { saveSharingRule(rule: $rule) { name } }";
         for (rule, path) in [
-            (json!({"name": "x", "module": "Folder", "rule": "worth > ", "with": {"role": "clerk"}, "access": "READ"}), json!(["rule"])),
-            (json!({"name": "x", "module": "Folder", "rule": "wort > 1", "with": {"role": "clerk"}, "access": "READ"}), json!(["rule"])),
-            (json!({"name": "x", "module": "Folder", "rule": "worth", "with": {"role": "clerk"}, "access": "READ"}), json!(["rule"])),
-            (json!({"name": "x", "module": "Folder", "with": {"role": "clerk"}, "access": "READ"}), json!(["rule"])),
-            (json!({"name": "x", "module": "Nothing", "rule": "true", "with": {"role": "clerk"}, "access": "READ"}), json!(["module"])),
-            (json!({"name": "x", "module": "Folder", "rule": "true", "with": {"role": "nobody"}, "access": "READ"}), json!(["with", "role"])),
-            (json!({"name": "X y", "module": "Folder", "rule": "true", "with": {"role": "clerk"}, "access": "READ"}), json!(["name"])),
+            (json!({"name": "x", "module": "Folder", "rule": "worth > ", "with": {"role": "clerk"}, "access": "READ"}), json!(["rule", "rule"])),
+            (json!({"name": "x", "module": "Folder", "rule": "wort > 1", "with": {"role": "clerk"}, "access": "READ"}), json!(["rule", "rule"])),
+            (json!({"name": "x", "module": "Folder", "rule": "worth", "with": {"role": "clerk"}, "access": "READ"}), json!(["rule", "rule"])),
+            (json!({"name": "x", "module": "Folder", "with": {"role": "clerk"}, "access": "READ"}), json!(["rule", "rule"])),
+            (json!({"name": "x", "module": "Nothing", "rule": "true", "with": {"role": "clerk"}, "access": "READ"}), json!(["rule", "module"])),
+            (json!({"name": "x", "module": "Folder", "rule": "true", "with": {"role": "nobody"}, "access": "READ"}), json!(["rule", "with", "role"])),
+            (json!({"name": "X y", "module": "Folder", "rule": "true", "with": {"role": "clerk"}, "access": "READ"}), json!(["rule", "name"])),
         ] {
             let answer = office.admin.admin_query_with(text, json!({"rule": rule})).await;
             answer.refused("VALIDATION_FAILED");

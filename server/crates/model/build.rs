@@ -5,7 +5,8 @@ use std::path::Path;
 use std::{env, fs, io};
 
 /// Folders of `schema/` and the constants that they become.
-const FOLDERS: [(&str, &str); 3] = [("platform", "PLATFORM"), ("modules", "MODULES"), ("demo", "DEMO")];
+const FOLDERS: [(&str, &str); 4] =
+    [("platform", "PLATFORM"), ("modules", "MODULES"), ("roles", "ROLES"), ("demo", "DEMO")];
 
 fn main() -> io::Result<()> {
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../schema");

@@ -9,7 +9,7 @@ use cardine_engine::identity::{
     AccessState, Decision, PermissionSet as StoredSet, Principal, Share, ShareRow, SharedRecords,
     SharingRule as StoredRule,
 };
-use cardine_model::{Issue, path};
+use cardine_model::{Issue, PathSegment, path};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -283,15 +283,15 @@ impl AccessMutation {
         let AdminContext { app, request, .. } = ctx.data_unchecked();
         let access = newest(ctx).access.clone();
         let records = match (rule.owned_by, rule.rule) {
-            (Some(owners), None) => SharedRecords::OwnedBy(principal(&access, owners, "ownedBy")?),
+            (Some(owners), None) => SharedRecords::OwnedBy(principal(&access, owners, path!["rule", "ownedBy"])?),
             (None, Some(source)) => SharedRecords::Rule(source),
             _ => {
                 let message =
                     "a sharing rule says whose records it opens, by ownedBy, or which, by rule: one of the two";
-                return Err(invalid(Issue::new(path!["rule"], "oneOf", message)));
+                return Err(invalid(Issue::new(path!["rule", "rule"], "oneOf", message)));
             }
         };
-        let with = principal(&access, rule.with, "with")?;
+        let with = principal(&access, rule.with, path!["rule", "with"])?;
         let opens = Opens { update: rule.access == SharedAccess::Write, delete: rule.delete };
         let name = rule.name.clone();
         let stored = StoredRule { name: rule.name, module: rule.module, records, with, opens };
@@ -319,7 +319,7 @@ impl AccessMutation {
         delete: Option<bool>,
     ) -> Result<Vec<RecordShare>> {
         let AdminContext { app, request, .. } = ctx.data_unchecked();
-        let with = principal(&newest(ctx).access, with, "with")?;
+        let with = principal(&newest(ctx).access, with, path!["with"])?;
         let opens = Opens { update: access == SharedAccess::Write, delete: delete.unwrap_or(false) };
         let share = Share { record: parse_id(&id, "id")?, with, opens };
         app.engine.share_record(request.into(), &module, share).await.map_err(graphql_error)?;
@@ -335,7 +335,7 @@ impl AccessMutation {
         with: PrincipalInput,
     ) -> Result<Vec<RecordShare>> {
         let AdminContext { app, request, .. } = ctx.data_unchecked();
-        let with = principal(&newest(ctx).access, with, "with")?;
+        let with = principal(&newest(ctx).access, with, path!["with"])?;
         let share = Share { record: parse_id(&id, "id")?, with, opens: Opens::default() };
         app.engine.unshare_record(request.into(), &module, share).await.map_err(graphql_error)?;
         self.shares_of(ctx, share.record).await
@@ -364,27 +364,29 @@ impl AccessMutation {
     }
 }
 
-fn principal(access: &AccessState, input: PrincipalInput, argument: &str) -> Result<Principal> {
-    let role = |name: &str| {
-        access.role_named(name).map(|role| role.id).ok_or_else(|| {
-            invalid(Issue::new(path![argument, "role"], "unknownRole", format!("there is no role named {name}")))
-        })
+/// Whom an input that stands `at` means.
+fn principal(access: &AccessState, input: PrincipalInput, at: Vec<PathSegment>) -> Result<Principal> {
+    let unknown = |key: &str, rule: &str, message: String| {
+        let path = at.iter().cloned().chain([key.into()]).collect();
+        invalid(Issue::new(path, rule, message))
+    };
+    let role = |name: &str, key: &str| {
+        let found = access.role_named(name).map(|role| role.id);
+        found.ok_or_else(|| unknown(key, "unknownRole", format!("there is no role named {name}")))
     };
     Ok(match input {
-        PrincipalInput::Role(name) => Principal::Role(role(&name)?),
-        PrincipalInput::RoleAndBelow(name) => Principal::RoleAndBelow(role(&name)?),
+        PrincipalInput::Role(name) => Principal::Role(role(&name, "role")?),
+        PrincipalInput::RoleAndBelow(name) => Principal::RoleAndBelow(role(&name, "roleAndBelow")?),
         PrincipalInput::Group(name) => {
             let found = access.groups().find(|(known, _)| *known == name).map(|(_, id)| id);
             let message = format!("there is no group named {name}");
-            Principal::Group(
-                found.ok_or_else(|| invalid(Issue::new(path![argument, "group"], "unknownGroup", message)))?,
-            )
+            Principal::Group(found.ok_or_else(|| unknown("group", "unknownGroup", message))?)
         }
         PrincipalInput::User(id) => {
-            let user = parse_id(&id, argument)?;
+            let user: Uuid = id.parse().map_err(|_| unknown("user", "id", "this is not an id".to_owned()))?;
+            let found = access.user(user).map(|user| user.id);
             let message = format!("there is no user with the id {user}");
-            let known = access.user(user).map(|user| user.id);
-            Principal::User(known.ok_or_else(|| invalid(Issue::new(path![argument, "user"], "unknownUser", message)))?)
+            Principal::User(found.ok_or_else(|| unknown("user", "unknownUser", message))?)
         }
     })
 }

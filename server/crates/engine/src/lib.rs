@@ -68,7 +68,7 @@ impl Engine {
     /// the snapshot, and from then on follows the changes of other processes.
     pub async fn open(store: Store) -> Result<Self, EngineError> {
         let catalog = Arc::new(change::bootstrap(&store).await?);
-        let access = Arc::new(identity::bootstrap(&store).await?);
+        let access = Arc::new(identity::bootstrap(&store, &catalog).await?);
         let snapshot = ArcSwap::from_pointee(Snapshot { catalog, access, matcher: Arc::new(events::NoRuns) });
         let inner = Inner {
             feed: feed::ChangeFeed::new(store.clone()),

@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use super::named::Named;
 use super::sharing::typed_condition;
 use super::state::Caller;
 use super::{AccessState, SharedRecords, UserAccess};
@@ -68,7 +69,7 @@ pub struct Seer {
 }
 
 impl Engine {
-    /// What a user may do and why.
+    /// What a user may do and why. `field` is any name that the module's records show.
     pub async fn explain_access(
         &self,
         ctx: &RequestContext,
@@ -80,13 +81,7 @@ impl Engine {
         let (access, catalog) = (&ctx.snapshot.access, ctx.catalog());
         let user = access.user(user).ok_or(EngineError::NotFound)?;
         let module = module_named(catalog, module)?;
-        let field = match field {
-            None => None,
-            Some(name) => Some(module.field_named(name).ok_or_else(|| {
-                let message = format!("{} has no field named {name}", module.name);
-                EngineError::Validation(vec![Issue::new(path!["field"], "unknownField", message)])
-            })?),
-        };
+        let named = field.map(|name| Named::find(module, name)).transpose()?;
         let Some(actor) = access.actor(catalog, user.id, None, None) else {
             let because = vec!["the user is not active".to_owned()];
             return Ok(Decision { because, ..Decision::default() });
@@ -98,9 +93,10 @@ impl Engine {
             update: rights.update,
             delete: rights.delete,
             because: access.grants_on(user, module),
-            field: field.map(|field| FieldDecision {
-                access: rights.access(field.id),
-                because: access.grants_on_field(user, catalog, module, &field.name, rights.access(field.id)),
+            field: named.map(|named| {
+                let allowed = named.access(&actor.rights, module);
+                let because = access.grants_on_field(user, catalog, module, named, allowed);
+                FieldDecision { access: allowed, because }
             }),
             record: None,
         };
@@ -187,24 +183,23 @@ impl Engine {
     ) -> Result<Vec<Seer>, EngineError> {
         let (access, catalog) = (&ctx.snapshot.access, ctx.catalog());
         let module = module_named(catalog, module)?;
-        let Some(field) = module.field_named(field) else {
-            let message = format!("{} has no field named {field}", module.name);
-            return Err(EngineError::Validation(vec![Issue::new(path!["field"], "unknownField", message)]));
-        };
+        let named = Named::find(module, field)?;
         let mut statements = FxHashMap::default();
         let mut asked = Vec::new();
         for user in access.users() {
             let Some(actor) = access.actor(catalog, user.id, None, None) else { continue };
-            if !actor.rights.can_read(module.id, field.id) {
+            let allowed = named.access(&actor.rights, module);
+            if allowed == FieldAccess::None {
                 continue;
             }
-            let rights = actor.rights.module(module.id);
-            let may_change = rights.update && rights.access(field.id) == FieldAccess::Write;
+            let may_update = !named.is_of_the_record() || actor.rights.module(module.id).update;
+            let may_change = may_update && allowed == FieldAccess::Write;
             let statement = || select_reach(self.store().dialect(), catalog, &actor.rights, module.id, &[]);
             statements.entry(actor.rights.serial).or_insert_with(statement);
             asked.push((RequestContext { actor, ..ctx.clone() }, user.id, may_change));
         }
         let values = [Value::Id(record)];
+        let named_is_of_the_record = named.is_of_the_record();
         self.store()
             .read(move |tx: &mut ReadTx| {
                 async move {
@@ -215,7 +210,8 @@ impl Engine {
                         let row = tx.query(statement, &bindings).await?;
                         let truth = |column| !row.is_empty() && row.cell(0, column).boolean().unwrap_or(false);
                         if truth(0) {
-                            seers.push(Seer { user: *user, may_change: *may_change && truth(1) });
+                            let may_change = *may_change && (!named_is_of_the_record || truth(1));
+                            seers.push(Seer { user: *user, may_change });
                         }
                     }
                     Ok(seers)
@@ -267,11 +263,19 @@ impl AccessState {
         user: &UserAccess,
         catalog: &Catalog,
         module: &Module,
-        field: &str,
+        named: Named<'_>,
         access: FieldAccess,
     ) -> Vec<String> {
         let mut because = Vec::new();
         let mut granted = false;
+        let (deciding, id) = named.decided_by(catalog, module);
+        let asked = module;
+        let (module, field) = (catalog.module(deciding), catalog.field(deciding, id));
+        if let Named::Relation(relation) = named {
+            because.push(format!("{} shows {} by their {}", relation.name, module.plural, field.name));
+        }
+        let shown = because.len();
+        let field = field.name.as_str();
         for (source, grants) in self.sources(user) {
             if grants.administrator {
                 because.push(format!("{source} is bound by nothing"));
@@ -287,17 +291,17 @@ impl AccessState {
                 because.push(format!("{source} says {told} by {by:?}"));
             }
         }
-        if because.is_empty() {
+        if because.len() == shown {
             because.push(format!("neither the role nor a permission set grants anything on {}", module.name));
         } else if granted && access == FieldAccess::None {
-            let inputs =
-                module.field_named(field).map(|field| catalog.inputs_of(module.id, field.id)).unwrap_or_default();
-            let reason = if inputs.is_empty() {
-                "it leads to no module that the user may read"
+            let reason = if asked.id != deciding {
+                format!("the user may not read both {} and {}", asked.name, module.name)
+            } else if catalog.inputs_of(deciding, id).is_empty() {
+                "it leads to no module that the user may read".to_owned()
             } else {
-                "it is made of a field that the user may not read"
+                "it is made of a field that the user may not read".to_owned()
             };
-            because.push(reason.to_owned());
+            because.push(reason);
         }
         because
     }

@@ -7,6 +7,7 @@ mod api_keys;
 mod attempts;
 mod built_in;
 mod explain;
+mod named;
 mod open_tokens;
 mod passwords;
 mod permission_sets;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cardine_access::Opens;
 use cardine_model::catalog::{Catalog, ModuleId};
 use cardine_model::rule::{Context, Expected, TypedRule, check};
-use cardine_model::{Issue, path};
+use cardine_model::{Issue, PathSegment, path};
 use cardine_store::platform::access::{find_role, find_user};
 use cardine_store::platform::sharing::{
     ShareRow, SharingRuleRow, delete_share, delete_sharing_rule, fetch_shares, put_record_rule, put_share,
@@ -16,7 +16,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::roles::unknown_role;
-use super::{AccessState, ChangedBy, audit, begin_change};
+use super::{AccessState, ChangedBy, UserAccess, audit, begin_change};
 use crate::{Engine, EngineError};
 
 /// Most sharing rules: each is part of every statement over its module's records.
@@ -114,25 +114,25 @@ pub(super) fn typed_condition(catalog: &Catalog, module: ModuleId, source: &str)
 }
 
 impl Engine {
-    /// Saves a sharing rule under its name, in place of one that has it.
+    /// Saves a sharing rule under its name, in place of one that has it. Issues' paths start at `rule`.
     pub async fn save_sharing_rule(&self, by: ChangedBy, rule: SharingRule) -> Result<(), EngineError> {
         let snapshot = self.snapshot();
         let mut issues = Vec::new();
         if !super::roles::is_role_name(&rule.name) {
             let message =
                 "a sharing rule's name has 1 to 64 lower-case letters, digits and hyphens, and begins with a letter";
-            issues.push(Issue::new(path!["name"], "pattern", message));
+            issues.push(Issue::new(path!["rule", "name"], "pattern", message));
         }
-        let module = module_of(&snapshot.catalog, &rule.module, &mut issues);
+        let module = module_of(&snapshot.catalog, &rule.module, &path!["rule", "module"], &mut issues);
         if let (Some(module), SharedRecords::Rule(source)) = (module, &rule.records)
             && let Err(message) = typed_condition(&snapshot.catalog, module, source)
         {
-            issues.push(Issue::new(path!["rule"], "rule", message));
+            issues.push(Issue::new(path!["rule", "rule"], "rule", message));
         }
         let known = snapshot.access.sharing_rules();
         if known.len() >= SHARING_RULES_MAX && known.iter().all(|known| known.name != rule.name) {
             let message = format!("there are {SHARING_RULES_MAX} sharing rules already, which is the limit");
-            issues.push(Issue::new(path!["name"], "limit", message));
+            issues.push(Issue::new(path!["rule", "name"], "limit", message));
         }
         if !issues.is_empty() {
             return Err(EngineError::Validation(issues));
@@ -181,7 +181,7 @@ impl Engine {
     ) -> Result<Uuid, EngineError> {
         let snapshot = self.snapshot();
         let mut issues = Vec::new();
-        let module_id = module_of(&snapshot.catalog, module, &mut issues);
+        let module_id = module_of(&snapshot.catalog, module, &path!["module"], &mut issues);
         if let (Some(module), Some(source)) = (module_id, rule)
             && let Err(message) = typed_condition(&snapshot.catalog, module, source)
         {
@@ -215,7 +215,7 @@ impl Engine {
     pub async fn share_record(&self, by: ChangedBy, module: &str, share: Share) -> Result<(), EngineError> {
         let snapshot = self.snapshot();
         let mut issues = Vec::new();
-        let Some(id) = module_of(&snapshot.catalog, module, &mut issues) else {
+        let Some(id) = module_of(&snapshot.catalog, module, &path!["module"], &mut issues) else {
             return Err(EngineError::Validation(issues));
         };
         let (kind, principal) = principal_of_share(share.with)?;
@@ -278,20 +278,11 @@ impl Engine {
 }
 
 impl AccessState {
-    /// All users, groups included, whose ownership a principal stands for.
+    /// Whose ownership a principal stands for: users; of the groups, that which is named.
     pub(super) fn owners_of(&self, principal: Principal) -> Vec<Uuid> {
-        let with_role = |wanted: Uuid| self.users().into_iter().filter(move |user| user.role == Some(wanted));
-        match principal {
-            Principal::User(user) => vec![user],
-            Principal::Role(role) => with_role(role).map(|user| user.id).collect(),
-            Principal::RoleAndBelow(role) => {
-                with_role(role).map(|user| user.id).chain(self.owners_below(role).iter().copied()).collect()
-            }
-            Principal::Group(group) => {
-                let members = self.users().into_iter().filter(|user| user.groups.contains(&group));
-                std::iter::once(group).chain(members.map(|user| user.id)).collect()
-            }
-        }
+        let meant = |user: &&UserAccess| self.is_meant(principal, Some(user.id), user.role, &user.groups);
+        let group = if let Principal::Group(group) = principal { Some(group) } else { None };
+        group.into_iter().chain(self.users().into_iter().filter(meant).map(|user| user.id)).collect()
     }
 
     /// Whether someone with this role, in these groups, is meant by a principal.
@@ -324,15 +315,16 @@ fn principal_of_share(with: Principal) -> Result<(&'static str, Uuid), EngineErr
     }
 }
 
-fn module_of(catalog: &Catalog, name: &str, issues: &mut Vec<Issue>) -> Option<ModuleId> {
+/// The module of this name, which stands `at` among the arguments.
+fn module_of(catalog: &Catalog, name: &str, at: &[PathSegment], issues: &mut Vec<Issue>) -> Option<ModuleId> {
     let Some(module) = catalog.module_by_name(name) else {
-        issues.push(Issue::new(path!["module"], "unknownModule", format!("there is no module named {name}")));
+        issues.push(Issue::new(at.to_vec(), "unknownModule", format!("there is no module named {name}")));
         return None;
     };
     if module.platform {
         let message =
             format!("records of {name} are the platform's: everyone who is signed in reads their public fields");
-        issues.push(Issue::new(path!["module"], "platform", message));
+        issues.push(Issue::new(at.to_vec(), "platform", message));
         return None;
     }
     Some(module.id)

@@ -4,6 +4,7 @@ use cardine_model::Value;
 use cardine_model::catalog::Module;
 use cardine_model::definition::OnDelete;
 use cardine_sql::write::{Life, Purpose, Reach, Selection, Which, delete_rows};
+use cardine_store::platform::sharing::delete_shares_of;
 use cardine_store::{Bindings, WriteTx};
 use rustc_hash::FxHashSet;
 use uuid::Uuid;
@@ -27,6 +28,8 @@ impl Writing<'_> {
         for taken in &all {
             let ids = taken.ids();
             remove_links_of(tx, self.ctx, taken.module.id, &ids).await?;
+            // Whoever it was shared with is no reason to keep a row about what is gone.
+            delete_shares_of(tx, &ids).await?;
             let statement = delete_rows(tx.dialect(), taken.module);
             tx.execute(&statement, &Bindings { parents: &ids, ..self.ctx.bindings(&[]) }).await?;
             self.tell_destroyed(tx, taken).await?;

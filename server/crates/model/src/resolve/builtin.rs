@@ -21,6 +21,11 @@ pub fn builtin_documents() -> Vec<(&'static str, &'static str)> {
     PLATFORM.iter().chain(MODULES).copied().collect()
 }
 
+/// The built-in roles' documents by file name, sorted.
+pub fn role_documents() -> Vec<(&'static str, &'static str)> {
+    ROLES.to_vec()
+}
+
 /// The demo company's documents by file name, sorted.
 pub fn demo_documents() -> Vec<(&'static str, &'static str)> {
     DEMO.to_vec()

@@ -28,7 +28,9 @@ mod tests;
 
 use serde::Serialize;
 
-pub use builtin::{builtin_catalog, builtin_documents, demo_documents, module_documents, platform_documents};
+pub use builtin::{
+    builtin_catalog, builtin_documents, demo_documents, module_documents, platform_documents, role_documents,
+};
 pub use change::resolve_change;
 pub use document::{MODULE_SCHEMA, parse_document};
 pub use field_types::INDEXED_TEXT_LENGTH_MAX;

@@ -1,7 +1,7 @@
 //! Sharing rules, shares of single records, and roles' record rules.
 
 use cardine_model::Value;
-use cardine_sql::ColumnType;
+use cardine_sql::{ColumnType, Dialect, Param, Statement};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -157,6 +157,17 @@ pub async fn put_share(
 pub async fn delete_share(tx: &mut WriteTx, record: Uuid, principal: Uuid) -> Result<bool, StoreError> {
     let text = r#"DELETE FROM "record_share" WHERE "record_id" = $1::uuid AND "principal_id" = $2::uuid"#;
     Ok(change(tx, text, &[Value::Id(record), Value::Id(principal)]).await? > 0)
+}
+
+/// Ends all sharing of these records.
+pub async fn delete_shares_of(tx: &mut WriteTx, records: &[Uuid]) -> Result<(), StoreError> {
+    let among = match tx.dialect() {
+        Dialect::Sqlite => "IN (SELECT value FROM json_each(?1))",
+        Dialect::Postgres => "= ANY($1::uuid[])",
+    };
+    let text = format!(r#"DELETE FROM "record_share" WHERE "record_id" {among}"#);
+    let statement = Statement { text, params: vec![Param::Parents], columns: Vec::new() };
+    tx.execute(&statement, &Bindings { parents: records, ..Bindings::default() }).await.map(|_| ())
 }
 
 /// Whether there is a record with this id in the table, deleted ones apart.

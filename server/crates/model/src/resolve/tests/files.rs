@@ -35,6 +35,7 @@ fn embedded_documents_are_those_of_the_folders() {
     for (name, embedded) in [
         ("modules", builtin::module_documents()),
         ("platform", builtin::platform_documents()),
+        ("roles", builtin::role_documents()),
         ("demo", builtin::demo_documents()),
     ] {
         let mut files: Vec<String> = fs::read_dir(folder(name))
