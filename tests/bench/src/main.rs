@@ -1,5 +1,6 @@
 //! Measures the API over HTTP beside hand-written statements and PostGraphile, on SQLite and on PostgreSQL, with a large company loaded.
 
+mod access;
 mod catalog;
 mod company;
 mod compare;
@@ -41,6 +42,8 @@ enum Task {
     Writes(Writes),
     /// A catalog of many modules: memory, a change, introspection, a start
     Catalog(Catalog),
+    /// What deciding who sees which record costs: a role with many users that moves in the tree, and lists under it
+    Access(Access),
     /// A bare server of hand-written statements, as the bench starts it for itself
     #[command(hide = true)]
     Yardstick(yardstick::Options),
@@ -66,6 +69,15 @@ struct Writes {
 struct Catalog {
     #[command(flatten)]
     catalog: catalog::Options,
+    /// Measure on one of the databases only
+    #[arg(long, value_enum)]
+    database: Option<Database>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Access {
+    #[command(flatten)]
+    access: access::Options,
     /// Measure on one of the databases only
     #[arg(long, value_enum)]
     database: Option<Database>,
@@ -119,6 +131,13 @@ async fn run(task: Task) -> anyhow::Result<()> {
                 weighed.push(catalog::measure(backend, &catalog).await?);
             }
             println!("\n{}", report::catalogs(&weighed));
+        }
+        Task::Access(Access { access, database }) => {
+            let mut decided = Vec::new();
+            for backend in backends(database) {
+                decided.push(access::measure(backend, &access).await?);
+            }
+            println!("\n{}", report::access(&decided));
         }
         Task::Yardstick(_) => unreachable!("it measures nothing"),
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cardine_tests::Backend;
 
+use crate::access::Decided;
 use crate::catalog::{Cost, Weighed};
 use crate::measure::Run;
 use crate::questions::{Question, View};
@@ -164,6 +165,30 @@ pub fn catalogs(weighed: &[Weighed]) -> String {
         );
     }
     table
+}
+
+/// What access costs, with what is aimed at.
+pub fn access(decided: &[Decided]) -> String {
+    let mut table = String::from(
+        "| database | a role moves | the next request | | list of 50 by | processor time | beside everything |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for Decided { backend, change, next, lists } in decided {
+        let mut moved = format!("{} (aim 1000) | {}", milliseconds(*change), milliseconds(*next));
+        let all = lists[0].1.processor();
+        for (viewer, run) in lists {
+            let ratio = run.processor().as_secs_f64() / all.as_secs_f64();
+            let aim = if viewer.is_aimed_at() { " (aim 1.15)" } else { "" };
+            let _ =
+                writeln!(table, "| {backend:?} | {moved} | | {} | {} | {ratio:.2}{aim} |", viewer.told(), parts(run));
+            moved = "| ".to_owned();
+        }
+    }
+    table
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1_000.0)
 }
 
 fn cell(ratio: Option<f64>, aim: f64) -> String {

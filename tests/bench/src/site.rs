@@ -139,7 +139,8 @@ async fn add_people(admin: &Client) -> anyhow::Result<(Uuid, Vec<Uuid>)> {
     Ok((manager, owners))
 }
 
-async fn add_user(admin: &Client, email: &str, password: Option<&str>, role: &str) -> anyhow::Result<Uuid> {
+/// A user, who can sign in if there is a password.
+pub async fn add_user(admin: &Client, email: &str, password: Option<&str>, role: &str) -> anyhow::Result<Uuid> {
     let text = "mutation($email: String!, $password: String, $name: String, $role: String!) {
         createUser(email: $email, password: $password, name: $name, role: $role) { id }
     }";

@@ -22,7 +22,7 @@ use crate::company::{CONTACT, Company, Fields, OPPORTUNITY, ORGANIZATION, TASK};
 const BATCH: u32 = 2_000;
 
 /// The database that a server works on.
-pub(super) fn database_url(server: &Server) -> anyhow::Result<DatabaseUrl> {
+pub fn database_url(server: &Server) -> anyhow::Result<DatabaseUrl> {
     match server.postgres() {
         Some(database) => Ok(database.url().parse()?),
         None => Ok(DatabaseUrl::Sqlite(sqlite_file(server))),
@@ -42,21 +42,50 @@ pub(super) async fn load(url: &DatabaseUrl, company: &Company) -> anyhow::Result
     ];
     for (name, fields, count, record) in modules {
         let table = Table::new(&catalog, name, fields)?;
-        let record = |n| row(fields, record(company, n));
-        match url {
-            DatabaseUrl::Sqlite(_) => insert_all(&store, &table, count, record).await,
-            DatabaseUrl::Postgres(url) => copy_all(url, &table, count, record).await,
-        }
-        .with_context(|| name.to_owned())?;
+        fill(&store, url, &table, count, |n| row(fields, record(company, n))).await.with_context(|| name.to_owned())?;
     }
-    // The statistics that a database in use has; and what readers would otherwise see to one by one.
-    let statement = if matches!(url, DatabaseUrl::Postgres(_)) { "ANALYZE" } else { "ANALYZE; PRAGMA optimize" };
-    let analysed: Result<(), StoreError> =
-        store.write(move |tx: &mut WriteTx| Box::pin(async move { tx.run_ddl(statement).await })).await;
-    analysed?;
+    analyse(&store, url).await?;
     store.shutdown().await;
     let opportunities = Table::new(&catalog, "Opportunity", OPPORTUNITY)?;
     Ok(opportunities.columns().into_iter().map(str::to_owned).collect())
+}
+
+/// Loads records of one module, whose server does not run.
+pub async fn load_module(
+    url: &DatabaseUrl,
+    module: &str,
+    fields: Fields,
+    count: u32,
+    record: impl Fn(u32) -> Vec<Value>,
+) -> anyhow::Result<()> {
+    let store = Store::open(url, &Options::default()).await?;
+    let catalog = Arc::clone(&Engine::open(store.clone()).await?.snapshot().catalog);
+    let table = Table::new(&catalog, module, fields)?;
+    fill(&store, url, &table, count, |n| row(fields, record(n))).await?;
+    analyse(&store, url).await?;
+    store.shutdown().await;
+    Ok(())
+}
+
+async fn fill(
+    store: &Store,
+    url: &DatabaseUrl,
+    table: &Table<'_>,
+    count: u32,
+    record: impl Fn(u32) -> Vec<Value>,
+) -> anyhow::Result<()> {
+    match url {
+        DatabaseUrl::Sqlite(_) => insert_all(store, table, count, record).await,
+        DatabaseUrl::Postgres(url) => copy_all(url, table, count, record).await,
+    }
+}
+
+/// Makes the statistics that a database in use has; and what readers would otherwise see to one by one.
+async fn analyse(store: &Store, url: &DatabaseUrl) -> anyhow::Result<()> {
+    let statement = if matches!(url, DatabaseUrl::Postgres(_)) { "ANALYZE" } else { "ANALYZE; PRAGMA optimize" };
+    let analysed: Result<(), StoreError> =
+        store.write(move |tx: &mut WriteTx| Box::pin(async move { tx.run_ddl(statement).await })).await;
+    Ok(analysed?)
 }
 
 /// The columns that a module's records are given in.
