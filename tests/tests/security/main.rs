@@ -9,5 +9,6 @@ mod realtime;
 mod records;
 mod side_doors;
 #[path = "../tables/mod.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
 mod tables;
 mod writes;
