@@ -38,10 +38,11 @@ impl Comparison<'_> {
     pub async fn run(&mut self, chance: &mut Chance) -> Result<(), Disagreement> {
         let users = (0..self.world.users.len()).map(Caller::User);
         let roles = (2..self.world.roles.len().min(4)).map(Caller::Role);
-        let callers: Vec<Caller> = users.chain(roles).chain([Caller::Anonymous]).collect();
+        let keys = (0..self.world.keys.len()).map(Caller::Key);
+        let callers: Vec<Caller> = users.chain(keys).chain(roles).chain([Caller::Anonymous]).collect();
         for caller in &callers {
-            let asking = self.site.asking(*caller);
-            let is_active = !matches!(caller, Caller::User(user) if !self.world.users[*user].active);
+            let asking = self.site.asking(self.world, *caller);
+            let is_active = self.world.user_of(*caller).is_none_or(|user| self.world.users[user].active);
             if asking.is_some() != is_active {
                 return Err(format!("{caller:?} may sign in: {}", asking.is_some()));
             }
@@ -52,7 +53,7 @@ impl Comparison<'_> {
         }
         for _ in 0..2 {
             let caller = callers[chance.below(callers.len())];
-            if let Some(asking) = self.site.asking(caller) {
+            if let Some(asking) = self.site.asking(self.world, caller) {
                 self.updates(caller, &asking).await?;
                 self.deletes(caller, &asking).await?;
             }

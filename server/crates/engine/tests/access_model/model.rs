@@ -9,6 +9,8 @@ use super::world::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     User(usize),
+    /// A user by an API key.
+    Key(usize),
     /// Without a token.
     Anonymous,
     /// What runs as a role and is no user, such as a workflow.
@@ -16,12 +18,27 @@ pub enum Caller {
 }
 
 impl World {
-    pub fn role_of(&self, caller: Caller) -> usize {
+    pub fn user_of(&self, caller: Caller) -> Option<usize> {
         match caller {
-            Caller::User(user) => self.users[user].role,
-            Caller::Anonymous => ANONYMOUS,
-            Caller::Role(role) => role,
+            Caller::User(user) => Some(user),
+            Caller::Key(key) => Some(self.keys[key].user),
+            Caller::Anonymous | Caller::Role(_) => None,
         }
+    }
+
+    pub fn role_of(&self, caller: Caller) -> usize {
+        match (caller, self.user_of(caller)) {
+            (Caller::Role(role), _) => role,
+            (_, Some(user)) => self.users[user].role,
+            (_, None) => ANONYMOUS,
+        }
+    }
+
+    /// What a key's scopes leave of the rights over a module; all to those without a key.
+    fn left(&self, caller: Caller, module: usize) -> Access {
+        let Caller::Key(key) = caller else { return Access::Write };
+        let key = &self.keys[key];
+        key.modules.get(&module).copied().unwrap_or_default().max(key.records)
     }
 
     fn is_administrator(&self, caller: Caller) -> bool {
@@ -29,12 +46,12 @@ impl World {
     }
 
     fn groups_of(&self, caller: Caller) -> &[usize] {
-        if let Caller::User(user) = caller { &self.users[user].groups } else { &[] }
+        self.user_of(caller).map_or(&[], |user| &self.users[user].groups)
     }
 
     /// What the role and the permission sets grant on a module.
     fn grants(&self, caller: Caller, module: usize) -> impl Iterator<Item = &Grant> {
-        let sets: &[usize] = if let Caller::User(user) = caller { &self.users[user].sets } else { &[] };
+        let sets: &[usize] = self.user_of(caller).map_or(&[], |user| &self.users[user].sets);
         let sources = std::iter::once(&self.roles[self.role_of(caller)].grants);
         sources.chain(sets.iter().map(|set| &self.sets[*set])).filter_map(move |grants| grants.get(&module))
     }
@@ -49,7 +66,9 @@ impl World {
                 Action::Delete => grant.delete,
             })
         };
-        self.is_administrator(caller) || (granted(Action::Read) && granted(action))
+        let needed = if action == Action::Read { Access::Read } else { Access::Write };
+        let may = self.is_administrator(caller) || (granted(Action::Read) && granted(action));
+        may && self.left(caller, module) >= needed
     }
 
     pub fn access(&self, caller: Caller, module: usize, name: &str) -> Access {
@@ -62,6 +81,7 @@ impl World {
             true => Access::Write,
             false => self.grants(caller, module).map(named).max().unwrap_or_default(),
         };
+        let granted = granted.min(self.left(caller, module));
         let readable = |(module, name): &(usize, &str)| self.access(caller, *module, name) >= Access::Read;
         let at_most = |most: Access, condition: bool| if condition { granted.min(most) } else { Access::None };
         match &field {
@@ -126,10 +146,9 @@ impl World {
     }
 
     fn owns_or_stands_above(&self, caller: Caller, owner: Owner) -> bool {
-        let is_mine = match (owner, caller) {
-            (Owner::User(owner), Caller::User(user)) => owner == user,
-            (Owner::Group(group), _) => self.groups_of(caller).contains(&group),
-            _ => false,
+        let is_mine = match owner {
+            Owner::User(owner) => self.user_of(caller) == Some(owner),
+            Owner::Group(group) => self.groups_of(caller).contains(&group),
         };
         let below = |user: &super::world::User| self.is_strictly_below(user.role, self.role_of(caller));
         let is_of_those_below = match owner {
@@ -150,7 +169,7 @@ impl World {
             Principal::Role(wanted) => role == wanted,
             Principal::RoleAndBelow(wanted) => role == wanted || self.is_strictly_below(role, wanted),
             Principal::Group(group) => self.groups_of(caller).contains(&group),
-            Principal::User(user) => caller == Caller::User(user),
+            Principal::User(user) => self.user_of(caller) == Some(user),
         }
     }
 
@@ -169,10 +188,7 @@ impl World {
             Rule::SizeBelow(most) => below(most),
             Rule::NotSizeBelow(most) => below(most).map(|is_below| !is_below),
             Rule::NoSize => Some(record.size.is_none()),
-            Rule::Mine => match caller {
-                Caller::User(user) => Some(record.owner == Owner::User(user)),
-                Caller::Anonymous | Caller::Role(_) => None,
-            },
+            Rule::Mine => self.user_of(caller).map(|user| record.owner == Owner::User(user)),
             Rule::UpSizeAbove(least) => {
                 let up = record.up.map(|up| &self.records[up]).filter(|up| !up.deleted);
                 up.and_then(|up| up.size).map(|size| size > least)

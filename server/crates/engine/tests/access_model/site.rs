@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cardine_access::{Actor, FieldAccess, ModuleGrant};
+use cardine_access::{Actor, FieldAccess, ModuleGrant, Scope, ScopeLevel, Scopes};
 use cardine_engine::identity::{
     AccessPatch, Assignment, ChangedBy, Principal as StoredPrincipal, Share as StoredShare, SharedRecords,
     SharingRule as StoredRule,
@@ -23,8 +23,8 @@ use uuid::Uuid;
 use super::chance::Chance;
 use super::model::Caller;
 use super::world::{
-    ADMINISTRATORS, ANONYMOUS, Access, Grant, Grants, MODULES, OPEN, Opens, Owner, Principal, Record, Records, Rule,
-    Share, SharingRule, World, random_grants, random_rule,
+    ADMINISTRATORS, ANONYMOUS, Access, Grant, Grants, Key, MODULES, OPEN, Opens, Owner, Principal, Record, Records,
+    Rule, Share, SharingRule, World, random_grants, random_rule,
 };
 
 /// All that a world leaves in the platform's tables.
@@ -104,11 +104,16 @@ impl Site {
     }
 
     /// A request of a caller; none if it may not sign in.
-    pub fn asking(&self, caller: Caller) -> Option<RequestContext> {
+    pub fn asking(&self, world: &World, caller: Caller) -> Option<RequestContext> {
         let snapshot = self.engine.snapshot();
         let (access, catalog) = (&snapshot.access, &snapshot.catalog);
         let actor = match caller {
             Caller::User(user) => access.actor(catalog, self.users[user], None, None),
+            Caller::Key(key) => {
+                let key = &world.keys[key];
+                let scopes = Some(Arc::new(key.scopes()));
+                access.actor_within(catalog, self.users[key.user], scopes.as_ref(), None, None)
+            }
             Caller::Anonymous => Some(access.anonymous(catalog, None, None)),
             Caller::Role(role) => access.role_actor(catalog, &role_name(role)),
         };
@@ -393,6 +398,19 @@ impl Rule {
             Self::SizeBelowOrOther(most, other) => format!("size < {most} || other == {other}"),
             Self::Never => "false".to_owned(),
         }
+    }
+}
+
+impl Key {
+    fn scopes(&self) -> Scopes {
+        let level = |access: Access| match access {
+            Access::None => ScopeLevel::None,
+            Access::Read => ScopeLevel::Read,
+            Access::Write => ScopeLevel::Write,
+        };
+        let modules =
+            self.modules.iter().map(|(module, access)| Scope::Module(MODULES[*module].name.to_owned(), level(*access)));
+        modules.chain([Scope::Records(level(self.records))]).collect()
     }
 }
 

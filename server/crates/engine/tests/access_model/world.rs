@@ -28,7 +28,6 @@ pub const OPEN: usize = 0;
 pub const DEAL: usize = 1;
 pub const BOARD: usize = 2;
 pub const LINE: usize = 3;
-pub const SCRAP: usize = 4;
 
 /// One of each way of sharing, a detail that has two kinds of parents, and a detail of a detail.
 pub const MODULES: [Module; 5] = [
@@ -138,6 +137,16 @@ pub struct User {
     pub active: bool,
 }
 
+/// An API key: what its scopes leave of a user's rights.
+#[derive(Debug, Clone)]
+pub struct Key {
+    pub user: usize,
+    /// For every module.
+    pub records: Access,
+    /// For these, where it is more.
+    pub modules: BTreeMap<usize, Access>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     User(usize),
@@ -207,6 +216,7 @@ pub struct Record {
 pub struct World {
     pub roles: Vec<Role>,
     pub users: Vec<User>,
+    pub keys: Vec<Key>,
     pub groups: usize,
     pub sets: Vec<Grants>,
     pub sharing: Vec<SharingRule>,
@@ -243,6 +253,13 @@ impl World {
             let role = if chance.one_in(12) { ADMINISTRATORS } else { 2 + chance.below(roles - 2) };
             let (groups, sets) = (chance.some_of(world.groups, 3), chance.some_of(sets, 4));
             world.users.push(User { role, groups, sets, active: !chance.one_in(10) });
+        }
+        for user in chance.some_of(world.users.len(), 4) {
+            let level =
+                |chance: &mut Chance| [Access::None, Access::None, Access::Read, Access::Write][chance.below(4)];
+            let records = level(chance);
+            let modules = chance.some_of(MODULES.len(), 2).into_iter().map(|module| (module, level(chance))).collect();
+            world.keys.push(Key { user, records, modules });
         }
         for module in 0..MODULES.len() {
             for _ in 0..chance.below(size.records / MODULES.len() + 1) {
