@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 /// Asks and writes over HTTP until it is told to stop; how often it did.
 async fn go_on(client: Client, stop: Arc<AtomicBool>) -> usize {
@@ -119,7 +119,7 @@ async fn frames_that_are_none_close_the_connection_and_pieces_do_not() {
             "a ping between pieces",
             vec![
                 frame(start.to_vec(), text, false),
-                frame(vec![1], OpCode::Control(Control::Ping), true),
+                Message::Frame(Frame::ping(vec![1])),
                 frame(end.to_vec(), goes_on, true),
             ],
             Fate::Answered,
