@@ -4,6 +4,7 @@
 
 mod m0001_platform;
 mod m0002_access;
+mod m0003_history;
 mod m0004_sign_in;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -16,6 +17,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_platform::Migration), Box::new(m0002_access::Migration), Box::new(m0004_sign_in::Migration)]
+        vec![
+            Box::new(m0001_platform::Migration),
+            Box::new(m0002_access::Migration),
+            Box::new(m0003_history::Migration),
+            Box::new(m0004_sign_in::Migration),
+        ]
     }
 }

@@ -187,7 +187,7 @@ impl Loader<'_> {
         let actor = snapshot.access.system(&snapshot.catalog);
         let now: DateTime<Utc> = Utc::now();
         let mut context = self.engine.request(snapshot, actor, now, self.today);
-        context.via = "demo";
+        context.via = "import";
         context
     }
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod account;
+mod audit;
 mod error;
 mod model;
 mod mutation;

@@ -1,12 +1,11 @@
-//! Users, groups, roles, what roles grant, keys, and who did what.
+//! Users, groups, roles, what roles grant, and keys.
 
 use std::sync::Arc;
 
 use async_graphql::{ComplexObject, Context, ID, SimpleObject};
 use cardine_access::{FieldAccess, ModuleGrant};
 use cardine_engine::Snapshot;
-use cardine_engine::identity::{AccessState, AuditRow, RoleAccess, UserAccess};
-use chrono::{DateTime, Utc};
+use cardine_engine::identity::{AccessState, RoleAccess, UserAccess};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -111,27 +110,6 @@ pub struct NewApiKey {
     pub secret: String,
 }
 
-/// Who did what, when, and through what.
-#[derive(SimpleObject)]
-pub struct AuditEntry {
-    /// Its id.
-    id: ID,
-    /// When.
-    at: DateTime<Utc>,
-    /// The user; null for the system and for anonymous callers.
-    actor_id: Option<ID>,
-    /// `api`, `auth`, `setup`, …
-    via: String,
-    /// `CREATED`, `UPDATED`, …
-    action: String,
-    /// The module of the record.
-    module: Option<String>,
-    /// The record.
-    record_id: Option<ID>,
-    /// By field, `{"old": …, "new": …}`.
-    changes: Json,
-}
-
 impl Role {
     /// A role as this schema shows it.
     pub fn of(role: &RoleAccess, access: &AccessState) -> Self {
@@ -174,21 +152,6 @@ impl From<&UserAccess> for User {
             role_id: user.role,
             group_ids: user.groups.clone(),
             set_ids: user.permission_sets.clone(),
-        }
-    }
-}
-
-impl From<AuditRow> for AuditEntry {
-    fn from(row: AuditRow) -> Self {
-        Self {
-            id: ID(row.id.to_string()),
-            at: DateTime::parse_from_rfc3339(&row.at).map(|at| at.to_utc()).unwrap_or_default(),
-            actor_id: row.actor.map(|id| ID(id.to_string())),
-            via: row.via,
-            action: row.action,
-            module: row.module,
-            record_id: row.record.map(|id| ID(id.to_string())),
-            changes: serde_json::from_str(&row.changes).unwrap_or_default(),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What administrators read.
 
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, ID, Object, Result};
 use cardine_model::{Issue, path};
 
 use super::AdminContext;
+use super::audit::{AuditEntry, AuditFilter};
 use super::error::{graphql_error, invalid};
 use super::model::Module;
-use super::people::{AuditEntry, Group, Role, User};
+use super::people::{Group, Role, User};
 use super::workflow::{Plugin, Run, Workflow, fetch_runs, fetch_workflows};
 
 /// What is not read elsewhere.
@@ -48,11 +49,18 @@ impl BaseQuery {
         groups.map(|(name, id)| Group { id: async_graphql::ID(id.to_string()), name: name.to_owned() }).collect()
     }
 
-    /// The newest entries of the audit log; at most 1,000.
-    async fn audit(&self, ctx: &Context<'_>, #[graphql(default = 50)] first: i32) -> Result<Vec<AuditEntry>> {
+    /// The newest entries of the audit log; at most 1,000. For those before them, give the id of the last one as `after`.
+    async fn audit(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<AuditFilter>,
+        #[graphql(default = 50)] first: i32,
+        after: Option<ID>,
+    ) -> Result<Vec<AuditEntry>> {
         let count = page_size(first)?;
+        let filter = filter.unwrap_or_default().stored(after.as_ref())?;
         let app = &ctx.data_unchecked::<AdminContext>().app;
-        let rows = app.engine.audit_log(count).await.map_err(graphql_error)?;
+        let rows = app.engine.audit_log(filter, count).await.map_err(graphql_error)?;
         Ok(rows.into_iter().map(AuditEntry::from).collect())
     }
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use cardine_engine::identity::Origin;
+use uuid::Uuid;
 
 /// Characters kept of what a client calls itself.
 const USER_AGENT_MAX: usize = 255;
@@ -12,13 +13,19 @@ const USER_AGENT_MAX: usize = 255;
 pub struct Peer {
     network: String,
     user_agent: Option<String>,
+    request: Option<Uuid>,
 }
 
 impl Peer {
     /// At this address; `user_agent` is the header of that name.
     pub fn new(address: IpAddr, user_agent: Option<&str>) -> Self {
         let printable = |text: &str| text.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX).collect();
-        Self { network: network_of(address), user_agent: user_agent.map(printable) }
+        Self { network: network_of(address), user_agent: user_agent.map(printable), request: None }
+    }
+
+    /// The same, in the request of this id.
+    pub fn in_request(self, id: Uuid) -> Self {
+        Self { request: Some(id), ..self }
     }
 
     /// The part of its address that one customer of a provider has: an IPv6 customer has 2^64 addresses to choose from.
@@ -28,7 +35,7 @@ impl Peer {
 
     /// What its sessions are recognised by.
     pub fn origin(&self) -> Origin {
-        Origin { user_agent: self.user_agent.clone(), network: Some(self.network.clone()) }
+        Origin { user_agent: self.user_agent.clone(), network: Some(self.network.clone()), request: self.request }
     }
 }
 

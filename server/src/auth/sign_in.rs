@@ -1,6 +1,6 @@
 //! Signing in by password, exchanging refresh tokens, signing out, and finding out whose token a request carries.
 
-use cardine_engine::identity::{Attempt, RefreshOutcome, TokenOwner, TokenPair};
+use cardine_engine::identity::{Attempt, ChangedBy, RefreshOutcome, TokenOwner, TokenPair};
 use cardine_engine::{Engine, EngineError};
 use cardine_model::text::account_key;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -138,7 +138,10 @@ impl Auth {
         // For nobody too: whether there is somebody must not be told by the time that it takes.
         let stored = engine.password_hash(user.unwrap_or(Uuid::nil())).await?;
         let right = self.passwords.verify(password, stored.as_deref()).await;
-        let Some(user) = user.filter(|_| right) else { return Err(SignInError::Refused) };
+        let Some(user) = user.filter(|_| right) else {
+            engine.note_failed_sign_in(ChangedBy::by_origin(&peer.origin(), now), user, email).await?;
+            return Err(SignInError::Refused);
+        };
         engine.end_attempt(&attempt).await?;
         Ok(Principal(user))
     }

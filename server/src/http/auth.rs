@@ -75,8 +75,10 @@ pub async fn sign_out(app: Arc<App>, mut request: Request) -> Result<Response, A
     if request.content_type().is_none()
         && let Some(Credential::Cookie(cookie)) = Credential::of(&request, &app.public_url)?
     {
-        if let Some(session) = app.auth.owner_of(&app.engine, &cookie, now).await?.and_then(|owner| owner.session) {
-            app.engine.end_session_with_id(session.id, now).await?;
+        if let Some(owner) = app.auth.owner_of(&app.engine, &cookie, now).await?
+            && let Some(session) = owner.session
+        {
+            app.engine.end_session_with_id(session.id, owner.user, now).await?;
             app.auth.forget_tokens();
         }
         let mut answer = json_response(&json!({"signedOut": true}));

@@ -41,7 +41,7 @@ impl Endpoint for Site {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
-        let id = Uuid::now_v7();
+        let id = request_id(request.headers());
         let method = request.method().clone();
         let origin = request.headers().get(header::ORIGIN).cloned();
         request.extensions_mut().insert(RequestId(id));
@@ -63,6 +63,12 @@ impl Endpoint for Site {
         tracing::debug!(request = id_text, %method, route = self.pattern, status, ms = elapsed.as_millis() as u64, "answered");
         Ok(response)
     }
+}
+
+/// What the client calls its request, if that is a UUID: its own log and ours then name it alike. Else a new one.
+fn request_id(headers: &HeaderMap) -> Uuid {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    given.and_then(|text| Uuid::try_parse(text).ok()).filter(|id| !id.is_nil()).unwrap_or_else(Uuid::now_v7)
 }
 
 impl Site {

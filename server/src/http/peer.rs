@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use poem::web::RemoteAddr;
 use poem::{Addr, Request};
 
+use super::border::RequestId;
 use super::error::ApiError;
 use crate::auth::Peer;
 use crate::config::TrustedProxies;
@@ -14,7 +15,11 @@ const PROXIES_MAX: usize = 32;
 
 /// Who sends the request.
 pub fn peer(request: &Request, trusted: &TrustedProxies) -> Result<Peer, ApiError> {
-    Ok(Peer::new(peer_address(request, trusted)?, request.header("user-agent")))
+    let peer = Peer::new(peer_address(request, trusted)?, request.header("user-agent"));
+    Ok(match request.extensions().get() {
+        Some(RequestId(id)) => peer.in_request(*id),
+        None => peer,
+    })
 }
 
 /// The address of who sends the request. What `X-Forwarded-For` claims is believed as far as trusted proxies have written it:

@@ -28,6 +28,8 @@ pub struct RequestContext {
     pub depth: u32,
     /// Through what it came: `api`, `workflow`, `plugin`, `system`.
     pub via: &'static str,
+    /// On whose behalf the actor acts: who caused the run of a workflow. None where the actor acts for themselves.
+    pub on_behalf_of: Option<Uuid>,
     /// Until when it may work; none for one that nobody waits for.
     pub deadline: Option<Deadline>,
     /// Makes the ids of its new records.

@@ -126,7 +126,8 @@ impl Engine {
         today: NaiveDate,
     ) -> RequestContext {
         let (request_id, new_ids) = (Uuid::now_v7(), NewIds::default());
-        RequestContext { snapshot, actor, now, today, request_id, depth: 0, via: "api", deadline: None, new_ids }
+        let (depth, via, on_behalf_of, deadline) = (0, "api", None, None);
+        RequestContext { snapshot, actor, now, today, request_id, depth, via, on_behalf_of, deadline, new_ids }
     }
 
     /// Waits until this process has written events since the last call; readers also poll, for other processes' events.

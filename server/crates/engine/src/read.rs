@@ -27,6 +27,8 @@ pub struct ListResult {
     groups: Groups,
     /// The nested lists' answers, in the question's order.
     pub children: Vec<ListResult>,
+    /// The histories' answers, likewise: the children of each are the changes of its entries, and then the users that these name.
+    pub histories: Vec<ListResult>,
 }
 
 /// One parent's part of a list; the whole of it at the root.
@@ -100,7 +102,7 @@ impl ReadPlan {
                 .iter()
                 .map(|list| {
                     let own: usize = texts(list);
-                    own + of(&list.children)
+                    own + of(&list.children) + of(&list.histories)
                 })
                 .sum()
         }
@@ -213,11 +215,13 @@ async fn fetch_lists(tx: &mut ReadTx, plan: &ReadPlan, bindings: Bindings<'_>) -
 
 fn extent(lists: &[ListStatements]) -> Extent {
     match lists {
-        [ListStatements { rows: Some(_), totals: None, take: Take::One, children, .. }] if children.is_empty() => {
+        [ListStatements { rows: Some(_), totals: None, take: Take::One, children, histories, .. }]
+            if children.is_empty() && histories.is_empty() =>
+        {
             Extent::Key
         }
-        [ListStatements { rows, totals, children, .. }]
-            if children.is_empty() && (rows.is_none() || totals.is_none()) =>
+        [ListStatements { rows, totals, children, histories, .. }]
+            if children.is_empty() && histories.is_empty() && (rows.is_none() || totals.is_none()) =>
         {
             Extent::One
         }
@@ -257,7 +261,8 @@ pub(crate) async fn fetch_list(
         group.totals = (!totals.is_empty()).then_some(0);
     }
     let rows = forward(statements.take, rows, std::slice::from_ref(&group));
-    let mut result = ListResult { rows, totals, skip: 0, groups: Groups::Root(group), children: Vec::new() };
+    let mut result =
+        ListResult { rows, totals, skip: 0, groups: Groups::Root(group), children: Vec::new(), histories: Vec::new() };
     fetch_children(tx, statements, bindings, &mut result).await?;
     Ok(result)
 }
@@ -269,15 +274,21 @@ fn fetch_children<'a>(
     parent: &'a mut ListResult,
 ) -> BoxFuture<'a, Result<(), EngineError>> {
     async move {
-        for child in &statements.children {
-            let ids = parent_ids(parent, child.parent_output);
-            let mut result = fetch_nested(tx, child, Bindings { parents: &ids, ..bindings }).await?;
-            fetch_children(tx, child, bindings, &mut result).await?;
-            parent.children.push(result);
+        for (nested, is_history) in of_children(statements) {
+            let ids = parent_ids(parent, nested.parent_output);
+            let mut result = fetch_nested(tx, nested, Bindings { parents: &ids, ..bindings }).await?;
+            fetch_children(tx, nested, bindings, &mut result).await?;
+            if is_history { &mut parent.histories } else { &mut parent.children }.push(result);
         }
         Ok(())
     }
     .boxed()
+}
+
+/// What is nested in a list, and whether it is a history.
+fn of_children(statements: &ListStatements) -> impl Iterator<Item = (&ListStatements, bool)> {
+    let children = statements.children.iter().map(|child| (child, false));
+    children.chain(statements.histories.iter().map(|history| (history, true)))
 }
 
 async fn fetch_nested(
@@ -315,7 +326,14 @@ async fn fetch_nested(
             }
         }
     }
-    Ok(ListResult { rows, totals, skip: 1, groups: Groups::ByParent(groups), children: Vec::new() })
+    Ok(ListResult {
+        rows,
+        totals,
+        skip: 1,
+        groups: Groups::ByParent(groups),
+        children: Vec::new(),
+        histories: Vec::new(),
+    })
 }
 
 /// The page among the rows that were fetched: one more than asked for tells that there are more.

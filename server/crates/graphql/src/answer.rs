@@ -1,5 +1,6 @@
 //! From rows to JSON bytes along the form of the answer: no tree of values in between.
 
+mod history;
 mod search;
 
 use cardine_engine::{Cell, Group};
@@ -25,6 +26,8 @@ pub trait Rows {
     fn of_parent(&self, parent: &str) -> Group;
     /// The answer to the nested list at this position.
     fn child(&self, position: usize) -> &Self;
+    /// The answer to the history at this position.
+    fn history(&self, position: usize) -> &Self;
 }
 
 /// What makes cursors: the key, and what those of each list belong to.
@@ -214,6 +217,15 @@ impl<R: Rows> Writer<'_, R> {
                 };
                 self.connection(related, &page, shape);
             }
+            FieldShape::History { history, parent, shape } => {
+                let entries = rows.history(*history);
+                let page = match rows.cell(row, *parent) {
+                    Cell::Text(id) => entries.of_parent(id),
+                    _ => Group::default(),
+                };
+                self.connection(entries, &page, shape);
+            }
+            FieldShape::Entry(field) => self.entry(rows, row, field),
         }
     }
 

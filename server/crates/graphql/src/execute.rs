@@ -269,6 +269,10 @@ impl Rows for ListResult {
     fn child(&self, position: usize) -> &Self {
         &self.children[position]
     }
+
+    fn history(&self, position: usize) -> &Self {
+        &self.histories[position]
+    }
 }
 
 /// The engine's failures as GraphQL shows them; their texts are for users already.

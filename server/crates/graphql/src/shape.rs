@@ -1,5 +1,9 @@
 //! The form of an answer: which keys in which order, and in which cell of which list each value stands.
 
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
 /// A key of an object as its bytes in the answer: `"name":`.
 pub type Key = Box<[u8]>;
 
@@ -206,6 +210,53 @@ pub enum FieldShape {
         /// The page.
         shape: ConnectionShape,
     },
+    /// A page of the record's history, whose rows are entries.
+    History {
+        /// Position among the list's histories.
+        history: usize,
+        /// The output with the record's id.
+        parent: usize,
+        /// The page.
+        shape: ConnectionShape,
+    },
+    /// What an entry of a history shows.
+    Entry(EntryField),
+}
+
+/// What an entry of a history shows beside its own values.
+#[derive(Debug, Clone)]
+pub enum EntryField {
+    /// A user that the entry names; null if there is none that the caller may see.
+    User {
+        /// Position among the history's children.
+        child: usize,
+        /// Position among the entry's values of the user's id.
+        id: usize,
+        /// The user.
+        object: ObjectShape,
+    },
+    /// Through what it was done, by its position among the entry's values.
+    Via(usize),
+    /// The changes of its fields.
+    Changes {
+        /// A change.
+        fields: Fields<FieldChangeField>,
+        /// The names of the fields by their keys, as JSON.
+        names: Arc<FxHashMap<String, Vec<u8>>>,
+    },
+}
+
+/// A field of a `FieldChange`.
+#[derive(Debug, Clone)]
+pub enum FieldChangeField {
+    /// `__typename`.
+    Constant(Vec<u8>),
+    /// The field's name.
+    Name,
+    /// The value before.
+    Old,
+    /// The value after.
+    New,
 }
 
 /// One module that a reference may lead to.

@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod decimal;
 pub mod definition;
 pub mod duration;
+pub mod history_key;
 pub mod issue;
 pub mod json_value;
 pub mod name;

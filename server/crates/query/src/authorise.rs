@@ -5,6 +5,7 @@ use cardine_failpoints::switched_off;
 use cardine_model::catalog::{Catalog, FieldPath, Hop, Module, ModuleId, RelationId};
 
 use crate::aggregate::{GroupTerm, Grouping, Measure};
+use crate::history::{ENTRY_ACTOR, ENTRY_ON_BEHALF_OF, History};
 use crate::list::{Child, Deleted, Filter, List};
 
 /// Something that passed a gate of this crate: nothing else makes one.
@@ -74,7 +75,27 @@ impl Gate<'_> {
         list.filter.iter().try_for_each(|filter| self.filter(list.module, filter))?;
         self.measures(list.module, &list.totals)?;
         list.groups.iter().try_for_each(|groups| self.groups(list, groups))?;
-        list.children.iter().try_for_each(|child| self.child(list, child))
+        list.children.iter().try_for_each(|child| self.child(list, child))?;
+        list.histories.iter().try_for_each(|history| self.history(list, history))
+    }
+
+    /// Who changed a record is what `updatedBy` says, so it takes the right to read that.
+    fn history(&self, list: &List, history: &History) -> Result<(), Denied> {
+        let module = self.hops(list.module, &history.at)?;
+        let id = FieldPath { hops: history.at.clone(), field: Module::ID };
+        let definition = self.catalog.module(module);
+        let has_history = self.rights.can_read_module(module) && !definition.platform && definition.link.is_none();
+        if !has_history || list.outputs.get(history.parent_output) != Some(&id) {
+            return Err(Denied);
+        }
+        let users = definition.field(Module::UPDATED_BY).reference().map_or(&[][..], |reference| &reference.targets);
+        history.users.iter().try_for_each(|user| {
+            let is_named = [ENTRY_ACTOR, ENTRY_ON_BEHALF_OF].contains(&user.entry_value);
+            if !is_named || !self.rights.can_read(module, Module::UPDATED_BY) || !users.contains(&user.list.module) {
+                return Err(Denied);
+            }
+            self.list(&user.list)
+        })
     }
 
     fn measures(&self, module: ModuleId, measures: &[Measure]) -> Result<(), Denied> {
@@ -94,7 +115,8 @@ impl Gate<'_> {
         };
         let known = groups.having.iter().all(|condition| is_term(GroupTerm::Measure(condition.measure)))
             && groups.order.iter().all(|order| is_term(order.by));
-        let alone = list.outputs.is_empty() && list.children.is_empty() && list.order.is_empty();
+        let alone =
+            list.outputs.is_empty() && list.children.is_empty() && list.histories.is_empty() && list.order.is_empty();
         if known && alone { Ok(()) } else { Err(Denied) }
     }
 

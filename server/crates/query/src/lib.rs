@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod authorise;
+mod history;
 mod list;
 mod search;
 
@@ -12,6 +13,7 @@ pub use aggregate::{
     DatePart, GroupCondition, GroupKey, GroupOrder, GroupTerm, GroupTest, Grouping, Measure, mean_scale,
 };
 pub use authorise::{Authorised, Denied, authorise};
+pub use history::{ENTRY_ACTOR, ENTRY_ON_BEHALF_OF, History, HistoryUser};
 pub use list::{
     Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Span, Take,
 };

@@ -3,6 +3,7 @@
 use cardine_model::catalog::{FieldId, FieldPath, Hop, ModuleId, RelationId};
 
 use crate::aggregate::{DatePart, Grouping, Measure};
+use crate::history::History;
 
 /// The position of a value in the request's list of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +33,8 @@ pub struct List {
     pub groups: Option<Grouping>,
     /// Lists nested in each record.
     pub children: Vec<Child>,
+    /// Pages of each record's history.
+    pub histories: Vec<History>,
 }
 
 /// A to-many relation's list, for each record of the list around it.

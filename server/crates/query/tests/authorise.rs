@@ -25,6 +25,7 @@ fn list(module: &Module) -> List {
         totals: Vec::new(),
         groups: None,
         children: Vec::new(),
+        histories: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod ddl;
 mod expr;
 mod filter;
 mod filter_json;
+mod history;
 pub mod ident;
 mod images;
 pub mod links;
@@ -18,6 +19,7 @@ mod statement;
 pub mod write;
 mod writer;
 
+pub use history::{PART_ACTIONS, WHOLE_ACTIONS};
 pub use images::{IMAGE_GONE, IMAGE_NUMBER, render_matches};
 pub use list::{Found, ListStatements, render_list};
 pub use locate::locate_records;

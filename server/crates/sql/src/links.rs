@@ -35,22 +35,22 @@ pub fn linked_records(
     Statement { text, params: writer.into_params(), columns: vec![ColumnType::Id] }
 }
 
-/// The stored fields of the link between the records of slots 0 and 1.
-pub fn link_row(dialect: Dialect, links: &Module, (from, to): (FieldId, FieldId)) -> Statement {
-    let (first, second) = match dialect {
-        Dialect::Sqlite => ("?1", "?2"),
-        Dialect::Postgres => ("$1::uuid", "$2::uuid"),
+/// The stored fields of the links between the record of slot 0 and those of the parents' ids; locks them.
+pub fn link_rows(dialect: Dialect, links: &Module, (from, to): (FieldId, FieldId)) -> Statement {
+    let (own, other) = (end(links, from, "t"), end(links, to, "t"));
+    let among = match dialect {
+        Dialect::Sqlite => format!("{own} = ?1 AND {other} IN (SELECT value FROM json_each(?2))"),
+        Dialect::Postgres => format!("{own} = $1::uuid AND {other} = ANY($2::uuid[])"),
     };
     let lock = if dialect == Dialect::Postgres { " FOR UPDATE" } else { "" };
     let values: Vec<String> = stored_fields(links).map(|field| column("t", stored_column(field))).collect();
     let text = format!(
-        "SELECT {} FROM {} t WHERE {} = {first} AND {} = {second}{lock}",
+        "SELECT {} FROM {} t WHERE {among} ORDER BY {}{lock}",
         values.join(", "),
         quote(&links.table),
-        end(links, from, "t"),
-        end(links, to, "t")
+        column("t", "id")
     );
-    let params = (0..2).map(|slot| Param::Slot(Slot(slot), Transform::None)).collect();
+    let params = vec![Param::Slot(Slot(0), Transform::None), Param::Parents];
     let columns = stored_fields(links).map(|field| Shape::of(field).column_type()).collect();
     Statement { text, params, columns }
 }

@@ -27,8 +27,10 @@ pub struct ListStatements {
     pub take: Take,
     /// Position in the parent's outputs of the id that this list belongs to; unused at the root.
     pub parent_output: usize,
-    /// The nested lists.
+    /// The nested lists. A history's are the changes of each entry, and then the users that entries name, as asked.
     pub children: Vec<ListStatements>,
+    /// The records' histories.
+    pub histories: Vec<ListStatements>,
 }
 
 /// How the records of a list's first level were found.
@@ -60,22 +62,23 @@ pub fn render_list(
         take: list.page.take,
         parent_output: 0,
         children: making.children(list),
+        histories: making.histories(list),
     }
 }
 
-struct Making<'a> {
-    dialect: Dialect,
+pub(crate) struct Making<'a> {
+    pub dialect: Dialect,
     catalog: &'a Catalog,
     rights: &'a Rights,
     found: Found,
 }
 
 impl Making<'_> {
-    fn writer(&self) -> Writer<'_> {
+    pub fn writer(&self) -> Writer<'_> {
         Writer::new(self.dialect, self.catalog, self.rights)
     }
 
-    fn children(&self, list: &List) -> Vec<ListStatements> {
+    pub fn children(&self, list: &List) -> Vec<ListStatements> {
         let child = |child: &cardine_query::Child| {
             let link = self.link(list, &child.at, child.relation);
             ListStatements {
@@ -84,6 +87,7 @@ impl Making<'_> {
                 take: child.list.page.take,
                 parent_output: child.parent_output,
                 children: self.children(&child.list),
+                histories: self.histories(&child.list),
             }
         };
         list.children.iter().map(child).collect()
@@ -134,7 +138,7 @@ impl Making<'_> {
         Statement { text, params: writer.into_params(), columns: columns(&figures) }
     }
 
-    fn nested_rows(&self, list: &List, link: &str) -> Statement {
+    pub fn nested_rows(&self, list: &List, link: &str) -> Statement {
         let by_rules = !switched_off!("record.nested");
         let mut writer = self.writer();
         let parents = writer.typed_param(Param::Parents, "uuid[]");
@@ -207,7 +211,7 @@ impl Making<'_> {
 /// The same list without its page, for counting.
 fn unpaged(list: &List) -> List {
     let page = Page { after: None, before: None, ..list.page.clone() };
-    List { page, outputs: Vec::new(), children: Vec::new(), ..list.clone() }
+    List { page, outputs: Vec::new(), children: Vec::new(), histories: Vec::new(), ..list.clone() }
 }
 
 impl Writer<'_> {
@@ -305,7 +309,7 @@ impl Writer<'_> {
         }
     }
 
-    fn limit(&mut self, page: &Page) -> String {
+    pub(crate) fn limit(&mut self, page: &Page) -> String {
         let mut text = match page.take {
             Take::One => return String::new(),
             Take::First(slot) | Take::Last(slot) => {

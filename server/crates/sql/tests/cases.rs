@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use cardine_access::Rights;
 use cardine_model::Catalog;
-use cardine_query::{List, authorise};
+use cardine_query::{History, List, authorise};
 use cardine_sql::{Dialect, Found, ListStatements, Statement, render_list};
 use serde_json::Value as Json;
 
@@ -109,6 +109,12 @@ fn asked(list: &List) -> usize {
     usize::from(list.rows)
         + usize::from(!list.totals.is_empty())
         + list.children.iter().map(|child| asked(&child.list)).sum::<usize>()
+        + list.histories.iter().map(asked_of_history).sum::<usize>()
+}
+
+fn asked_of_history(history: &History) -> usize {
+    let own = [history.rows, history.count, history.changes].map(usize::from).iter().sum::<usize>();
+    own + history.users.iter().map(|user| asked(&user.list)).sum::<usize>()
 }
 
 /// Every statement with its place: the root's, then those of the nested lists.
@@ -118,7 +124,10 @@ fn all(list: &ListStatements) -> Vec<(String, &Statement)> {
     let nested = list.children.iter().enumerate().flat_map(|(position, child)| {
         all(child).into_iter().map(move |(place, statement)| (format!("child {position} {place}"), statement))
     });
-    own.chain(nested).collect()
+    let histories = list.histories.iter().enumerate().flat_map(|(position, history)| {
+        all(history).into_iter().map(move |(place, statement)| (format!("history {position} {place}"), statement))
+    });
+    own.chain(nested).chain(histories).collect()
 }
 
 fn statements(catalog: &Catalog, case: &Case) -> String {

@@ -17,7 +17,7 @@ use cardine_access::{FieldAccess, Grants, ModuleGrant, Rights};
 use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, FieldPath, Hop, Module, ModuleId};
 use cardine_query::{
     Child, CompareOp, DatePart, Deleted, Filter, GroupCondition, GroupKey, GroupOrder, GroupTerm, GroupTest, Grouping,
-    KeysetValue, List, Measure, Nulls, OrderKey, Page, Quantifier, Slot, Take, authorise,
+    History, KeysetValue, List, Measure, Nulls, OrderKey, Page, Quantifier, Slot, Take, authorise,
 };
 use cardine_sql::{Dialect, Found, ListStatements, render_list};
 use proptest::prelude::*;
@@ -124,7 +124,7 @@ fn leak(catalog: &Catalog, rights: &Rights, text: &str) -> Option<String> {
 
 fn texts(list: &ListStatements) -> Vec<String> {
     let own = [&list.rows, &list.totals].into_iter().flatten().map(|statement| statement.text.clone());
-    own.chain(list.children.iter().flat_map(texts)).collect()
+    own.chain(list.children.iter().chain(&list.histories).flat_map(texts)).collect()
 }
 
 /// Every field that a list names, with the module that it is a field of: the second opinion on what the gate looks at.
@@ -230,6 +230,7 @@ impl Chance {
             children.push(Child { parent_output: 0, at: Vec::new(), relation: relation.id, list });
         }
         let take = if self.below(2) == 1 { Take::Last(Slot(0)) } else { Take::First(Slot(0)) };
+        let histories = if self.below(4) == 1 && module.link.is_none() { vec![self.history(take)] } else { Vec::new() };
         let page = Page { take, after, before: None, offset: None };
         let deleted = Deleted::Exclude;
         let totals = self.measures(catalog, module);
@@ -248,9 +249,36 @@ impl Chance {
                 totals,
                 groups,
                 children,
+                histories: Vec::new(),
             };
         }
-        List { module: module.id, filter, order, page, deleted, outputs, rows: true, totals, groups: None, children }
+        List {
+            module: module.id,
+            filter,
+            order,
+            page,
+            deleted,
+            outputs,
+            rows: true,
+            totals,
+            groups: None,
+            children,
+            histories,
+        }
+    }
+
+    /// All that a history can ask of the records themselves.
+    fn history(&mut self, take: Take) -> History {
+        let page = Page { take, after: None, before: None, offset: None };
+        History {
+            parent_output: 0,
+            at: Vec::new(),
+            page,
+            rows: self.below(2) == 1,
+            count: self.below(2) == 1,
+            changes: self.below(2) == 1,
+            users: Vec::new(),
+        }
     }
 
     fn measures(&mut self, catalog: &Catalog, module: &Module) -> Vec<Measure> {

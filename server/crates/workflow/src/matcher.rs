@@ -102,6 +102,9 @@ fn initial_state(event: &RecordEvent<'_>) -> serde_json::Value {
             "at": event.ctx.now,
             "today": event.ctx.today,
             "actor": event.ctx.actor.user,
+            // Of a chain of causes the first: on whose behalf all that follows is done, and in which request it began.
+            "cause": event.ctx.on_behalf_of.or(event.ctx.actor.user),
+            "request": event.ctx.request_id,
             "depth": event.ctx.depth,
             "record": event.after.to_json(event.module),
             "old": event.before.map(|record| record.to_json(event.module)),

@@ -173,6 +173,7 @@ impl Plugins {
                     let audit = NewAudit {
                         at: now,
                         actor,
+                        on_behalf_of: None,
                         via,
                         action: "INSTALLED",
                         module: Some("Plugin"),

@@ -536,6 +536,8 @@ impl Runner {
         let mut ctx = self.engine.request(Arc::clone(snapshot), actor, now, today);
         ctx.depth = state.event("depth").as_u64().and_then(|depth| u32::try_from(depth).ok()).unwrap_or(0) + 1;
         ctx.via = "workflow";
+        ctx.on_behalf_of = id_of(state.event("cause"));
+        ctx.request_id = id_of(state.event("request")).unwrap_or(ctx.request_id);
         Ok(ctx)
     }
 }

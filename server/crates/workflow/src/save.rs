@@ -38,6 +38,7 @@ pub async fn save_workflow(
                 let audit = NewAudit {
                     at: now,
                     actor,
+                    on_behalf_of: None,
                     via,
                     action: "SAVED",
                     module: Some("Workflow"),

@@ -118,6 +118,7 @@ async fn commit_in(tx: &mut WriteTx, planned: &Planned, author: &Author) -> Resu
     let audit = NewAudit {
         at: author.now,
         actor: author.actor,
+        on_behalf_of: None,
         via: author.via,
         action: planned.action,
         module: planned.module.as_deref(),

@@ -5,8 +5,10 @@
 
 mod api_keys;
 mod attempts;
+mod audit_log;
 mod built_in;
 mod explain;
+mod failed_sign_in;
 mod named;
 mod open_tokens;
 mod passwords;
@@ -27,7 +29,7 @@ pub use api_keys::{ApiKey, ApiKeyRow};
 pub use attempts::Attempt;
 pub(crate) use built_in::bootstrap;
 pub use built_in::{ADMINISTRATOR, ANONYMOUS};
-pub use cardine_store::platform::access::AuditRow;
+pub use cardine_store::platform::audit::{AuditFilter, AuditRow};
 pub use cardine_store::platform::sharing::ShareRow;
 pub use explain::{Decision, FieldDecision, RecordDecision, Seer};
 pub use passwords::{RESET_LIFETIME, RESET_MAIL, ResetLimits};
@@ -61,6 +63,12 @@ impl ChangedBy {
     pub fn system(via: &'static str, at: DateTime<Utc>) -> Self {
         Self { actor: None, via, request: Uuid::now_v7(), at }
     }
+
+    /// Nobody yet: who signs in, in the request that their origin tells.
+    pub fn by_origin(origin: &Origin, at: DateTime<Utc>) -> Self {
+        let by = Self::system("auth", at);
+        Self { request: origin.request.unwrap_or(by.request), ..by }
+    }
 }
 
 impl From<&RequestContext> for ChangedBy {
@@ -86,6 +94,7 @@ async fn audit(
     let entry = NewAudit {
         at: by.at,
         actor: by.actor,
+        on_behalf_of: None,
         via: by.via,
         action,
         module: Some(module),

@@ -40,6 +40,8 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// Where it calls from.
     pub network: Option<String>,
+    /// The request with which it signs in.
+    pub request: Option<Uuid>,
 }
 
 /// What became of a refresh token.
@@ -94,8 +96,8 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let id = Uuid::now_v7();
         let session = SessionOf { id, signed_in_at: now };
+        let by = ChangedBy { actor: Some(user), ..ChangedBy::by_origin(&origin, now) };
         let session = new_session(id, user, session, pair, origin, now, now + lifetime);
-        let by = ChangedBy { actor: Some(user), ..ChangedBy::system("auth", now) };
         let write = self.store().write(move |tx| {
             let session = session.clone();
             Box::pin(async move {
@@ -146,8 +148,11 @@ impl Engine {
         let write = self.store().write(move |tx| {
             let refresh_hash = refresh_hash.clone();
             Box::pin(async move {
-                if let Some(session) = find_session(tx, &refresh_hash).await? {
-                    revoke_session(tx, session.chain, None, now).await?;
+                if let Some(session) = find_session(tx, &refresh_hash).await?
+                    && revoke_session(tx, session.chain, None, now).await?
+                {
+                    let by = ChangedBy { actor: Some(session.user), ..ChangedBy::system("auth", now) };
+                    audit(tx, &by, "SIGNED_OUT", "User", session.user, serde_json::json!({})).await?;
                 }
                 Ok(())
             })
@@ -156,10 +161,13 @@ impl Engine {
     }
 
     /// Ends a session, by its own client.
-    pub async fn end_session_with_id(&self, session: Uuid, now: DateTime<Utc>) -> Result<(), EngineError> {
+    pub async fn end_session_with_id(&self, session: Uuid, user: Uuid, now: DateTime<Utc>) -> Result<(), EngineError> {
         let write = self.store().write(move |tx| {
             Box::pin(async move {
-                revoke_session(tx, session, None, now).await?;
+                if revoke_session(tx, session, Some(user), now).await? {
+                    let by = ChangedBy { actor: Some(user), ..ChangedBy::system("auth", now) };
+                    audit(tx, &by, "SIGNED_OUT", "User", user, serde_json::json!({})).await?;
+                }
                 Ok(())
             })
         });

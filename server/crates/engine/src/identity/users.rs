@@ -3,8 +3,8 @@
 use cardine_model::text::account_key;
 use cardine_model::{Issue, path};
 use cardine_store::platform::access::{
-    AuditRow, UserRow, count_administrators, fetch_audit, fetch_password_hash, find_role, find_user,
-    find_user_by_email, insert_user, update_user_active, update_user_role, update_user_words,
+    UserRow, count_administrators, fetch_password_hash, find_role, find_user, find_user_by_email, insert_user,
+    update_user_active, update_user_role, update_user_words,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -14,9 +14,6 @@ use super::permission_sets::{assign_groups, assign_permission_sets};
 use super::roles::unknown_role;
 use super::{ADMINISTRATOR, ChangedBy, audit, begin_change};
 use crate::{Engine, EngineError};
-
-/// The most entries of the audit log that one request gets.
-const AUDIT_MAX: u32 = 1_000;
 
 /// A user to be made.
 #[derive(Clone)]
@@ -231,12 +228,6 @@ impl Engine {
     pub async fn password_hash(&self, user: Uuid) -> Result<Option<String>, EngineError> {
         self.store().read(move |tx| Box::pin(async move { Ok(fetch_password_hash(tx, user).await?) })).await
     }
-
-    /// The newest entries of the audit log, at most 1,000.
-    pub async fn audit_log(&self, count: u32) -> Result<Vec<AuditRow>, EngineError> {
-        let count = count.min(AUDIT_MAX);
-        self.store().read(move |tx| Box::pin(async move { Ok(fetch_audit(tx, count).await?) })).await
-    }
 }
 
 /// A name as it is stored; `None` for an empty one.
@@ -256,7 +247,7 @@ fn address_is_taken(email: &str) -> EngineError {
 }
 
 /// The address as it is stored and compared.
-fn normalised_email(email: &str) -> Result<String, EngineError> {
+pub(super) fn normalised_email(email: &str) -> Result<String, EngineError> {
     let email = account_key(email);
     if email.len() <= 254 && email_address::EmailAddress::is_valid(&email) {
         return Ok(email);

@@ -1,10 +1,11 @@
 //! What is told of changes, in their own transaction: the audit entries, the events, and the runs that they start.
 
-use cardine_model::catalog::{Field, FieldId, Module, Relation};
+use cardine_model::catalog::{Field, FieldId, FieldKind, Module, Relation};
+use cardine_model::{ScalarType, Value};
 use cardine_store::WriteTx;
 use cardine_store::platform::events::{NewAudit, NewEvent, insert_audits, insert_events};
 use cardine_store::platform::workflows::{self, NewRun};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use super::update::id_of;
@@ -103,29 +104,131 @@ fn is_too_deep(ctx: &RequestContext, events: usize) -> bool {
     is
 }
 
-fn audit<'a>(ctx: &'a RequestContext, change: &Change<'a>) -> NewAudit<'a> {
-    let value = |record: Option<&Record>, field: &Field| {
-        record.map_or(Json::Null, |record| json_of_field(field, record.get(field.id)))
-    };
-    let changes: serde_json::Map<String, Json> = change
-        .changed()
-        .into_iter()
-        .map(|field| change.module.field(field))
-        .filter(|field| !field.system || field.id == Module::OWNER)
-        .map(|field| {
-            let (old, new) = (value(change.before, field), value(change.after, field));
-            (json_name(field), serde_json::json!({"old": old, "new": new}))
-        })
-        .collect();
+/// One link that was made, changed or taken away.
+pub(super) struct LinkTold {
+    pub before: Option<Record>,
+    pub after: Option<Record>,
+}
+
+/// Writes an audit entry for each of the records that `links` tie, as far as the links can be seen from it.
+pub(super) async fn audit_links(
+    tx: &mut WriteTx,
+    ctx: &RequestContext,
+    links: &Module,
+    told: &[LinkTold],
+) -> Result<(), EngineError> {
+    let catalog = ctx.catalog();
+    let Some(link) = links.link else { return Ok(()) };
+    let mut audits = Vec::new();
+    for (own, other) in [(link.source, link.target), (link.target, link.source)] {
+        let Some(target) = links.field(own).reference().and_then(|reference| reference.targets.first()) else {
+            continue;
+        };
+        let module = catalog.module(*target);
+        let seen = module
+            .relations
+            .iter()
+            .find(|relation| relation.module == links.id && relation.field == own && relation.through == Some(other));
+        let Some(relation) = seen else { continue };
+        let Some(key) = catalog.link_history_key(relation) else { continue };
+        for LinkTold { before, after } in told {
+            let Some(Value::Id(record)) = after.as_ref().or(before.as_ref()).map(|link| link.get(own)) else {
+                continue;
+            };
+            let side =
+                |link: &Option<Record>| link.as_ref().map_or(Json::Null, |link| json_of_link(links, link, own, other));
+            let action = if after.is_some() { "LINKED" } else { "UNLINKED" };
+            let change = change_of(&key, &relation.name, side(before), side(after));
+            audits.push(entry(ctx, action, module, *record, Json::Object(Map::from_iter([change]))));
+        }
+    }
+    Ok(insert_audits(tx, &audits).await?)
+}
+
+/// The record on the other side, and the link's own values.
+fn json_of_link(links: &Module, link: &Record, own: FieldId, other: FieldId) -> Json {
+    let mut json = Map::new();
+    json.insert("id".to_owned(), value_of(links, links.field(other), link));
+    let others = links.own_fields().filter(|field| !field.system && field.id != own && field.id != other);
+    for field in others {
+        let value = value_of(links, field, link);
+        if !value.is_null() {
+            json.insert(json_name(field), value);
+        }
+    }
+    Json::Object(json)
+}
+
+fn entry<'a>(
+    ctx: &'a RequestContext,
+    action: &'a str,
+    module: &'a Module,
+    record: Uuid,
+    changes: Json,
+) -> NewAudit<'a> {
     NewAudit {
         at: ctx.now,
         actor: ctx.actor.user,
+        on_behalf_of: ctx.on_behalf_of,
         via: ctx.via,
-        action: change.action,
-        module: Some(&change.module.name),
-        record: Some(change.id),
-        changes: Json::Object(changes),
+        action,
+        module: Some(&module.name),
+        record: Some(record),
+        changes,
         request: ctx.request_id,
+    }
+}
+
+fn audit<'a>(ctx: &'a RequestContext, change: &Change<'a>) -> NewAudit<'a> {
+    // The event of what was live tells of its deletion; to the audit nothing is left.
+    let after = change.after.filter(|_| change.action != "DESTROYED");
+    let changes = changes_of(change.module, change.before, after);
+    entry(ctx, change.action, change.module, change.id, Json::Object(changes))
+}
+
+/// The old and new value of each field that differs, by the fields' keys. What has parts is told as a whole.
+fn changes_of(module: &Module, before: Option<&Record>, after: Option<&Record>) -> Map<String, Json> {
+    let value =
+        |field: FieldId, record: Option<&Record>| record.map_or(Value::Null, |record| record.get(field).clone());
+    let differs = |field: &FieldId| value(*field, before) != value(*field, after);
+    let is_changed = |field: &&Field| match field.group() {
+        Some(group) => group.parts.iter().any(differs),
+        None => differs(&field.id),
+    };
+    let told = module.own_fields().filter(|field| !field.system || field.id == Module::OWNER).filter(is_changed);
+    let side =
+        |field: &Field, record: Option<&Record>| record.map_or(Json::Null, |record| value_of(module, field, record));
+    told.map(|field| change_of(&module.history_key(field), &field.name, side(field, before), side(field, after)))
+        .collect()
+}
+
+/// A change by its key, with the name of the moment where the key does not tell it.
+fn change_of(key: &str, name: &str, old: Json, new: Json) -> (String, Json) {
+    let mut change = json!({"old": old, "new": new});
+    if key != name {
+        change["name"] = name.into();
+    }
+    (key.to_owned(), change)
+}
+
+/// A field's value as the API writes it.
+fn value_of(module: &Module, field: &Field, record: &Record) -> Json {
+    if let Some(group) = field.group() {
+        if group.parts.iter().all(|part| record.get(*part).is_null()) {
+            return Json::Null;
+        }
+        let names = group.shape.parts().iter();
+        let parts = names
+            .zip(&group.parts)
+            .map(|(name, part)| ((*name).to_owned(), value_of(module, module.field(*part), record)));
+        return Json::Object(parts.collect());
+    }
+    match (&field.kind, field.scalar(), record.get(field.id)) {
+        (_, Some(ScalarType::Decimal { scale }), Value::Decimal(number)) => {
+            Json::String(number.to_fixed(u32::from(scale)))
+        }
+        (FieldKind::Integer { big: true, .. }, _, Value::Integer(number)) => Json::String(number.to_string()),
+        (_, _, value) => json_of_field(field, value),
     }
 }
 

@@ -6,19 +6,17 @@ use std::sync::Arc;
 use cardine_failpoints::switched_off;
 use cardine_model::catalog::{Catalog, FieldId, Module, ModuleId, Relation, RelationId};
 use cardine_model::{Issue, PathSegment, Value};
-use cardine_sql::links::{link_row, linked_records, remove_links};
+use cardine_sql::links::{link_rows, linked_records, remove_links};
 use cardine_sql::write::{
-    Assignment, Life, Purpose, Reach, Selection, Which, delete_referring, delete_rows, insert_rows, stored_fields,
-    update_rows, visible_records,
+    Assignment, Life, Purpose, Reach, Selection, Which, delete_rows, insert_rows, stored_fields, update_rows,
+    visible_records,
 };
-use cardine_store::platform::events::{self, NewAudit};
 use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
 use indexmap::IndexMap;
 use rustc_hash::FxHashSet;
-use serde_json::json;
 use uuid::Uuid;
 
-use super::history::{LinksChanged, tell_links};
+use super::history::{LinkTold, LinksChanged, audit_links, tell_links};
 use super::update::id_of;
 use super::{CASCADE_MAX, Writing, refuse};
 use crate::record::Record;
@@ -85,8 +83,15 @@ pub(super) async fn remove_links_of(
     records: &[Uuid],
 ) -> Result<(), EngineError> {
     for (links, end) in link_ends(ctx.catalog(), module) {
-        let statement = delete_referring(tx.dialect(), links, end);
-        tx.execute(&statement, &Bindings { parents: records, ..ctx.bindings(&[]) }).await?;
+        let (which, limit) = (Which::Referring(end), Some(CASCADE_MAX));
+        let selection = Selection { which, purpose: Purpose::Delete, reach: Reach::All, life: Life::Any, limit };
+        loop {
+            let removed = Writing { ctx, module: links }.take(tx, selection, records, &[]).await?;
+            if removed.is_empty() {
+                break;
+            }
+            remove_rows(tx, ctx, links, removed).await?;
+        }
     }
     Ok(())
 }
@@ -112,19 +117,40 @@ pub(super) async fn move_links(
         let others: Vec<FieldId> = others.map(|field| field.id).filter(|field| *field != end).collect();
         let to_itself = |link: &Record| others.iter().any(|other| *link.get(*other) == Value::Id(to));
         let (turned, moved): (Vec<Record>, Vec<Record>) = moved.into_iter().partition(to_itself);
-        let gone: Vec<Uuid> = twins.iter().chain(&turned).filter_map(id_of).collect();
+        let gone: Vec<Record> = twins.into_iter().chain(turned).collect();
         if !gone.is_empty() {
-            let statement = delete_rows(tx.dialect(), links);
-            tx.execute(&statement, &Bindings { parents: &gone, ..ctx.bindings(&[]) }).await?;
+            remove_rows(tx, ctx, links, gone).await?;
         }
         let rows: Vec<Vec<Value>> =
             moved.iter().map(|link| vec![Value::Id(to), link.get(Module::ID).clone()]).collect();
         if !rows.is_empty() {
             let statement = update_rows(tx.dialect(), links, &[Assignment::field(links.field(end))], rows.len());
             tx.execute_rows(&statement, rows).await?;
+            let mut told = Vec::with_capacity(moved.len() * 2);
+            for before in moved {
+                let mut after = before.clone();
+                after.set(end, Value::Id(to));
+                told.push(LinkTold { before: Some(before), after: None });
+                told.push(LinkTold { before: None, after: Some(after) });
+            }
+            audit_links(tx, ctx, links, &told).await?;
         }
     }
     Ok(())
+}
+
+/// Removes these links, and tells of them.
+async fn remove_rows(
+    tx: &mut WriteTx,
+    ctx: &RequestContext,
+    links: &Module,
+    removed: Vec<Record>,
+) -> Result<(), EngineError> {
+    let ids: Vec<Uuid> = removed.iter().filter_map(id_of).collect();
+    let statement = delete_rows(tx.dialect(), links);
+    tx.execute(&statement, &Bindings { parents: &ids, ..ctx.bindings(&[]) }).await?;
+    let told: Vec<LinkTold> = removed.into_iter().map(|link| LinkTold { before: Some(link), after: None }).collect();
+    audit_links(tx, ctx, links, &told).await
 }
 
 /// The references of links to a module's records.
@@ -174,7 +200,10 @@ impl Linking<'_> {
             self.keep_changeable(tx, change, &linked, &wanted, &mut removed).await?;
         }
 
+        let mut told = Vec::new();
         if !removed.is_empty() {
+            let gone = self.rows(tx, &removed).await?;
+            told.extend(gone.into_iter().map(|link| LinkTold { before: Some(link), after: None }));
             let statement = remove_links(tx.dialect(), self.links, self.ends);
             let values = [Value::Id(self.id)];
             tx.execute(&statement, &Bindings { parents: &removed, ..self.ctx.bindings(&values) }).await?;
@@ -182,12 +211,16 @@ impl Linking<'_> {
         let mut changed = Vec::new();
         for (other, wanted) in &wanted {
             if !linked.contains(other) {
-                self.add(tx, *other, wanted).await?;
-            } else if !wanted.values.is_empty() && self.change(tx, *other, wanted).await? {
+                let link = self.add(tx, *other, wanted).await?;
+                told.push(LinkTold { before: None, after: Some(link) });
+            } else if !wanted.values.is_empty()
+                && let Some(link) = self.change(tx, *other, wanted).await?
+            {
+                told.push(link);
                 changed.push(*other);
             }
         }
-        self.tell(tx, &added, &removed, &changed).await?;
+        audit_links(tx, self.ctx, self.links, &told).await?;
         let touched: Vec<Uuid> = added.iter().chain(&removed).chain(&changed).copied().collect();
         self.tell_both_sides(tx, &touched).await
     }
@@ -272,6 +305,14 @@ impl Linking<'_> {
         Writing { ctx: self.ctx, module }.take(tx, selection, ids, &[]).await
     }
 
+    /// The links with these records.
+    async fn rows(&self, tx: &mut WriteTx, others: &[Uuid]) -> Result<Vec<Record>, EngineError> {
+        let statement = link_rows(tx.dialect(), self.links, self.ends);
+        let values = [Value::Id(self.id)];
+        let rows = tx.query(&statement, &Bindings { parents: others, ..self.ctx.bindings(&values) }).await?;
+        Ok((0..rows.len()).map(|row| Record::from_row(self.links, &rows, row)).collect())
+    }
+
     /// The records that this one is linked with, of those that the caller may see.
     async fn linked(&self, tx: &mut WriteTx) -> Result<FxHashSet<Uuid>, EngineError> {
         let (catalog, rights) = (self.ctx.catalog(), &self.ctx.actor.rights);
@@ -316,7 +357,7 @@ impl Linking<'_> {
         refuse(missing.map(issue).collect())
     }
 
-    async fn add(&self, tx: &mut WriteTx, other: Uuid, wanted: &Wanted<'_>) -> Result<(), EngineError> {
+    async fn add(&self, tx: &mut WriteTx, other: Uuid, wanted: &Wanted<'_>) -> Result<Record, EngineError> {
         let writing = Writing { ctx: self.ctx, module: self.links };
         let mut data = vec![(self.ends.0, Value::Id(self.id)), (self.ends.1, Value::Id(other))];
         data.extend(wanted.values.iter().cloned());
@@ -334,24 +375,24 @@ impl Linking<'_> {
         let assignments: Vec<Assignment> = stored.iter().map(|field| Assignment::field(field)).collect();
         let values: Vec<Value> = stored.iter().map(|field| link.get(field.id).clone()).collect();
         let statement = insert_rows(tx.dialect(), self.links, &assignments, 1);
-        if tx.execute_rows(&statement, vec![values]).await? == 1 { Ok(()) } else { Err(conflict(wanted)) }
+        if tx.execute_rows(&statement, vec![values]).await? == 1 { Ok(link) } else { Err(conflict(wanted)) }
     }
 
-    /// Changes the link that is there; whether it was another one before.
-    async fn change(&self, tx: &mut WriteTx, other: Uuid, wanted: &Wanted<'_>) -> Result<bool, EngineError> {
-        let statement = link_row(tx.dialect(), self.links, self.ends);
-        let rows = tx.query(&statement, &self.ctx.bindings(&[Value::Id(self.id), Value::Id(other)])).await?;
-        if rows.is_empty() {
-            return Ok(false);
-        }
-        let before = Record::from_row(self.links, &rows, 0);
+    /// Changes the link that is there; nothing is to be told if it is as it was.
+    async fn change(
+        &self,
+        tx: &mut WriteTx,
+        other: Uuid,
+        wanted: &Wanted<'_>,
+    ) -> Result<Option<LinkTold>, EngineError> {
+        let Some(before) = self.rows(tx, &[other]).await?.into_iter().next() else { return Ok(None) };
         let writing = Writing { ctx: self.ctx, module: self.links };
         let mut issues = Vec::new();
         let mut link = before.clone();
         writing.take_input(&mut link, Some(&before), wanted.values, &wanted.path, &mut issues);
         refuse(issues)?;
         if link.changed(&before).is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         writing.stamp_changed(&mut link, &before);
         let changed = link.changed(&before);
@@ -365,32 +406,7 @@ impl Linking<'_> {
             StoreError::UniqueViolation { .. } => conflict(wanted),
             other => other.into(),
         })?;
-        Ok(true)
-    }
-
-    /// The audit entry of the record through which the links were written.
-    async fn tell(
-        &self,
-        tx: &mut WriteTx,
-        added: &[Uuid],
-        removed: &[Uuid],
-        changed: &[Uuid],
-    ) -> Result<(), EngineError> {
-        if added.is_empty() && removed.is_empty() && changed.is_empty() {
-            return Ok(());
-        }
-        let links = json!({"connected": added, "disconnected": removed, "changed": changed});
-        let audit = NewAudit {
-            at: self.ctx.now,
-            actor: self.ctx.actor.user,
-            via: self.ctx.via,
-            action: "LINKED",
-            module: Some(&self.module.name),
-            record: Some(self.id),
-            changes: json!({ self.relation.name.as_str(): links }),
-            request: self.ctx.request_id,
-        };
-        Ok(events::insert_audit(tx, &audit).await?)
+        Ok(Some(LinkTold { before: Some(before), after: Some(link) }))
     }
 }
 

@@ -16,6 +16,7 @@ struct Table {
     pages: HashMap<String, Group>,
     totals: Vec<Vec<Json>>,
     children: Vec<Table>,
+    histories: Vec<Table>,
 }
 
 impl Table {
@@ -55,6 +56,10 @@ impl Rows for Table {
 
     fn child(&self, position: usize) -> &Self {
         &self.children[position]
+    }
+
+    fn history(&self, position: usize) -> &Self {
+        &self.histories[position]
     }
 }
 

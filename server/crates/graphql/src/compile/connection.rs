@@ -18,9 +18,9 @@ use crate::variables::Reading;
 
 /// What is selected of a connection, before its records are looked at.
 #[derive(Default)]
-struct Wanted {
-    rows: bool,
-    cursors: bool,
+pub(super) struct Wanted {
+    pub rows: bool,
+    pub cursors: bool,
 }
 
 /// What a connection is a page of: records, or links that lead to records.
@@ -137,7 +137,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The cursors and the offset; tells whether they leave out records on the side from which the page is taken.
-    fn place(
+    pub(super) fn place(
         &mut self,
         list: &mut ListBuilder<'a>,
         arguments: &Arguments,
@@ -173,7 +173,7 @@ impl<'a> Compiler<'a> {
         Ok(offset > 0 || cursor.is_some())
     }
 
-    fn wanted(&self, edge: TypeKey, fields: &[Collected<'a>]) -> Wanted {
+    pub(super) fn wanted(&self, edge: TypeKey, fields: &[Collected<'a>]) -> Wanted {
         let mut wanted = Wanted::default();
         for field in fields {
             match field.name() {
@@ -262,7 +262,7 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn page_info(&self, sets: &[&'a SelectionSet]) -> Result<Fields<PageInfoField>, Error> {
+    pub(super) fn page_info(&self, sets: &[&'a SelectionSet]) -> Result<Fields<PageInfoField>, Error> {
         let shape = |name: &str| {
             Ok(match name {
                 "__typename" => PageInfoField::Constant(quoted("PageInfo")),

@@ -36,6 +36,7 @@ impl<'a> ListBuilder<'a> {
             totals: Vec::new(),
             groups: None,
             children: Vec::new(),
+            histories: Vec::new(),
         };
         let (outputs, references) = (FxHashMap::default(), FxHashSet::default());
         Self { list, rows: 1, base: Vec::new(), level, limits, outputs, references, conditions: 0, position }

@@ -11,6 +11,7 @@ mod context;
 mod data;
 mod duplicates;
 mod filter;
+mod history;
 mod input;
 mod introspect;
 mod list;

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use cardine_engine::{Data, LinkChange, ToOne};
 use cardine_model::catalog::{Catalog, FieldPath, Hop, ModuleId};
-use cardine_query::{Filter, GroupKey, Grouping, KeysetValue, List, Measure, Nulls, Take};
+use cardine_query::{Filter, GroupKey, Grouping, History, KeysetValue, List, Measure, Nulls, Take};
 
 use super::{Operation, Write};
 use crate::shape::{
-    ConnectionField, ConnectionShape, EdgeField, FieldShape, Fields, FigureField, ObjectShape, PageInfoField, RootField,
+    ConnectionField, ConnectionShape, EdgeField, EntryField, FieldShape, Fields, FigureField, ObjectShape,
+    PageInfoField, RootField,
 };
 
 pub(super) fn print(catalog: &Catalog, operation: &Operation) -> String {
@@ -93,6 +94,15 @@ impl Printer<'_> {
             let relation = &self.catalog.module(module).relation(child.relation).name;
             self.line(depth + 1, &format!("child {relation} of output {}", child.parent_output));
             self.list(&child.list, depth + 2);
+        }
+        for history in &list.histories {
+            let History { parent_output, rows, count, changes, users, .. } = history;
+            let head = format!("history of output {parent_output}: rows {rows} count {count} changes {changes}");
+            self.line(depth + 1, &head);
+            for user in users {
+                self.line(depth + 2, &format!("user of entry's value {}", user.entry_value));
+                self.list(&user.list, depth + 3);
+            }
         }
     }
 
@@ -322,6 +332,18 @@ impl Printer<'_> {
                 }
                 FieldShape::ToMany { child, parent, shape } => {
                     self.connection(&format!("page of child {child} by output {parent}"), shape, depth + 1);
+                }
+                FieldShape::History { history, parent, shape } => {
+                    self.connection(&format!("page of history {history} by output {parent}"), shape, depth + 1);
+                }
+                FieldShape::Entry(EntryField::User { child, id, object }) => {
+                    self.object(&format!("user of child {child} by output {id}"), object, depth + 1);
+                }
+                FieldShape::Entry(EntryField::Via(output)) => self.line(0, &format!("via of output {output}")),
+                FieldShape::Entry(EntryField::Changes { fields, names }) => {
+                    let mut names: Vec<_> = names.keys().collect();
+                    names.sort();
+                    self.line(0, &format!("changes {fields:?} of {names:?}"));
                 }
             }
         }

@@ -48,6 +48,7 @@ impl<'a> Compiler<'a> {
                 let (child, shape) = self.child(list, at, parent, relation, collected, &definition)?;
                 FieldShape::ToMany { child, parent, shape }
             }
+            Meaning::History => self.history(list, at, module, collected, &definition)?,
             meaning => self.value(list, at, module, meaning, collected)?,
         })
     }

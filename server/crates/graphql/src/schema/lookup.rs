@@ -17,6 +17,10 @@ impl Schema<'_> {
             | TypeKey::SearchConnection
             | TypeKey::SearchEdge
             | TypeKey::SearchHit
+            | TypeKey::HistoryConnection
+            | TypeKey::HistoryEdge
+            | TypeKey::HistoryEntry
+            | TypeKey::FieldChange
             | TypeKey::Record(_)
             | TypeKey::Connection(_)
             | TypeKey::Edge(_)
@@ -27,9 +31,13 @@ impl Schema<'_> {
             | TypeKey::BulkResult => Kind::Object,
             TypeKey::Scalar(_) => Kind::Scalar,
             TypeKey::Node => Kind::Interface,
-            TypeKey::SortOrder | TypeKey::Deleted | TypeKey::DatePart | TypeKey::ChangeKind | TypeKey::Choice(..) => {
-                Kind::Enum
-            }
+            TypeKey::SortOrder
+            | TypeKey::Deleted
+            | TypeKey::DatePart
+            | TypeKey::ChangeKind
+            | TypeKey::HistoryAction
+            | TypeKey::HistoryVia
+            | TypeKey::Choice(..) => Kind::Enum,
             TypeKey::Figures(_, ty) => ty.kind(),
             TypeKey::Within
             | TypeKey::Filter(_)
@@ -76,6 +84,10 @@ impl Schema<'_> {
             TypeKey::SearchConnection => self.search_connection_fields(),
             TypeKey::SearchEdge => self.search_edge_fields(),
             TypeKey::SearchHit => self.search_hit_fields(),
+            TypeKey::HistoryConnection => self.history_connection_fields(),
+            TypeKey::HistoryEdge => self.history_edge_fields(),
+            TypeKey::HistoryEntry => self.history_entry_fields(),
+            TypeKey::FieldChange => self.field_change_fields(),
             TypeKey::Introspection(position) => introspection_types::fields(position),
             _ => Vec::new(),
         }
@@ -140,6 +152,8 @@ impl Schema<'_> {
             TypeKey::Deleted => self.deleted_values(),
             TypeKey::DatePart => self.date_parts(),
             TypeKey::ChangeKind => self.change_kinds(),
+            TypeKey::HistoryAction => self.history_actions(),
+            TypeKey::HistoryVia => self.history_vias(),
             TypeKey::Choice(module, field) => self.choice_values(module, field),
             TypeKey::Introspection(position) => introspection_types::enum_values(position),
             _ => Vec::new(),
@@ -235,6 +249,12 @@ impl Schema<'_> {
             TypeKey::PageInfo => "Where a page stands in its list.".to_owned(),
             TypeKey::Viewer => "The caller.".to_owned(),
             TypeKey::ViewerModule => "What the caller may do with one module.".to_owned(),
+            TypeKey::HistoryConnection => "A page of what was done to a record, the newest first.".to_owned(),
+            TypeKey::HistoryEdge => "Something that was done to a record, with its place in the history.".to_owned(),
+            TypeKey::HistoryEntry => "Something that was done to a record.".to_owned(),
+            TypeKey::FieldChange => "The old and the new value of a field.".to_owned(),
+            TypeKey::HistoryAction => "What was done to a record.".to_owned(),
+            TypeKey::HistoryVia => "Through what it was done.".to_owned(),
             TypeKey::SearchConnection => "A page of what a search found.".to_owned(),
             TypeKey::SearchEdge => "Something that was found, with its place in the order.".to_owned(),
             TypeKey::SearchHit => "A record that was found.".to_owned(),

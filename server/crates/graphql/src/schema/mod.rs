@@ -13,6 +13,7 @@ mod build;
 mod enums;
 mod filter;
 mod group;
+mod history;
 pub mod introspection_types;
 mod link;
 mod lookup;
@@ -65,6 +66,18 @@ pub enum TypeKey {
     SearchEdge,
     /// `SearchHit`.
     SearchHit,
+    /// `HistoryConnection`: a page of what was done to a record.
+    HistoryConnection,
+    /// `HistoryEdge`.
+    HistoryEdge,
+    /// `HistoryEntry`.
+    HistoryEntry,
+    /// `FieldChange`: the old and the new value of a field.
+    FieldChange,
+    /// Enum `HistoryAction`: `CREATED UPDATED LINKED UNLINKED DELETED RESTORED MERGED DESTROYED`.
+    HistoryAction,
+    /// Enum `HistoryVia`: `API WORKFLOW PLUGIN IMPORT SYSTEM`.
+    HistoryVia,
     /// Enum `SortOrder`: `ASC DESC ASC_NULLS_FIRST ASC_NULLS_LAST DESC_NULLS_FIRST DESC_NULLS_LAST`.
     SortOrder,
     /// Enum `Deleted`: `EXCLUDE INCLUDE ONLY`.
@@ -369,6 +382,8 @@ pub enum Meaning {
     ReferenceId(FieldId),
     /// The connection of a to-many relation.
     Relation(RelationId),
+    /// `history`: what was done to the record.
+    History,
     /// A connection's or edge's part, `pageInfo`'s part, or a part of `Viewer` or of introspection: goes by name.
     Part,
 }

@@ -78,6 +78,12 @@ impl Schema<'_> {
             TypeKey::Node | TypeKey::PageInfo | TypeKey::SortOrder => {
                 self.catalog.modules.iter().any(|module| readable(module.id))
             }
+            TypeKey::HistoryConnection
+            | TypeKey::HistoryEdge
+            | TypeKey::HistoryEntry
+            | TypeKey::FieldChange
+            | TypeKey::HistoryAction
+            | TypeKey::HistoryVia => self.any_readable_module(|module| self.has_history(module)),
             TypeKey::SearchConnection | TypeKey::SearchEdge | TypeKey::SearchHit => self.has_search(),
             TypeKey::Deleted => self.catalog.modules.iter().any(|module| self.may_see_deleted(module.id)),
             TypeKey::Record(module)
@@ -220,6 +226,7 @@ impl Schema<'_> {
             // The first day of a period is a date, also of an instant's.
             Scalar::Date => self.exists(TypeKey::DatePart),
             Scalar::Duration if self.exists(TypeKey::Within) => true,
+            Scalar::Json if self.exists(TypeKey::FieldChange) => true,
             _ => {
                 self.any_readable_field(|schema, module, field| {
                     schema.value_type(module, field) == Some(TypeKey::Scalar(scalar))

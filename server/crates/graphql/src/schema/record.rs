@@ -3,6 +3,7 @@
 use cardine_model::catalog::{Field, FieldId, ModuleId, Relation};
 use cardine_model::{FieldKind, ScalarType};
 
+use super::history::HISTORY;
 use super::{FigureType, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, build};
 
 const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
@@ -23,6 +24,7 @@ impl Schema<'_> {
             }
         }
         fields.extend(self.relations(module).map(|relation| self.relation_field(module, relation)));
+        fields.extend(self.history_field(module));
         fields
     }
 
@@ -36,6 +38,9 @@ impl Schema<'_> {
         }
         if let Some(field) = self.reference_of_id(module, name) {
             return Some(reference_id_field(field));
+        }
+        if name == HISTORY {
+            return self.history_field(module);
         }
         let relation = definition.relation_named(name)?;
         self.reads_relation(relation).then(|| self.relation_field(module, relation))

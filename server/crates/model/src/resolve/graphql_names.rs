@@ -60,7 +60,7 @@ pub const FIELD_TYPE_SUFFIXES: [&str; 6] = ["", "Filter", "Input", "Connection",
 pub const FILTER_COMBINATORS: [&str; 3] = ["and", "or", "not"];
 
 /// Type names that belong to the API itself.
-pub const BUILT_IN_TYPES: [&str; 83] = [
+pub const BUILT_IN_TYPES: [&str; 86] = [
     "Query",
     "Mutation",
     "Subscription",
@@ -89,6 +89,9 @@ pub const BUILT_IN_TYPES: [&str; 83] = [
     "HistoryEdge",
     "HistoryEntry",
     "HistoryChange",
+    "HistoryAction",
+    "HistoryVia",
+    "FieldChange",
     "AuditEntry",
     "Issue",
     "File",

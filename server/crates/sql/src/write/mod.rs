@@ -11,7 +11,7 @@ use crate::expr::Shape;
 use crate::statement::{Dialect, Param, Transform};
 use crate::writer::stored_column;
 
-pub use rows::{delete_referring, delete_rows, insert_rows, update_rows};
+pub use rows::{delete_rows, insert_rows, update_rows};
 pub use rules::{unique_holders, validations};
 pub use take::{
     Life, Reach, Selection, Which, lock_rows, referring_ids, select_live_record, select_rows, visible_records,

@@ -4,12 +4,11 @@
 //! text is the same for any number of rows. SQLite runs the statement of one row for each: it is prepared once, and nothing
 //! travels.
 
-use cardine_model::catalog::{FieldId, Module};
+use cardine_model::catalog::Module;
 
 use super::{Assignment, placeholder, slots};
 use crate::ident::quote;
 use crate::statement::{Dialect, ForRows, Param, Statement};
-use crate::writer::stored_column;
 
 /// Inserts rows; the value of the n-th assignment is slot n of a row. A row that a unique index refuses is passed over, so that
 /// all of them are known afterwards: by the number of rows that were inserted.
@@ -63,17 +62,6 @@ pub fn delete_rows(dialect: Dialect, module: &Module) -> Statement {
         Dialect::Postgres => "= ANY($1::uuid[])",
     };
     let text = format!("DELETE FROM {} WHERE \"id\" {among}", quote(&module.table));
-    Statement { text, params: vec![Param::Parents], columns: Vec::new() }
-}
-
-/// Takes the rows whose reference holds one of the parents' ids out of the table.
-pub fn delete_referring(dialect: Dialect, module: &Module, field: FieldId) -> Statement {
-    let reference = quote(stored_column(module.field(field)));
-    let among = match dialect {
-        Dialect::Sqlite => "IN (SELECT value FROM json_each(?1))",
-        Dialect::Postgres => "= ANY($1::uuid[])",
-    };
-    let text = format!("DELETE FROM {} WHERE {reference} {among}", quote(&module.table));
     Statement { text, params: vec![Param::Parents], columns: Vec::new() }
 }
 

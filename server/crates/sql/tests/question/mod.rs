@@ -3,7 +3,8 @@
 //! ```json
 //! {"list": "Deal", "take": "first", "where": {"all": ["title Contains", {"some": ["lines", "text Eq"]}]},
 //!  "totals": ["count", "sum value"], "order": ["closeDate desc nulls first", "id"], "after": ["value", "null"], "outputs": ["id", "account.name"],
-//!  "children": [{"relation": "lines", "list": "Line", "outputs": ["id"]}]}
+//!  "children": [{"relation": "lines", "list": "Line", "outputs": ["id"]}],
+//!  "histories": [{"at": "account", "take": "last", "before": ["value"], "count": true, "changes": true, "actor": {"list": "User", "take": "one", "outputs": ["name"]}}]}
 //! ```
 //!
 //! Each value takes the next slot, in the order of the text: the filter's, the page's, then those of the nested lists.
@@ -11,8 +12,9 @@
 
 use cardine_model::catalog::{Catalog, FieldPath, Module};
 use cardine_query::{
-    Child, CompareOp, DatePart, Deleted, Filter, GroupCondition, GroupKey, GroupOrder, GroupTerm, GroupTest, Grouping,
-    KeysetValue, List, Measure, Nulls, OrderKey, Page, Quantifier, Slot, Span, Take,
+    Child, CompareOp, DatePart, Deleted, ENTRY_ACTOR, Filter, GroupCondition, GroupKey, GroupOrder, GroupTerm,
+    GroupTest, Grouping, History, HistoryUser, KeysetValue, List, Measure, Nulls, OrderKey, Page, Quantifier, Slot,
+    Span, Take,
 };
 use serde_json::Value as Json;
 
@@ -55,6 +57,8 @@ impl<'a> Reading<'a> {
         let outputs: Vec<FieldPath> = json.get("outputs").map_or_else(Vec::new, |outputs| self.paths(module, outputs));
         let children = json.get("children").and_then(Json::as_array).into_iter().flatten();
         let children = children.map(|child| self.child(module, &outputs, child)).collect();
+        let histories = json.get("histories").and_then(Json::as_array).into_iter().flatten();
+        let histories = histories.map(|history| self.history(module, &outputs, history)).collect();
         let deleted = match json["deleted"].as_str() {
             Some("include") => Deleted::Include,
             Some("only") => Deleted::Only,
@@ -74,6 +78,7 @@ impl<'a> Reading<'a> {
             totals,
             groups,
             children,
+            histories,
         }
     }
 
@@ -142,6 +147,24 @@ impl<'a> Reading<'a> {
             at,
             relation: relation_of(owner, json["relation"].as_str().unwrap()),
             list: self.list(json),
+        }
+    }
+
+    fn history(&mut self, module: &Module, outputs: &[FieldPath], json: &Json) -> History {
+        let at = json["at"].as_str().map_or_else(Vec::new, |at| way(self.catalog, module, at));
+        let id = FieldPath { hops: at.clone(), field: Module::ID };
+        let take = if json["take"] == "last" { Take::Last(self.slot()) } else { Take::First(self.slot()) };
+        let after = json.get("after").map(|keys| self.keyset(keys));
+        let before = json.get("before").map(|keys| self.keyset(keys));
+        let actor = json.get("actor").map(|user| HistoryUser { entry_value: ENTRY_ACTOR, list: self.list(user) });
+        History {
+            parent_output: outputs.iter().position(|output| *output == id).expect("the record's id is an output"),
+            at,
+            page: Page { take, after, before, offset: None },
+            rows: json["rows"] != false,
+            count: json["count"] == true,
+            changes: json["changes"] == true,
+            users: actor.into_iter().collect(),
         }
     }
 

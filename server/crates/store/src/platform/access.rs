@@ -337,59 +337,6 @@ pub async fn update_user_active(
     Ok(change(tx, text, &values).await? > 0)
 }
 
-/// An entry of the audit log, as it is read.
-#[derive(Debug, Clone)]
-pub struct AuditRow {
-    /// Its id.
-    pub id: Uuid,
-    /// RFC 3339.
-    pub at: String,
-    /// Who.
-    pub actor: Option<Uuid>,
-    /// Through what.
-    pub via: String,
-    /// What was done.
-    pub action: String,
-    /// To a record of which module.
-    pub module: Option<String>,
-    /// To which record.
-    pub record: Option<Uuid>,
-    /// JSON: old and new values by field.
-    pub changes: String,
-}
-
-/// The newest entries of the audit log.
-pub async fn fetch_audit(tx: &mut ReadTx, count: u32) -> Result<Vec<AuditRow>, StoreError> {
-    let text = r#"SELECT "id", "at", "actor_id", "via", "action", "module", "record_id", "changes" FROM "audit_entry"
-        ORDER BY "at" DESC, "id" DESC LIMIT $1::bigint"#;
-    let columns = [
-        ColumnType::Id,
-        ColumnType::DateTime,
-        ColumnType::Id,
-        ColumnType::Text,
-        ColumnType::Text,
-        ColumnType::Text,
-        ColumnType::Id,
-        ColumnType::Text,
-    ];
-    let statement = portable(tx.dialect(), text, 1, &columns);
-    let values = [Value::Integer(i64::from(count))];
-    let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
-    let entry = |row| {
-        Ok(AuditRow {
-            id: id(&rows, row, 0)?,
-            at: text_of(&rows, row, 1)?,
-            actor: optional_id_of(&rows, row, 2)?,
-            via: text_of(&rows, row, 3)?,
-            action: text_of(&rows, row, 4)?,
-            module: rows.cell(row, 5).text().map(str::to_owned),
-            record: optional_id_of(&rows, row, 6)?,
-            changes: text_of(&rows, row, 7)?,
-        })
-    };
-    (0..rows.len()).map(entry).collect()
-}
-
 fn role(rows: &RowSet, row: usize) -> Result<RoleRow, StoreError> {
     Ok(RoleRow {
         id: id(rows, row, 0)?,

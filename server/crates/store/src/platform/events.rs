@@ -17,6 +17,8 @@ pub struct NewAudit<'a> {
     pub at: DateTime<Utc>,
     /// Who; `None` for the system and for anonymous callers.
     pub actor: Option<Uuid>,
+    /// On whose behalf, if the actor did not act for themselves.
+    pub on_behalf_of: Option<Uuid>,
     /// Through what: `api`, `workflow`, …
     pub via: &'a str,
     /// What was done: `CREATED`, `UPDATED`, …
@@ -25,7 +27,7 @@ pub struct NewAudit<'a> {
     pub module: Option<&'a str>,
     /// The record.
     pub record: Option<Uuid>,
-    /// By field, `{"old": …, "new": …}`.
+    /// By field, `{"old": …, "new": …}`: of a record's fields by their keys (`cardine_model::history_key`).
     pub changes: Json,
     /// The request.
     pub request: Uuid,
@@ -61,10 +63,11 @@ pub async fn insert_audit(tx: &mut WriteTx, audit: &NewAudit<'_>) -> Result<(), 
 
 /// Writes audit entries.
 pub async fn insert_audits(tx: &mut WriteTx, audits: &[NewAudit<'_>]) -> Result<(), StoreError> {
-    const COLUMNS: [(&str, &str); 9] = [
+    const COLUMNS: [(&str, &str); 10] = [
         ("id", "uuid"),
         ("at", "timestamptz"),
         ("actor_id", "uuid"),
+        ("on_behalf_of_id", "uuid"),
         ("via", "text"),
         ("action", "text"),
         ("module", "text"),
@@ -77,6 +80,7 @@ pub async fn insert_audits(tx: &mut WriteTx, audits: &[NewAudit<'_>]) -> Result<
             Value::Id(Uuid::now_v7()),
             Value::DateTime(audit.at),
             audit.actor.map_or(Value::Null, Value::Id),
+            audit.on_behalf_of.map_or(Value::Null, Value::Id),
             Value::Text(audit.via.to_owned()),
             Value::Text(audit.action.to_owned()),
             optional_text(audit.module),

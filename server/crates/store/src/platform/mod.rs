@@ -3,6 +3,7 @@
 pub mod access;
 pub mod api_keys;
 pub mod attempts;
+pub mod audit;
 pub mod condition;
 pub mod events;
 pub mod feed;

@@ -90,6 +90,7 @@ fn page(module: ModuleId, filter: Option<Filter>, order: Vec<OrderKey>, outputs:
         totals: Vec::new(),
         groups: None,
         children: Vec::new(),
+        histories: Vec::new(),
     }
 }
 
