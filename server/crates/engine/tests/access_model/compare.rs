@@ -376,6 +376,7 @@ fn plain(module: ModuleId, deleted: Deleted) -> List {
         totals: Vec::new(),
         groups: None,
         children: Vec::new(),
+        histories: Vec::new(),
     }
 }
 
