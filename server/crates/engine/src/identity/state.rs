@@ -401,7 +401,7 @@ pub(crate) async fn load(store: &Store) -> Result<AccessState, EngineError> {
             Box::pin(async move {
                 let epoch = tx.state().await?.access_epoch;
                 let mut shared = SharedGrants::default();
-                let mut grants: FxHashMap<Uuid, Vec<(Arc<str>, Arc<ModuleGrant>)>> = FxHashMap::default();
+                let mut grants: FxHashMap<Uuid, Vec<_>> = FxHashMap::default();
                 for row in tables::fetch_grants(tx).await? {
                     let fields = serde_json::from_str(&row.fields).unwrap_or_else(|error| {
                         // Nothing is granted by what cannot be read.

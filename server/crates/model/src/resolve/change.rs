@@ -71,6 +71,9 @@ struct Place<'a> {
     document: Option<&'a ModuleDefinition>,
 }
 
+/// The places in the order of ids, with the module that was there before and the document that comes.
+type Planned<'a> = BTreeMap<(Rank, String), (Option<ModuleId>, Option<&'a ModuleDefinition>)>;
+
 /// What resolving led to.
 enum Resolved {
     All(Catalog),
@@ -81,8 +84,7 @@ enum Resolved {
 impl<'a> Change<'a> {
     /// `None` if two modules have one name.
     pub(super) fn new(base: &'a Catalog, gone: &[&str], come: &'a [ModuleDefinition]) -> Option<Self> {
-        // Of the places in the order of ids: the module before, and the document that comes.
-        let mut places: BTreeMap<(Rank, String), (Option<ModuleId>, Option<&ModuleDefinition>)> = BTreeMap::new();
+        let mut places = Planned::new();
         let goes = |module: &Module| {
             let document = module.link.map_or(module, |link| base.module(link.owner));
             !document.platform && gone.contains(&document.name.as_str())
@@ -118,11 +120,7 @@ impl<'a> Change<'a> {
         Some(change)
     }
 
-    fn fill(
-        &mut self,
-        places: BTreeMap<(Rank, String), (Option<ModuleId>, Option<&'a ModuleDefinition>)>,
-        new: &BTreeSet<(Rank, String)>,
-    ) {
+    fn fill(&mut self, places: Planned<'a>, new: &BTreeSet<(Rank, String)>) {
         let same_ids = (0u32..).map(ModuleId).zip(&self.ids).all(|(old, new)| *new == Some(old));
         let is_record = |rank: &Rank| *rank == Rank::Module;
         let records = self.base.modules.iter().filter(|module| is_record(&rank_of(module))).count();
