@@ -281,6 +281,19 @@ on_both_databases! {
         assert_eq!(reset(&server, &token, NEW).await.status, 200);
     }
 
+    async fn a_mail_server_without_encryption_gets_nothing_where_it_is_asked_for(backend: Backend) {
+        let mail = MailServer::start().await;
+        let url = format!("{}?tls=required", mail.url_with_credentials("crm", "not in clear"));
+        let server = Launch::new(backend).arguments(["--smtp-url", &url, "--mail-from", "crm@example.org"]).start().await;
+        server.admin().await.create_user(EMAIL, PASSWORD, "sales-person").await;
+        assert_eq!(forget(&server, EMAIL).await.status, 202);
+        eventually("it is noted what is wrong", || async {
+            (count(&server, "SELECT count(*) FROM mail_outbox WHERE error IS NOT NULL AND failed_at IS NULL").await == 1).then_some(())
+        }).await;
+        assert!(mail.mails().is_empty());
+        assert!(!everything(&server).await.contains("not in clear"));
+    }
+
     async fn a_crash_loses_no_mail_and_a_second_one_is_seen_to_be_the_same(backend: Backend) {
         let (mut server, mail) = site(backend).await;
         // The mail server has it and never says so; the process dies while it waits.
