@@ -141,7 +141,7 @@ impl Loader<'_> {
         let query = format!("mutation($data: [{module}Create!]!) {{ made: create{plural}(data: $data) {{ id }} }}");
         let request = Request { query, variables, ..Request::default() };
         let front = Front::new(Limits::default(), CursorKey::new(b"no cursor is made here"));
-        let answer = cardine_graphql::execute(&front, self.engine, &context, request, true).await;
+        let answer = cardine_graphql::execute(&front, self.engine, &context, &request, true).await;
         let answer: Json = serde_json::from_slice(&answer.body)?;
         ensure!(answer.get("errors").is_none(), "{}", answer["errors"]);
         for (position, record) in records.iter().enumerate() {

@@ -17,6 +17,19 @@ impl Client {
         self.admin_query_with(mutation, json!({"module": module, "field": field})).await
     }
 
+    /// One of the changes of modules, by its name, such as `renameField`; the answer is not checked, because cases try faulty ones.
+    /// `arguments` are those of the mutation.
+    pub async fn change(&self, name: &str, arguments: Value) -> Answer {
+        self.admin_query_with(&change_text(name, &arguments), arguments).await
+    }
+
+    /// As [`Client::change`], of a server that may end meanwhile.
+    pub async fn send_change(&self, name: &str, arguments: Value) {
+        let body = json!({"query": change_text(name, &arguments), "variables": arguments});
+        // There may be no answer.
+        let _ = self.request(reqwest::Method::POST, "/admin/graphql").json(&body).send().await;
+    }
+
     /// Adds a role, below `parent` where one is given.
     ///
     /// # Panics
@@ -92,4 +105,23 @@ impl Client {
         let mutation = "mutation($definition: JSON!) { saveWorkflow(definition: $definition) { name } }";
         self.admin_query_with(mutation, json!({"definition": definition})).await
     }
+}
+
+/// The text of a change of modules with these arguments.
+fn change_text(name: &str, arguments: &Value) -> String {
+    let types = |key: &str| match key {
+        "definition" | "field" | "patch" => "JSON!",
+        "to" if name == "changeFieldType" => "JSON!",
+        "dryRun" | "force" => "Boolean",
+        "plural" => "String",
+        _ => "String!",
+    };
+    let keys: Vec<&String> = arguments.as_object().expect("arguments are an object").keys().collect();
+    let declared: Vec<String> = keys.iter().map(|key| format!("${key}: {}", types(key))).collect();
+    let passed: Vec<String> = keys.iter().map(|key| format!("{key}: ${key}")).collect();
+    format!(
+        "mutation({}) {{ change: {name}({}) {{ version applied job statements warnings {{ path rule message }} }} }}",
+        declared.join(", "),
+        passed.join(", ")
+    )
 }

@@ -8,6 +8,7 @@ mod account;
 mod audit;
 mod error;
 mod model;
+mod modules;
 mod mutation;
 mod people;
 mod query;
@@ -19,17 +20,18 @@ use async_graphql::{EmptySubscription, MergedObject, ObjectType, Schema};
 use access::{AccessMutation, AccessQuery};
 pub use account::ROOT_FIELDS as ACCOUNT_FIELDS;
 use account::{AccountMutation, AccountQuery};
+use modules::{ModulesMutation, ModulesQuery};
 use mutation::BaseMutation;
 use query::BaseQuery;
 pub use upload::PACKAGE_BYTES_MAX;
 
 /// The root of queries.
 #[derive(MergedObject, Default)]
-pub struct Query(BaseQuery, AccessQuery, AccountQuery);
+pub struct Query(BaseQuery, AccessQuery, AccountQuery, ModulesQuery);
 
 /// The root of mutations.
 #[derive(MergedObject, Default)]
-pub struct Mutation(BaseMutation, AccessMutation, AccountMutation);
+pub struct Mutation(BaseMutation, AccessMutation, AccountMutation, ModulesMutation);
 
 /// The schema. A request brings its [`AdminContext`] as data.
 pub type AdminSchema = Schema<Query, Mutation, EmptySubscription>;

@@ -2,8 +2,8 @@
 
 use async_graphql::{ID, SimpleObject};
 use cardine_engine::change;
-use cardine_model::PathSegment;
-use cardine_model::catalog;
+use cardine_model::{PathSegment, catalog, definition};
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 /// A module in force.
@@ -21,6 +21,30 @@ pub struct Module {
     table: String,
     /// Its own fields, then those of the system.
     fields: Vec<Field>,
+    /// Fields that are hidden, and may be restored until they are purged.
+    retired_fields: Vec<RetiredField>,
+    /// The document that it was made from.
+    definition: Json,
+}
+
+/// A field that is hidden from everybody.
+#[derive(SimpleObject)]
+pub struct RetiredField {
+    /// camelCase name.
+    name: String,
+    /// Since when.
+    retired_at: DateTime<Utc>,
+    /// As the definition had it.
+    definition: Json,
+}
+
+/// A module that is hidden from everybody.
+#[derive(SimpleObject)]
+pub struct RetiredModule {
+    /// PascalCase name.
+    name: String,
+    /// Since when.
+    retired_at: DateTime<Utc>,
     /// The document that it was made from.
     definition: Json,
 }
@@ -66,7 +90,8 @@ pub struct Issue {
 
 impl From<&catalog::Module> for Module {
     fn from(module: &catalog::Module) -> Self {
-        let definition: Json = serde_json::from_str(&module.document).expect("a document is JSON");
+        let document = module.definition();
+        let definition = json(&document.written());
         let field = |field: &catalog::Field| Field {
             name: field.name.clone(),
             system: field.system,
@@ -83,8 +108,23 @@ impl From<&catalog::Module> for Module {
             platform: module.platform,
             table: module.table.clone(),
             fields: own.into_iter().chain(system).map(field).collect(),
+            retired_fields: document.retired.iter().map(RetiredField::from).collect(),
             definition,
         }
+    }
+}
+
+impl From<&definition::RetiredField> for RetiredField {
+    fn from(retired: &definition::RetiredField) -> Self {
+        let field = definition::FieldDefinition { id: None, ..retired.field.clone() };
+        Self { name: field.name.clone(), retired_at: retired.at, definition: json(&field) }
+    }
+}
+
+impl From<change::RetiredModule> for RetiredModule {
+    fn from(retired: change::RetiredModule) -> Self {
+        let name = retired.definition.name.clone();
+        Self { name, retired_at: retired.at, definition: json(&retired.definition.written()) }
     }
 }
 

@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::AdminContext;
 use super::error::{graphql_error, invalid};
-use super::model::CatalogChange;
 use super::people::{Role, User};
 use super::upload::read_package;
 use super::workflow::{Plugin, Workflow, fetch_workflows};
@@ -24,26 +23,6 @@ pub struct BaseMutation;
 
 #[Object]
 impl BaseMutation {
-    /// Makes a module. `definition` is a document of `/schema/module.schema.json`.
-    async fn create_module(&self, ctx: &Context<'_>, definition: Json, dry_run: Option<bool>) -> Result<CatalogChange> {
-        let AdminContext { app, request, .. } = ctx.data_unchecked();
-        let change = app.engine.create_module(request, definition, dry_run.unwrap_or(false)).await;
-        change.map(CatalogChange::from).map_err(graphql_error)
-    }
-
-    /// Adds a field to a module. `field` is an element of the module document's `fields`.
-    async fn add_field(
-        &self,
-        ctx: &Context<'_>,
-        module: String,
-        field: Json,
-        dry_run: Option<bool>,
-    ) -> Result<CatalogChange> {
-        let AdminContext { app, request, .. } = ctx.data_unchecked();
-        let change = app.engine.add_field(request, &module, field, dry_run.unwrap_or(false)).await;
-        change.map(CatalogChange::from).map_err(graphql_error)
-    }
-
     /// Makes a role that may do nothing yet. Those above it see its users' records.
     async fn create_role(
         &self,

@@ -46,6 +46,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     let store = database::open(&config).await?;
     store.migrate().await.context("the platform's tables could not be brought up to date")?;
     let engine = Engine::open(store.clone()).await.context("the modules could not be loaded")?;
+    engine.set_retention(config.retention);
     if options.demo {
         demo::load(&engine).await.context("the demo company's data could not be loaded")?;
     }

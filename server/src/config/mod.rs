@@ -6,6 +6,7 @@ use std::str::FromStr as _;
 
 use cardine_graphql::limits::Limits;
 use cardine_store::DatabaseUrl;
+use chrono::TimeDelta;
 use url::Url;
 
 mod cors_origin;
@@ -24,6 +25,9 @@ pub use trusted_proxies::TrustedProxies;
 
 /// What this program says, and of its libraries only what matters.
 const LOG_DEFAULT: &str = "warn,cardine=info";
+
+/// How long what is retired may be restored.
+const RETENTION_DAYS_DEFAULT: u32 = 30;
 
 /// What the server runs with; read once.
 #[derive(Debug, Clone)]
@@ -47,6 +51,8 @@ pub struct Config {
     /// `--smtp-url`, `CARDINE_SMTP_URL` and `--mail-from`, `CARDINE_MAIL_FROM`: where mail goes out, and whom it is from. Default:
     /// no mail is sent.
     pub mail: Option<MailServer>,
+    /// `--retention-days`, `CARDINE_RETENTION_DAYS`: how long what is retired may be restored; none if for good. Default 30 days.
+    pub retention: Option<TimeDelta>,
     /// `--limit NAME=NUMBER`, `CARDINE_LIMIT_NAME`, the file's `[limits]`: the bounds of requests.
     pub limits: Limits,
 }
@@ -94,6 +100,10 @@ impl Config {
                 None
             }
         };
+        let retention = match settings.retention_days.unwrap_or(RETENTION_DAYS_DEFAULT) {
+            0 => None,
+            days => Some(TimeDelta::days(i64::from(days))),
+        };
         let limits = limits::resolve(&settings.limit).map_err(|mut found| faults.append(&mut found));
         let trusted_proxies = TrustedProxies::parse(&settings.trusted_proxy);
         let trusted_proxies = trusted_proxies.map_err(|mut found| faults.append(&mut found));
@@ -113,6 +123,7 @@ impl Config {
                     first_admin,
                     trusted_proxies,
                     mail,
+                    retention,
                     limits,
                 })
             }

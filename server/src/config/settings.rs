@@ -38,6 +38,9 @@ pub struct Settings {
     /// What to log, such as info or warn,cardine=debug [default: warn,cardine=info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
+    /// Days after which a retired module or field is purged by itself; 0 for never [default: 30]
+    #[arg(long, global = true, value_name = "DAYS")]
+    pub retention_days: Option<u32>,
     /// A limit of requests, such as selections=3000; may be repeated; --help lists them all
     #[arg(long, global = true, value_name = "NAME=NUMBER", value_parser = limits::parse_flag)]
     #[serde(rename = "limits", deserialize_with = "limits::deserialize")]
@@ -57,6 +60,7 @@ impl Settings {
             smtp_url: self.smtp_url.or(weaker.smtp_url),
             mail_from: self.mail_from.or(weaker.mail_from),
             log: self.log.or(weaker.log),
+            retention_days: self.retention_days.or(weaker.retention_days),
             limit: limits::or(self.limit, weaker.limit),
         }
     }

@@ -60,6 +60,10 @@ fn read_variables(
             "SMTP_URL" => settings.smtp_url = Some(value),
             "MAIL_FROM" => settings.mail_from = Some(value),
             "LOG" => settings.log = Some(value),
+            "RETENTION_DAYS" => match value.parse() {
+                Ok(days) => settings.retention_days = Some(days),
+                Err(_) => faults.push(format!("{name}: {value:?} is not a number of days")),
+            },
             "ADMIN_EMAIL" => admin.email = Some(value),
             "ADMIN_PASSWORD" => admin.password = Some(value),
             // Read by the command line, because it says where the file is.

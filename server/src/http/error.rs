@@ -176,7 +176,7 @@ impl From<EngineError> for ApiError {
             EngineError::Forbidden(_) => Self::forbidden(message),
             EngineError::Limit(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "LIMIT_EXCEEDED", message),
             EngineError::PluginFailed { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "PLUGIN_FAILED", message),
-            EngineError::Unavailable => Self::unavailable(),
+            EngineError::Unavailable | EngineError::Stale => Self::unavailable(),
             EngineError::Internal => Self::internal(),
         }
     }

@@ -15,6 +15,7 @@ use poem::http::header;
 use poem::{Body, Request, Response};
 
 use super::Caller;
+use super::again;
 use super::connections::{Connection, Ending};
 use super::error::ApiError;
 use super::graphql_request::{Asked, read};
@@ -35,8 +36,7 @@ pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, Api
         Err(error) => return Ok(error.into_graphql_response(ResponseType::Json.content_type())),
     };
     if !app.subscriptions.is_subscription(&caller.context, &request) {
-        let answer =
-            cardine_graphql::execute(&app.front, &app.engine, &caller.context, request, mutations_allowed).await;
+        let answer = again::execute(&app, &caller.context, &caller.identity, &request, mutations_allowed).await;
         return Ok(response(Body::from([event("next", &answer.body), complete()].concat())));
     }
     let too_many = |too_many: super::connections::TooMany| ApiError::too_many(too_many.to_string());

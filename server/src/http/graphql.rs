@@ -12,7 +12,7 @@ use super::Caller;
 use super::error::ApiError;
 use super::graphql_request::{Asked, Sent, read_sent};
 use super::negotiation::{ResponseType, negotiate, wants_html};
-use super::{event_stream, page, websocket};
+use super::{again, event_stream, page, websocket};
 use crate::app::App;
 
 /// `GET` and `POST /graphql`.
@@ -44,7 +44,7 @@ pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, Api
         Err(error) => return Ok(error.into_graphql_response(media_type.content_type())),
     };
     let request = protocol::Request { idempotency_key: key, ..request };
-    let answer = cardine_graphql::execute(&app.front, &app.engine, &caller.context, request, mutations_allowed).await;
+    let answer = again::execute(&app, &caller.context, &caller.identity, &request, mutations_allowed).await;
     let mut response = Response::builder()
         .status(status_of(answer.kind, media_type))
         .content_type(media_type.content_type())
@@ -68,7 +68,7 @@ async fn answer_batch(
         if body.len() > 1 {
             body.push(b',');
         }
-        let answer = cardine_graphql::execute(&app.front, &app.engine, &caller.context, request, true).await;
+        let answer = again::execute(app, &caller.context, &caller.identity, &request, true).await;
         body.extend_from_slice(&answer.body);
     }
     body.push(b']');
@@ -101,7 +101,7 @@ pub async fn sdl(app: Arc<App>, request: Request) -> Result<Response, ApiError> 
 fn status_of(kind: Kind, media_type: ResponseType) -> StatusCode {
     match kind {
         Kind::RequestError if media_type == ResponseType::GraphqlResponse => StatusCode::BAD_REQUEST,
-        Kind::RequestError | Kind::Executed => StatusCode::OK,
+        Kind::RequestError | Kind::Executed | Kind::Overtaken => StatusCode::OK,
         Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod acceptor;
 mod admin_graphql;
+mod again;
 mod assets;
 pub mod auth;
 mod border;

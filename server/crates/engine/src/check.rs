@@ -98,9 +98,8 @@ type Fault = (&'static str, String);
 
 fn normalise(checks: &Checks, field: &Field, value: Value) -> Result<Value, Fault> {
     match (&field.kind, value) {
-        (FieldKind::Text { format, max_length, pattern }, Value::Text(text)) => {
-            let searched = field.indexed || field.unique;
-            let max_length = max_length.unwrap_or(default_length_max(*format, searched));
+        (FieldKind::Text { format, pattern, .. }, Value::Text(text)) => {
+            let max_length = length_max(field);
             let pattern = checks.patterns.get(&field.id).zip(pattern.as_deref());
             normalise_text(*format, max_length, pattern, text).map(Value::Text)
         }
@@ -185,6 +184,16 @@ fn normalise_text(
         return Err(("pattern", format!("must match the pattern {pattern}")));
     }
     Ok(text)
+}
+
+/// Most characters of a text field's values; 0 of others.
+pub(crate) fn length_max(field: &Field) -> u32 {
+    match &field.kind {
+        FieldKind::Text { format, max_length, .. } => {
+            max_length.unwrap_or(default_length_max(*format, field.indexed || field.unique))
+        }
+        _ => 0,
+    }
 }
 
 /// Most characters of a text whose field has no `maxLength`. One that is `searched` stands in an index, whose entries

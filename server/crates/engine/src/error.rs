@@ -34,6 +34,9 @@ pub enum EngineError {
         /// For the caller.
         message: String,
     },
+    /// Modules changed under the request, of which nothing took effect: made anew on the catalog of now it may succeed.
+    #[error("modules were changed meanwhile; try again")]
+    Stale,
     /// The database cannot serve now.
     #[error("the database cannot be reached at the moment; try again")]
     Unavailable,
@@ -55,6 +58,13 @@ impl From<StoreError> for EngineError {
             StoreError::Unavailable(_) | StoreError::Busy(_) | StoreError::Serialization(_) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the database cannot serve");
                 Self::Unavailable
+            }
+            StoreError::Stale(_) => {
+                tracing::info!(
+                    error = &error as &dyn std::error::Error,
+                    "a statement does not fit the tables any more"
+                );
+                Self::Stale
             }
             StoreError::Cancelled => Self::Unavailable,
             StoreError::TimeLimit { limit } => {

@@ -5,9 +5,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use cardine_model::Catalog;
-use cardine_model::catalog::{FieldId, Module, RelationId};
+use cardine_model::catalog::{FieldId, Module, ModuleId, RelationId};
+use cardine_model::renaming::Renaming;
 use cardine_store::platform::workflows::NewRun;
 use cardine_store::{BoxFuture, Store};
+use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::record::Record;
@@ -52,6 +54,12 @@ pub trait EventMatcherLoader: Send + Sync {
         store: &'a Store,
         catalog: &'a Catalog,
     ) -> BoxFuture<'a, Result<Arc<dyn EventMatcher>, EngineError>>;
+
+    /// A kept document with the names that modules and fields of `catalog` have from now on.
+    fn renamed(&self, catalog: &Catalog, renaming: &Renaming, document: Json) -> Json;
+
+    /// Whether a kept document makes no sense without these fields and modules of `catalog`.
+    fn needs(&self, catalog: &Catalog, document: &Json, fields: &[(ModuleId, FieldId)], modules: &[ModuleId]) -> bool;
 }
 
 /// Queues nothing: the matcher of an engine without workflows.

@@ -17,13 +17,14 @@ mod snapshot;
 mod upkeep;
 mod write;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use cardine_access::Actor;
 use cardine_model::Catalog;
 use cardine_store::Store;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -41,6 +42,9 @@ pub use write::{
     ANSWER_RETENTION, CASCADE_MAX, Data, FailedStep, LinkChange, Mutated, MutationResult, MutationStep, Once, ToMany,
     ToOne, Write, apply,
 };
+
+/// How often a snapshot is loaded anew because something changed while it was.
+const RELOADS_MAX: usize = 10;
 
 /// The use cases over one database. Cheap to clone.
 #[derive(Clone)]
@@ -61,6 +65,10 @@ struct Inner {
     locating: read::Locating,
     /// Changes of the catalog and reloads run one at a time in this process.
     changing: tokio::sync::Mutex<()>,
+    /// The newest version of the catalog that this process has begun to make.
+    announced: AtomicU64,
+    /// How long what is retired is kept; none if for good.
+    retention: std::sync::Mutex<Option<TimeDelta>>,
 }
 
 impl Engine {
@@ -79,6 +87,8 @@ impl Engine {
             matcher_loader: OnceLock::new(),
             locating: read::Locating::default(),
             changing: tokio::sync::Mutex::new(()),
+            announced: AtomicU64::new(0),
+            retention: std::sync::Mutex::new(None),
         };
         let engine = Self(Arc::new(inner));
         engine.follow_changes();
@@ -172,23 +182,44 @@ impl Engine {
         self.reload_locked().await
     }
 
+    /// Whether a change of modules by this process may have met what the request has read. Asked after the reading, it costs nothing
+    /// as long as nobody changes modules.
+    pub async fn was_overtaken(&self, ctx: &RequestContext) -> bool {
+        self.0.announced.load(Ordering::Acquire) > ctx.catalog().version && self.is_behind(ctx).await
+    }
+
+    /// Whether modules have changed since the request began.
+    pub async fn is_behind(&self, ctx: &RequestContext) -> bool {
+        let state = change::current_state(self.store()).await;
+        state.is_ok_and(|state| u64::try_from(state.catalog_version) != Ok(ctx.catalog().version))
+    }
+
     pub(crate) async fn reload_locked(&self) -> Result<(), EngineError> {
-        let current = self.snapshot();
-        let state = change::current_state(self.store()).await?;
-        let catalog = if state.catalog_version as u64 == current.catalog.version {
-            Arc::clone(&current.catalog)
-        } else {
-            let catalog = change::load(self.store(), Arc::clone(&current.catalog)).await?;
-            tokio::task::spawn_blocking(memory::give_back);
-            Arc::new(catalog)
-        };
-        let access = if state.access_epoch == current.access.epoch {
-            Arc::clone(&current.access)
-        } else {
-            Arc::new(identity::load(self.store()).await?)
-        };
-        let matcher = self.load_matcher(&catalog).await?;
-        self.0.snapshot.store(Arc::new(Snapshot { catalog, access, matcher }));
+        let mut known = self.snapshot();
+        // What belongs together is read one after the other; a change between them shows in the counters.
+        for _ in 0..RELOADS_MAX {
+            let state = change::current_state(self.store()).await?;
+            let is_same_catalog = u64::try_from(state.catalog_version) == Ok(known.catalog.version);
+            let is_same_access = state.access_epoch == known.access.epoch;
+            if is_same_catalog && is_same_access {
+                break;
+            }
+            let catalog = match is_same_catalog {
+                true => Arc::clone(&known.catalog),
+                false => {
+                    let catalog = change::load(self.store(), Arc::clone(&known.catalog)).await?;
+                    tokio::task::spawn_blocking(memory::give_back);
+                    Arc::new(catalog)
+                }
+            };
+            let access = match is_same_access {
+                true => Arc::clone(&known.access),
+                false => Arc::new(identity::load(self.store()).await?),
+            };
+            let matcher = self.load_matcher(&catalog).await?;
+            known = Arc::new(Snapshot { catalog, access, matcher });
+        }
+        self.0.snapshot.store(known);
         Ok(())
     }
 }

@@ -171,7 +171,7 @@ pub fn value_of_json(field: &Field, json: &Json) -> Value {
     }
 }
 
-fn value_of_cell(field: &Field, cell: Cell<'_>) -> Value {
+pub(crate) fn value_of_cell(field: &Field, cell: Cell<'_>) -> Value {
     match cell {
         Cell::Null => Value::Null,
         Cell::Boolean(truth) => Value::Boolean(truth),

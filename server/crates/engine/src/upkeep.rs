@@ -80,6 +80,9 @@ impl Engine {
                 if let Err(error) = engine.delete_old_events(Utc::now()).await {
                     tracing::warn!(%error, "old events could not be deleted; they are tried again");
                 }
+                if let Err(error) = engine.purge_expired(Utc::now()).await {
+                    tracing::warn!(%error, "what was retired long ago could not be purged; it is tried again");
+                }
                 if let Err(error) = engine.delete_old_answers(Utc::now()).await {
                     tracing::warn!(%error, "old answers could not be deleted; they are tried again");
                 }

@@ -110,7 +110,7 @@ async fn measure(engine: &Engine, actor: &Actor, text: &str, variables: &Json, k
             let fresh = known.is_none().then(new_front);
             let front = known.or(fresh.as_ref()).expect("one of the two");
             let request = request(text, variables);
-            let answer = execute(front, engine, &context(engine, actor), request, true).await;
+            let answer = execute(front, engine, &context(engine, actor), &request, true).await;
             assert_eq!(answer.kind, Kind::Executed);
         }
         let cost = Cost {
@@ -145,7 +145,7 @@ fn request(text: &str, variables: &Json) -> Request {
 }
 
 async fn ask(front: &Front, engine: &Engine, actor: &Actor, text: &str, variables: &Json) -> Json {
-    let answer = execute(front, engine, &context(engine, actor), request(text, variables), true).await;
+    let answer = execute(front, engine, &context(engine, actor), &request(text, variables), true).await;
     let json: Json = serde_json::from_slice(&answer.body).unwrap();
     assert!(json.get("errors").is_none(), "{json}");
     json

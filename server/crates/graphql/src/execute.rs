@@ -49,12 +49,12 @@ pub async fn execute(
     front: &Front,
     engine: &Engine,
     ctx: &RequestContext,
-    request: Request,
+    request: &Request,
     allow_mutation: bool,
 ) -> Response {
     let ctx = &ctx.within(front.limits.execution);
     let setting = setting(front, ctx);
-    let known = match front.plans.find(setting, &request) {
+    let known = match front.plans.find(setting, request) {
         Ok(known) => known,
         Err(errors) => return Response::refused(&errors),
     };
@@ -74,7 +74,7 @@ pub async fn execute(
     if !known_ids.is_empty() {
         match engine.locate(ctx, known_ids.clone()).await {
             Ok(modules) => located.modules = modules,
-            Err(error) => return Response::failed(&[error_of(error)]),
+            Err(error) => return failed(engine, ctx, error, error_of).await,
         }
     }
     if let Some((plan, served)) = known.plan(setting, &inputs, &located.modules) {
@@ -88,7 +88,7 @@ pub async fn execute(
                 ids.clear();
             }
             if let Err(error) = locate(engine, ctx, ids, searches, &mut located).await {
-                return Response::failed(&[error_of(error)]);
+                return failed(engine, ctx, error, error_of).await;
             }
         }
         Err(errors) => return Response::refused(&errors),
@@ -98,7 +98,7 @@ pub async fn execute(
         Err(errors) => return Response::refused(&errors),
     };
     if !operation.mutations.is_empty() {
-        return match key_use(ctx, &request) {
+        return match key_use(ctx, request) {
             Ok(key) => write(front, engine, ctx, operation, key).await,
             Err(error) => Response::refused(&[error]),
         };
@@ -136,6 +136,8 @@ async fn read(
     Served { values, contexts }: Served,
 ) -> Response {
     match engine.read_planned(ctx, plan.reading(), values).await {
+        // A column may have got the name of another one meanwhile.
+        Ok(_) if engine.was_overtaken(ctx).await => failed(engine, ctx, EngineError::Stale, error_of).await,
         Ok(results) => {
             let viewer = setting(front, ctx).viewer;
             let answer = answer(front, plan.shape(), &results, &[], &contexts, Some(viewer), plan.size_before());
@@ -143,8 +145,24 @@ async fn read(
             plan.note_size(answer.body.len());
             answer
         }
-        Err(error) => Response::failed(&[error_of(error)]),
+        Err(error) => failed(engine, ctx, error, error_of).await,
     }
+}
+
+/// The answer to a failure: `told` makes its error, unless it only shows that modules changed under the request.
+async fn failed(
+    engine: &Engine,
+    ctx: &RequestContext,
+    error: EngineError,
+    told: impl FnOnce(EngineError) -> Error,
+) -> Response {
+    let kind = match &error {
+        EngineError::Stale => Kind::Overtaken,
+        // A value may have been read as one of another type.
+        EngineError::Internal if engine.is_behind(ctx).await => Kind::Overtaken,
+        _ => Kind::Executed,
+    };
+    Response { kind, ..Response::failed(&[told(error)]) }
 }
 
 /// What a request is compiled against.
@@ -189,12 +207,11 @@ async fn write(
             answer_written(front, shape, &results, contexts).unwrap_or_else(|error| Response::failed(&[error]))
         }
         Err(FailedStep { position, error }) => {
-            let error = error_of(error);
-            let error = match places.into_iter().nth(position) {
-                Some((path, place)) => error.under(path).at(place),
-                None => error,
+            let told = |error| match places.into_iter().nth(position) {
+                Some((path, place)) => error_of(error).under(path).at(place),
+                None => error_of(error),
             };
-            Response::failed(&[error])
+            failed(engine, ctx, error, told).await
         }
     }
 }
@@ -287,7 +304,7 @@ pub(crate) fn error_of(error: EngineError) -> Error {
         EngineError::PluginFailed { reason, .. } => {
             Error { reason: Some(reason.into_boxed_str()), ..Error::new(Code::PluginFailed, message) }
         }
-        EngineError::Unavailable => Error::new(Code::Unavailable, message),
+        EngineError::Unavailable | EngineError::Stale => Error::new(Code::Unavailable, message),
         EngineError::Internal => Error::new(Code::Internal, message),
     }
 }

@@ -15,6 +15,9 @@ pub enum Kind {
     RequestError,
     /// A mutation by a method that must be safe. HTTP 405.
     MethodNotAllowed,
+    /// Modules changed under the request, of which nothing took effect: the caller's context is made anew and the request run
+    /// once more. An answer of this kind goes out only if that did not help.
+    Overtaken,
 }
 
 /// An answer as it goes out.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use regex::Regex;
 use rustc_hash::FxHashMap;
 
-use crate::definition::{Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing};
+use crate::definition::{Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing, StableId};
 use crate::rule::TypedRule;
 use crate::{Decimal, ScalarType, Value};
 
@@ -153,6 +153,8 @@ pub struct Validation {
 pub struct Field {
     /// Its position in the module.
     pub id: FieldId,
+    /// What the server calls it; see [`Module::stable_field_id`].
+    pub stable_id: Option<StableId>,
     /// camelCase name, as in GraphQL.
     pub name: String,
     /// What it holds.
@@ -499,6 +501,17 @@ impl Module {
     /// The field whose rights and words hold for `field`: itself, or what it is a part of.
     pub fn whole_of<'a>(&'a self, field: &'a Field) -> &'a Field {
         field.part_of.map_or(field, |whole| self.field(whole))
+    }
+
+    /// What the server calls a field, whatever its name; that of the whole for a part. `None` for fields of the system and of
+    /// links' ends, whose names never change, and in definitions that were not kept yet.
+    pub fn stable_field_id(&self, id: FieldId) -> Option<StableId> {
+        self.whole_of(self.field(id)).stable_id
+    }
+
+    /// The field that the server calls so.
+    pub fn field_with_stable_id(&self, id: StableId) -> Option<&Field> {
+        self.own_fields().find(|field| field.stable_id == Some(id))
     }
 
     /// The relation at `id`.

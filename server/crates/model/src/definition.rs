@@ -1,7 +1,9 @@
 //! Module definitions as they are written: the JSON documents of `schema/module.schema.json`, before any meaning is given to them.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +110,79 @@ pub struct ModuleDefinition {
     /// Declared behaviours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features: Option<serde_json::Value>,
+    /// What the server calls the module, whatever its name. Kept, never written by people.
+    #[serde(rename = "_id", default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<StableId>,
+    /// Fields that were taken away and may come back: their columns are still there. Kept, never written by people.
+    #[serde(rename = "_retired", default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<RetiredField>,
+}
+
+/// What stays the same of a module or field as long as it lives, and is given to no other one afterwards.
+pub type StableId = NonZeroU32;
+
+/// A field that is hidden from everybody, with what would bring it back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetiredField {
+    /// As it was.
+    pub field: FieldDefinition,
+    /// Where it stood among the fields.
+    pub position: usize,
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// Where the module named it beside rules of other fields.
+    #[serde(default, skip_serializing_if = "FieldUses::is_empty")]
+    pub uses: FieldUses,
+}
+
+/// Where a module's document names one of its fields.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FieldUses {
+    /// As `nameField`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub name_field: bool,
+    /// In `search`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub search: bool,
+    /// In `indexes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<FieldList>,
+    /// In `uniques`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uniques: Vec<FieldList>,
+    /// In `duplicates`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duplicates: Vec<FieldList>,
+    /// In `validations`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validations: Vec<ValidationDefinition>,
+}
+
+impl FieldUses {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl ModuleDefinition {
+    /// The document as people write it: without what only the server keeps.
+    #[must_use]
+    pub fn written(&self) -> Self {
+        let field = |field: &FieldDefinition| {
+            let link = field.link.as_ref().map(|link| LinkDefinition {
+                fields: link.fields.iter().map(|field| FieldDefinition { id: None, ..field.clone() }).collect(),
+            });
+            FieldDefinition { id: None, link, ..field.clone() }
+        };
+        Self { id: None, retired: Vec::new(), fields: self.fields.iter().map(field).collect(), ..self.clone() }
+    }
+
+    /// The retired field of this name.
+    pub fn retired_named(&self, name: &str) -> Option<&RetiredField> {
+        self.retired.iter().find(|retired| retired.field.name == name)
+    }
 }
 
 /// A list of fields of an index, a unique set or a rule for duplicates.
@@ -251,6 +326,9 @@ pub struct FieldDefinition {
     /// Rollup: which related records count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<RollupScope>,
+    /// What the server calls the field, whatever its name. Kept, never written by people.
+    #[serde(rename = "_id", default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<StableId>,
 }
 
 /// What a many-to-many reference says about its links.

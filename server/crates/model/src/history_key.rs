@@ -8,9 +8,12 @@ use crate::catalog::{Catalog, Field, Module, Relation};
 const OTHER_SIDE: char = '~';
 
 impl Module {
-    /// The key of a field.
+    /// The key of a field: by what the server calls it; its name where that never changes.
     pub fn history_key<'a>(&'a self, field: &'a Field) -> Cow<'a, str> {
-        Cow::Borrowed(self.whole_of(field).name.as_str())
+        match self.stable_field_id(field.id) {
+            Some(id) => Cow::Owned(format!("f{id}")),
+            None => Cow::Borrowed(self.whole_of(field).name.as_str()),
+        }
     }
 }
 

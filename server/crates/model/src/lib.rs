@@ -3,11 +3,14 @@
 pub mod catalog;
 pub mod decimal;
 pub mod definition;
+pub mod dependants;
 pub mod duration;
 pub mod history_key;
 pub mod issue;
 pub mod json_value;
+pub mod merge_patch;
 pub mod name;
+pub mod renaming;
 pub mod resolve;
 pub mod rule;
 pub mod scalar;

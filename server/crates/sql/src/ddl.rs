@@ -1,20 +1,25 @@
 //! Catalog differences → DDL: the tables of modules with their columns and indexes; pure.
 //!
-//! The platform modules' tables are not made here but by the migrations. What a change takes away keeps its table or column:
-//! only indexes go at once, as they hold no data. Statements are plain text, with every name through [`crate::ident`]:
+//! The platform modules' tables are not made here but by the migrations. What a change takes away keeps its table or column
+//! until it is purged: only indexes go at once, as they hold no data. Statements are plain text, with every name through [`crate::ident`]:
 //! indexes on expressions and own type names are what sea-query panics on or gets wrong on SQLite.
 
 mod columns;
 mod indexes;
+mod kept;
 pub mod records;
+mod renamed;
+pub mod rows;
 pub(crate) mod search;
 #[cfg(test)]
 mod tests;
 
-use cardine_model::catalog::{Catalog, Module};
+use cardine_model::catalog::{Catalog, Field, Module};
 
 pub use columns::{TableColumn, table_columns};
 pub use indexes::{index_names, unique_index_fields};
+pub use kept::{convert_column, drop_field, drop_module, link_tables};
+pub use renamed::renamed;
 pub use search::search_trigger_names;
 
 use crate::ident::quote;
@@ -22,11 +27,35 @@ use crate::statement::Dialect;
 use columns::{column_definition, field_columns};
 use indexes::{Index, indexes_of};
 
-/// The statements that bring the tables of `old` (none on first start) to `new`, in the order in which they must run: what
-/// the search does not read any more goes; then new tables, new columns, indexes, and what the search reads from now on.
-///
-/// Modules and fields are told apart by name. A field that is in both must be stored alike; the caller refuses other changes.
+/// What a catalog takes up again and the database has kept meanwhile.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// Modules and links, by name: their tables have all columns and indexes.
+    pub modules: Vec<String>,
+    /// Fields, by module and name: their columns are there, but no index.
+    pub fields: Vec<(String, String)>,
+}
+
+/// The way from the tables of one catalog to those of another.
+#[derive(Debug, Clone, Default)]
+pub struct Difference {
+    /// What goes first, and holds no data: what the search does not read any more, and indexes.
+    pub removed: Vec<String>,
+    /// What is made then: tables, columns, indexes, and what the search reads from now on.
+    pub made: Vec<String>,
+}
+
+/// The statements that bring the tables of `old` (none on first start) to `new`, in the order in which they must run.
 pub fn difference(dialect: Dialect, old: Option<&Catalog>, new: &Catalog) -> Vec<String> {
+    let Difference { removed, made } = difference_beside(dialect, old, new, &Kept::default());
+    [removed, made].concat()
+}
+
+/// As [`difference`], beside what was kept.
+///
+/// Modules and fields are told apart by name. A field that is in both must be stored alike ([`stored_otherwise`]), or be
+/// converted between the two halves.
+pub fn difference_beside(dialect: Dialect, old: Option<&Catalog>, new: &Catalog, kept: &Kept) -> Difference {
     let mut removed = Vec::new();
     let mut tables = Vec::new();
     let mut columns = Vec::new();
@@ -42,22 +71,73 @@ pub fn difference(dialect: Dialect, old: Option<&Catalog>, new: &Catalog) -> Vec
         removed.append(&mut old_search);
         searches.append(&mut new_search);
         match before {
+            None if kept.modules.contains(&module.name) => {}
             None => {
                 tables.push(create_table(dialect, module));
                 indexes.extend(indexes_of(dialect, module).iter().map(|index| index.create(module)));
             }
             Some(before) => {
-                columns.extend(added_columns(dialect, before, module));
-                indexes.extend(changed_indexes(dialect, before, module));
+                columns.extend(added_columns(dialect, before, module, kept));
+                let (dropped, created) = changed_indexes(dialect, before, module);
+                removed.extend(dropped);
+                indexes.extend(created);
             }
         }
     }
     for module in old.into_iter().flat_map(|old| &old.modules).filter(|module| !module.platform) {
-        if new.module_by_name(&module.name).is_none() {
+        if new.module_or_link_named(&module.name).is_none() {
             removed.append(&mut search::changes(dialect, Some(module), None).0);
         }
     }
-    [removed, tables, columns, indexes, searches].concat()
+    Difference { removed, made: [tables, columns, indexes, searches].concat() }
+}
+
+/// As [`difference`], for a module of which one field's column is exchanged between the two halves: with all indexes over it.
+pub fn difference_with_conversion(
+    dialect: Dialect,
+    old: &Catalog,
+    new: &Catalog,
+    module: &str,
+    field: &str,
+) -> Difference {
+    let mut difference = difference_beside(dialect, Some(old), new, &Kept::default());
+    let places = (old.module_by_name(module), new.module_by_name(module));
+    let (Some(before), Some(after)) = places else { return difference };
+    let fields = (before.field_named(field), after.field_named(field));
+    let (Some(was), Some(is)) = fields else { return difference };
+    if field_columns(dialect, was) == field_columns(dialect, is) {
+        return difference;
+    }
+    let column = is.column.as_deref().unwrap_or_default();
+    let dropped = indexes_of(dialect, before).into_iter().filter(|index| index.is_over(column));
+    let dropped: Vec<String> = dropped.map(|index| index.drop_statement()).collect();
+    let created = indexes_of(dialect, after).into_iter().filter(|index| index.is_over(column));
+    let created: Vec<String> = created.map(|index| index.create(after)).collect();
+    difference.removed.retain(|statement| !dropped.contains(statement));
+    difference.removed.extend(dropped);
+    difference.made.retain(|statement| !created.contains(statement));
+    difference.made.extend(created);
+    difference
+}
+
+/// The fields that are in both catalogs, told apart by name, and whose columns are not the same: module, field. By PostgreSQL's types,
+/// which are the finer ones, so that both databases refuse the same.
+pub fn stored_otherwise(old: &Catalog, new: &Catalog) -> Vec<(String, String)> {
+    let dialect = Dialect::Postgres;
+    let mut found = Vec::new();
+    for before in old.modules.iter().filter(|module| !module.platform) {
+        let Some(after) = new.module_or_link_named(&before.name) else { continue };
+        for field in before.fields.iter().filter(|field| field.column.is_some()) {
+            let same = after
+                .field_named(&field.name)
+                .is_some_and(|other| field_columns(dialect, field) == field_columns(dialect, other));
+            if !same {
+                found.push((before.name.clone(), before.whole_of(field).name.clone()));
+            }
+        }
+    }
+    found.dedup();
+    found
 }
 
 /// The statement that makes a module's table. On SQLite it is an ordinary one with a rowid, by which nested lists pick rows.
@@ -69,9 +149,13 @@ fn create_table(dialect: Dialect, module: &Module) -> String {
 }
 
 /// One statement per column: SQLite takes no more at once. None of them rewrites the table.
-fn added_columns(dialect: Dialect, before: &Module, module: &Module) -> Vec<String> {
+fn added_columns(dialect: Dialect, before: &Module, module: &Module, kept: &Kept) -> Vec<String> {
     let is_new = |name: &str| before.field_named(name).is_none_or(|field| field.column.is_none());
-    let added = module.fields.iter().filter(|field| is_new(&field.name));
+    let is_kept = |field: &Field| {
+        let name = &module.whole_of(field).name;
+        kept.fields.iter().any(|(of, kept)| *of == module.name && kept == name)
+    };
+    let added = module.fields.iter().filter(|field| is_new(&field.name) && !is_kept(field));
     added
         .flat_map(|field| field_columns(dialect, field))
         .map(|column| {
@@ -80,10 +164,10 @@ fn added_columns(dialect: Dialect, before: &Module, module: &Module) -> Vec<Stri
         .collect()
 }
 
-fn changed_indexes(dialect: Dialect, before: &Module, module: &Module) -> Vec<String> {
+/// What goes and what is made; an index that is over something else now is both.
+fn changed_indexes(dialect: Dialect, before: &Module, module: &Module) -> (Vec<String>, Vec<String>) {
     let (old, new) = (indexes_of(dialect, before), indexes_of(dialect, module));
-    let missing_in = |indexes: &[Index], index: &Index| !indexes.iter().any(|other| other.name == index.name);
-    let dropped = old.iter().filter(|index| missing_in(&new, index)).map(Index::drop_statement);
-    let created = new.iter().filter(|index| missing_in(&old, index)).map(|index| index.create(module));
-    dropped.chain(created).collect()
+    let dropped = old.iter().filter(|index| !new.contains(index)).map(Index::drop_statement);
+    let created = new.iter().filter(|index| !old.contains(index)).map(|index| index.create(module));
+    (dropped.collect(), created.collect())
 }

@@ -25,7 +25,7 @@ async fn insert(tx: &mut WriteTx, module: &str, at: DateTime<Utc>) -> Result<i64
         after: Some(serde_json::json!({"title": module})),
         changed: vec!["title".to_owned()],
     };
-    Ok(insert_events(tx, &[event]).await?[0])
+    Ok(insert_events(tx, &[event]).await?.numbers[0])
 }
 
 async fn write(store: &Store, module: &'static str, at: DateTime<Utc>) -> i64 {

@@ -8,6 +8,7 @@ mod check;
 mod definition;
 mod matcher;
 mod plugins;
+mod rename;
 mod runner;
 mod save;
 mod template;

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use cardine_engine::events::{EventMatcher, EventMatcherLoader, RecordEvent};
 use cardine_engine::{EngineError, RecordScope, Snapshot};
 use cardine_model::Catalog;
+use cardine_model::catalog::{FieldId, ModuleId};
+use cardine_model::renaming::Renaming;
 use cardine_store::platform::workflows::{NewRun, WorkflowRow, load_workflows};
 use cardine_store::{BoxFuture, ReadTx, Store};
 use rustc_hash::FxHashMap;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::check::{Workflow, check};
 use crate::definition::parse;
+use crate::rename;
 
 /// The active workflows over one catalog.
 #[derive(Debug)]
@@ -129,5 +132,13 @@ impl EventMatcherLoader for WorkflowLoader {
                 .await?;
             Ok(Arc::new(Workflows::from_rows(&rows, catalog)) as Arc<dyn EventMatcher>)
         })
+    }
+
+    fn renamed(&self, catalog: &Catalog, renaming: &Renaming, document: Json) -> Json {
+        rename::renamed(catalog, renaming, document)
+    }
+
+    fn needs(&self, catalog: &Catalog, document: &Json, fields: &[(ModuleId, FieldId)], modules: &[ModuleId]) -> bool {
+        rename::needs(catalog, document, fields, modules)
     }
 }

@@ -93,7 +93,7 @@ enum StepError {
 impl From<EngineError> for StepError {
     fn from(error: EngineError) -> Self {
         match error {
-            EngineError::Unavailable => Self::Temporary(error.to_string(), None),
+            EngineError::Unavailable | EngineError::Stale => Self::Temporary(error.to_string(), None),
             EngineError::Validation(issues) => {
                 let issues: Vec<String> = issues.iter().map(ToString::to_string).collect();
                 Self::Final(format!("VALIDATION_FAILED: {}", issues.join("; ")))

@@ -157,7 +157,7 @@ fn fault(message: String) -> Fault {
 }
 
 /// What stands before the closing braces, and behind them; braces inside text literals don't close.
-fn split_hole(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split_hole(text: &str) -> Option<(&str, &str)> {
     let mut quote: Option<u8> = None;
     let bytes = text.as_bytes();
     let mut position = 0;

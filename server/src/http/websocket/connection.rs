@@ -259,7 +259,7 @@ impl Session {
                 }
             }
         } else {
-            tokio::spawn(run(Arc::clone(&self.app), caller.context, request, begun.clone(), outbox, operations))
+            tokio::spawn(run(Arc::clone(&self.app), caller, request, begun.clone(), outbox, operations))
         };
         self.operations.runs(&begun, task.abort_handle());
         Ok(())

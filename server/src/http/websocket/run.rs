@@ -3,7 +3,6 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use cardine_engine::RequestContext;
 use cardine_graphql::protocol::Request;
 use cardine_graphql::subscription::{End, Subscriber};
 use cardine_graphql::transport_ws::{self as messages, Close};
@@ -15,17 +14,18 @@ use tokio::sync::mpsc;
 use super::operations::{Begun, Operations};
 use super::writer::Outbox;
 use crate::app::App;
+use crate::http::{Caller, again};
 
 /// Runs a query or a mutation.
 pub async fn run(
     app: Arc<App>,
-    context: RequestContext,
+    caller: Caller,
     request: Request,
     begun: Begun,
     outbox: Outbox,
     operations: Operations,
 ) {
-    let executed = cardine_graphql::execute(&app.front, &app.engine, &context, request, true);
+    let executed = again::execute(&app, &caller.context, &caller.identity, &request, true);
     let answer = AssertUnwindSafe(executed).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!("an operation panicked");
         Response::failed(&[Error::new(Code::Internal, "The server failed; its log tells why.")])
@@ -36,7 +36,7 @@ pub async fn run(
     let id = &begun.id;
     // Who is gone needs no answer.
     let _ = match answer.kind {
-        Kind::Executed => match outbox.send(messages::next(id, &answer.body)).await {
+        Kind::Executed | Kind::Overtaken => match outbox.send(messages::next(id, &answer.body)).await {
             Ok(()) => outbox.send(messages::complete(id)).await,
             gone => gone,
         },

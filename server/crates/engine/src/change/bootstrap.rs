@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cardine_model::Catalog;
 use cardine_model::definition::ModuleDefinition;
-use cardine_model::resolve::module_documents;
+use cardine_model::resolve::{ModuleIssue, module_documents, resolve};
 use cardine_store::Store;
 use chrono::Utc;
 use rustc_hash::FxHashSet;
@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::blocking;
 use super::commit::{Author, CommitError, commit};
+use super::ids::{identified, is_identified};
 use super::load::{PLATFORM, Stored, fetch, parse_built_in, resolve_stored, unsound};
-use super::plan::{Planned, install};
+use super::plan::{Planned, Written, WrittenDefinition, install};
 use crate::EngineError;
 
 /// How often a start is tried beside those of other processes.
@@ -31,6 +32,18 @@ pub(super) async fn bootstrap_with(store: &Store, built_in: Vec<ModuleDefinition
     loop {
         let stored = fetch(store).await?;
         let is_first_start = stored.version == 0;
+        if !is_first_start && stored.definitions.iter().any(|(_, document)| !has_ids(document)) {
+            let base = resolve_stored(stored).await?;
+            let planned = Arc::new(blocking(move || identify(&base).map_err(|issues| unsound(&issues))).await??);
+            match commit(store, planned, system(), None, false).await {
+                Ok(_) => {}
+                Err(CommitError::Overtaken) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(CommitError::Store(error)) => return Err(error.into()),
+                Err(CommitError::Engine(error)) => return Err(error),
+                Err(CommitError::Overtaken | CommitError::InVain(_)) => return Err(EngineError::Unavailable),
+            }
+            continue;
+        }
         let missing = missing_modules(&stored, &built_in);
         if missing.is_empty() && !is_first_start {
             return resolve_stored(stored).await;
@@ -45,16 +58,46 @@ pub(super) async fn bootstrap_with(store: &Store, built_in: Vec<ModuleDefinition
             Ok(planned) => Arc::new(planned),
             Err(base) => return Ok(*base),
         };
-        let author = Author { actor: None, via: "system", request: Uuid::now_v7(), now: Utc::now() };
-        match commit(store, Arc::clone(&planned), author).await {
+        match commit(store, Arc::clone(&planned), system(), None, false).await {
             Ok(_) => return Ok(Catalog::clone(&planned.catalog)),
             // Another process starts as well; what it did is there now.
             Err(CommitError::Overtaken) if attempt < ATTEMPTS_MAX => attempt += 1,
             Err(CommitError::Overtaken) => return Err(EngineError::Unavailable),
             Err(CommitError::Store(error)) => return Err(error.into()),
             Err(CommitError::Engine(error)) => return Err(error),
+            Err(CommitError::InVain(_)) => return Err(EngineError::Internal),
         }
     }
+}
+
+/// In the name of nobody.
+pub(super) fn system() -> Author {
+    Author { actor: None, via: "system", request: Uuid::now_v7(), now: Utc::now() }
+}
+
+/// Whether a kept document has what the server calls its module and fields; one of an older program has not.
+fn has_ids(document: &str) -> bool {
+    serde_json::from_str::<ModuleDefinition>(document).is_ok_and(|definition| is_identified(&definition))
+}
+
+/// The plan that gives them.
+fn identify(base: &Catalog) -> Result<Planned, Vec<ModuleIssue>> {
+    let own = base.modules.iter().filter(|module| !module.platform && module.link.is_none());
+    let definitions: Vec<ModuleDefinition> =
+        own.map(|module| identified(module.definition(), Some(&module.definition()))).collect();
+    let catalog = resolve(base.version + 1, &PLATFORM, &definitions)?;
+    let written = definitions.into_iter().map(|definition| WrittenDefinition { definition, how: Written::Instead });
+    Ok(Planned {
+        base: None,
+        catalog: Arc::new(catalog),
+        definitions: written.collect(),
+        steps: Vec::new(),
+        follow: None,
+        action: "MODULES_IDENTIFIED",
+        summary: "give modules and fields their ids".to_owned(),
+        module: None,
+        warnings: Vec::new(),
+    })
 }
 
 fn missing_modules(stored: &Stored, built_in: &[ModuleDefinition]) -> Vec<ModuleDefinition> {

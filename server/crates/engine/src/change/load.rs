@@ -7,10 +7,12 @@ use cardine_model::definition::ModuleDefinition;
 use cardine_model::resolve::{ModuleIssue, parse_document, platform_documents, resolve, resolve_change};
 use cardine_sql::ddl::records;
 use cardine_store::{Bindings, PlatformState, ReadTx, RowSet, Store, StoreError};
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use rustc_hash::FxHashMap;
 
 use super::blocking;
+use super::plan::RetiredModule;
 use crate::EngineError;
 
 /// What is kept of a catalog, read on one snapshot.
@@ -59,6 +61,31 @@ pub(super) async fn fetch(store: &Store) -> Result<Stored, EngineError> {
                     (0..definitions.len()).map(|row| (text(&definitions, row, 0), text(&definitions, row, 1)));
                 let names = (0..names.len()).map(|row| text(&names, row, 0));
                 Ok::<_, StoreError>(Stored { version, definitions: definitions.collect(), names: names.collect() })
+            }
+            .boxed()
+        })
+        .await
+        .map_err(EngineError::from)
+}
+
+/// The retired modules, and the catalog's version that they were read at.
+pub(super) async fn fetch_retired(store: &Store) -> Result<(u64, Vec<RetiredModule>), EngineError> {
+    store
+        .read(|tx: &mut ReadTx| {
+            async move {
+                let version = u64::try_from(tx.state().await?.catalog_version).unwrap_or_default();
+                let rows = tx.query(&records::select_retired_definitions(), &Bindings::default()).await?;
+                let mut retired = Vec::with_capacity(rows.len());
+                for row in 0..rows.len() {
+                    let name = text(&rows, row, 0);
+                    let definition = serde_json::from_str::<ModuleDefinition>(&text(&rows, row, 1));
+                    let at = text(&rows, row, 2).parse::<DateTime<Utc>>();
+                    match (definition, at) {
+                        (Ok(definition), Ok(at)) => retired.push(RetiredModule { definition, at }),
+                        _ => tracing::error!(module = name, "a retired module's definition cannot be read"),
+                    }
+                }
+                Ok::<_, StoreError>((version, retired))
             }
             .boxed()
         })

@@ -7,27 +7,35 @@
 
 mod bootstrap;
 mod commit;
+mod convert;
+mod follow;
+mod ids;
 mod load;
+mod operations;
 mod plan;
+mod retention;
+mod steps;
 mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cardine_failpoints::pass;
 use cardine_model::{Catalog, Issue};
 use cardine_store::{Store, StoreError};
-use serde_json::Value as Json;
 use uuid::Uuid;
 
+use crate::events::EventMatcherLoader;
 use crate::{Engine, EngineError, RequestContext, Snapshot};
-use commit::{Author, CommitError, commit, inspect};
-use plan::{Change, plan};
+use commit::{Author, CommitError, commit};
+use plan::{Base, Change, plan};
 
 pub(crate) use bootstrap::bootstrap;
 pub(crate) use load::{current_state, load};
+pub use plan::RetiredModule;
 
 /// How often a change is tried that other processes' changes, or requests on its tables, are in the way of.
 const ATTEMPTS_MAX: u32 = 6;
@@ -48,35 +56,6 @@ pub struct CatalogChange {
 }
 
 impl Engine {
-    /// Makes a module with its table. `definition` is a document of `schema/module.schema.json`.
-    ///
-    /// # Errors
-    /// [`EngineError::Forbidden`] if the caller is no administrator; [`EngineError::Validation`] with every fault of the
-    /// definition, its paths starting at `definition`; [`EngineError::Conflict`] if the database has such a table already.
-    pub async fn create_module(
-        &self,
-        ctx: &RequestContext,
-        definition: Json,
-        dry_run: bool,
-    ) -> Result<CatalogChange, EngineError> {
-        self.change(ctx, Change::CreateModule { definition }, dry_run).await
-    }
-
-    /// Adds a field to a module, built-in ones included, but not to a platform module. Records that are there have no value in
-    /// it, except in a required field with a constant default, which they get; other required fields are warned about.
-    ///
-    /// # Errors
-    /// As [`Engine::create_module`], with paths starting at `field` or `module`.
-    pub async fn add_field(
-        &self,
-        ctx: &RequestContext,
-        module: &str,
-        field: Json,
-        dry_run: bool,
-    ) -> Result<CatalogChange, EngineError> {
-        self.change(ctx, Change::AddField { module: module.to_owned(), field }, dry_run).await
-    }
-
     /// Compares the catalog with the tables, columns and indexes that are really there; each difference as a sentence.
     pub async fn check_tables(&self) -> Result<Vec<String>, EngineError> {
         tables::differences(self.store(), &self.snapshot().catalog).await
@@ -86,23 +65,42 @@ impl Engine {
         if !ctx.actor.rights.administrator {
             return Err(EngineError::Forbidden("only administrators may change modules".to_owned()));
         }
-        let change = Arc::new(change);
         let author = Author { actor: ctx.actor.user, via: ctx.via, request: ctx.request_id, now: ctx.now };
+        self.change_as(author, change, dry_run).await
+    }
+
+    async fn change_as(&self, author: Author, change: Change, dry_run: bool) -> Result<CatalogChange, EngineError> {
+        let change = Arc::new(change);
+        let workflows = self.0.matcher_loader.get().cloned();
         let mut attempt = 1;
         loop {
             let changing = self.0.changing.lock().await;
             let base = Arc::clone(&self.snapshot().catalog);
-            match attempt_change(self.store(), base, &change, &author, dry_run).await {
+            let version = base.version;
+            if !dry_run {
+                // Before it is made: who reads meanwhile looks at the version afterwards.
+                self.0.announced.store(version + 1, Ordering::Release);
+            }
+            let attempted = attempt_change(self.store(), base, &change, &author, workflows.clone(), dry_run).await;
+            if matches!(attempted, Err(CommitError::Engine(_) | CommitError::Overtaken)) {
+                self.0.announced.store(version, Ordering::Release);
+            }
+            match attempted {
                 Ok(outcome) => {
                     if let Some(catalog) = outcome.catalog {
                         pass!("catalog.committed");
-                        let access = Arc::clone(&self.snapshot().access);
+                        let access = if outcome.touches_rights {
+                            Arc::new(crate::identity::load(self.store()).await?)
+                        } else {
+                            Arc::clone(&self.snapshot().access)
+                        };
                         let matcher = self.load_matcher(&catalog).await?;
                         self.0.snapshot.store(Arc::new(Snapshot { catalog, access, matcher }));
                     }
                     return Ok(outcome.change);
                 }
                 Err(CommitError::Engine(error)) => return Err(error),
+                Err(CommitError::InVain(_)) => return Err(EngineError::Internal),
                 Err(CommitError::Store(error)) if attempt == ATTEMPTS_MAX || !error.is_retryable() => {
                     return Err(error.into());
                 }
@@ -129,6 +127,8 @@ struct Outcome {
     change: CatalogChange,
     /// The new catalog; none of a dry run.
     catalog: Option<Arc<Catalog>>,
+    /// Whether rights are other ones now.
+    touches_rights: bool,
 }
 
 /// Plans a change on `base` and commits it, or looks what it would do.
@@ -137,28 +137,48 @@ async fn attempt_change(
     base: Arc<Catalog>,
     change: &Arc<Change>,
     author: &Author,
+    workflows: Option<Arc<dyn EventMatcherLoader>>,
     dry_run: bool,
 ) -> Result<Outcome, CommitError> {
-    let dialect = store.dialect();
-    let planned = {
-        let (base, change) = (Arc::clone(&base), Arc::clone(change));
-        blocking(move || plan(dialect, &base, &change)).await?.map_err(EngineError::Validation)?
+    let (version, retired) = load::fetch_retired(store).await?;
+    if version != base.version {
+        return Err(CommitError::Overtaken);
+    }
+    let plan_on = |without_required: bool| {
+        let base = Base { catalog: Arc::clone(&base), retired: retired.clone(), now: author.now, without_required };
+        let (dialect, change) = (store.dialect(), Arc::clone(change));
+        async move {
+            let planned = blocking(move || plan(dialect, &base, &change)).await?.map_err(EngineError::Validation)?;
+            Ok::<_, CommitError>(Arc::new(planned))
+        }
     };
-    let planned = Arc::new(planned);
+    let mut planned = plan_on(false).await?;
+    let mut committed = commit(store, Arc::clone(&planned), author.clone(), workflows.clone(), dry_run).await;
+    // What was required before may be missing in records that were made meanwhile.
+    if matches!(**change, Change::RestoreField { .. }) && committed.as_ref().is_err_and(is_required_missing) {
+        planned = plan_on(true).await?;
+        committed = commit(store, Arc::clone(&planned), author.clone(), workflows, dry_run).await;
+    }
+    let committed = committed?;
     let version = if dry_run { base.version } else { planned.catalog.version };
-    let warnings = if dry_run {
-        inspect(store, &planned, version).await?
-    } else {
-        commit(store, Arc::clone(&planned), author.clone()).await?
-    };
     let change = CatalogChange {
         version: i64::try_from(version).unwrap_or(i64::MAX),
         applied: !dry_run,
         job: None,
-        statements: planned.statements.clone(),
-        warnings,
+        statements: planned.statements(),
+        warnings: committed.warnings,
     };
-    Ok(Outcome { change, catalog: (!dry_run).then(|| Arc::clone(&planned.catalog)) })
+    let catalog = (!dry_run).then(|| Arc::clone(&planned.catalog));
+    Ok(Outcome { change, catalog, touches_rights: committed.touches_rights })
+}
+
+fn is_required_missing(error: &CommitError) -> bool {
+    match error {
+        CommitError::Engine(EngineError::Validation(issues)) => {
+            issues.first().is_some_and(|issue| issue.rule == "required")
+        }
+        _ => false,
+    }
 }
 
 /// Runs what takes processor time on a thread where it holds up no request.

@@ -1,13 +1,24 @@
-//! A change → the definitions, catalog and statements that it leads to, or all of its faults; pure.
+//! A change → the definitions, catalog and steps that it leads to, or all of its faults; pure.
+
+mod convert;
+mod name;
+mod restore;
+mod retire;
+mod update;
 
 use std::sync::Arc;
 
-use cardine_model::catalog::{Catalog, FieldId, Module};
+use cardine_model::catalog::{Catalog, Module};
 use cardine_model::definition::ModuleDefinition;
 use cardine_model::resolve::{ModuleIssue, parse_document, resolve, resolve_change};
 use cardine_model::{Issue, PathSegment, path};
 use cardine_sql::{Dialect, ddl};
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
+
+use super::follow::Follow;
+use super::ids::identified;
+use super::steps::Step;
 
 /// What an administrator asks for.
 #[derive(Debug, Clone)]
@@ -17,6 +28,16 @@ pub(super) enum Change {
         /// Its document.
         definition: Json,
     },
+    /// Other options of a module.
+    UpdateModule { module: String, patch: Json },
+    /// Another name.
+    RenameModule { module: String, to: String, plural: Option<String> },
+    /// Hides a module.
+    RetireModule { module: String, force: bool },
+    /// Shows a retired module again.
+    RestoreModule { module: String },
+    /// Drops a retired module.
+    PurgeModule { module: String },
     /// A new field of a module.
     AddField {
         /// The module's name.
@@ -24,25 +45,70 @@ pub(super) enum Change {
         /// The field's part of the document.
         field: Json,
     },
+    /// Other options of a field.
+    UpdateField { module: String, field: String, patch: Json },
+    /// Another name.
+    RenameField { module: String, field: String, to: String },
+    /// Another type, with the values converted.
+    ChangeFieldType { module: String, field: String, to: Json },
+    /// Hides a field.
+    RetireField { module: String, field: String, force: bool },
+    /// Shows a retired field again.
+    RestoreField { module: String, field: String },
+    /// Drops a retired field.
+    PurgeField { module: String, field: String },
+}
+
+/// What a change is planned on.
+#[derive(Debug)]
+pub(super) struct Base {
+    /// The modules in force.
+    pub catalog: Arc<Catalog>,
+    /// Those that are retired.
+    pub retired: Vec<RetiredModule>,
+    /// When the change is made.
+    pub now: DateTime<Utc>,
+    /// Brings a field back that was required as one that is not.
+    pub without_required: bool,
+}
+
+/// A module that is hidden from everybody.
+#[derive(Debug, Clone)]
+pub struct RetiredModule {
+    /// Its document.
+    pub definition: ModuleDefinition,
+    /// Since when.
+    pub at: DateTime<Utc>,
 }
 
 /// A change that can be made.
 #[derive(Debug)]
 pub(super) struct Planned {
+    /// The catalog before it; none on first start.
+    pub base: Option<Arc<Catalog>>,
     /// The catalog after it.
     pub catalog: Arc<Catalog>,
     /// What is to be written.
     pub definitions: Vec<WrittenDefinition>,
-    /// What is to be done to tables.
-    pub statements: Vec<String>,
+    /// What is to be done to tables and rows, in this order.
+    pub steps: Vec<Step>,
+    /// What the platform's own tables are told.
+    pub follow: Option<Follow>,
     /// For the audit: `MODULE_CREATED`, …
     pub action: &'static str,
     /// For people.
     pub summary: String,
     /// The module that the audit is about; none of several.
     pub module: Option<String>,
-    /// The field that was added to a module that may have records.
-    pub added: Option<(String, FieldId)>,
+    /// What is not wrong but should be known.
+    pub warnings: Vec<Issue>,
+}
+
+impl Planned {
+    /// The statements that change tables, for people.
+    pub fn statements(&self) -> Vec<String> {
+        self.steps.iter().flat_map(Step::statements).collect()
+    }
 }
 
 /// A definition to be written.
@@ -50,15 +116,44 @@ pub(super) struct Planned {
 pub(super) struct WrittenDefinition {
     /// What it says.
     pub definition: ModuleDefinition,
-    /// Whether the module is new.
-    pub is_new: bool,
+    /// In whose place.
+    pub how: Written,
 }
 
-/// Plans `change` on `base`. Paths of faults start at the argument: `definition`, `module` or `field`.
-pub(super) fn plan(dialect: Dialect, base: &Catalog, change: &Change) -> Result<Planned, Vec<Issue>> {
+/// What becomes of a definition's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Written {
+    /// There is none yet.
+    New,
+    /// It is replaced.
+    Instead,
+    /// It is replaced, and had this name.
+    InsteadOf(String),
+    /// It is hidden.
+    Retired,
+    /// It is shown again.
+    Restored,
+    /// It goes.
+    Purged,
+}
+
+/// Plans `change` on `base`. Paths of faults start at the argument: `definition`, `module`, `field`, `patch`, `to`, `name`.
+pub(super) fn plan(dialect: Dialect, base: &Base, change: &Change) -> Result<Planned, Vec<Issue>> {
+    let planning = Planning { dialect, base };
     match change {
-        Change::CreateModule { definition } => create_module(dialect, base, definition),
-        Change::AddField { module, field } => add_field(dialect, base, module, field),
+        Change::CreateModule { definition } => planning.create_module(definition),
+        Change::AddField { module, field } => planning.add_field(module, field),
+        Change::UpdateModule { module, patch } => planning.update_module(module, patch),
+        Change::UpdateField { module, field, patch } => planning.update_field(module, field, patch),
+        Change::RenameModule { module, to, plural } => planning.rename_module(module, to, plural.as_deref()),
+        Change::RenameField { module, field, to } => planning.rename_field(module, field, to),
+        Change::ChangeFieldType { module, field, to } => planning.change_field_type(module, field, to),
+        Change::RetireModule { module, force } => planning.retire_module(module, *force),
+        Change::RetireField { module, field, force } => planning.retire_field(module, field, *force),
+        Change::RestoreModule { module } => planning.restore_module(module),
+        Change::RestoreField { module, field } => planning.restore_field(module, field),
+        Change::PurgeModule { module } => planning.purge_module(module),
+        Change::PurgeField { module, field } => planning.purge_field(module, field),
     }
 }
 
@@ -69,82 +164,159 @@ pub(super) fn install(
     platform: &[ModuleDefinition],
     added: Vec<ModuleDefinition>,
 ) -> Result<Planned, Vec<ModuleIssue>> {
+    let added: Vec<ModuleDefinition> = added.into_iter().map(|definition| identified(definition, None)).collect();
     let catalog = match base {
         None => resolve(1, platform, &added)?,
         Some(base) => resolve_change(base, base.version + 1, &[], &added)?,
     };
     let names: Vec<&str> = added.iter().map(|definition| definition.name.as_str()).collect();
     Ok(Planned {
-        statements: ddl::difference(dialect, base, &catalog),
+        base: None,
+        steps: vec![Step::Ddl(ddl::difference(dialect, base, &catalog))],
         catalog: Arc::new(catalog),
         action: "MODULES_INSTALLED",
         summary: format!("install {}", names.join(", ")),
-        definitions: added.into_iter().map(|definition| WrittenDefinition { definition, is_new: true }).collect(),
+        definitions: added.into_iter().map(|definition| WrittenDefinition { definition, how: Written::New }).collect(),
+        follow: None,
         module: None,
-        added: None,
+        warnings: Vec::new(),
     })
 }
 
-fn create_module(dialect: Dialect, base: &Catalog, document: &Json) -> Result<Planned, Vec<Issue>> {
-    let place = |path: Vec<PathSegment>| Some([path!["definition"], path].concat());
-    let (definition, catalog) =
-        resolve_document(base, document, None).map_err(|faults| faults.told(&place, path!["definition"]))?;
-    Ok(Planned {
-        statements: ddl::difference(dialect, Some(base), &catalog),
-        catalog: Arc::new(catalog),
-        action: "MODULE_CREATED",
-        summary: format!("create module {}", definition.name),
-        module: Some(definition.name.clone()),
-        definitions: vec![WrittenDefinition { definition, is_new: true }],
-        added: None,
-    })
+/// What all plans are made with.
+#[derive(Clone, Copy)]
+pub(super) struct Planning<'a> {
+    dialect: Dialect,
+    base: &'a Base,
 }
 
-fn add_field(dialect: Dialect, base: &Catalog, name: &str, field: &Json) -> Result<Planned, Vec<Issue>> {
-    let module = changeable_module(base, name).map_err(|issue| vec![issue])?;
-    let before = module.definition();
-    let position = before.fields.len();
-    let document = with_field(&before, field);
-    // What is faulty outside the new field is so because of it.
-    let place = |path: Vec<PathSegment>| match path.as_slice() {
-        [PathSegment::Name(key), PathSegment::Index(index), rest @ ..] if key == "fields" && *index == position => {
-            Some([path!["field"].as_slice(), rest].concat())
+impl<'a> Planning<'a> {
+    fn catalog(&self) -> &'a Catalog {
+        &self.base.catalog
+    }
+
+    /// A plan that leads to `catalog` and does nothing yet.
+    fn planned(&self, catalog: Catalog, action: &'static str, module: &str, summary: String) -> Planned {
+        Planned {
+            base: Some(Arc::clone(&self.base.catalog)),
+            catalog: Arc::new(catalog),
+            definitions: Vec::new(),
+            steps: Vec::new(),
+            follow: None,
+            action,
+            summary,
+            module: Some(module.to_owned()),
+            warnings: Vec::new(),
         }
-        _ => None,
-    };
-    let (definition, catalog) =
-        resolve_document(base, &document, Some(name)).map_err(|faults| faults.told(&place, path!["field"]))?;
-    let added = FieldId(
-        u32::try_from(Module::SYSTEM_FIELDS.len() + position).expect("a module has fewer than 4 billion fields"),
-    );
-    let field_name = definition.fields.last().map(|field| field.name.clone()).unwrap_or_default();
-    Ok(Planned {
-        statements: ddl::difference(dialect, Some(base), &catalog),
-        catalog: Arc::new(catalog),
-        action: "FIELD_ADDED",
-        summary: format!("add field {field_name} to module {name}"),
-        module: Some(name.to_owned()),
-        definitions: vec![WrittenDefinition { definition, is_new: false }],
-        added: Some((name.to_owned(), added)),
-    })
+    }
+
+    fn create_module(self, document: &Json) -> Result<Planned, Vec<Issue>> {
+        let name = document.get("name").and_then(Json::as_str).unwrap_or_default();
+        if self.base.retired.iter().any(|retired| retired.definition.name == name) {
+            let message = format!(
+                "the retired module `{name}` still has this name: restore it, or purge it first, or choose another name"
+            );
+            return Err(vec![Issue::new(path!["definition", "name"], "nameTaken", message)]);
+        }
+        let place = |path: Vec<PathSegment>| Some([path!["definition"], path].concat());
+        let (definition, catalog) = resolve_document(self.catalog(), document, None)
+            .map_err(|faults| faults.told(&place, path!["definition"]))?;
+        let statements = ddl::difference(self.dialect, Some(self.catalog()), &catalog);
+        let summary = format!("create module {}", definition.name);
+        let name = definition.name.clone();
+        Ok(Planned {
+            steps: vec![Step::Ddl(statements)],
+            definitions: vec![WrittenDefinition { definition, how: Written::New }],
+            ..self.planned(catalog, "MODULE_CREATED", &name, summary)
+        })
+    }
+
+    fn add_field(self, name: &str, field: &Json) -> Result<Planned, Vec<Issue>> {
+        let module = self.changeable_module(name, "module")?;
+        let before = module.definition();
+        let position = before.fields.len();
+        let document = with_field(&before, field);
+        // What is faulty outside the new field is so because of it.
+        let place = |path: Vec<PathSegment>| match path.as_slice() {
+            [PathSegment::Name(key), PathSegment::Index(index), rest @ ..] if key == "fields" && *index == position => {
+                Some([path!["field"].as_slice(), rest].concat())
+            }
+            _ => None,
+        };
+        let (definition, catalog) = resolve_document(self.catalog(), &document, Some(name))
+            .map_err(|faults| faults.told(&place, path!["field"]))?;
+        let field = definition.fields.last().map(|field| field.name.clone()).unwrap_or_default();
+        let summary = format!("add field {field} to module {name}");
+        let steps = vec![
+            Step::Ddl(ddl::difference(self.dialect, Some(self.catalog()), &catalog)),
+            Step::Fill { module: name.to_owned(), field, at: path!["field"], is_new: true },
+        ];
+        Ok(Planned {
+            steps,
+            definitions: vec![WrittenDefinition { definition, how: Written::Instead }],
+            ..self.planned(catalog, "FIELD_ADDED", name, summary)
+        })
+    }
+
+    /// A module that an administrator may change, told at `argument`.
+    fn changeable_module(&self, name: &str, argument: &str) -> Result<&'a Module, Vec<Issue>> {
+        changeable_module(self.catalog(), name, argument).map_err(|issue| {
+            let is_retired = self.base.retired.iter().any(|retired| retired.definition.name == name);
+            let message = format!("`{name}` is retired: restore it first");
+            vec![if is_retired { Issue::new(path![argument], "retired", message) } else { issue }]
+        })
+    }
+
+    /// The position of a field in its module's document.
+    fn position_of(&self, module: &Module, field: &str) -> Result<usize, Vec<Issue>> {
+        let definition = module.definition();
+        if let Some(position) = definition.fields.iter().position(|known| known.name == field) {
+            return Ok(position);
+        }
+        let (rule, message) = if definition.retired_named(field).is_some() {
+            ("retired", format!("`{field}` is retired: restore it first"))
+        } else if Module::SYSTEM_FIELDS.contains(&field) {
+            ("system", format!("`{field}` is a field of the system, which every module has alike"))
+        } else {
+            ("unknownField", format!("`{}` has no field `{field}`", module.name))
+        };
+        Err(vec![Issue::new(path!["name"], rule, message)])
+    }
+
+    /// The catalog without the modules `gone`, and with the documents `come`.
+    fn resolve(&self, gone: &[&str], come: &[ModuleDefinition]) -> Result<Catalog, Vec<ModuleIssue>> {
+        resolve_change(self.catalog(), self.catalog().version + 1, gone, come)
+    }
+
+    /// The same, with what is faulty told at `argument`.
+    fn resolved(&self, gone: &[&str], come: &[ModuleDefinition], argument: &str) -> Result<Catalog, Vec<Issue>> {
+        self.resolve(gone, come).map_err(|found| told_at(found, argument))
+    }
 }
 
-fn changeable_module<'a>(base: &'a Catalog, name: &str) -> Result<&'a Module, Issue> {
-    let refuse = |rule: &str, message: String| Err(Issue::new(path!["module"], rule, message));
+/// Faults of documents that the caller has not sent, told at an argument.
+fn told_at(found: Vec<ModuleIssue>, argument: &str) -> Vec<Issue> {
+    let told = |ModuleIssue { module, issue }: ModuleIssue| {
+        let message = format!("in the module `{module}`: {issue}");
+        Issue { path: path![argument], message, ..issue }
+    };
+    found.into_iter().map(told).collect()
+}
+
+fn changeable_module<'a>(base: &'a Catalog, name: &str, argument: &str) -> Result<&'a Module, Issue> {
+    let refuse = |rule: &str, message: String| Err(Issue::new(path![argument], rule, message));
     match base.module_by_name(name) {
         None => refuse("unknownModule", format!("there is no module {name:?}")),
         Some(module) if module.platform => refuse(
             "platform",
-            format!(
-                "`{name}` is a platform module, which every installation has alike; add the field to a module of your own"
-            ),
+            format!("`{name}` is a platform module, which every installation has alike; change a module of your own"),
         ),
         Some(module) => Ok(module),
     }
 }
 
 fn with_field(definition: &ModuleDefinition, field: &Json) -> Json {
-    let mut document = serde_json::to_value(definition).expect("a definition is a JSON document");
+    let mut document = serde_json::to_value(definition.written()).expect("a definition is a JSON document");
     if let Some(Json::Array(fields)) = document.get_mut("fields") {
         fields.push(field.clone());
     }
@@ -193,6 +365,8 @@ fn resolve_document(
     };
     // It helps editors only and is not kept.
     let definition = ModuleDefinition { schema: None, ..definition };
+    let before = replaced.and_then(|name| base.module_by_name(name)).map(|module| module.definition());
+    let definition = identified(definition, before.as_ref());
     let resolved = resolve_change(base, base.version + 1, replaced.as_slice(), std::slice::from_ref(&definition));
     let found = match resolved {
         Ok(catalog) if own.is_empty() => return Ok((definition, catalog)),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cardine_model::Catalog;
 use cardine_model::catalog::Module;
+use cardine_model::resolve::column_names;
 use cardine_sql::Dialect;
 use cardine_sql::ddl::{self, TableColumn, records};
 use cardine_store::{Bindings, ReadTx, RowSet, Store, StoreError};
@@ -77,7 +78,11 @@ fn compare_columns(dialect: Dialect, module: &Module, found: &[TableColumn], dif
         }
     }
     if !module.platform {
-        let unknown = found.iter().filter(|found| !expected.iter().any(|column| column.name == found.name));
+        let retired: Vec<String> =
+            module.definition().retired.iter().flat_map(|retired| column_names(&retired.field)).collect();
+        let unknown = found
+            .iter()
+            .filter(|found| !expected.iter().any(|column| column.name == found.name) && !retired.contains(&found.name));
         differences.extend(
             unknown.map(|column| format!("the column `{}` of the table `{table}` belongs to no field", column.name)),
         );

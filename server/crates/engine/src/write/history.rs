@@ -3,7 +3,7 @@
 use cardine_model::catalog::{Field, FieldId, FieldKind, Module, Relation};
 use cardine_model::{ScalarType, Value};
 use cardine_store::WriteTx;
-use cardine_store::platform::events::{NewAudit, NewEvent, insert_audits, insert_events};
+use cardine_store::platform::events::{Inserted, NewAudit, NewEvent, insert_audits, insert_events};
 use cardine_store::platform::workflows::{self, NewRun};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
@@ -39,7 +39,10 @@ pub(super) async fn tell(tx: &mut WriteTx, ctx: &RequestContext, changes: &[Chan
     let told: Vec<(&Change<'_>, &'static str)> =
         changes.iter().filter_map(|change| change.event.map(|event| (change, event))).collect();
     let events: Vec<NewEvent<'_>> = told.iter().map(|(change, kind)| event(ctx, change, kind)).collect();
-    let numbers = insert_events(tx, &events).await?;
+    let numbers = put_events(tx, ctx, &events).await?;
+    if told.is_empty() && !changes.is_empty() {
+        refuse_older(ctx, tx.state().await?.catalog_version)?;
+    }
     if is_too_deep(ctx, told.len()) {
         return Ok(());
     }
@@ -82,7 +85,7 @@ pub(super) async fn tell_links(
         after: Some(Json::Object(image.clone())),
         changed: vec![change.relation.name.clone()],
     });
-    let numbers = insert_events(tx, &events.collect::<Vec<_>>()).await?;
+    let numbers = put_events(tx, ctx, &events.collect::<Vec<_>>()).await?;
     if is_too_deep(ctx, told.len()) {
         return Ok(());
     }
@@ -94,6 +97,21 @@ pub(super) async fn tell_links(
         runs.extend(ctx.snapshot.matcher.runs(&event).into_iter().map(|run| (number, id, run)));
     }
     Ok(workflows::queue_runs(tx, &runs, ctx.now).await?)
+}
+
+/// Writes events, and gives their numbers. The statement tells at no cost whether modules have changed since the request began.
+async fn put_events(tx: &mut WriteTx, ctx: &RequestContext, events: &[NewEvent<'_>]) -> Result<Vec<i64>, EngineError> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Inserted { numbers, catalog_version } = insert_events(tx, events).await?;
+    refuse_older(ctx, catalog_version)?;
+    Ok(numbers)
+}
+
+/// What was written by the rules of an older version is not kept.
+fn refuse_older(ctx: &RequestContext, catalog_version: i64) -> Result<(), EngineError> {
+    if u64::try_from(catalog_version) == Ok(ctx.catalog().version) { Ok(()) } else { Err(EngineError::Stale) }
 }
 
 fn is_too_deep(ctx: &RequestContext, events: usize) -> bool {

@@ -100,7 +100,7 @@ pub(super) async fn evaluate(
                 rest = later;
                 failures = 0;
             }
-            Err(EngineError::Unavailable) => tokio::time::sleep(PAUSE).await,
+            Err(EngineError::Unavailable | EngineError::Stale) => tokio::time::sleep(PAUSE).await,
             // A table may have changed between the catalog that the plan was made with and this moment.
             Err(EngineError::Internal) if failures < FAILURES_MAX => {
                 failures += 1;

@@ -71,6 +71,7 @@ fn add_parts(draft: &mut Draft<'_>, module: ModuleId) {
 
 fn declare_part(whole: &Field, id: FieldId, shape: GroupShape, part: &str) -> Field {
     Field {
+        stable_id: None,
         id,
         name: format!("{}.{part}", whole.name),
         kind: part_kind(shape, part),
@@ -93,6 +94,7 @@ fn declare(id: FieldId, definition: &FieldDefinition, kind: FieldKind) -> Field 
         _ => Some(snake_case(&definition.name)),
     };
     Field {
+        stable_id: definition.id,
         id,
         name: definition.name.clone(),
         kind,

@@ -38,7 +38,7 @@ pub use graphql_names::{
     BUILT_IN_TYPES, FIELD_TYPE_SUFFIXES, FILTER_COMBINATORS, MODULE_TYPE_SUFFIXES, mutation_names, query_names,
     subscription_names, type_names,
 };
-pub use sql_names::{PLATFORM_TABLES, SQL_NAME_LENGTH_MAX};
+pub use sql_names::{PLATFORM_TABLES, SQL_NAME_LENGTH_MAX, column_names};
 
 use crate::Issue;
 use crate::catalog::Catalog;

@@ -60,6 +60,7 @@ pub(super) fn check(draft: &Draft<'_>, issues: &mut Issues) {
         check_table(document, issues);
         for (position, _, field) in document.fields() {
             check_column(document, position, field, issues);
+            check_retired(document, position, field, issues);
         }
     }
 }
@@ -82,6 +83,39 @@ fn check_table(document: &Document<'_>, issues: &mut Issues) {
     }
     if table.len() > SQL_NAME_LENGTH_MAX {
         issues.add(module, path!["name"], "limit", too_long(&table));
+    }
+}
+
+/// The SQL names of the columns that a field of this definition has; none of what is computed, or kept in a table of its own.
+pub fn column_names(field: &FieldDefinition) -> Vec<String> {
+    match field.kind.as_str() {
+        "formula" | "rollup" | "references" => Vec::new(),
+        "reference" => {
+            let (column, module_column) = column_names_of_reference(field);
+            [Some(column), module_column].into_iter().flatten().collect()
+        }
+        kind => match group_shape(kind) {
+            None => vec![snake_case(&field.name)],
+            Some(shape) => {
+                shape.parts().iter().map(|part| snake_case(&format!("{}{}", field.name, upper_first(part)))).collect()
+            }
+        },
+    }
+}
+
+/// A retired field keeps its columns, and its name with them: no other one may take what it would come back to.
+fn check_retired(document: &Document<'_>, position: usize, field: &FieldDefinition, issues: &mut Issues) {
+    let columns = column_names(field);
+    let taken = document.definition.retired.iter().find(|retired| {
+        retired.field.name.eq_ignore_ascii_case(&field.name)
+            || column_names(&retired.field).iter().any(|column| columns.contains(column))
+    });
+    if let Some(retired) = taken {
+        let message = format!(
+            "the retired field `{}` still has this name in the database: restore it, or purge it first, or choose another name",
+            retired.field.name
+        );
+        issues.add_at_field(document.definition, position, "name", "nameTaken", message);
     }
 }
 

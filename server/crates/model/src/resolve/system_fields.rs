@@ -53,6 +53,7 @@ fn system_field(id: FieldId, name: &str, users: &[ModuleId], owners: &[ModuleId]
     };
     let (english, italian) = label(id);
     Field {
+        stable_id: None,
         id,
         name: name.to_owned(),
         kind,

@@ -8,6 +8,7 @@ use cel::common::ast::{CallExpr, Expr as Syntax, operators as symbol};
 use cel::parser::Expression;
 use uuid::Uuid;
 
+use super::mentions::Mention;
 use super::parse::{Name, Parsed, parse};
 use super::{BinaryOp, Expr, NODES_MAX, RuleIssue, RuleType, TypedRule};
 use crate::Value;
@@ -74,15 +75,26 @@ const ISSUES_MAX: usize = 20;
 
 /// Parses `source` and checks it against `schema`; all faults at once.
 pub fn check(source: &str, context: &Context, schema: &dyn Schema) -> Result<TypedRule, Vec<RuleIssue>> {
+    check_with_mentions(source, context, schema).map(|(rule, _)| rule)
+}
+
+/// As [`check`], and the fields that the rule names, with their places in its text.
+pub(super) fn check_with_mentions(
+    source: &str,
+    context: &Context,
+    schema: &dyn Schema,
+) -> Result<(TypedRule, Vec<Mention>), Vec<RuleIssue>> {
     let parsed = parse(source).map_err(in_order)?;
-    let mut checker = Checker { parsed: &parsed, context, schema, issues: Vec::new() };
+    let mut checker = Checker { parsed: &parsed, context, schema, issues: Vec::new(), mentions: Vec::new() };
     let typed = checker.expression(&parsed.root);
     if let Some(typed) = &typed {
         checker.result(typed);
     }
-    let issues = checker.issues;
+    let Checker { issues, mentions, .. } = checker;
     match typed {
-        Some(typed) if issues.is_empty() => Ok(TypedRule { source: source.to_owned(), expr: typed.expr, ty: typed.ty }),
+        Some(typed) if issues.is_empty() => {
+            Ok((TypedRule { source: source.to_owned(), expr: typed.expr, ty: typed.ty }, mentions))
+        }
         _ => Err(in_order(issues)),
     }
 }
@@ -99,6 +111,7 @@ struct Checker<'a> {
     context: &'a Context,
     schema: &'a dyn Schema,
     issues: Vec<RuleIssue>,
+    mentions: Vec<Mention>,
 }
 
 /// A checked part of a rule.

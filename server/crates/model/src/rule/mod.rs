@@ -9,6 +9,7 @@ pub(crate) mod catalog_schema;
 mod check;
 mod eval;
 mod inputs;
+mod mentions;
 mod parse;
 mod scan;
 
@@ -17,6 +18,7 @@ mod tests;
 
 pub use check::{Context, Expected, Schema, SchemaField, check};
 pub use eval::Scope;
+pub use mentions::{Mention, mentions};
 
 use crate::Value;
 use crate::catalog::FieldPath;

@@ -55,6 +55,17 @@ impl Index {
         )
     }
 
+    /// Whether one of its keys is made of this column.
+    pub(super) fn is_over(&self, column: &str) -> bool {
+        let column = quote(column);
+        self.keys.iter().any(|key| key.contains(&column))
+    }
+
+    /// Gives it the name of another.
+    pub(super) fn rename(&self, other: &Self) -> String {
+        format!("ALTER INDEX {} RENAME TO {}", quote(&self.name), quote(&other.name))
+    }
+
     pub(super) fn drop_statement(&self) -> String {
         format!("DROP INDEX {}", quote(&self.name))
     }
@@ -76,6 +87,11 @@ pub fn unique_index_fields<'a>(module: &'a Module, index_name: &str) -> Option<&
 /// The name of the primary key's index. PostgreSQL would choose `lead_pkey`, the table of a module `LeadPkey`.
 pub(super) fn primary_key_name(module: &Module) -> String {
     name(PRIMARY, module, &[])
+}
+
+/// The keys of a unique index over `fields`, which all have a value where it compares.
+pub(super) fn unique_keys(dialect: Dialect, module: &Module, fields: &[FieldId]) -> Vec<String> {
+    unique(dialect, module, fields).keys
 }
 
 /// All indexes of a module's table, its primary key's apart; each once.

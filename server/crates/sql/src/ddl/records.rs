@@ -27,6 +27,27 @@ pub fn update_definition(dialect: Dialect) -> Statement {
     with_params(dialect, r#"UPDATE "module_definition" SET "definition" = @ WHERE "name" = @"#)
 }
 
+/// Replaces a module's definition, whose name it changes. Values: new name, document, old name.
+pub fn rename_definition(dialect: Dialect) -> Statement {
+    with_params(dialect, r#"UPDATE "module_definition" SET "name" = @, "definition" = @ WHERE "name" = @"#)
+}
+
+/// Hides a module, or with null brings it back. Values: instant, name.
+pub fn retire_definition(dialect: Dialect) -> Statement {
+    with_params(dialect, r#"UPDATE "module_definition" SET "retired_at" = @ WHERE "name" = @"#)
+}
+
+/// Forgets a module. Values: name.
+pub fn delete_definition(dialect: Dialect) -> Statement {
+    with_params(dialect, r#"DELETE FROM "module_definition" WHERE "name" = @"#)
+}
+
+/// All definitions of retired modules: name, document, since when.
+pub fn select_retired_definitions() -> Statement {
+    let text = r#"SELECT "name", "definition", "retired_at" FROM "module_definition" WHERE "retired_at" IS NOT NULL ORDER BY "name""#;
+    statement(text, 0, vec![ColumnType::Text, ColumnType::Text, ColumnType::DateTime])
+}
+
 /// Keeps when a catalog version was made. Values: version, instant, user's id or null, what was done.
 pub fn insert_version(dialect: Dialect) -> Statement {
     with_params(
@@ -35,9 +56,9 @@ pub fn insert_version(dialect: Dialect) -> Statement {
     )
 }
 
-/// Whether a module has any record, deleted ones included: one row with one truth value.
-pub fn select_has_records(module: &Module) -> Statement {
-    statement(&format!("SELECT EXISTS (SELECT 1 FROM {})", quote(&module.table)), 0, vec![ColumnType::Boolean])
+/// Keeps writers off a table, and lets readers be; for PostgreSQL.
+pub fn hold_table(table: &str) -> String {
+    format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", quote(table))
 }
 
 /// Gives every record without a value of the field this one, as with its default. Values: the value. `None` if the field is not stored.

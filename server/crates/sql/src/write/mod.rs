@@ -47,6 +47,11 @@ impl Assignment {
         Self { column: stored_column(field).to_owned(), ty: Shape::of(field).postgres_type(), scale }
     }
 
+    /// The same values, in another column.
+    pub(crate) fn in_column(self, column: &str) -> Self {
+        Self { column: column.to_owned(), ..self }
+    }
+
     /// The column with the name of the module that a reference to several modules leads to.
     pub fn target_module(field: &Field) -> Option<Self> {
         let column = field.reference()?.module_column.clone()?;

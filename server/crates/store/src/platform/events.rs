@@ -97,8 +97,18 @@ pub async fn insert_audits(tx: &mut WriteTx, audits: &[NewAudit<'_>]) -> Result<
     tx.execute_rows(&statement, audits.iter().map(values).collect()).await.map(|_| ())
 }
 
-/// Writes events; gives their numbers, in the same order.
-pub async fn insert_events(tx: &mut WriteTx, events: &[NewEvent<'_>]) -> Result<Vec<i64>, StoreError> {
+/// What became of events.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Inserted {
+    /// Their numbers, in the same order.
+    pub numbers: Vec<i64>,
+    /// The catalog's version as the statement saw it, at no further cost. What was written before it in the transaction holds locks
+    /// on its tables, which nobody changes from there on.
+    pub catalog_version: i64,
+}
+
+/// Writes events.
+pub async fn insert_events(tx: &mut WriteTx, events: &[NewEvent<'_>]) -> Result<Inserted, StoreError> {
     const COLUMNS: [(&str, &str); 9] = [
         ("at", "timestamptz"),
         ("module", "text"),
@@ -125,16 +135,23 @@ pub async fn insert_events(tx: &mut WriteTx, events: &[NewEvent<'_>]) -> Result<
         ]
     };
     if events.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Inserted::default());
     }
     pass!("write.outbox");
-    let returned = [ColumnType::Integer];
-    let statement = insert_rows(tx.dialect(), "outbox", &COLUMNS, events.len(), r#"RETURNING "seq""#, &returned);
+    const TAIL: &str = r#"RETURNING "seq", (SELECT "catalog_version" FROM "platform_state" WHERE "id" = 1)"#;
+    let returned = [ColumnType::Integer, ColumnType::Integer];
+    let statement = insert_rows(tx.dialect(), "outbox", &COLUMNS, events.len(), TAIL, &returned);
     let rows = tx.query_rows(&statement, events.iter().map(values).collect()).await?;
     let mut numbers: Vec<i64> = (0..rows.len()).filter_map(|row| rows.cell(row, 0).integer()).collect();
     // They count up as the events do, in whatever order they are returned.
     numbers.sort_unstable();
-    if numbers.len() == events.len() { Ok(numbers) } else { Err(StoreError::corrupt("an event without a number")) }
+    // The newest, should they differ: whoever asks wants to know whether anything was changed meanwhile.
+    let catalog_version = (0..rows.len()).filter_map(|row| rows.cell(row, 1).integer()).max().unwrap_or_default();
+    if numbers.len() == events.len() {
+        Ok(Inserted { numbers, catalog_version })
+    } else {
+        Err(StoreError::corrupt("an event without a number"))
+    }
 }
 
 /// The first of the next `count` numbers of a field's counter, which begins with 1. The counter's row stays locked until the

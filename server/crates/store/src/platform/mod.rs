@@ -9,6 +9,7 @@ pub mod events;
 pub mod feed;
 pub mod idempotency;
 pub mod mail;
+pub mod names;
 pub mod password_resets;
 pub mod permission_sets;
 pub mod plugins;

@@ -67,7 +67,20 @@ impl Database {
         let (store, events, matcher_loader) = (self.store.clone(), Notify::new(), OnceLock::new());
         let feed = crate::feed::ChangeFeed::new(store.clone());
         let (mail, locating) = (Notify::new(), crate::read::Locating::default());
-        Engine(Arc::new(Inner { store, snapshot, events, mail, feed, matcher_loader, locating, changing }))
+        let retention = std::sync::Mutex::new(None);
+        let announced = std::sync::atomic::AtomicU64::new(0);
+        Engine(Arc::new(Inner {
+            store,
+            snapshot,
+            events,
+            mail,
+            feed,
+            matcher_loader,
+            locating,
+            changing,
+            announced,
+            retention,
+        }))
     }
 }
 

@@ -184,7 +184,8 @@ async fn a_field_is_added_to_a_table_with_records() {
         assert_eq!(everything(engine.store()).await, before);
 
         let filled = json!({"name": "state", "type": "choice", "required": true, "default": "NEW", "options": [{"value": "NEW"}, {"value": "OLD"}]});
-        assert_eq!(engine.add_field(&ctx, "Gadget", filled, false).await.unwrap().warnings, []);
+        let told = engine.add_field(&ctx, "Gadget", filled, false).await.unwrap().warnings;
+        assert_eq!(told.iter().map(|issue| issue.rule.as_str()).collect::<Vec<_>>(), ["filled"]);
         assert_eq!(gadget_values(&engine, "state").await, ["NEW", "NEW"]);
 
         let before = everything(engine.store()).await;

@@ -1,8 +1,10 @@
 //! Changes of modules on both databases: what they make, what they refuse, and what is left when they fail.
 
+mod chains;
 pub(crate) mod database;
 mod flow;
 mod indexes;
+mod kept;
 mod live;
 mod names;
 mod search;

@@ -5,6 +5,7 @@ use cel::parser::Expression;
 
 use super::{Checked, Checker, Typed};
 use crate::catalog::{FieldPath, Hop, ModuleId};
+use crate::rule::mentions::Mention;
 use crate::rule::parse::Name;
 use crate::rule::{Expr, Root, RuleType};
 use crate::suggest::did_you_mean;
@@ -53,6 +54,8 @@ impl Checker<'_> {
             let Some(field) = self.schema.field(module, &segment.name) else {
                 return self.unknown_field(module, segment);
             };
+            let length = segment.name.find('.').unwrap_or(segment.name.len());
+            self.mentions.push(Mention { position: segment.position, length, module, field: field.id });
             if index + 1 == segments.len() {
                 let expr = Expr::Field(root, FieldPath { hops, field: field.id });
                 return Some(Typed { expr, ty: field.ty, options: field.options, position: segments[0].position });

@@ -1,0 +1,159 @@
+//! Another type for a field, with the values that it has.
+
+use cardine_model::catalog::{Field, FieldKind};
+use cardine_model::resolve::parse_document;
+use cardine_model::{Issue, PathSegment, path};
+use cardine_sql::ddl;
+use serde_json::{Map, Value as Json};
+
+use super::{Planned, Planning, Written, WrittenDefinition, resolve_document};
+use crate::change::steps::{Conversion, Step};
+
+/// What a caller may say beside the new options.
+const ON_UNCONVERTIBLE: &str = "onUnconvertible";
+
+impl Planning<'_> {
+    pub(super) fn change_field_type(self, name: &str, field: &str, to: &Json) -> Result<Planned, Vec<Issue>> {
+        let module = self.changeable_module(name, "module")?;
+        let position = self.position_of(module, field)?;
+        let (options, clears) = read(to)?;
+        let written = module.definition().written();
+        let mut document = serde_json::to_value(&written).expect("a definition is a JSON document");
+        let old = document["fields"][position].as_object().cloned().unwrap_or_default();
+        document["fields"][position] = Json::Object(wanted(&document, position, &old, options));
+        let place = |path: Vec<PathSegment>| match path.as_slice() {
+            [PathSegment::Name(key), PathSegment::Index(index), rest @ ..] if key == "fields" && *index == position => {
+                Some([path!["to"].as_slice(), rest].concat())
+            }
+            _ => None,
+        };
+        let (definition, after) = resolve_document(self.catalog(), &document, Some(name))
+            .map_err(|faults| faults.told(&place, path!["to"]))?;
+        let (Some(before), Some(new)) =
+            (module.field_named(field), after.module_by_name(name).and_then(|module| module.field_named(field)))
+        else {
+            return Err(vec![Issue::new(path!["name"], "unknownField", format!("`{name}` has no field `{field}`"))]);
+        };
+        if !is_source(before) || !is_target(new) {
+            let old = &written.fields[position].kind;
+            let new = definition.fields.get(position).map_or("", |field| field.kind.as_str());
+            let message = format!(
+                "a field of the type {old} can't become {new}: values are converted between texts, numbers, booleans, dates, times, durations, choices and JSON; add a new field, and retire this one"
+            );
+            return Err(vec![Issue::new(path!["to", "type"], "notConvertible", message)]);
+        }
+        if clears && new.required {
+            let message = "a required field can't lose values: leave out `onUnconvertible`, or `required`";
+            return Err(vec![Issue::new(path!["to", ON_UNCONVERTIBLE], "required", message)]);
+        }
+        let mut warnings = Vec::new();
+        if old.contains_key("default") && !document["fields"][position].get("default").is_some_and(|new| !new.is_null())
+        {
+            let message = format!("the default of `{field}` is taken away with its type: give one in `to`");
+            warnings.push(Issue::new(path!["to", "default"], "leftOut", message));
+        }
+        let fields = vec![field.to_owned()];
+        let is_unique = new.unique;
+        let difference = ddl::difference_with_conversion(self.dialect, self.catalog(), &after, name, field);
+        let mut steps = vec![Step::Hold(vec![module.table.clone()])];
+        steps.push(Step::Ddl(difference.removed));
+        steps.push(Step::Convert(Box::new(Conversion {
+            module: name.to_owned(),
+            before: before.clone(),
+            field: field.to_owned(),
+            clears,
+        })));
+        if is_unique {
+            steps.push(Step::Alike { module: name.to_owned(), fields, at: path!["to", "unique"] });
+        }
+        steps.push(Step::Ddl(difference.made));
+        let summary = format!("change the type of field {field} of module {name}");
+        let mut planned = self.planned(after, "FIELD_TYPE_CHANGED", name, summary);
+        planned.warnings = warnings;
+        Ok(Planned { steps, definitions: vec![WrittenDefinition { definition, how: Written::Instead }], ..planned })
+    }
+}
+
+/// The new options, and whether values that can't be converted are cleared.
+fn read(to: &Json) -> Result<(Map<String, Json>, bool), Vec<Issue>> {
+    let mut options = match to {
+        Json::String(kind) => Map::from_iter([("type".to_owned(), Json::String(kind.clone()))]),
+        Json::Object(options) => options.clone(),
+        _ => {
+            let message = "say the new type: its name, or an object such as {\"type\": \"decimal\", \"scale\": 4}";
+            return Err(vec![Issue::new(path!["to"], "type", message)]);
+        }
+    };
+    let clears = match options.shift_remove(ON_UNCONVERTIBLE) {
+        None | Some(Json::Null) => false,
+        Some(Json::String(word)) if word == "REFUSE" => false,
+        Some(Json::String(word)) if word == "NULL" => true,
+        Some(_) => {
+            let message =
+                "is \"REFUSE\", which is the default, or \"NULL\": values that can't be converted are cleared";
+            return Err(vec![Issue::new(path!["to", ON_UNCONVERTIBLE], "enum", message)]);
+        }
+    };
+    if let Some(key) = ["name"].into_iter().find(|key| options.contains_key(*key)) {
+        let message = "a field gets another name by renameField";
+        return Err(vec![Issue::new(path!["to", key], "notChangeable", message)]);
+    }
+    Ok((options, clears))
+}
+
+/// The field's new document: what was said, and of its other options those that the new type has.
+fn wanted(document: &Json, position: usize, old: &Map<String, Json>, options: Map<String, Json>) -> Map<String, Json> {
+    let same_type = options.get("type").is_none_or(|kind| Some(kind) == old.get("type"));
+    let mut wanted = old.clone();
+    if !same_type {
+        wanted.shift_remove("default");
+    }
+    for (key, value) in &options {
+        if value.is_null() {
+            wanted.shift_remove(key);
+        } else {
+            wanted.insert(key.clone(), value.clone());
+        }
+    }
+    if same_type {
+        return wanted;
+    }
+    let mut probe = document.clone();
+    probe["fields"][position] = Json::Object(wanted.clone());
+    let issues = parse_document(&probe).err().unwrap_or_default();
+    for issue in issues {
+        if let [PathSegment::Name(fields), PathSegment::Index(at), PathSegment::Name(key), ..] = issue.path.as_slice()
+            && fields == "fields"
+            && *at == position
+            && !options.contains_key(key)
+            && key != "name"
+        {
+            wanted.shift_remove(key);
+        }
+    }
+    wanted
+}
+
+/// Whether the values of a field can be told as texts.
+fn is_source(field: &Field) -> bool {
+    matches!(
+        field.kind,
+        FieldKind::Text { .. }
+            | FieldKind::Integer { .. }
+            | FieldKind::Decimal { .. }
+            | FieldKind::Boolean
+            | FieldKind::Date
+            | FieldKind::Time
+            | FieldKind::DateTime
+            | FieldKind::Duration
+            | FieldKind::Choice { .. }
+            | FieldKind::MultiChoice { .. }
+            | FieldKind::Json { .. }
+            | FieldKind::AutoNumber { .. }
+    ) && !field.system
+}
+
+/// Whether a field can take values that were told as texts.
+fn is_target(field: &Field) -> bool {
+    is_source(field) && !matches!(field.kind, FieldKind::AutoNumber { .. })
+}

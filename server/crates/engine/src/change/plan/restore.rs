@@ -1,0 +1,179 @@
+//! What is shown again.
+
+use cardine_model::catalog::Catalog;
+use cardine_model::definition::{FieldUses, ModuleDefinition, RetiredField};
+use cardine_model::resolve::ModuleIssue;
+use cardine_model::{Issue, PathSegment, path};
+use cardine_sql::ddl::{self, Kept};
+use chrono::{DateTime, Utc};
+
+use super::{Planned, Planning, Written, WrittenDefinition, told_at};
+use crate::change::steps::Step;
+
+impl Planning<'_> {
+    pub(super) fn restore_field(self, name: &str, field: &str) -> Result<Planned, Vec<Issue>> {
+        let module = self.changeable_module(name, "module")?;
+        let mut definition = module.definition();
+        let Some(place) = definition.retired.iter().position(|retired| retired.field.name == field) else {
+            let message = match self.position_of(module, field) {
+                Ok(_) => format!("`{field}` is not retired"),
+                Err(issues) => return Err(issues),
+            };
+            return Err(vec![Issue::new(path!["name"], "notRetired", message)]);
+        };
+        let mut retired = definition.retired.remove(place);
+        let mut warnings = Vec::new();
+        if self.base.without_required {
+            retired.field.required = false;
+            let message = format!(
+                "records were written meanwhile that have no value in `{field}`: it is not required any more; give them values, then set `required` again"
+            );
+            warnings.push(Issue::new(path!["name"], "required", message));
+        }
+        let mut fields = definition.fields.to_vec();
+        let position = retired.position.min(fields.len());
+        fields.insert(position, retired.field.clone());
+        definition.fields = fields.into();
+        let whole = with_uses(&definition, field, &retired.uses);
+        let (definition, after) = match self.resolves(&whole) {
+            Some(after) => (whole, after),
+            None => {
+                let after = self.resolved(&[name], std::slice::from_ref(&definition), "name")?;
+                let message = "where the module named the field does not fit any more, and is left out: its search, indexes, unique sets, validations and the like";
+                warnings.push(Issue::new(path!["name"], "leftOut", message));
+                (definition, after)
+            }
+        };
+        let links = new_links(self.catalog(), &after);
+        let kept = Kept { modules: links, fields: vec![(name.to_owned(), field.to_owned())] };
+        let ddl::Difference { removed, made } =
+            ddl::difference_beside(self.dialect, Some(self.catalog()), &after, &kept);
+        let mut steps = vec![Step::Hold(vec![module.table.clone()])];
+        let is_stored = after
+            .module_by_name(name)
+            .and_then(|module| module.field_named(field))
+            .is_some_and(|field| field.column.is_some() || field.group().is_some());
+        if retired.field.required && is_stored {
+            steps.push(Step::Fill {
+                module: name.to_owned(),
+                field: field.to_owned(),
+                at: path!["name"],
+                is_new: false,
+            });
+        }
+        if let Some(restored) = after.module_by_name(name) {
+            let uniques = restored.uniques.iter().map(|fields| -> Vec<String> {
+                fields.iter().map(|field| restored.field(*field).name.clone()).collect()
+            });
+            steps.extend(uniques.filter(|fields| fields.iter().any(|name| name == field)).map(|fields| Step::Alike {
+                module: name.to_owned(),
+                fields,
+                at: path!["name"],
+            }));
+        }
+        steps.push(Step::Ddl([removed, made].concat()));
+        let summary = format!("restore field {field} of module {name}");
+        let mut planned = self.planned(after, "FIELD_RESTORED", name, summary);
+        planned.warnings = warnings;
+        Ok(Planned { steps, definitions: vec![WrittenDefinition { definition, how: Written::Instead }], ..planned })
+    }
+
+    pub(super) fn restore_module(self, name: &str) -> Result<Planned, Vec<Issue>> {
+        let Some(retired) = self.base.retired.iter().find(|retired| retired.definition.name == name) else {
+            self.changeable_module(name, "name")?;
+            return Err(vec![Issue::new(path!["name"], "notRetired", format!("`{name}` is not retired"))]);
+        };
+        let mut definition = retired.definition.clone();
+        let mut warnings = Vec::new();
+        let after = loop {
+            match self.resolve(&[], std::slice::from_ref(&definition)) {
+                Ok(after) => break after,
+                Err(found) => {
+                    let unfit = unfit_fields(name, &found);
+                    if unfit.is_empty() {
+                        return Err(told_at(found, "name"));
+                    }
+                    warnings.extend(unfit.iter().filter_map(|position| definition.fields.get(*position)).map(
+                        |field| {
+                            let message = format!("`{}` needs what is not there now, and stays retired", field.name);
+                            Issue::new(path!["name"], "leftOut", message)
+                        },
+                    ));
+                    definition = with_retired(&definition, &unfit, self.base.now);
+                }
+            }
+        };
+        let mut modules = new_links(self.catalog(), &after);
+        modules.push(name.to_owned());
+        let kept = Kept { modules, fields: Vec::new() };
+        let ddl::Difference { removed, made } =
+            ddl::difference_beside(self.dialect, Some(self.catalog()), &after, &kept);
+        let mut definitions = Vec::new();
+        if definition != retired.definition {
+            definitions.push(WrittenDefinition { definition: definition.clone(), how: Written::Instead });
+        }
+        definitions.push(WrittenDefinition { definition, how: Written::Restored });
+        let mut planned = self.planned(after, "MODULE_RESTORED", name, format!("restore module {name}"));
+        planned.warnings = warnings;
+        Ok(Planned { steps: vec![Step::Ddl([removed, made].concat())], definitions, ..planned })
+    }
+
+    fn resolves(&self, definition: &ModuleDefinition) -> Option<Catalog> {
+        self.resolve(&[&definition.name], std::slice::from_ref(definition)).ok()
+    }
+}
+
+/// The positions of a module's fields that do not fit.
+fn unfit_fields(module: &str, found: &[ModuleIssue]) -> Vec<usize> {
+    let mut positions: Vec<usize> = found
+        .iter()
+        .filter(|fault| fault.module == module)
+        .filter_map(|fault| match fault.issue.path.as_slice() {
+            [PathSegment::Name(key), PathSegment::Index(position), ..] if key == "fields" => Some(*position),
+            _ => None,
+        })
+        .collect();
+    positions.sort_unstable();
+    positions.dedup();
+    positions
+}
+
+/// `definition` with the fields at these positions retired.
+fn with_retired(definition: &ModuleDefinition, positions: &[usize], now: DateTime<Utc>) -> ModuleDefinition {
+    let mut changed = definition.clone();
+    let (gone, left): (Vec<_>, Vec<_>) =
+        definition.fields.iter().cloned().enumerate().partition(|(position, _)| positions.contains(position));
+    changed.fields = left.into_iter().map(|(_, field)| field).collect();
+    let retired =
+        gone.into_iter().map(|(position, field)| RetiredField { field, position, at: now, uses: FieldUses::default() });
+    changed.retired.extend(retired);
+    changed
+}
+
+/// `definition` with the field named again where it was.
+fn with_uses(definition: &ModuleDefinition, field: &str, uses: &FieldUses) -> ModuleDefinition {
+    let mut whole = definition.clone();
+    if uses.name_field && whole.name_field.is_none() {
+        whole.name_field = Some(field.to_owned());
+    }
+    if uses.search && !whole.search.iter().any(|name| name == field) {
+        whole.search.push(field.to_owned());
+    }
+    for (lists, added) in [
+        (&mut whole.indexes, &uses.indexes),
+        (&mut whole.uniques, &uses.uniques),
+        (&mut whole.duplicates, &uses.duplicates),
+    ] {
+        let new: Vec<_> = added.iter().filter(|list| !lists.contains(list)).cloned().collect();
+        lists.extend(new);
+    }
+    let new: Vec<_> = uses.validations.iter().filter(|rule| !whole.validations.contains(rule)).cloned().collect();
+    whole.validations.extend(new);
+    whole
+}
+
+/// The links that are in `after` and not in `before`: of a restored reference or module, whose tables are still there.
+fn new_links(before: &Catalog, after: &Catalog) -> Vec<String> {
+    let links = after.modules.iter().filter(|module| module.link.is_some());
+    links.filter(|link| before.module_or_link_named(&link.name).is_none()).map(|link| link.name.clone()).collect()
+}

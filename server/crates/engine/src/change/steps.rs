@@ -1,0 +1,391 @@
+//! What a change does to tables and rows, step by step in its transaction; a dry run looks at the rows, and writes nothing.
+
+use cardine_failpoints::pass;
+use cardine_model::catalog::{Default as FieldDefault, Field, FieldId, Module};
+use cardine_model::definition::ModuleDefinition;
+use cardine_model::name::snake_case;
+use cardine_model::resolve::column_names;
+use cardine_model::{Issue, PathSegment, Value, path};
+use cardine_sql::ddl::{self, records, rows};
+use cardine_sql::{Dialect, Statement};
+use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
+
+use super::commit::CommitError;
+use super::convert::{converted, with_all_options};
+use super::plan::Planned;
+use crate::EngineError;
+use crate::check::check_value;
+use crate::record::value_of_cell;
+
+/// Rows that are looked at or converted at once.
+const BATCH: usize = 1_000;
+/// Records that are named where several are at fault.
+const EXAMPLES_MAX: usize = 10;
+
+/// One step.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Changes tables.
+    Ddl(Vec<String>),
+    /// From here on nobody writes to these tables until the change is made, so that what was checked stays so.
+    Hold(Vec<String>),
+    /// A field becomes required: its constant default fills what is missing; without one nothing may be.
+    Fill { module: String, field: String, at: Vec<PathSegment>, is_new: bool },
+    /// All values of a field meet what its definition asks now.
+    Values { module: String, field: String, at: Vec<PathSegment> },
+    /// No two live records are alike in these fields.
+    Alike { module: String, fields: Vec<String>, at: Vec<PathSegment> },
+    /// A field's values get another type.
+    Convert(Box<Conversion>),
+    /// Tells how many values are dropped.
+    LostValues { definition: Box<ModuleDefinition>, field: String },
+    /// Tells how many records are dropped.
+    LostRecords { definition: Box<ModuleDefinition> },
+}
+
+/// A field that gets another type.
+#[derive(Debug)]
+pub(super) struct Conversion {
+    pub module: String,
+    pub field: String,
+    /// The field as it was.
+    pub before: Field,
+    /// Whether what can't be converted is cleared.
+    pub clears: bool,
+}
+
+impl Step {
+    /// The statements that change tables.
+    pub(super) fn statements(&self) -> Vec<String> {
+        match self {
+            Self::Ddl(statements) => statements.clone(),
+            Self::Convert(conversion) => {
+                vec![format!("-- the values of {}.{} are converted", conversion.module, conversion.field)]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Runs the steps of a plan in order, and gives what should be known. With `dry` only looks.
+pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, dry: bool) -> Result<Vec<Issue>, CommitError> {
+    let mut running = Running { tx, planned, dry, warnings: planned.warnings.clone() };
+    let mut is_converted = false;
+    for step in &planned.steps {
+        match step {
+            Step::Ddl(statements) => running.ddl(statements).await?,
+            Step::Hold(tables) => running.hold(tables).await?,
+            Step::Fill { module, field, at, is_new } => {
+                if let Some((module, field)) = find(planned, module, field) {
+                    running.fill(module, field, at, *is_new).await?;
+                }
+            }
+            Step::Values { module, field, at } => {
+                if let Some((module, field)) = find(planned, module, field) {
+                    running.check_values(module, field, at).await?;
+                }
+            }
+            // What is not converted yet can't be compared.
+            Step::Alike { .. } if dry && is_converted => {}
+            Step::Alike { module, fields, at } => running.check_alike(module, fields, at).await?,
+            Step::Convert(conversion) => {
+                running.convert(conversion).await?;
+                is_converted = true;
+            }
+            Step::LostValues { definition, field } => running.tell_lost_values(definition, field).await?,
+            Step::LostRecords { definition } => running.tell_lost_records(definition).await?,
+        }
+    }
+    Ok(running.warnings)
+}
+
+fn find<'p>(planned: &'p Planned, module: &str, field: &str) -> Option<(&'p Module, &'p Field)> {
+    let module = planned.catalog.module_or_link_named(module)?;
+    Some((module, module.field_named(field)?))
+}
+
+struct Running<'a> {
+    tx: &'a mut WriteTx,
+    planned: &'a Planned,
+    dry: bool,
+    warnings: Vec<Issue>,
+}
+
+impl Running<'_> {
+    async fn ddl(&mut self, statements: &[String]) -> Result<(), CommitError> {
+        if self.dry || statements.is_empty() {
+            return Ok(());
+        }
+        // One after the other, so that a test can end the server between any two.
+        for statement in statements {
+            self.tx.run_ddl(statement).await?;
+            pass!("catalog.statement");
+        }
+        Ok(())
+    }
+
+    async fn hold(&mut self, tables: &[String]) -> Result<(), CommitError> {
+        // SQLite has one writer, which is this one.
+        if self.dry || self.tx.dialect() == Dialect::Sqlite {
+            return Ok(());
+        }
+        let held: Vec<String> = tables.iter().map(|table| records::hold_table(table)).collect();
+        Ok(self.tx.run_ddl(&held.join(";\n")).await?)
+    }
+
+    async fn query(&mut self, statement: &Statement, values: &[Value]) -> Result<RowSet, StoreError> {
+        self.tx.query(statement, &Bindings { values, ..Bindings::default() }).await
+    }
+
+    async fn number(&mut self, statement: &Statement) -> Result<i64, StoreError> {
+        Ok(self.query(statement, &[]).await?.first_integer().unwrap_or_default())
+    }
+
+    /// Gives records a required field's default, so that they have a value where none may be missing.
+    async fn fill(
+        &mut self,
+        module: &Module,
+        field: &Field,
+        at: &[PathSegment],
+        is_new: bool,
+    ) -> Result<(), CommitError> {
+        if !field.required || field.is_derived() {
+            return Ok(());
+        }
+        let parts: Vec<&Field> = parts_of(module, field).collect();
+        let missing = if is_new {
+            self.number(&rows::count_rows(&module.table)).await?
+        } else {
+            self.number(&rows::count_missing(module, &parts)).await?
+        };
+        if missing == 0 {
+            return Ok(());
+        }
+        if !parts.iter().any(|part| constant_default(part).is_some()) {
+            let message = if is_new {
+                format!(
+                    "`{}` has records, which would have no value in `{}` although it is required: give it a constant `default` that fills them, or leave out `required`",
+                    module.name, field.name
+                )
+            } else {
+                format!(
+                    "{missing} records of `{}` have no value in `{}`: give them one, or a constant `default` that fills them",
+                    module.name, field.name
+                )
+            };
+            let required = Issue::new([at, &path!["required"]].concat(), "required", message);
+            let mut issues = vec![required];
+            if !is_new {
+                let some = self.query(&rows::some_missing(module, &parts, EXAMPLES_MAX), &[]).await?;
+                issues.extend(named(&some, at, "required", "has no value"));
+            }
+            return Err(EngineError::Validation(issues).into());
+        }
+        let message = format!("{missing} records get the default of `{}`", field.name);
+        self.warnings.push(Issue::new(at.to_vec(), "filled", message));
+        for part in parts {
+            let Some(value) = constant_default(part).filter(|_| !self.dry) else { continue };
+            let Some(statement) = records::fill_column(self.tx.dialect(), module, part) else { continue };
+            // As one that a caller gives: an address in its one form, rich text without what could run.
+            let catalog = &self.planned.catalog;
+            let value = check_value(catalog, module.id, part, value.clone(), &[], &mut Vec::new());
+            let values = std::slice::from_ref(&value);
+            let filled = self.tx.execute(&statement, &Bindings { values, ..Bindings::default() }).await;
+            if let Err(StoreError::UniqueViolation { .. }) = &filled {
+                let message = "the records that are there would all get the default, which is unique; leave out `unique`, `required` or `default`";
+                let place = [at, &path!["unique"]].concat();
+                return Err(EngineError::Validation(vec![Issue::new(place, "unique", message)]).into());
+            }
+            filled?;
+        }
+        Ok(())
+    }
+
+    async fn check_values(&mut self, module: &Module, field: &Field, at: &[PathSegment]) -> Result<(), CommitError> {
+        let open = with_all_options(field);
+        let mut faults = Faults::default();
+        let mut last = Value::Null;
+        loop {
+            let statement = rows::next_values(self.tx.dialect(), &module.table, field, BATCH);
+            let found = self.query(&statement, std::slice::from_ref(&last)).await?;
+            for row in 0..found.len() {
+                let value = value_of_cell(field, found.cell(row, 1));
+                let mut issues = Vec::new();
+                check_value(&self.planned.catalog, module.id, &open, value, &[], &mut issues);
+                if let Some(issue) = issues.into_iter().next() {
+                    faults.add(id_of(&found, row), issue.message);
+                }
+            }
+            if found.len() < BATCH {
+                break;
+            }
+            last = found.cell(found.len() - 1, 0).text().and_then(|id| id.parse().ok()).map_or(Value::Null, Value::Id);
+        }
+        match faults.count {
+            0 => Ok(()),
+            count => {
+                let message = format!(
+                    "{count} records of `{}` have values in `{}` that would not be allowed: change them first",
+                    module.name, field.name
+                );
+                Err(EngineError::Validation(faults.told(at, "existingValues", message)).into())
+            }
+        }
+    }
+
+    async fn check_alike(&mut self, module: &str, fields: &[String], at: &[PathSegment]) -> Result<(), CommitError> {
+        let Some(module) = self.planned.catalog.module_or_link_named(module) else { return Ok(()) };
+        let ids: Option<Vec<FieldId>> =
+            fields.iter().map(|field| module.field_named(field).map(|field| field.id)).collect();
+        let Some(ids) = ids else { return Ok(()) };
+        let dialect = self.tx.dialect();
+        let count = self.number(&rows::count_alike(dialect, module, &ids)).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        let names = fields.join("`, `");
+        let message = format!("{count} records of `{}` are not alone with their value in `{names}`", module.name);
+        let mut issues = vec![Issue::new(at.to_vec(), "unique", message)];
+        let some = self.query(&rows::some_alike(dialect, module, &ids, EXAMPLES_MAX), &[]).await?;
+        issues.extend(named(&some, at, "unique", "shares its value with another record"));
+        Err(EngineError::Validation(issues).into())
+    }
+
+    async fn convert(&mut self, conversion: &Conversion) -> Result<(), CommitError> {
+        let Some((module, field)) = find(self.planned, &conversion.module, &conversion.field) else { return Ok(()) };
+        let (dialect, before) = (self.tx.dialect(), &conversion.before);
+        let (made, column, finished) = ddl::convert_column(dialect, module, before, field);
+        self.ddl(&made).await?;
+        let mut faults = Faults::default();
+        let mut last = Value::Null;
+        let mut touched = 0_usize;
+        loop {
+            let statement = rows::next_values(dialect, &module.table, before, BATCH);
+            let found = self.query(&statement, std::slice::from_ref(&last)).await?;
+            let mut written = Vec::with_capacity(found.len());
+            for row in 0..found.len() {
+                let value = value_of_cell(before, found.cell(row, 1));
+                let new = converted(&self.planned.catalog, module.id, before, field, &value);
+                let new = new.unwrap_or_else(|message| {
+                    faults.add(id_of(&found, row), message);
+                    Value::Null
+                });
+                let id = id_of(&found, row).parse().map_err(|_| EngineError::Internal)?;
+                written.push(vec![new, Value::Id(id)]);
+                last = Value::Id(id);
+            }
+            touched += found.len();
+            if !self.dry && !written.is_empty() {
+                let statement = rows::put_values(dialect, module, field, &column, written.len());
+                self.tx.execute_rows(&statement, written).await?;
+            }
+            if found.len() < BATCH {
+                break;
+            }
+        }
+        let at = path!["to"];
+        if faults.count > 0 {
+            let count = faults.count;
+            if conversion.clears {
+                let message = format!("{count} of {touched} values can't be converted, and are cleared");
+                self.warnings.extend(faults.told(&at, "cleared", message));
+            } else {
+                let message = format!(
+                    "{count} of {touched} values can't be converted: change them first, or clear them with \"onUnconvertible\": \"NULL\""
+                );
+                return Err(EngineError::Validation(faults.told(&at, "notConvertible", message)).into());
+            }
+        } else if touched > 0 {
+            let message = format!("{touched} values are converted");
+            self.warnings.push(Issue::new(at.clone(), "converted", message));
+        }
+        self.ddl(&finished).await
+    }
+
+    async fn tell_lost_values(&mut self, definition: &ModuleDefinition, field: &str) -> Result<(), CommitError> {
+        let Some(retired) = definition.retired_named(field) else { return Ok(()) };
+        let table = snake_case(&definition.name);
+        let mut most = 0;
+        for column in column_names(&retired.field) {
+            most = most.max(self.number(&rows::count_values(&table, &column)).await?);
+        }
+        let message = if retired.field.kind == "references" {
+            let mut alone = definition.clone();
+            (alone.fields, alone.retired) = (Vec::new().into(), vec![retired.clone()]);
+            for table in ddl::link_tables(&alone) {
+                most += self.number(&rows::count_rows(&table)).await?;
+            }
+            format!("{most} links of `{}.{field}` are lost", definition.name)
+        } else {
+            format!("the values of `{}.{field}` in {most} records are lost", definition.name)
+        };
+        self.warnings.push(Issue::new(path!["name"], "lost", message));
+        Ok(())
+    }
+
+    async fn tell_lost_records(&mut self, definition: &ModuleDefinition) -> Result<(), CommitError> {
+        let records = self.number(&rows::count_rows(&snake_case(&definition.name))).await?;
+        let mut links = 0;
+        for table in ddl::link_tables(definition) {
+            links += self.number(&rows::count_rows(&table)).await?;
+        }
+        let message = format!("{records} records of `{}` and {links} links of them are lost", definition.name);
+        self.warnings.push(Issue::new(path!["name"], "lost", message));
+        Ok(())
+    }
+}
+
+/// Records at fault: all are counted, some are named.
+#[derive(Default)]
+struct Faults {
+    count: usize,
+    some: Vec<(String, String)>,
+}
+
+impl Faults {
+    fn add(&mut self, record: &str, message: String) {
+        self.count += 1;
+        if self.some.len() < EXAMPLES_MAX {
+            self.some.push((record.to_owned(), message));
+        }
+    }
+
+    fn told(self, at: &[PathSegment], rule: &str, message: String) -> Vec<Issue> {
+        let some =
+            self.some.into_iter().map(|(id, message)| Issue::new(at.to_vec(), rule, format!("record {id}: {message}")));
+        std::iter::once(Issue::new(at.to_vec(), rule, message)).chain(some).collect()
+    }
+}
+
+fn named<'r>(
+    found: &'r RowSet,
+    at: &'r [PathSegment],
+    rule: &'r str,
+    what: &'r str,
+) -> impl Iterator<Item = Issue> + 'r {
+    (0..found.len()).map(move |row| Issue::new(at.to_vec(), rule, format!("record {} {what}", id_of(found, row))))
+}
+
+fn id_of(found: &RowSet, row: usize) -> &str {
+    match found.cell(row, 0) {
+        cardine_store::Cell::Text(text) => text,
+        _ => "",
+    }
+}
+
+/// The fields that hold the values of `field`: its parts, or itself.
+pub(super) fn parts_of<'a>(module: &'a Module, field: &'a Field) -> impl Iterator<Item = &'a Field> {
+    let (parts, itself) = match field.group() {
+        Some(group) => (group.parts.as_slice(), None),
+        None => (&[][..], Some(field)),
+    };
+    parts.iter().map(|part| module.field(*part)).chain(itself)
+}
+
+/// The default that records get when a required field is added; where none is required, no value is truer to what was.
+fn constant_default(field: &Field) -> Option<&Value> {
+    match field.default.as_deref() {
+        Some(FieldDefault::Value(value)) if !value.is_null() => Some(value),
+        _ => None,
+    }
+}

@@ -1,0 +1,260 @@
+//! Any chain of changes ends in the tables and documents of a fresh installation of its last state.
+
+use cardine_model::catalog::{Field, FieldKind, Module};
+use cardine_model::definition::ModuleDefinition;
+use cardine_model::{Decimal, Value};
+use cardine_sql::Dialect;
+use cardine_store::{ColumnType, Store};
+use serde_json::{Value as Json, json};
+
+use super::database::{Database, administrator, rows};
+use crate::change::bootstrap::bootstrap_with;
+use crate::change::load::parse_built_in;
+use crate::change::plan::Change;
+use crate::{Data, Engine, EngineError, MutationStep, Write};
+use cardine_model::resolve::module_documents;
+
+/// Changes of one chain; `CARDINE_TEST_CHAIN` says how many.
+fn length() -> usize {
+    std::env::var("CARDINE_TEST_CHAIN").ok().and_then(|length| length.parse().ok()).unwrap_or(60)
+}
+
+/// Choices that are the same on every run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+
+    fn of<T: Clone>(&mut self, choices: &[T]) -> Option<T> {
+        if choices.is_empty() { None } else { Some(choices[self.below(choices.len())].clone()) }
+    }
+}
+
+const MODULES: [&str; 3] = ["Alpha", "Beta", "Gamma"];
+const FIELDS: [&str; 8] = ["one", "two", "three", "four", "five", "taxId2", "billingURL", "seven"];
+
+fn new_module(name: &str) -> Json {
+    json!({"name": name, "plural": format!("{name}Several"), "nameField": "title", "search": ["title"], "fields": [
+        {"name": "title", "type": "text", "maxLength": 80, "indexed": true},
+        {"name": "size", "type": "integer"}]})
+}
+
+fn new_field(chance: &mut Chance, modules: &[String]) -> Json {
+    let name = chance.of(&FIELDS).unwrap();
+    let to = chance.of(modules).unwrap_or_else(|| "Organization".to_owned());
+    let kinds = [
+        json!({"name": name, "type": "text", "maxLength": 50}),
+        json!({"name": name, "type": "text", "unique": true, "maxLength": 30}),
+        json!({"name": name, "type": "integer", "indexed": true, "default": 3}),
+        json!({"name": name, "type": "decimal", "scale": 3}),
+        json!({"name": name, "type": "date"}),
+        json!({"name": name, "type": "choice", "options": [{"value": "ONE"}, {"value": "TWO"}]}),
+        json!({"name": name, "type": "multiChoice", "options": [{"value": "ONE"}, {"value": "TWO"}]}),
+        json!({"name": name, "type": "address"}),
+        json!({"name": name, "type": "longText"}),
+        json!({"name": name, "type": "autoNumber", "format": "N-{000}"}),
+        json!({"name": name, "type": "reference", "to": to}),
+        json!({"name": name, "type": "reference", "to": "*"}),
+        json!({"name": name, "type": "references", "to": to, "link": {"fields": [{"name": "since", "type": "date", "indexed": true}]}}),
+        json!({"name": name, "type": "formula", "returns": "decimal", "rule": "size * 2"}),
+        json!({"name": name, "type": "boolean", "required": true, "default": true}),
+    ];
+    chance.of(&kinds).unwrap()
+}
+
+/// The next change; most can be made.
+fn next_change(chance: &mut Chance, engine: &Engine) -> Change {
+    let catalog = engine.snapshot().catalog.clone();
+    let ours = |module: &&Module| MODULES.iter().any(|name| module.name.starts_with(name)) && module.link.is_none();
+    let modules: Vec<&Module> = catalog.modules.iter().map(std::convert::AsRef::as_ref).filter(ours).collect();
+    let names: Vec<String> = modules.iter().map(|module| module.name.clone()).collect();
+    let anew = chance.of(&MODULES).unwrap().to_owned();
+    let Some(module) = chance.of(&modules) else { return Change::CreateModule { definition: new_module(&anew) } };
+    let fields: Vec<String> = module.definition().fields.iter().map(|field| field.name.clone()).collect();
+    let retired: Vec<String> = module.definition().retired.iter().map(|retired| retired.field.name.clone()).collect();
+    let field = chance.of(&fields).unwrap_or_else(|| "none".to_owned());
+    let hidden = chance.of(&retired).unwrap_or_else(|| "none".to_owned());
+    let module = module.name.clone();
+    match chance.below(22) {
+        0 | 1 => Change::CreateModule { definition: new_module(&anew) },
+        2..=6 => Change::AddField { module, field: new_field(chance, &names) },
+        7 | 8 => Change::RenameField { module, field, to: chance.of(&FIELDS).unwrap().to_owned() },
+        9 => Change::RenameModule { module, to: format!("{anew}{}", chance.below(3)), plural: None },
+        10 => {
+            let patches = [
+                json!({"indexed": true}),
+                json!({"indexed": null}),
+                json!({"unique": true}),
+                json!({"unique": null}),
+                json!({"maxLength": 60}),
+                json!({"required": true, "default": "x"}),
+                json!({"label": "Other"}),
+            ];
+            Change::UpdateField { module, field, patch: chance.of(&patches).unwrap() }
+        }
+        11 => {
+            let two: Vec<String> = fields.iter().take(2).cloned().collect();
+            let patches = [
+                json!({"indexes": [{"fields": two}]}),
+                json!({"indexes": null}),
+                json!({"uniques": [{"fields": two}]}),
+                json!({"uniques": null}),
+                json!({"search": [field]}),
+                json!({"search": null}),
+                json!({"nameField": null, "sharing": "PUBLIC_READ"}),
+            ];
+            Change::UpdateModule { module, patch: chance.of(&patches).unwrap() }
+        }
+        12..=14 => {
+            let types = [
+                json!("text"),
+                json!("longText"),
+                json!({"type": "integer", "onUnconvertible": "NULL"}),
+                json!({"type": "integer", "big": true, "onUnconvertible": "NULL"}),
+                json!({"type": "decimal", "scale": 5, "onUnconvertible": "NULL"}),
+                json!({"type": "date", "onUnconvertible": "NULL"}),
+                json!({"type": "choice", "options": [{"value": "ONE"}], "onUnconvertible": "NULL"}),
+                json!({"type": "boolean", "onUnconvertible": "NULL"}),
+            ];
+            Change::ChangeFieldType { module, field, to: chance.of(&types).unwrap() }
+        }
+        15 | 16 => Change::RetireField { module, field, force: chance.below(2) == 0 },
+        17 => Change::RestoreField { module, field: hidden },
+        18 => Change::PurgeField { module, field: hidden },
+        19 => Change::RetireModule { module, force: chance.below(2) == 0 },
+        20 => Change::RestoreModule { module: format!("{anew}{}", ["", "0", "1"][chance.below(3)]) },
+        _ => Change::PurgeModule { module: anew },
+    }
+}
+
+/// A record of a module, with values that conversions must care for.
+async fn write_record(chance: &mut Chance, engine: &Engine) {
+    let ctx = administrator(engine);
+    let ours = |module: &&Module| MODULES.iter().any(|name| module.name.starts_with(name)) && module.link.is_none();
+    let modules: Vec<&Module> = ctx.catalog().modules.iter().map(std::convert::AsRef::as_ref).filter(ours).collect();
+    let Some(module) = chance.of(&modules) else { return };
+    let number = chance.below(1_000);
+    let value = |field: &Field| match &field.kind {
+        FieldKind::Text { .. } => Some(Value::Text(format!("{number}"))),
+        FieldKind::Integer { .. } => Some(Value::Integer(number as i64)),
+        FieldKind::Decimal { .. } => Decimal::parse(&format!("{number}.5")).map(Value::Decimal),
+        FieldKind::Choice { .. } => Some(Value::Text("ONE".to_owned())),
+        _ => None,
+    };
+    let writable = module.fields.iter().filter(|field| !field.system && !field.read_only && field.part_of.is_none());
+    let values: Vec<_> = writable.filter_map(|field| Some((field.id, value(field)?))).collect();
+    let write = Write::Create { module: module.id, data: Data::from(values) };
+    let step = MutationStep { write, then: None, values: Vec::new() };
+    match engine.mutate(&ctx, vec![step], None).await {
+        Ok(_) => {}
+        Err(failed) => match failed.error {
+            EngineError::Validation(_) | EngineError::Conflict { .. } => {}
+            other => panic!("{other:?}"),
+        },
+    }
+}
+
+/// Tables, columns, indexes, triggers and constraints, without the order of columns.
+async fn structure(store: &Store) -> Vec<String> {
+    use ColumnType::{Boolean, Text};
+    let columns = cardine_sql::ddl::records::select_columns(store.dialect());
+    let mut all: Vec<String> = rows(store, &columns.text, vec![Text, Text, Text, Boolean])
+        .await
+        .into_iter()
+        .map(|row| format!("column {}", row.join(" ")))
+        .collect();
+    let texts = match store.dialect() {
+        Dialect::Sqlite => {
+            r#"SELECT "type" || ' ' || "name" || ' ' || "tbl_name" || ' ' || COALESCE("sql", '') FROM sqlite_schema WHERE "type" IN ('index', 'trigger') OR "sql" LIKE 'CREATE VIRTUAL%'"#
+        }
+        Dialect::Postgres => {
+            r#"SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = current_schema()
+                UNION ALL SELECT 'constraint ' || conrelid::regclass::text || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE contype <> 'n' AND connamespace = current_schema()::regnamespace"#
+        }
+    };
+    all.extend(rows(store, texts, vec![Text]).await.into_iter().map(|mut row| row.remove(0)));
+    all.sort();
+    all
+}
+
+fn documents(engine: &Engine) -> Vec<ModuleDefinition> {
+    let snapshot = engine.snapshot();
+    let own = snapshot.catalog.modules.iter().filter(|module| !module.platform && module.link.is_none());
+    own.map(|module| module.definition().written()).collect()
+}
+
+/// Purges all that is retired, so that only the last state is left.
+async fn purge_all(engine: &Engine) {
+    let ctx = administrator(engine);
+    for retired in engine.retired_modules().await.unwrap() {
+        engine.purge_module(&ctx, &retired.definition.name, false).await.unwrap();
+    }
+    let snapshot = engine.snapshot();
+    for module in &snapshot.catalog.modules {
+        for retired in &module.definition().retired {
+            let ctx = administrator(engine);
+            engine.purge_field(&ctx, (&module.name, &retired.field.name), false).await.unwrap();
+        }
+    }
+}
+
+async fn run_chain(seed: u64) {
+    // Both kinds make the same choices, as far as their catalogs are alike.
+    for (database, fresh) in Database::each().await.into_iter().zip(Database::each().await) {
+        let engine = database.engine().await;
+        let mut chance = Chance(seed);
+        let mut made = Vec::new();
+        for _ in 0..length() {
+            let change = next_change(&mut chance, &engine);
+            let told = format!("{change:?}");
+            match engine.change(&administrator(&engine), change, false).await {
+                Ok(_) => made.push(told),
+                Err(EngineError::Validation(_) | EngineError::Conflict { .. }) => {}
+                Err(error) => panic!("{seed}: {told}: {error:?}, after {made:#?}"),
+            }
+            write_record(&mut chance, &engine).await;
+            let differences = engine.check_tables().await.unwrap();
+            assert!(differences.is_empty(), "{seed}: {differences:#?}, after {made:#?}");
+        }
+        assert!(made.len() > length() / 3, "{made:#?}");
+        purge_all(&engine).await;
+
+        let last = documents(&engine);
+        let mut built_in = parse_built_in(&module_documents());
+        built_in.retain(|definition| last.iter().all(|known| known.name != definition.name));
+        built_in.extend(last.clone());
+        let installed = fresh.engine_with(bootstrap_with(&fresh.store, built_in).await.unwrap());
+        let mut again = documents(&installed);
+        again.sort_by(|one, other| one.name.cmp(&other.name));
+        assert_eq!(again, last, "{seed}");
+        let (one, other) = (structure(&database.store).await, structure(&fresh.store).await);
+        let only = |these: &[String], those: &[String]| -> Vec<String> {
+            these.iter().filter(|line| !those.contains(line)).cloned().collect()
+        };
+        assert!(
+            one == other,
+            "{seed}: only after the chain: {:#?}\nonly when installed: {:#?}\nafter {made:#?}",
+            only(&one, &other),
+            only(&other, &one)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_of_changes_ends_as_a_fresh_installation() {
+    for seed in [1, 20_260_101] {
+        run_chain(seed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_chain_ends_as_a_fresh_installation() {
+    for seed in [77, 4_242] {
+        run_chain(seed).await;
+    }
+}

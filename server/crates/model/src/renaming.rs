@@ -1,0 +1,290 @@
+//! A new name for a module or a field, brought to every document and rule that names it: by the rules' syntax trees, so that
+//! a text or another module's field of the same name stays as it is.
+
+use std::borrow::Cow;
+
+use rustc_hash::FxHashMap;
+
+use crate::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId};
+use crate::definition::{FieldDefinition, FieldList, ModuleDefinition, ReferenceTarget};
+use crate::name::lower_first;
+use crate::rule::{self, Context, Expected};
+
+/// Names that mean something else in rules, so that no field is given one of them later.
+pub const NAMES_OF_RULES: [&str; 3] = ["actor", "old", "record"];
+
+/// What is called otherwise from now on.
+#[derive(Debug, Clone, Default)]
+pub struct Renaming {
+    /// A module: its old and its new name.
+    module: Option<(String, String)>,
+    /// Fields, and their new names: the one that is meant, or the ends of links that are called by a module's name.
+    fields: FxHashMap<(ModuleId, FieldId), String>,
+}
+
+impl Renaming {
+    /// A field is called `to`.
+    pub fn of_field(module: ModuleId, field: FieldId, to: &str) -> Self {
+        Self { module: None, fields: FxHashMap::from_iter([((module, field), to.to_owned())]) }
+    }
+
+    /// A module is called `to`, and so are the ends of links that lead to it.
+    pub fn of_module(catalog: &Catalog, module: &Module, to: &str) -> Self {
+        let mut fields = FxHashMap::default();
+        for links in &catalog.modules {
+            let Some(link) = links.link else { continue };
+            let leads = |end: FieldId| {
+                links.field(end).reference().is_some_and(|reference| reference.targets.as_slice() == [module.id])
+            };
+            let (source, target) = (leads(link.source), leads(link.target));
+            if source {
+                fields.insert((links.id, link.source), lower_first(to));
+            }
+            if target {
+                let name = if source { format!("other{to}") } else { lower_first(to) };
+                fields.insert((links.id, link.target), name);
+            }
+        }
+        Self { module: Some((module.name.clone(), to.to_owned())), fields }
+    }
+
+    /// What a module of this name is called.
+    pub fn module_name<'n>(&'n self, name: &'n str) -> &'n str {
+        match &self.module {
+            Some((from, to)) if from == name => to,
+            _ => name,
+        }
+    }
+
+    /// The old and the new name of the module, if it is one that is renamed.
+    pub fn module(&self) -> Option<(&str, &str)> {
+        self.module.as_ref().map(|(from, to)| (from.as_str(), to.as_str()))
+    }
+
+    /// The fields with new names, links' ends included.
+    pub fn fields(&self) -> impl Iterator<Item = (ModuleId, FieldId, &str)> {
+        self.fields.iter().map(|((module, field), name)| (*module, *field, name.as_str()))
+    }
+
+    /// What a field of `module` is called that documents call `name`: `accountId` and `billingAddress.city` follow too.
+    pub fn field_name<'n>(&'n self, module: &Module, name: &'n str) -> Cow<'n, str> {
+        let (whole, behind) = name.split_at(name.find('.').unwrap_or(name.len()));
+        if let Some(to) = self.new_name(module, module.field_named(whole)) {
+            return Cow::Owned(format!("{to}{behind}"));
+        }
+        let reference = whole.strip_suffix("Id").and_then(|name| module.field_named(name));
+        match self.new_name(module, reference.filter(|field| field.reference().is_some())) {
+            Some(to) if module.field_named(whole).is_none() => Cow::Owned(format!("{to}Id{behind}")),
+            _ => Cow::Borrowed(name),
+        }
+    }
+
+    fn new_name(&self, module: &Module, field: Option<&Field>) -> Option<&str> {
+        let whole = module.whole_of(field?);
+        self.fields.get(&(module.id, whole.id)).map(String::as_str)
+    }
+
+    /// A rule of `context` with the new names. What is no sound rule stays as it is.
+    pub fn rule(&self, catalog: &Catalog, context: &Context, source: &str) -> String {
+        let Ok(mentions) = rule::mentions(source, context, catalog) else { return source.to_owned() };
+        let mut text = String::with_capacity(source.len());
+        let mut done = 0;
+        for mention in mentions {
+            let Some(old) = source.get(mention.position..mention.position + mention.length) else { continue };
+            let new = self.field_name(catalog.module(mention.module), old);
+            if mention.position < done || new == old {
+                continue;
+            }
+            text.push_str(&source[done..mention.position]);
+            text.push_str(&new);
+            done = mention.position + mention.length;
+        }
+        text.push_str(&source[done..]);
+        text
+    }
+
+    /// The document of `module` with the new names.
+    pub fn definition(&self, catalog: &Catalog, module: &Module) -> ModuleDefinition {
+        let mut document = module.definition();
+        let named = |name: &String| self.field_name(module, name).into_owned();
+        document.name = self.module_name(&document.name).to_owned();
+        document.name_field = document.name_field.as_ref().map(named);
+        document.parent = document.parent.as_ref().map(named);
+        document.search = document.search.iter().map(named).collect();
+        for lists in [&mut document.indexes, &mut document.uniques, &mut document.duplicates] {
+            for FieldList { fields } in lists.iter_mut() {
+                *fields = fields.iter().map(named).collect();
+            }
+        }
+        for validation in &mut document.validations {
+            validation.rule = self.rule(catalog, &context(module.id, true, false), &validation.rule);
+            validation.fields = validation.fields.iter().map(named).collect();
+        }
+        let fields = document.fields.iter().enumerate();
+        document.fields = fields
+            .map(|(position, definition)| {
+                let field = module.fields.get(Module::SYSTEM_FIELDS.len() + position);
+                match field {
+                    Some(field) => self.field(catalog, module, field, definition),
+                    None => definition.clone(),
+                }
+            })
+            .collect();
+        // A retired field is not in the catalog, so its rules stay; what it points to follows.
+        for retired in &mut document.retired {
+            retired.field.to = retired.field.to.take().map(|to| self.target(to));
+        }
+        document
+    }
+
+    fn field(
+        &self,
+        catalog: &Catalog,
+        module: &Module,
+        field: &Field,
+        definition: &FieldDefinition,
+    ) -> FieldDefinition {
+        let mut definition = definition.clone();
+        definition.name = self.field_name(module, &definition.name).into_owned();
+        definition.to = definition.to.map(|to| self.target(to));
+        if let Some(default) = &mut definition.default {
+            self.default(catalog, module.id, default);
+        }
+        if let Some(source) = &definition.rule {
+            definition.rule = Some(self.rule(catalog, &context(module.id, false, true), source));
+        }
+        if let FieldKind::Rollup(rollup) = &field.kind {
+            let relation = module.relation(rollup.relation);
+            let related = catalog.module(relation.module);
+            definition.field = definition.field.map(|name| self.field_name(related, &name).into_owned());
+            if let Some(source) = &definition.filter {
+                definition.filter = Some(self.rule(catalog, &context(related.id, false, true), source));
+            }
+            // A many-to-many relation is called as its reference; others have a name of their own.
+            let named_so = definition.relation.as_deref().and_then(|name| module.field_named(name));
+            if named_so.is_some_and(|field| matches!(field.kind, FieldKind::References { .. })) {
+                definition.relation = definition.relation.map(|name| self.field_name(module, &name).into_owned());
+            }
+        }
+        if let (FieldKind::References { link }, Some(written)) = (&field.kind, &mut definition.link) {
+            for own in &mut written.fields {
+                own.to = own.to.take().map(|to| self.target(to));
+                if let Some(default) = &mut own.default {
+                    self.default(catalog, *link, default);
+                }
+            }
+        }
+        definition
+    }
+
+    fn default(&self, catalog: &Catalog, module: ModuleId, default: &mut serde_json::Value) {
+        let source = default.as_object().filter(|entries| entries.len() == 1).and_then(|entries| entries.get("rule"));
+        if let Some(source) = source.and_then(serde_json::Value::as_str) {
+            let renamed = self.rule(catalog, &context(module, false, false), source);
+            default["rule"] = renamed.into();
+        }
+    }
+
+    fn target(&self, target: ReferenceTarget) -> ReferenceTarget {
+        match target {
+            ReferenceTarget::One(name) => ReferenceTarget::One(self.module_name(&name).to_owned()),
+            ReferenceTarget::Several(names) => {
+                ReferenceTarget::Several(names.iter().map(|name| self.module_name(name).to_owned()).collect())
+            }
+        }
+    }
+}
+
+/// The context of a rule whose type is settled already.
+fn context(module: ModuleId, allow_old: bool, allow_relations: bool) -> Context {
+    Context { module, allow_old, allow_relations, expected: Expected::Any }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::resolve::resolve;
+
+    fn catalog() -> Catalog {
+        let documents = [
+            json!({"name": "Account", "plural": "Accounts", "nameField": "name", "fields": [
+                {"name": "name", "type": "text"}, {"name": "site", "type": "address"},
+                {"name": "total", "type": "rollup", "relation": "deals", "function": "SUM", "field": "amount",
+                 "filter": "amount > 1 && title != \"amount\" && account.name != null"},
+                {"name": "tags", "type": "references", "to": "Tag"},
+                {"name": "tagCount", "type": "rollup", "relation": "tags", "function": "COUNT"}]}),
+            json!({"name": "Deal", "plural": "Deals", "search": ["title"], "uniques": [{"fields": ["title", "account"]}],
+                "fields": [
+                {"name": "title", "type": "text"},
+                {"name": "amount", "type": "money", "default": {"rule": "2 * 3"}},
+                {"name": "account", "type": "reference", "to": "Account", "inverse": "deals"},
+                {"name": "half", "type": "formula", "returns": "decimal", "rule": "record.amount / 2 + amount // amount"},
+                {"name": "city", "type": "formula", "returns": "text",
+                 "rule": "accountId == null ? 'account' : account.site.city + account.name"}],
+                "validations": [{"rule": "old.amount == null || amount >= old.amount", "message": "m", "fields": ["amount"]}]}),
+            json!({"name": "Tag", "plural": "Tags", "fields": [{"name": "amount", "type": "integer"}]}),
+        ];
+        let definitions: Vec<ModuleDefinition> =
+            documents.into_iter().map(|document| serde_json::from_value(document).unwrap()).collect();
+        resolve(1, &[], &definitions).unwrap()
+    }
+
+    fn renamed(catalog: &Catalog, renaming: &Renaming) -> (Vec<ModuleDefinition>, Catalog) {
+        let own = catalog.modules.iter().filter(|module| module.link.is_none() && !module.platform);
+        let definitions: Vec<_> = own.map(|module| renaming.definition(catalog, module)).collect();
+        let resolved = resolve(2, &[], &definitions).unwrap_or_else(|issues| panic!("{issues:?}"));
+        (definitions, resolved)
+    }
+
+    #[test]
+    fn a_field_is_called_otherwise_wherever_it_is_meant_and_nowhere_else() {
+        let catalog = catalog();
+        let deal = catalog.module_by_name("Deal").unwrap();
+        let renaming = Renaming::of_field(deal.id, deal.field_named("amount").unwrap().id, "value");
+        let (definitions, _) = renamed(&catalog, &renaming);
+        let [account, deal, tag] = definitions.as_slice() else { panic!() };
+        assert_eq!(account.fields[2].field.as_deref(), Some("value"));
+        assert_eq!(
+            account.fields[2].filter.as_deref(),
+            Some("value > 1 && title != \"amount\" && account.name != null")
+        );
+        assert_eq!(deal.fields[3].rule.as_deref(), Some("record.value / 2 + value // amount"));
+        assert_eq!(deal.validations[0].rule, "old.value == null || value >= old.value");
+        assert_eq!(deal.validations[0].fields, ["value"]);
+        assert_eq!(tag.fields[0].name, "amount", "another module's field of the same name");
+    }
+
+    #[test]
+    fn a_reference_is_called_otherwise_with_its_id_and_a_part_with_its_whole() {
+        let catalog = catalog();
+        let (account, deal) = (catalog.module_by_name("Account").unwrap(), catalog.module_by_name("Deal").unwrap());
+        let renaming = Renaming::of_field(deal.id, deal.field_named("account").unwrap().id, "client");
+        let (definitions, resolved) = renamed(&catalog, &renaming);
+        let rule = "clientId == null ? 'account' : client.site.city + client.name";
+        assert_eq!(definitions[1].fields[4].rule.as_deref(), Some(rule));
+        assert_eq!(definitions[1].uniques[0].fields, ["title", "client"]);
+        assert!(definitions[0].fields[2].filter.as_deref().unwrap().ends_with("client.name != null"));
+        assert!(resolved.module_by_name("Account").unwrap().relation_named("deals").is_some());
+        let renaming = Renaming::of_field(account.id, account.field_named("site").unwrap().id, "office");
+        let (definitions, _) = renamed(&catalog, &renaming);
+        assert!(definitions[1].fields[4].rule.as_deref().unwrap().contains("account.office.city"));
+    }
+
+    #[test]
+    fn links_follow_their_reference_and_their_modules() {
+        let catalog = catalog();
+        let account = catalog.module_by_name("Account").unwrap();
+        let renaming = Renaming::of_field(account.id, account.field_named("tags").unwrap().id, "labels");
+        let (definitions, resolved) = renamed(&catalog, &renaming);
+        assert_eq!(definitions[0].fields[4].relation.as_deref(), Some("labels"));
+        assert!(resolved.module_or_link_named("AccountLabels").is_some());
+        let renaming = Renaming::of_module(&catalog, account, "Client");
+        let (definitions, resolved) = renamed(&catalog, &renaming);
+        assert_eq!(definitions[1].fields[2].to, Some(ReferenceTarget::One("Client".to_owned())));
+        let links = resolved.module_or_link_named("ClientTags").unwrap();
+        assert!(links.field_named("client").is_some() && links.field_named("tag").is_some());
+        assert!(resolved.module_by_name("Account").is_none());
+    }
+}

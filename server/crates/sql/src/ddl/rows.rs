@@ -1,0 +1,88 @@
+//! Statements over all rows of a module's table: what a stricter definition would not allow, and values on the way to another type.
+
+use cardine_model::catalog::{Field, FieldId, Module};
+use cardine_query::Slot;
+
+use super::indexes::unique_keys;
+use crate::expr::Shape;
+use crate::ident::quote;
+use crate::statement::{ColumnType, Dialect, ForRows, Param, Statement, Transform};
+use crate::write::Assignment;
+use crate::writer::stored_column;
+
+/// How many records a table has, deleted ones included.
+pub fn count_rows(table: &str) -> Statement {
+    plain(format!("SELECT count(*) FROM {}", quote(table)), vec![ColumnType::Integer])
+}
+
+/// How many records have a value in a column.
+pub fn count_values(table: &str, column: &str) -> Statement {
+    plain(format!("SELECT count({}) FROM {}", quote(column), quote(table)), vec![ColumnType::Integer])
+}
+
+/// How many records have no value in any of a field's parts, deleted ones included.
+pub fn count_missing(module: &Module, parts: &[&Field]) -> Statement {
+    let text = format!("SELECT count(*) FROM {} WHERE {}", quote(&module.table), missing(parts));
+    plain(text, vec![ColumnType::Integer])
+}
+
+/// Some of those records.
+pub fn some_missing(module: &Module, parts: &[&Field], limit: usize) -> Statement {
+    let (table, missing) = (quote(&module.table), missing(parts));
+    plain(format!("SELECT \"id\" FROM {table} WHERE {missing} ORDER BY \"id\" LIMIT {limit}"), vec![ColumnType::Id])
+}
+
+fn missing(parts: &[&Field]) -> String {
+    parts.iter().map(|part| format!("{} IS NULL", quote(stored_column(part)))).collect::<Vec<_>>().join(" AND ")
+}
+
+/// How many live records share the values of a unique set with another one.
+pub fn count_alike(dialect: Dialect, module: &Module, fields: &[FieldId]) -> Statement {
+    let text = format!("SELECT count(*) FROM {} WHERE {}", quote(&module.table), alike(dialect, module, fields));
+    plain(text, vec![ColumnType::Integer])
+}
+
+/// Some of those records.
+pub fn some_alike(dialect: Dialect, module: &Module, fields: &[FieldId], limit: usize) -> Statement {
+    let condition = alike(dialect, module, fields);
+    let table = quote(&module.table);
+    plain(format!("SELECT \"id\" FROM {table} WHERE {condition} ORDER BY \"id\" LIMIT {limit}"), vec![ColumnType::Id])
+}
+
+fn alike(dialect: Dialect, module: &Module, fields: &[FieldId]) -> String {
+    let keys = unique_keys(dialect, module, fields).join(", ");
+    let given: Vec<String> =
+        fields.iter().map(|field| format!("{} IS NOT NULL", quote(stored_column(module.field(*field))))).collect();
+    let (table, given) = (quote(&module.table), given.join(" AND "));
+    let live = "\"deleted_at\" IS NULL";
+    // A row constructor of one key is the key.
+    format!(
+        "{live} AND {given} AND ({keys}) IN (SELECT {keys} FROM {table} WHERE {live} AND {given} GROUP BY {keys} HAVING count(*) > 1)"
+    )
+}
+
+/// The next records with a value in a field, and that value: those behind the id of slot 0, all of them behind null. Deleted ones too.
+pub fn next_values(dialect: Dialect, table: &str, field: &Field, limit: usize) -> Statement {
+    let (table, column) = (quote(table), quote(stored_column(field)));
+    let behind = match dialect {
+        Dialect::Sqlite => "(?1 IS NULL OR \"id\" > ?1)",
+        Dialect::Postgres => "($1::uuid IS NULL OR \"id\" > $1::uuid)",
+    };
+    Statement {
+        text: format!(
+            "SELECT \"id\", {column} FROM {table} WHERE {column} IS NOT NULL AND {behind} ORDER BY \"id\" LIMIT {limit}"
+        ),
+        params: vec![Param::Slot(Slot(0), Transform::None)],
+        columns: vec![ColumnType::Id, Shape::of(field).column_type()],
+    }
+}
+
+/// Writes values of `field` to a column of its type. A row's values: the value, the id.
+pub fn put_values(dialect: Dialect, module: &Module, field: &Field, column: &str, rows: usize) -> ForRows {
+    let assignment = Assignment::field(field).in_column(column);
+    crate::write::update_rows(dialect, module, &[assignment], rows)
+}
+
+fn plain(text: String, columns: Vec<ColumnType>) -> Statement {
+    Statement { text, params: Vec::new(), columns }
+}

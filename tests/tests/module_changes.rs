@@ -1,0 +1,182 @@
+//! Modules are renamed, changed, retired, restored and purged while the server runs; what names them follows.
+
+use cardine_tests::{Answer, Client, Server, on_both_databases};
+use serde_json::{Value, json};
+
+fn told(answer: &Answer) -> String {
+    let warnings = answer.data()["change"]["warnings"].as_array().cloned().unwrap_or_default();
+    let issues = answer.issues().into_iter().cloned().chain(warnings);
+    issues.map(|issue| issue["message"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn doctor(server: &Server) {
+    let mut doctor = cardine_tests::binary::command(&server.data_directory());
+    doctor.args(["doctor", "--data"]).arg(server.data_directory());
+    if let Some(database) = server.postgres() {
+        doctor.args(["--database", database.url()]);
+    }
+    let output = doctor.output().expect("the binary runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Garages with machines; visits lead to either.
+async fn start(server: &Server) -> Client {
+    let admin = server.admin().await;
+    admin
+        .create_module(
+            json!({"name": "Garage", "plural": "Garages", "nameField": "name", "search": ["name"], "fields": [
+            {"name": "name", "type": "text", "required": true, "unique": true},
+            {"name": "number", "type": "autoNumber", "format": "G-{000}"}]}),
+        )
+        .await
+        .ok();
+    admin
+        .create_module(json!({"name": "Machine", "plural": "Machines", "search": ["title"], "fields": [
+            {"name": "title", "type": "text", "indexed": true},
+            {"name": "garage", "type": "reference", "to": "Garage", "inverse": "machines"},
+            {"name": "garages", "type": "references", "to": "Garage", "inverse": "visitors"},
+            {"name": "where", "type": "formula", "returns": "text", "rule": "garage.name"}]}))
+        .await
+        .ok();
+    admin
+        .create_module(json!({"name": "Visit", "plural": "Visits", "fields": [
+            {"name": "about", "type": "reference", "to": ["Garage", "Machine"]}]}))
+        .await
+        .ok();
+    admin
+        .add_field("Garage", json!({"name": "count", "type": "rollup", "relation": "machines", "function": "COUNT"}))
+        .await
+        .ok();
+    admin
+}
+
+on_both_databases! {
+    async fn a_renamed_module_takes_all_that_names_it_along(mut server: Server) {
+        let admin = start(&server).await;
+        let garage = admin.create("Garage", json!({"name": "North"})).await;
+        admin.create("Machine", json!({"title": "Drill", "garageId": garage, "garages": {"connect": [garage]}})).await;
+        admin.create("Visit", json!({"aboutId": garage})).await;
+        admin.create_role("clerk", None).await;
+        admin.set_access("clerk", "Garage", json!({"read": true, "fields": {"name": "READ"}})).await;
+        admin.create_user("clerk@example.org", "correct horse battery", "clerk").await;
+        let share = format!("mutation {{ shareRecord(module: \"Garage\", id: \"{garage}\", with: {{role: \"clerk\"}}, access: READ) {{ access }} }}");
+        admin.admin_query(&share).await.ok();
+
+        let rename = |dry: bool| json!({"name": "Garage", "to": "Depot", "plural": "Depots", "dryRun": dry});
+        let dry = admin.change("renameModule", rename(true)).await;
+        assert!(dry.ok()["change"]["statements"].to_string().contains("RENAME TO"), "{dry}");
+        admin.query("{ garages { totalCount } }").await.ok();
+        admin.change("renameModule", rename(false)).await.ok();
+        admin.query("{ garages { totalCount } }").await.refused("BAD_USER_INPUT");
+
+        let list = admin.query("{ depots { nodes { name number count machines { nodes { title where } } visitors { totalCount } } }
+            visits { nodes { about { __typename ... on Depot { name } } } }
+            machines { nodes { garages { nodes { name } } } }
+            search(text: \"north\") { nodes { module title } } }").await;
+        let list = list.ok();
+        assert_eq!(list["depots"]["nodes"], json!([{"name": "North", "number": "G-001", "count": 1,
+            "machines": {"nodes": [{"title": "Drill", "where": "North"}]}, "visitors": {"totalCount": 1}}]));
+        assert_eq!(list["visits"]["nodes"], json!([{"about": {"__typename": "Depot", "name": "North"}}]));
+        assert_eq!(list["machines"]["nodes"], json!([{"garages": {"nodes": [{"name": "North"}]}}]));
+        assert_eq!(list["search"]["nodes"], json!([{"module": "Depot", "title": "North"}]));
+        // Its counter goes on, and a unique value is still one.
+        let next = admin.query("mutation { createDepot(data: {name: \"South\"}) { number } }").await;
+        assert_eq!(next.ok()["createDepot"]["number"], "G-002");
+        admin.query("mutation { createDepot(data: {name: \"north\"}) { number } }").await.refused("CONFLICT");
+        let clerk = server.anonymous().sign_in("clerk@example.org", "correct horse battery").await.expect("the clerk signs in");
+        assert_eq!(clerk.query("{ depots { nodes { name } } }").await.ok()["depots"]["nodes"], json!([{"name": "North"}]));
+        for to in ["Machine", "Garage2!", "depot", "User", "Depot"] {
+            admin.change("renameModule", json!({"name": "Depot", "to": to})).await.refused("VALIDATION_FAILED");
+        }
+        admin.change("renameModule", json!({"name": "User", "to": "Person"})).await.refused("VALIDATION_FAILED");
+        server.restart().await;
+        assert_eq!(admin.query("{ depots { totalCount } }").await.ok()["depots"]["totalCount"], 2);
+        assert!(server.stop().success());
+        doctor(&server);
+    }
+
+    async fn options_of_a_module_change_by_a_patch(mut server: Server) {
+        let admin = start(&server).await;
+        admin.create_many("Machine", [json!({"title": "A"}), json!({"title": "a"}), json!({"title": "B"})]).await;
+        let update = |patch: Value| json!({"name": "Machine", "patch": patch});
+        let refused = admin.change("updateModule", update(json!({"uniques": [{"fields": ["title"]}]}))).await;
+        refused.refused("VALIDATION_FAILED");
+        assert!(told(&refused).starts_with("2 records of `Machine` are not alone"), "{refused}");
+        let patch = json!({"label": "Device", "pluralLabel": "Devices", "plural": "Devices", "nameField": "title", "search": null,
+            "indexes": [{"fields": ["title", "createdAt"]}], "uniques": [{"fields": ["title", "garage"]}], "sharing": "PUBLIC_READ",
+            "validations": [{"rule": "title != \"X\"", "message": "not X"}]});
+        admin.change("updateModule", update(patch)).await.ok();
+        assert_eq!(admin.query("{ devices { totalCount } }").await.ok()["devices"]["totalCount"], 3);
+        admin.query("mutation { createMachine(data: {title: \"X\"}) { id } }").await.refused("VALIDATION_FAILED");
+        for patch in [json!({"name": "X"}), json!({"fields": []}), json!({"nonsense": true}), json!({"search": ["garage"]}), json!("x")] {
+            let refused = admin.change("updateModule", update(patch.clone())).await;
+            refused.refused("VALIDATION_FAILED");
+            assert_eq!(refused.issues()[0]["path"][0], "patch", "{patch}: {refused}");
+        }
+        admin.change("updateModule", json!({"name": "User", "patch": {"label": "Person"}})).await.refused("VALIDATION_FAILED");
+        assert!(server.stop().success());
+        doctor(&server);
+    }
+
+    async fn a_retired_module_is_hidden_and_comes_back_with_its_records(mut server: Server) {
+        let admin = start(&server).await;
+        let garage = admin.create("Garage", json!({"name": "North"})).await;
+        admin.create("Machine", json!({"title": "Drill", "garageId": garage, "garages": {"connect": [garage]}})).await;
+        let needed = admin.change("retireModule", json!({"name": "Garage"})).await;
+        needed.refused("VALIDATION_FAILED");
+        for what in ["the field Machine.garage", "the field Machine.garages", "the formula Machine.where", "the field Visit.about"] {
+            assert!(told(&needed).contains(what), "{what}: {needed}");
+        }
+        admin.query("{ garages { totalCount } }").await.ok();
+        // A module that nothing needs goes without force.
+        admin.create("Visit", json!({"aboutId": garage})).await;
+        admin.change("retireModule", json!({"name": "Visit"})).await.ok();
+        admin.query("{ visits { totalCount } }").await.refused("BAD_USER_INPUT");
+        admin.change("restoreModule", json!({"name": "Visit"})).await.ok();
+        assert_eq!(admin.query("{ visits { totalCount } }").await.ok()["visits"]["totalCount"], 1);
+
+        admin.change("retireModule", json!({"name": "Garage", "force": true})).await.ok();
+        admin.query("{ garages { totalCount } }").await.refused("BAD_USER_INPUT");
+        let machines = admin.query("{ machines { nodes { title } } search(text: \"north\") { nodes { title } } }").await;
+        assert_eq!(machines.ok()["machines"]["nodes"], json!([{"title": "Drill"}]));
+        assert_eq!(machines.ok()["search"]["nodes"], json!([]));
+        admin.create_module(json!({"name": "Garage", "plural": "Garages2", "fields": []})).await.refused("VALIDATION_FAILED");
+        admin.change("renameModule", json!({"name": "Machine", "to": "Garage"})).await.refused("VALIDATION_FAILED");
+        server.restart().await;
+        let retired = admin.admin_query("{ retiredModules { name definition } modules { name } }").await;
+        assert_eq!(retired.ok()["retiredModules"][0]["name"], "Garage");
+        assert!(!retired.ok()["modules"].to_string().contains("Garage"));
+        admin.change("restoreModule", json!({"name": "Garage"})).await.ok();
+        for (module, field) in
+            [("Machine", "garage"), ("Machine", "garages"), ("Machine", "where"), ("Visit", "about"), ("Garage", "count")]
+        {
+            admin.change("restoreField", json!({"module": module, "name": field})).await.ok();
+        }
+        let list = admin.query("{ garages { nodes { name count machines { nodes { where } } visitors { totalCount } } } search(text: \"north\") { nodes { title } } }").await;
+        assert_eq!(list.ok()["garages"]["nodes"], json!([{"name": "North", "count": 1, "machines": {"nodes": [{"where": "North"}]}, "visitors": {"totalCount": 1}}]));
+        assert_eq!(list.ok()["search"]["nodes"], json!([{"title": "North"}]));
+        assert!(server.stop().success());
+        doctor(&server);
+    }
+
+    async fn a_purged_module_is_gone_with_its_records_and_grants(mut server: Server) {
+        let admin = start(&server).await;
+        admin.create_role("clerk", None).await;
+        admin.set_access("clerk", "Machine", json!({"read": true, "fields": {"title": "READ"}})).await;
+        let garage = admin.create("Garage", json!({"name": "North"})).await;
+        admin.create("Machine", json!({"title": "Drill", "garages": {"connect": [garage]}})).await;
+        admin.change("purgeModule", json!({"name": "Machine"})).await.refused("VALIDATION_FAILED");
+        admin.change("retireModule", json!({"name": "Machine", "force": true})).await.ok();
+        let dry = admin.change("purgeModule", json!({"name": "Machine", "dryRun": true})).await;
+        assert!(told(&dry).contains("1 records of `Machine` and 1 links of them are lost"), "{dry}");
+        admin.change("purgeModule", json!({"name": "Machine"})).await.ok();
+        admin.change("restoreModule", json!({"name": "Machine"})).await.refused("VALIDATION_FAILED");
+        admin.create_module(json!({"name": "Machine", "plural": "Machines", "fields": [{"name": "title", "type": "integer"}]})).await.ok();
+        assert_eq!(admin.query("{ machines { totalCount } }").await.ok()["machines"]["totalCount"], 0);
+        let roles = admin.admin_query("{ roles { name access { module } } }").await;
+        let clerk = roles.ok()["roles"].as_array().unwrap().iter().find(|role| role["name"] == "clerk").cloned().unwrap();
+        assert_eq!(clerk["access"], json!([]));
+        assert!(server.stop().success());
+        doctor(&server);
+    }
+}
