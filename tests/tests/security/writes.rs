@@ -146,21 +146,30 @@ on_both_databases! {
     async fn only_administrators_ask_and_change_who_may_do_what(server: Server) {
         let cast = Cast::new(server).await;
         let schema = cast.administer("{ __schema { queryType { fields { name } } mutationType { fields { name } } } }", json!({})).await;
+        // What everybody has of their own account.
+        let own = ["sessions", "apiKeys", "changePassword", "createApiKey", "revokeApiKey", "revokeSession", "revokeAllSessions"];
         let mut asked = 0;
         for (kind, of) in [("query", "queryType"), ("mutation", "mutationType")] {
             for field in schema["__schema"][of]["fields"].as_array().expect("fields") {
                 let name = field["name"].as_str().expect("a name");
-                for (caller, code) in [(&cast.manager, "FORBIDDEN"), (&cast.rep, "FORBIDDEN"), (&cast.guest, "UNAUTHENTICATED")] {
-                    let answer = caller.admin_query(&format!("{kind} {{ {name} }}")).await;
-                    assert_eq!(answer.codes(), [code], "{name}");
-                    assert!(answer.data().is_null(), "{answer}");
+                let root = if kind == "query" { "Query" } else { "Mutation" };
+                for text in [format!("{kind} {{ {name} }}"), format!("{kind} {{ x: {name} {{ id }} }}"), format!("{kind} {{ ...F }} fragment F on {root} {{ {name} }}")] {
+                    assert_eq!(cast.guest.admin_query(&text).await.codes(), ["UNAUTHENTICATED"], "{text}");
+                    for caller in [&cast.manager, &cast.rep] {
+                        if !own.contains(&name) {
+                            let answer = caller.admin_query(&text).await;
+                            assert!(answer.codes() == ["FORBIDDEN"] && answer.data().is_null(), "{text}: {answer}");
+                        }
+                    }
                 }
                 asked += 1;
             }
         }
-        assert!(asked > 25, "{asked}");
+        assert!(asked > 30, "{asked}");
+        assert_eq!(cast.rep.admin_query("{ sessions { id } users { email } }").await.codes(), ["FORBIDDEN"]);
+        let answer = cast.rep.admin_query("{ __schema { types { name } } }").await;
+        answer.never_says("SharingRule").never_says("AuditEntry").never_says("PermissionSet");
         for text in ["{ __schema { types { name } } }", "{ __typename }", "not GraphQL"] {
-            assert_eq!(cast.rep.admin_query(text).await.codes(), ["FORBIDDEN"]);
             assert_eq!(cast.guest.admin_query(text).await.codes(), ["UNAUTHENTICATED"]);
         }
         // Nor by a grant: what a role may do with modules never opens the administration.
