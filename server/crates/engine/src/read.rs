@@ -186,7 +186,14 @@ impl Engine {
 
 /// The statements that find records of any module: long ones, as each names all modules, so those made last are kept.
 #[derive(Default)]
-pub(crate) struct Locating(Mutex<VecDeque<(u64, Option<Arc<Statement>>)>>);
+pub(crate) struct Locating(Mutex<VecDeque<LocatingUnder>>);
+
+struct LocatingUnder {
+    /// [`cardine_access::Rights::serial`] of those under which it was made.
+    rights: u64,
+    /// None where no module may be read.
+    statement: Option<Arc<Statement>>,
+}
 
 impl Locating {
     /// Rights that are asked under at the same time: few roles ask for most.
@@ -195,12 +202,12 @@ impl Locating {
     fn statement(&self, dialect: Dialect, ctx: &RequestContext) -> Option<Arc<Statement>> {
         let rights = &ctx.actor.rights;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, statement)) = kept.iter().find(|(serial, _)| *serial == rights.serial) {
-            return statement.clone();
+        if let Some(known) = kept.iter().find(|known| known.rights == rights.serial) {
+            return known.statement.clone();
         }
         let statement = locate_records(dialect, ctx.catalog(), rights).map(Arc::new);
         kept.truncate(Self::KEPT_MAX - 1);
-        kept.push_front((rights.serial, statement.clone()));
+        kept.push_front(LocatingUnder { rights: rights.serial, statement: statement.clone() });
         statement
     }
 }
