@@ -13,15 +13,18 @@ use crate::path;
 pub const SQL_NAME_LENGTH_MAX: usize = 63;
 
 /// Tables of the platform that are no modules. A module's table never begins with `_`, so one that does needs no mention.
-pub const PLATFORM_TABLES: [&str; 23] = [
+pub const PLATFORM_TABLES: [&str; 27] = [
     "api_key",
     "audit_entry",
     "auto_number",
     "catalog_version",
     "group_member",
     "idempotency_key",
+    "mail_outbox",
     "module_definition",
     "outbox",
+    "password_reset",
+    "password_reset_token",
     "permission_set",
     "permission_set_member",
     "platform_setting",
@@ -34,6 +37,7 @@ pub const PLATFORM_TABLES: [&str; 23] = [
     "session",
     "setup_token",
     "sharing_rule",
+    "sign_in_failure",
     "workflow",
     "workflow_run",
     "workflow_step_run",
