@@ -146,8 +146,9 @@ on_both_databases! {
 
     async fn a_key_never_does_more_than_its_owner_may_at_the_moment(server: Server) {
         let admin = server.admin().await;
-        admin.set_access("sales-person", "Organization", json!({"read": true, "fields": {"*": "READ", "annualRevenue": "NONE"}})).await;
-        let seller = server.create_user_with_role("sales-person").await;
+        admin.create_role("clerk", None).await;
+        admin.set_access("clerk", "Organization", json!({"read": true, "fields": {"*": "READ", "annualRevenue": "NONE"}})).await;
+        let seller = server.create_user_with_role("clerk").await;
         let keys = [seller.with_api_key(None).await, seller.with_api_key(Some(&["records:write", "admin"])).await];
         let create = "mutation { createOrganization(data: {name: \"Acme\"}) { id } }";
         for key in &keys {
@@ -157,11 +158,11 @@ on_both_databases! {
             key.query("{ contacts { totalCount } }").await.refused("BAD_USER_INPUT");
             key.admin_query("{ users { email } }").await.refused("FORBIDDEN");
         }
-        admin.set_access("sales-person", "Organization", json!({"create": true, "fields": {"*": "WRITE"}})).await;
+        admin.set_access("clerk", "Organization", json!({"create": true, "fields": {"*": "WRITE"}})).await;
         for key in &keys {
             key.query(create).await.ok();
         }
-        admin.set_access("sales-person", "Organization", json!({"read": false, "create": false})).await;
+        admin.set_access("clerk", "Organization", json!({"read": false, "create": false})).await;
         for key in &keys {
             key.query("{ organizations { totalCount } }").await.refused("BAD_USER_INPUT");
         }
@@ -169,8 +170,9 @@ on_both_databases! {
 
     async fn an_unknown_scope_is_refused_with_those_that_there_are(server: Server) {
         let admin = server.admin().await;
-        admin.set_access("sales-person", "Organization", json!({"read": true, "fields": {"*": "READ"}})).await;
-        let seller = server.create_user_with_role("sales-person").await;
+        admin.create_role("clerk", None).await;
+        admin.set_access("clerk", "Organization", json!({"read": true, "fields": {"*": "READ"}})).await;
+        let seller = server.create_user_with_role("clerk").await;
         let create = |scopes: Value| json!({"name": "test", "scopes": scopes});
         for scope in ["", "read", "records", "records:delete", "organization:read", "Organization:*", "Nothing:read", "Lead:read"] {
             let answer = seller.create_api_key(create(json!(["Organization:read", scope]))).await;
