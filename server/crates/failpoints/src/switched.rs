@@ -7,7 +7,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use crate::action::{Action, Step, parse};
 
 /// By point, its steps and how often it was passed.
-static POINTS: LazyLock<Mutex<HashMap<String, (Vec<Step>, u64)>>> = LazyLock::new(Mutex::default);
+type Points = HashMap<String, (Vec<Step>, u64)>;
+
+static POINTS: LazyLock<Mutex<Points>> = LazyLock::new(Mutex::default);
 
 /// Sets what happens at a point.
 ///
