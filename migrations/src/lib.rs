@@ -6,6 +6,7 @@ mod m0001_platform;
 mod m0002_access;
 mod m0003_history;
 mod m0004_sign_in;
+mod m0005_files;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_access::Migration),
             Box::new(m0003_history::Migration),
             Box::new(m0004_sign_in::Migration),
+            Box::new(m0005_files::Migration),
         ]
     }
 }

@@ -61,6 +61,8 @@ impl App {
             .public_url
             .clone()
             .unwrap_or_else(|| Url::parse(&format!("http://{address}/")).expect("an address and port make a URL"));
+        let files = public_url.join("files/").expect("a path can be joined to a URL");
+        let front = Front { files: Arc::from(files.as_str()), ..front };
         let contexts = engine.clone();
         let contexts = Box::new(move |identity: &_| context_of(&contexts, identity));
         Self {

@@ -46,6 +46,7 @@ const GUARDED: [(&str, &[&str]); 10] = [
     ("deadpool-postgres", &["cardine-store"]),
     ("sea-orm", &["cardine-store", "cardine-migrations"]),
     ("sea-orm-migration", &["cardine-store", "cardine-migrations"]),
+    ("opendal", &["cardine-store"]),
     ("wasmtime", &["cardine-plugin-host"]),
     ("reqwest", &["cardine-tests"]),
     ("lettre", &["cardine"]),

@@ -66,6 +66,19 @@ async fn run_page(document: &str, backend: Backend) {
     let mut requests = 0;
     for (position, block) in blocks.iter().enumerate() {
         let place = format!("{document}:{}", block.line);
+        if block.info == "bash upload" {
+            let printed =
+                next(&blocks, position, "json answer").unwrap_or_else(|| panic!("{place}: no answer is printed"));
+            let token = admin.token().expect("the administrator is signed in");
+            let text = Block { text: block.text.replace("$TOKEN", token), ..block.clone() };
+            let address = server.address();
+            let said =
+                tokio::task::spawn_blocking(move || run_in_shell(&[&text], &address)).await.expect("the shell ends");
+            let found: Value =
+                serde_json::from_str(&said[0]).unwrap_or_else(|error| panic!("{place}: {error}: {}", said[0]));
+            compare(&found, &parse(document, printed), &place, &mut told);
+            continue;
+        }
         let Some(kind) = block.info.strip_prefix("graphql ") else {
             continue;
         };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use cardine_store::{DatabaseUrl, Options, Store};
+use cardine_store::{DatabaseUrl, FileStore, FilesUrl, Options, Store};
 
 use crate::config::Config;
 
@@ -24,6 +24,15 @@ pub async fn open_beside(config: &Config) -> anyhow::Result<Store> {
 /// As [`open_beside`], without making the data folder: for a command that changes nothing.
 pub async fn open_existing_beside(config: &Config) -> anyhow::Result<Store> {
     open_with(config, &Options { sqlite_exclusive: false, ..Options::default() }).await
+}
+
+/// Opens the place where the contents of files are; a folder is made if it is not there.
+pub fn open_files(config: &Config) -> anyhow::Result<FileStore> {
+    if let FilesUrl::Folder(folder) = &config.files {
+        make_private_folder(folder)
+            .with_context(|| format!("the folder of files {} cannot be used", folder.display()))?;
+    }
+    FileStore::open(&config.files).context("the store of files cannot be opened")
 }
 
 async fn open_with(config: &Config, options: &Options) -> anyhow::Result<Store> {

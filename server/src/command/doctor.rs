@@ -4,10 +4,13 @@ use std::process::ExitCode;
 
 use cardine_engine::Engine;
 use cardine_store::platform::condition::{fetch_integrity_faults, fetch_version};
-use cardine_store::{DatabaseUrl, Dialect, Store, StoreError};
+use cardine_store::{DatabaseUrl, Dialect, FileStore, FilesUrl, Store, StoreError};
 
 use super::database;
 use crate::config::Config;
+
+/// Most files that are told of one by one.
+const FILES_TOLD_MAX: usize = 20;
 
 /// What was looked at, and what is wrong with it.
 struct Report {
@@ -31,7 +34,7 @@ pub async fn doctor(config: &Config) -> anyhow::Result<ExitCode> {
     let mut report = Report { faults: 0 };
     check_data_folder(config, &mut report);
     if let Some(store) = check_reachable(config, &mut report).await {
-        check_database(&store, &mut report).await;
+        check_database(config, &store, &mut report).await;
         store.shutdown().await;
     }
     match report.faults {
@@ -77,7 +80,7 @@ async fn check_reachable(config: &Config, report: &mut Report) -> Option<Store> 
     }
 }
 
-async fn check_database(store: &Store, report: &mut Report) {
+async fn check_database(config: &Config, store: &Store, report: &mut Report) {
     let version = store.read(|tx| Box::pin(fetch_version(tx))).await;
     match version {
         Ok(version) => report.good(&format!("the database answers: {version}")),
@@ -107,9 +110,42 @@ async fn check_database(store: &Store, report: &mut Report) {
         Ok(differences) => differences.iter().for_each(|difference| report.fault(difference)),
         Err(error) => report.fault(&format!("the tables cannot be compared with the modules: {error}")),
     }
+    check_files(config, &engine, report).await;
     if snapshot.access.has_administrator() {
         report.good("there is an administrator who may sign in");
     } else {
         report.fault("there is no administrator who may sign in: `cardine user add EMAIL --role administrator`");
+    }
+}
+
+/// Rows without contents are lost files. Contents without rows are of uploads that were broken off: the server removes them.
+async fn check_files(config: &Config, engine: &Engine, report: &mut Report) {
+    // The folder is made with the first start: opening it would make it.
+    let is_there = !matches!(&config.files, FilesUrl::Folder(folder) if !folder.exists());
+    let files = is_there.then(|| FileStore::open(&config.files)).transpose();
+    let found = match files {
+        Ok(files) => engine.check_files(files.as_ref()).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match found {
+        Err(error) => report.fault(&format!("the contents of files cannot be looked at: {error}")),
+        Ok(found) => {
+            if found.without_content.is_empty() {
+                report.good(&format!("{} files have their contents", found.sound));
+            }
+            for file in found.without_content.iter().take(FILES_TOLD_MAX) {
+                report.fault(&format!(
+                    "the file {file} has no content, or one of another size; restore it from a backup"
+                ));
+            }
+            let untold = found.without_content.len().saturating_sub(FILES_TOLD_MAX);
+            if untold > 0 {
+                report.fault(&format!("{untold} more files have no content"));
+            }
+            if !found.without_row.is_empty() {
+                let count = found.without_row.len();
+                report.good(&format!("{count} contents of broken uploads wait to be removed by the server"));
+            }
+        }
     }
 }

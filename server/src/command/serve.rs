@@ -47,6 +47,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     store.migrate().await.context("the platform's tables could not be brought up to date")?;
     let engine = Engine::open(store.clone()).await.context("the modules could not be loaded")?;
     engine.set_retention(config.retention);
+    engine.set_files(database::open_files(&config)?);
     if options.demo {
         demo::load(&engine).await.context("the demo company's data could not be loaded")?;
     }

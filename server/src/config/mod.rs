@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use cardine_graphql::limits::Limits;
-use cardine_store::DatabaseUrl;
+use cardine_store::{DatabaseUrl, FilesUrl};
 use chrono::TimeDelta;
 use url::Url;
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub database: DatabaseUrl,
     /// `--data`, `CARDINE_DATA`: the folder for the embedded database, files, keys and compiled plugins. Default `./data`.
     pub data: PathBuf,
+    /// `--files`, `CARDINE_FILES`: where the contents of files are. Default: the folder `files` in the data folder.
+    pub files: FilesUrl,
     /// `--public-url`, `CARDINE_PUBLIC_URL`: how people reach the server, in every link. Default: the address listened on.
     pub public_url: Option<Url>,
     /// `--cors-origin`, `CARDINE_CORS_ORIGIN` (several with commas): pages of other origins that may call the API. Default: none.
@@ -86,6 +88,10 @@ impl Config {
             // Not the text itself: it may hold a password.
             Some(text) => DatabaseUrl::from_str(&text).map_err(|error| faults.push(format!("database: {error}"))),
         };
+        let files = match settings.files {
+            None => Ok(FilesUrl::Folder(data.join("files"))),
+            Some(text) => FilesUrl::from_str(&text).map_err(|error| faults.push(format!("files: {error}"))),
+        };
         let public_url = settings.public_url.map(|text| parse_public_url(&text).map_err(|fault| faults.push(fault)));
         let cors_origins = CorsOrigins::parse(&settings.cors_origin).map_err(|mut found| faults.append(&mut found));
         let log = settings.log.unwrap_or_else(|| LOG_DEFAULT.to_owned());
@@ -109,14 +115,15 @@ impl Config {
         let trusted_proxies = trusted_proxies.map_err(|mut found| faults.append(&mut found));
         let mail = MailServer::parse(settings.smtp_url.as_deref(), settings.mail_from.as_deref());
         let mail = mail.map_err(|mut found| faults.append(&mut found));
-        match (listen, database, public_url.transpose(), cors_origins, limits, trusted_proxies, mail) {
-            (Ok(listen), Ok(database), Ok(public_url), Ok(cors_origins), Ok(limits), Ok(trusted_proxies), Ok(mail))
+        match (listen, database, files, public_url.transpose(), cors_origins, limits, trusted_proxies, mail) {
+            (Ok(listen), Ok(database), Ok(files), Ok(public_url), Ok(cors_origins), Ok(limits), Ok(trusted_proxies), Ok(mail))
                 if faults.is_empty() =>
             {
                 Ok(Self {
                     listen,
                     database,
                     data,
+                    files,
                     public_url,
                     cors_origins,
                     log,
@@ -172,6 +179,7 @@ mod tests {
     fn the_embedded_database_stands_in_the_data_folder() {
         let config = resolve(Settings { data: Some("/srv/crm".into()), ..Settings::default() }).unwrap();
         assert_eq!(config.database, DatabaseUrl::Sqlite("/srv/crm/cardine.db".into()));
+        assert_eq!(config.files, FilesUrl::Folder("/srv/crm/files".into()));
     }
 
     #[test]
@@ -179,6 +187,7 @@ mod tests {
         let settings = Settings {
             listen: Some("8000".to_owned()),
             database: Some("mysql://root:hunter2@db/crm".to_owned()),
+            files: Some("ftp://files.example.org".to_owned()),
             public_url: Some("ftp://example.org".to_owned()),
             cors_origin: vec!["*".to_owned(), "https://a.example".to_owned()],
             log: Some("cardine=loud=very".to_owned()),
@@ -189,7 +198,7 @@ mod tests {
             ..Settings::default()
         };
         let faults = resolve(settings).unwrap_err().faults;
-        assert_eq!(faults.len(), 9, "{faults:?}");
+        assert_eq!(faults.len(), 10, "{faults:?}");
         assert!(!faults.join(" ").contains("hunter2"), "a password is not repeated: {faults:?}");
     }
 

@@ -20,6 +20,9 @@ pub struct Settings {
     /// Folder for database, files, keys and compiled plugins [default: ./data]
     #[arg(long, global = true, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
+    /// Where the contents of files are: fs:///FOLDER, or s3://BUCKET/FOLDER where built with it [default: files in the data folder]
+    #[arg(long, global = true, value_name = "URL")]
+    pub files: Option<String>,
     /// How people reach the server, in every link [default: the address listened on]
     #[arg(long, global = true, value_name = "URL")]
     pub public_url: Option<String>,
@@ -54,6 +57,7 @@ impl Settings {
             listen: self.listen.or(weaker.listen),
             database: self.database.or(weaker.database),
             data: self.data.or(weaker.data),
+            files: self.files.or(weaker.files),
             public_url: self.public_url.or(weaker.public_url),
             cors_origin: if self.cors_origin.is_empty() { weaker.cors_origin } else { self.cors_origin },
             trusted_proxy: if self.trusted_proxy.is_empty() { weaker.trusted_proxy } else { self.trusted_proxy },

@@ -50,6 +50,7 @@ fn read_variables(
             "LISTEN" => settings.listen = Some(value),
             "DATABASE" => settings.database = Some(value),
             "DATA" => settings.data = Some(PathBuf::from(value)),
+            "FILES" => settings.files = Some(value),
             "PUBLIC_URL" => settings.public_url = Some(value),
             "CORS_ORIGIN" => {
                 settings.cors_origin = value.split(',').map(|origin| origin.trim().to_owned()).collect();

@@ -79,6 +79,19 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", message)
     }
 
+    /// 413: the file is too long; `message` tells the limit.
+    pub fn file_too_large(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", message)
+    }
+
+    /// 416: the content of `size` bytes has no such part.
+    pub fn range_not_satisfiable(size: u64) -> Self {
+        let message = format!("The file has {size} bytes, and no such part.");
+        let error = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "BAD_USER_INPUT", message);
+        let range = HeaderValue::from_str(&format!("bytes */{size}")).expect("digits are ASCII");
+        error.header(header::CONTENT_RANGE, range)
+    }
+
     /// 415: the body's media type is not understood here.
     pub fn unsupported_media_type(wanted: &str) -> Self {
         let message = format!("Send the body with the header Content-Type: {wanted}.");

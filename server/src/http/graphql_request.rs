@@ -77,7 +77,7 @@ pub async fn read_body(body: Body, limit_bytes: usize) -> Result<bytes::Bytes, A
 }
 
 /// A client that is still sending when the connection is closed does not see the answer; so a little more is taken.
-async fn discard(mut parts: Pin<&mut impl Stream<Item = Result<bytes::Bytes, std::io::Error>>>) {
+pub async fn discard(mut parts: Pin<&mut impl Stream<Item = Result<bytes::Bytes, std::io::Error>>>) {
     let discarded = async {
         let mut bytes = 0;
         while let Some(Ok(part)) = parts.next().await {

@@ -6,7 +6,7 @@ use poem::http::Method;
 use poem::{Endpoint, Request, Response, Route};
 
 use super::border::{Handler, Site};
-use super::{admin_graphql, assets, auth, graphql, health, page, reset, schemas, setup};
+use super::{admin_graphql, assets, auth, download, graphql, health, page, reset, schemas, setup, upload};
 use crate::app::App;
 
 /// Makes a [`Handler`] of an async function.
@@ -29,6 +29,8 @@ const ROUTES: &[(&str, &[(Method, Handler)])] = &[
     ("/auth/sign-in", &[(Method::POST, handler!(auth::sign_in))]),
     ("/auth/refresh", &[(Method::POST, handler!(auth::refresh))]),
     ("/auth/sign-out", &[(Method::POST, handler!(auth::sign_out))]),
+    ("/files", &[(Method::POST, handler!(upload::upload))]),
+    ("/files/:id", &[(Method::GET, handler!(download::download))]),
     ("/graphql", &[(Method::GET, handler!(graphql::answer)), (Method::POST, handler!(graphql::answer))]),
     ("/graphql/schema.graphql", &[(Method::GET, handler!(graphql::sdl))]),
     ("/health/live", &[(Method::GET, handler!(health::live))]),

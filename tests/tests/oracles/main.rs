@@ -44,6 +44,7 @@ fn gadget() -> Value {
             {"name": "traits", "type": "multiChoice", "options": [{"value": "SMALL"}, {"value": "nullable"}]},
             {"name": "about", "type": "reference", "to": ["Lead", "Ticket", "Gadget"]},
             {"name": "part", "type": "reference", "to": "Gadget", "inverse": "whole"},
+            {"name": "manual", "type": "file", "accept": ["application/pdf"]},
             {"name": "old", "type": "text", "deprecated": "Use `title`, not \"old\"."},
             {"name": "former", "type": "reference", "to": "Lead", "deprecated": "Gone."},
         ]

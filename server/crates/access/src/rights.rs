@@ -63,7 +63,7 @@ impl Rights {
             .modules
             .iter()
             .map(|module| {
-                if module.link.is_some() {
+                if module.link.is_some() || module.held {
                     nothing(module)
                 } else if administrator {
                     everything(module)
@@ -80,6 +80,7 @@ impl Rights {
                 narrow(module, rights, scopes.level(&module.name));
             }
         }
+        open_held(catalog, &mut modules);
         close_references(catalog, &mut modules);
         open_links(catalog, &mut modules);
         close_derived(catalog, &mut modules);
@@ -256,6 +257,21 @@ fn nothing(module: &Module) -> ModuleRights {
 
 fn comes_with_read(field: FieldId) -> bool {
     [Module::ID, Module::VERSION, Module::CREATED_AT, Module::UPDATED_AT, Module::DELETED_AT].contains(&field)
+}
+
+/// What records hold, such as files, shows its own fields to whom one field exists that holds it, administrators or not. Which of
+/// them are seen is decided by those records, as there is no other way to them.
+fn open_held(catalog: &Catalog, modules: &mut [ModuleRights]) {
+    for held in catalog.modules.iter().filter(|module| module.held) {
+        let holds = |module: &Module, rights: &ModuleRights| {
+            let is_way =
+                |field: &&Field| field.reference().is_some_and(|reference| reference.targets.contains(&held.id));
+            rights.read && module.fields.iter().filter(is_way).any(|field| rights.access(field.id) >= FieldAccess::Read)
+        };
+        if catalog.modules.iter().any(|module| holds(module, &modules[module.id.0 as usize])) {
+            modules[held.id.0 as usize] = public_fields(held, true);
+        }
+    }
 }
 
 /// A reference that leads nowhere the caller may see does not exist.

@@ -174,7 +174,7 @@ fn a_published_field_is_read_without_its_inputs_and_so_is_what_reads_it() {
 #[test]
 fn platform_modules_show_their_public_fields_to_whoever_is_signed_in() {
     let catalog = catalog();
-    let platform = || catalog.modules.iter().filter(|module| module.platform);
+    let platform = || catalog.modules.iter().filter(|module| module.platform && !module.held);
     let (somebody, nobody) = (Rights::resolve(&catalog, &[], true), Rights::resolve(&catalog, &[], false));
     assert!(platform().count() > 0);
     for module in platform() {
@@ -184,16 +184,39 @@ fn platform_modules_show_their_public_fields_to_whoever_is_signed_in() {
         assert!(!somebody.module(module.id).create && !somebody.module(module.id).delete);
     }
     // A grant on one changes nothing: the administration API alone writes them.
-    let user = catalog.modules.iter().find(|module| module.platform).unwrap();
+    let user = platform().next().unwrap();
     let granted = rights(&catalog, &[on(&user.name, full(&[("*", Write)]))]);
     assert!(user.fields.iter().all(|field| !granted.can_write(user.id, field.id)));
+}
+
+#[test]
+fn files_exist_for_whom_a_field_that_holds_them_does() {
+    let catalog = catalog();
+    let (note, file) = (module(&catalog, "Note"), module(&catalog, "File"));
+    let scan = field_of(note, "scan");
+    let with = |fields: &[(&str, FieldAccess)], signed_in| {
+        Rights::resolve(&catalog, &[&on("Note", reading(fields))], signed_in)
+    };
+    for rights in [with(&[("text", Read)], true), with(&[], true), Rights::resolve(&catalog, &[], true)] {
+        assert!(!rights.can_read_module(file.id) && !rights.can_read(note.id, scan));
+    }
+    // For who is not signed in too, where they may read the field; and for administrators no more of it than for others.
+    for rights in [with(&[("scan", Read)], true), with(&[("scan", Read)], false), rights(&catalog, &[administrator()])]
+    {
+        assert!(rights.can_read(note.id, scan));
+        for field in &file.fields {
+            let public = field.id == Module::ID || !field.system;
+            assert_eq!(rights.can_read(file.id, field.id), public, "{}", field.name);
+            assert!(!rights.can_write(file.id, field.id));
+        }
+    }
 }
 
 #[test]
 fn administrators_are_bound_by_none_of_it() {
     let catalog = catalog();
     let rights = rights(&catalog, &[on("Deal", reading(&[("*", None)])), administrator()]);
-    for module in catalog.modules.iter().filter(|module| module.link.is_none()) {
+    for module in catalog.modules.iter().filter(|module| module.link.is_none() && !module.held) {
         assert!(module.fields.iter().all(|field| rights.can_read(module.id, field.id)), "{}", module.name);
         assert_eq!(rights.scope(module, RecordAction::Delete), RecordScope::All);
     }

@@ -6,6 +6,7 @@ mod context;
 mod error;
 pub mod events;
 pub mod feed;
+pub mod files;
 pub mod identity;
 pub mod mail;
 mod memory;
@@ -23,7 +24,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use arc_swap::ArcSwap;
 use cardine_access::Actor;
 use cardine_model::Catalog;
-use cardine_store::Store;
+use cardine_store::{FileStore, Store};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -63,6 +64,10 @@ struct Inner {
     matcher_loader: OnceLock<Arc<dyn events::EventMatcherLoader>>,
     /// What finds a record of any module, by the rights that it was made for.
     locating: read::Locating,
+    /// Where the contents of files are; set by who serves requests.
+    files: OnceLock<FileStore>,
+    /// Rung after every write, as it may have freed files.
+    files_freed: Arc<Notify>,
     /// Changes of the catalog and reloads run one at a time in this process.
     changing: tokio::sync::Mutex<()>,
     /// The newest version of the catalog that this process has begun to make.
@@ -86,6 +91,8 @@ impl Engine {
             mail: Notify::new(),
             matcher_loader: OnceLock::new(),
             locating: read::Locating::default(),
+            files: OnceLock::new(),
+            files_freed: Arc::default(),
             changing: tokio::sync::Mutex::new(()),
             announced: AtomicU64::new(0),
             retention: std::sync::Mutex::new(None),
@@ -159,6 +166,7 @@ impl Engine {
     pub fn wake_event_readers(&self) {
         self.0.events.notify_one();
         self.0.feed.wake();
+        self.0.files_freed.notify_one();
     }
 
     /// Loads what another process changed, and swaps it in. What fails is tried again with the next change seen.

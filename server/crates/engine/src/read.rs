@@ -243,7 +243,14 @@ pub(crate) enum Tx<'a> {
 }
 
 impl Tx<'_> {
-    async fn query(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<RowSet, StoreError> {
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Read(tx) => tx.dialect(),
+            Self::Write(tx) => tx.dialect(),
+        }
+    }
+
+    pub(crate) async fn query(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<RowSet, StoreError> {
         match self {
             Self::Read(tx) => tx.query(statement, bindings).await,
             Self::Write(tx) => tx.query(statement, bindings).await,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::compile::Viewer;
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
+use crate::file_link::FileLinks;
 use crate::shape::{
     BulkField, ConnectionField, ConnectionShape, EdgeField, Encoding, FieldShape, Fields, FigureField, NodesShape,
     ObjectShape, PageInfoField, RootField, Target, ViewerField,
@@ -30,11 +31,13 @@ pub trait Rows {
     fn history(&self, position: usize) -> &Self;
 }
 
-/// What makes cursors: the key, and what those of each list belong to.
+/// What makes cursors and the addresses of files: the key, and what they belong to.
 #[derive(Debug, Clone, Copy)]
 pub struct Sealing<'a> {
     /// The secret.
     pub key: &'a CursorKey,
+    /// To whom files are linked.
+    pub links: FileLinks<'a>,
     /// As [`crate::shape::CursorShape`] names them.
     pub contexts: &'a [CursorContext],
 }
@@ -208,6 +211,10 @@ impl<R: Rows> Writer<'_, R> {
                     self.object(rows, row, object);
                 }
             }
+            FieldShape::FileLink { id } => match rows.cell(row, *id) {
+                Cell::Text(id) => write_text(&self.cursors.key.file_link(&self.cursors.links, id), self.out),
+                _ => self.null(),
+            },
             FieldShape::ToOne(targets) => self.reference(rows, row, targets),
             FieldShape::ToMany { child, parent, shape } => {
                 let related = rows.child(*child);

@@ -15,6 +15,7 @@ use crate::answer::{Rows, Sealing, Written, write_data};
 use crate::compile::{Located, Mutation, Operation, Searches, Setting, Viewer};
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
+use crate::file_link::FileLinks;
 use crate::limits::Limits;
 use crate::plans::{Plan, Plans, SIZE_GUESSED, Served};
 use crate::prepare::Prepared;
@@ -32,12 +33,23 @@ pub struct Front {
     pub cursors: CursorKey,
     /// What was compiled for earlier requests.
     pub plans: Arc<Plans>,
+    /// What stands before a file's id in its address.
+    pub files: Arc<str>,
 }
 
 impl Front {
     /// With nothing compiled yet.
     pub fn new(limits: Limits, cursors: CursorKey) -> Self {
-        Self { limits, cursors, plans: Arc::default() }
+        Self { limits, cursors, plans: Arc::default(), files: Arc::from("/files/") }
+    }
+
+    /// To whom this request's answer links files.
+    pub(crate) fn links(&self, ctx: &RequestContext) -> FileLinks<'_> {
+        FileLinks { base: &self.files, user: ctx.actor.user, until: FileLinks::until(ctx.now.timestamp()) }
+    }
+
+    fn sealing<'a>(&'a self, ctx: &RequestContext, contexts: &'a [CursorContext]) -> Sealing<'a> {
+        Sealing { key: &self.cursors, links: self.links(ctx), contexts }
     }
 }
 
@@ -139,8 +151,8 @@ async fn read(
         // A column may have got the name of another one meanwhile.
         Ok(_) if engine.was_overtaken(ctx).await => failed(engine, ctx, EngineError::Stale, error_of).await,
         Ok(results) => {
-            let viewer = setting(front, ctx).viewer;
-            let answer = answer(front, plan.shape(), &results, &[], &contexts, Some(viewer), plan.size_before());
+            let (viewer, sealing) = (setting(front, ctx).viewer, front.sealing(ctx, &contexts));
+            let answer = answer(plan.shape(), &results, &[], sealing, Some(viewer), plan.size_before());
             let answer = answer.unwrap_or_else(|error| Response::failed(&[error]));
             plan.note_size(answer.body.len());
             answer
@@ -189,12 +201,12 @@ async fn write(
 ) -> Response {
     let Operation { mutations, shape, contexts, .. } = operation;
     let places: Vec<_> = mutations.iter().map(|mutation| (mutation.path.clone(), mutation.position)).collect();
-    let shown = Arc::new((front.clone(), shape, contexts));
+    let shown = Arc::new((front.clone(), ctx.clone(), shape, contexts));
     let once = key.map(|key| {
         let shown = Arc::clone(&shown);
         let answer = move |results: &[MutationResult]| {
-            let (front, shape, contexts) = &*shown;
-            let answer = answer_written(front, shape, results, contexts);
+            let (front, ctx, shape, contexts) = &*shown;
+            let answer = answer_written(shape, results, front.sealing(ctx, contexts));
             // What cannot be shown has not happened: the key stays free.
             answer.map(|answer| answer.body.to_vec()).map_err(|error| EngineError::Forbidden(error.message))
         };
@@ -203,8 +215,9 @@ async fn write(
     match engine.mutate(ctx, mutations.into_iter().map(step_of).collect(), once).await {
         Ok(Mutated::Answered(answer)) => Response::data(answer),
         Ok(Mutated::Done(results)) => {
-            let (front, shape, contexts) = &*shown;
-            answer_written(front, shape, &results, contexts).unwrap_or_else(|error| Response::failed(&[error]))
+            let (front, ctx, shape, contexts) = &*shown;
+            answer_written(shape, &results, front.sealing(ctx, contexts))
+                .unwrap_or_else(|error| Response::failed(&[error]))
         }
         Err(FailedStep { position, error }) => {
             let told = |error| match places.into_iter().nth(position) {
@@ -217,13 +230,12 @@ async fn write(
 }
 
 fn answer_written(
-    front: &Front,
     shape: &Fields<RootField>,
     results: &[MutationResult],
-    contexts: &[CursorContext],
+    sealing: Sealing<'_>,
 ) -> Result<Response, Error> {
     let written: Vec<_> = results.iter().map(|result| Written { ids: &result.ids, rows: &result.list }).collect();
-    answer(front, shape, &[], &written, contexts, None, SIZE_GUESSED)
+    answer(shape, &[], &written, sealing, None, SIZE_GUESSED)
 }
 
 /// The key that a client sent with a mutation, and what tells this request from others.
@@ -247,17 +259,16 @@ fn key_use(ctx: &RequestContext, request: &Request) -> Result<Option<KeyUse>, Er
 
 /// Writes the whole answer once, into memory of about the size that it needs.
 fn answer(
-    front: &Front,
     shape: &Fields<RootField>,
     read: &[ListResult],
     written: &[Written<'_, ListResult>],
-    contexts: &[CursorContext],
+    sealing: Sealing<'_>,
     viewer: Option<Viewer<'_>>,
     size: usize,
 ) -> Result<Response, Error> {
     let mut body = Vec::with_capacity(size);
     body.extend_from_slice(b"{\"data\":");
-    write_data(shape, read, written, Sealing { key: &front.cursors, contexts }, viewer, &mut body)?;
+    write_data(shape, read, written, sealing, viewer, &mut body)?;
     body.push(b'}');
     Ok(Response::data(body))
 }

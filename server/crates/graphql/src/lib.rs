@@ -8,6 +8,7 @@ pub mod cursor;
 pub mod error;
 mod execute;
 mod extent;
+pub mod file_link;
 #[cfg(test)]
 mod fixture;
 pub mod guard;

@@ -71,6 +71,10 @@ pub struct Limits {
     pub resets_per_user: usize,
     /// Requests for such mails from one network, in an hour.
     pub resets_per_network: usize,
+    /// Bytes of a file; the transport holds this and the next one.
+    pub file_bytes: u64,
+    /// Files that a user has uploaded and that no record holds yet.
+    pub uploads: u64,
 }
 
 impl Default for Limits {
@@ -109,6 +113,8 @@ impl Default for Limits {
             batch: 0,
             resets_per_user: 3,
             resets_per_network: 20,
+            file_bytes: 25 << 20,
+            uploads: 1_000,
         }
     }
 }

@@ -192,6 +192,11 @@ pub enum FieldShape {
         /// How it is written.
         encoding: Encoding,
     },
+    /// The address of a file's content.
+    FileLink {
+        /// The output with the file's id.
+        id: usize,
+    },
     /// An address or place; null if no part has a value.
     Group {
         /// The outputs of all parts.

@@ -90,6 +90,9 @@ pub struct Module {
     pub link: Option<Link>,
     /// A platform table (users, groups, roles): read by `/graphql` with its public fields, never written there.
     pub platform: bool,
+    /// That its records, such as files, are read only through the references of the records that hold them: it has types in the API,
+    /// but no root fields.
+    pub held: bool,
     /// Its table's SQL name.
     pub table: String,
     /// System fields first (see [`Module::SYSTEM_FIELDS`]), then its own in the definition's order.
@@ -344,6 +347,33 @@ pub struct Reference {
     pub inverse: Option<String>,
     /// What a delete of the target does.
     pub on_delete: OnDelete,
+    /// Of a `file` or `image`: which files may stand here.
+    pub file: Option<FileRules>,
+}
+
+/// Which files a field takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileRules {
+    /// Media types, or all of a kind: `application/pdf`, `image/*`. Empty: any.
+    pub accept: Vec<String>,
+    /// Most bytes.
+    pub max_size: Option<u64>,
+    /// Images alone.
+    pub image: bool,
+}
+
+impl FileRules {
+    /// Whether content of this media type may stand in the field. SVG is a document that may hold scripts: it is no image here, and `image/*`
+    /// does not mean it; a `file` that is to take it names it.
+    pub fn accepts(&self, mime_type: &str) -> bool {
+        const SVG: &str = "image/svg+xml";
+        let is_image = mime_type.starts_with("image/") && mime_type != SVG;
+        let fits = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(kind) => mime_type.starts_with(kind) && mime_type != SVG,
+            None => pattern == mime_type,
+        };
+        (is_image || !self.image) && (self.accept.is_empty() || self.accept.iter().any(fits))
+    }
 }
 
 /// A formula field.

@@ -1,5 +1,17 @@
 //! The gate: a question that names something hidden, in whatever place, does not pass; the same one with everything in sight does.
-#![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]
+fn files_are_asked_for_through_records_alone() {
+    let catalog = catalog();
+    let rights = Rights::resolve(&catalog, &[&administrator()], true);
+    let (note, file) = (module(&catalog, "Note"), module(&catalog, "File"));
+    assert!(authorise(list(note), &catalog, &rights).is_ok());
+    for (way, list) in ways(note, &path(&catalog, note, "scan.name")) {
+        assert!(authorise(list, &catalog, &rights).is_ok(), "{way}");
+    }
+    assert_eq!(authorise(list(file), &catalog, &rights).unwrap_err(), Denied);
+}
+
+#[test]")]
 
 #[path = "../../access/tests/company/mod.rs"]
 mod company;

@@ -24,7 +24,7 @@ pub use search::search_trigger_names;
 
 use crate::ident::quote;
 use crate::statement::Dialect;
-use columns::{column_definition, field_columns};
+use columns::field_definitions;
 use indexes::{Index, indexes_of};
 
 /// What a catalog takes up again and the database has kept meanwhile.
@@ -73,11 +73,11 @@ pub fn difference_beside(dialect: Dialect, old: Option<&Catalog>, new: &Catalog,
         match before {
             None if kept.modules.contains(&module.name) => {}
             None => {
-                tables.push(create_table(dialect, module));
+                tables.push(create_table(dialect, new, module));
                 indexes.extend(indexes_of(dialect, module).iter().map(|index| index.create(module)));
             }
             Some(before) => {
-                columns.extend(added_columns(dialect, before, module, kept));
+                columns.extend(added_columns(dialect, new, before, module, kept));
                 let (dropped, created) = changed_indexes(dialect, before, module);
                 removed.extend(dropped);
                 indexes.extend(created);
@@ -141,15 +141,21 @@ pub fn stored_otherwise(old: &Catalog, new: &Catalog) -> Vec<(String, String)> {
 }
 
 /// The statement that makes a module's table. On SQLite it is an ordinary one with a rowid, by which nested lists pick rows.
-fn create_table(dialect: Dialect, module: &Module) -> String {
+fn create_table(dialect: Dialect, catalog: &Catalog, module: &Module) -> String {
     let columns: Vec<String> =
-        table_columns(dialect, module).iter().map(|column| column_definition(dialect, column)).collect();
+        module.fields.iter().flat_map(|field| field_definitions(dialect, catalog, field)).collect();
     let key = format!("CONSTRAINT {} PRIMARY KEY ({})", quote(&indexes::primary_key_name(module)), quote("id"));
     format!("CREATE TABLE {} (\n  {},\n  {key}\n)", quote(&module.table), columns.join(",\n  "))
 }
 
 /// One statement per column: SQLite takes no more at once. None of them rewrites the table.
-fn added_columns(dialect: Dialect, before: &Module, module: &Module, kept: &Kept) -> Vec<String> {
+fn added_columns(
+    dialect: Dialect,
+    catalog: &Catalog,
+    before: &Module,
+    module: &Module,
+    kept: &Kept,
+) -> Vec<String> {
     let is_new = |name: &str| before.field_named(name).is_none_or(|field| field.column.is_none());
     let is_kept = |field: &Field| {
         let name = &module.whole_of(field).name;
@@ -157,10 +163,8 @@ fn added_columns(dialect: Dialect, before: &Module, module: &Module, kept: &Kept
     };
     let added = module.fields.iter().filter(|field| is_new(&field.name) && !is_kept(field));
     added
-        .flat_map(|field| field_columns(dialect, field))
-        .map(|column| {
-            format!("ALTER TABLE {} ADD COLUMN {}", quote(&module.table), column_definition(dialect, &column))
-        })
+        .flat_map(|field| field_definitions(dialect, catalog, field))
+        .map(|definition| format!("ALTER TABLE {} ADD COLUMN {definition}", quote(&module.table)))
         .collect()
 }
 

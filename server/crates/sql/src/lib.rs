@@ -22,7 +22,7 @@ mod writer;
 pub use history::{PART_ACTIONS, WHOLE_ACTIONS};
 pub use images::{IMAGE_GONE, IMAGE_NUMBER, render_matches};
 pub use list::{Found, ListStatements, render_list};
-pub use locate::locate_records;
+pub use locate::{file_fields, locate_holders, locate_records};
 pub use reach::select_reach;
 pub use search::{SEARCH_SCORE_MAX, SearchStatements, render_search};
 pub use statement::{ColumnType, Dialect, ForRows, Param, SpanOf, Statement, Transform};

@@ -45,6 +45,7 @@ pub fn catalog() -> Catalog {
         ]}),
         json!({"name": "Note", "plural": "Notes", "sharing": "PUBLIC_READ_WRITE", "fields": [
             {"name": "text", "type": "longText"},
+            {"name": "scan", "type": "file"},
             {"name": "about", "type": "reference", "to": ["Account", "Deal", "Vault"], "inverse": "notes"}
         ]}),
         json!({"name": "Vault", "plural": "Vaults", "fields": [{"name": "code", "type": "text"}]}),

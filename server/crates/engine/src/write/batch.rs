@@ -134,6 +134,7 @@ impl<'a> Batch<'a> {
     /// Writes the rows of what is not faulty, and asks the rules that need the rows.
     async fn store(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
         self.number(tx).await?;
+        self.attach_files(tx).await?;
         for draft in &mut self.drafts {
             if let (Some(before), true) = (&draft.before, draft.is_changed()) {
                 Writing { ctx: self.ctx, module: draft.module }.stamp_changed(&mut draft.after, before);
@@ -147,6 +148,7 @@ impl<'a> Batch<'a> {
                 self.update(tx, &fields, &group).await?;
             }
         }
+        self.release_files(tx).await?;
         self.check_validations(tx).await
     }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::delete::{Taken, references_to};
+use super::files::release_files_of;
 use super::history::{Change, tell};
 use super::many_to_many::remove_links_of;
 use super::update::id_of;
@@ -32,6 +33,7 @@ impl Writing<'_> {
             delete_shares_of(tx, &ids).await?;
             let statement = delete_rows(tx.dialect(), taken.module);
             tx.execute(&statement, &Bindings { parents: &ids, ..self.ctx.bindings(&[]) }).await?;
+            release_files_of(tx, self.ctx, taken.module, &taken.records).await?;
             self.tell_destroyed(tx, taken).await?;
         }
         Ok(vec![id])

@@ -4,6 +4,7 @@ mod batch;
 mod create;
 mod delete;
 mod destroy;
+mod files;
 mod history;
 mod input;
 mod links;

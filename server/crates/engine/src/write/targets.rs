@@ -48,7 +48,10 @@ impl Batch<'_> {
                 let mut ids: Vec<Uuid> = open.iter().filter(asked).map(|wanted| wanted.id).collect();
                 ids.sort_unstable();
                 ids.dedup();
-                let found = self.find(tx, module, &ids).await?;
+                let found = match self.ctx.catalog().module(module).held {
+                    true => self.find_files(tx, &ids).await?,
+                    false => self.find(tx, module, &ids).await?,
+                };
                 open.retain(|wanted| {
                     let is_found = wanted.targets[round] == module && found.contains(&wanted.id);
                     if is_found {
@@ -113,7 +116,9 @@ impl Batch<'_> {
     fn note_missing(&mut self, wanted: &Wanted) {
         let draft: &mut Draft<'_> = &mut self.drafts[wanted.draft];
         let field = draft.module.field(wanted.field);
-        let mut fault = issue(field, &draft.path, "reference", "there is no such record");
+        let is_file = field.reference().is_some_and(|reference| reference.file.is_some());
+        let missing = if is_file { "there is no such file" } else { "there is no such record" };
+        let mut fault = issue(field, &draft.path, "reference", missing);
         if draft.connected.contains(&wanted.field) {
             fault.path = below(&draft.path, path![field.name.as_str(), "connect"]);
         }

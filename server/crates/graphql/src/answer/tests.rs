@@ -6,6 +6,7 @@ use cardine_engine::{Cell, Group};
 use serde_json::{Value as Json, json};
 
 use super::{Rows, Sealing, Written, write_data, write_text};
+use crate::file_link::FileLinks;
 use crate::fixture::{World, sales};
 
 /// Rows as JSON arrays, and the pages of parents.
@@ -68,7 +69,7 @@ fn answer(world: &World, query: &str, tables: &[Table]) -> String {
     let written: Vec<Written<'_, Table>> = tables.iter().map(|rows| Written { ids: &[], rows }).collect();
     let (read, written) = if operation.mutations.is_empty() { (tables, &[][..]) } else { (&[][..], &written[..]) };
     let mut out = Vec::new();
-    let sealing = Sealing { key: &world.cursors, contexts: &operation.contexts };
+    let sealing = Sealing { key: &world.cursors, links: FileLinks::default(), contexts: &operation.contexts };
     match write_data(&operation.shape, read, written, sealing, Some(world.setting().viewer), &mut out) {
         Ok(()) => String::from_utf8(out).unwrap(),
         Err(error) => error.message,

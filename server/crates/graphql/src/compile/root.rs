@@ -228,7 +228,7 @@ impl<'a> Compiler<'a> {
     fn viewer_modules(&self, collected: &Collected<'a>) -> Vec<u8> {
         let fields = self.collect(TypeKey::ViewerModule, &collected.sets);
         let mut json = vec![b'['];
-        let modules = self.schema.catalog.modules.iter().filter(|module| self.schema.rights.can_read_module(module.id));
+        let modules = self.schema.catalog.modules.iter().filter(|module| self.schema.is_listed(module.id));
         for (position, module) in modules.enumerate() {
             if position > 0 {
                 json.push(b',');

@@ -92,7 +92,10 @@ impl Schema<'_> {
     /// Whether the type exists for the caller: one without fields does not.
     pub(super) fn figure_exists(&self, module: ModuleId, ty: FigureType) -> bool {
         let any = |test: fn(&Field) -> bool| self.readable_fields(module).any(test);
+        // What records hold is a key of their groups, and no list of its own.
+        let held = self.catalog.module(module).held;
         self.knows(module)
+            && (!held || matches!(ty, FigureType::GroupKey | FigureType::GroupBy))
             && match ty {
                 FigureType::Aggregate => true,
                 FigureType::Sum
@@ -122,7 +125,8 @@ impl Schema<'_> {
 
     /// Whether a number of the module is summed up to this scalar, or has a mean of it.
     pub(super) fn figures_use(&self, module: ModuleId, scalar: Scalar) -> bool {
-        let mut summed = self.readable_fields(module).filter(|field| is_summable(field));
+        let listed = self.is_listed(module);
+        let mut summed = self.readable_fields(module).filter(|field| listed && is_summable(field));
         match scalar {
             Scalar::Decimal => summed.any(|field| mean_type(field) == Scalar::Decimal),
             Scalar::BigInt => summed.any(|field| sum_type(field) == Scalar::BigInt),

@@ -176,7 +176,7 @@ impl Schema<'_> {
         match key {
             TypeKey::Node => {
                 let modules = self.catalog.modules.iter().map(|module| module.id);
-                modules.filter(|module| self.knows(*module)).map(TypeKey::Record).collect()
+                modules.filter(|module| self.is_listed(*module)).map(TypeKey::Record).collect()
             }
             TypeKey::Union(module, field) => {
                 let field = self.catalog.field(module, field);
@@ -188,14 +188,15 @@ impl Schema<'_> {
 
     /// The interfaces that an object type implements.
     pub fn interfaces(&self, key: TypeKey) -> Vec<TypeKey> {
-        if matches!(key, TypeKey::Record(_)) { vec![TypeKey::Node] } else { Vec::new() }
+        let is_node = matches!(key, TypeKey::Record(_)) && self.implements(key, TypeKey::Node);
+        if is_node { vec![TypeKey::Node] } else { Vec::new() }
     }
 
     /// Whether a value of the object type `object` is one of `key`, which may be the same, an interface or a union.
     pub fn implements(&self, object: TypeKey, key: TypeKey) -> bool {
         object == key
             || match (object, key) {
-                (TypeKey::Record(_), TypeKey::Node) => true,
+                (TypeKey::Record(record), TypeKey::Node) => !self.catalog.module(record).held,
                 (TypeKey::Record(record), TypeKey::Union(module, field)) => {
                     let reference = self.catalog.field(module, field).reference();
                     self.knows(record) && reference.is_some_and(|reference| reference.targets.contains(&record))

@@ -380,6 +380,8 @@ pub enum Meaning {
     Reference(FieldId),
     /// The id of that record.
     ReferenceId(FieldId),
+    /// The address of a file's content.
+    FileLink,
     /// The connection of a to-many relation.
     Relation(RelationId),
     /// `history`: what was done to the record.

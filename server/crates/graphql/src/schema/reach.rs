@@ -76,7 +76,7 @@ impl Schema<'_> {
             TypeKey::Scalar(scalar) => self.uses_scalar(scalar),
             TypeKey::ScalarFilter(scalar) => self.uses_scalar_filter(scalar),
             TypeKey::Node | TypeKey::PageInfo | TypeKey::SortOrder => {
-                self.catalog.modules.iter().any(|module| readable(module.id))
+                self.catalog.modules.iter().any(|module| self.is_listed(module.id))
             }
             TypeKey::HistoryConnection
             | TypeKey::HistoryEdge
@@ -86,11 +86,8 @@ impl Schema<'_> {
             | TypeKey::HistoryVia => self.any_readable_module(|module| self.has_history(module)),
             TypeKey::SearchConnection | TypeKey::SearchEdge | TypeKey::SearchHit => self.has_search(),
             TypeKey::Deleted => self.catalog.modules.iter().any(|module| self.may_see_deleted(module.id)),
-            TypeKey::Record(module)
-            | TypeKey::Connection(module)
-            | TypeKey::Edge(module)
-            | TypeKey::Filter(module)
-            | TypeKey::OrderBy(module) => readable(module),
+            TypeKey::Record(module) | TypeKey::Filter(module) | TypeKey::OrderBy(module) => readable(module),
+            TypeKey::Connection(module) | TypeKey::Edge(module) => self.is_listed(module),
             TypeKey::LinkConnection(module, relation) | TypeKey::LinkEdge(module, relation) => {
                 readable(module) && self.reads_relation(self.relation(module, relation))
             }
@@ -149,6 +146,11 @@ impl Schema<'_> {
     pub(super) fn writes(&self, module: ModuleId, field: FieldId) -> bool {
         let may_be = || self.rights.can_read_module(module) && !self.catalog.field(module, field).read_only;
         self.rights.can_write(module, field) || (switched_off!("schema.input") && may_be())
+    }
+
+    /// Whether records of the module are read by its own root fields and by `node`: what records hold is read through them alone.
+    pub fn is_listed(&self, module: ModuleId) -> bool {
+        self.knows(module) && !self.catalog.module(module).held
     }
 
     /// Whether `createDeal` exists.

@@ -25,6 +25,7 @@ impl Schema<'_> {
         }
         fields.extend(self.relations(module).map(|relation| self.relation_field(module, relation)));
         fields.extend(self.history_field(module));
+        fields.extend(self.link_field(module));
         fields
     }
 
@@ -42,8 +43,19 @@ impl Schema<'_> {
         if name == HISTORY {
             return self.history_field(module);
         }
+        if let Some(field) = self.link_field(module).filter(|field| field.name == name) {
+            return Some(field);
+        }
         let relation = definition.relation_named(name)?;
         self.reads_relation(relation).then(|| self.relation_field(module, relation))
+    }
+
+    /// `url` of a file.
+    fn link_field(&self, module: ModuleId) -> Option<OutputField> {
+        let words = "Where the caller gets the content for the next minutes, without a token and as long as they may read the file.";
+        let ty = TypeRef::required(STRING);
+        let is_file = self.catalog.module(module).held;
+        is_file.then(|| OutputField::new("url", ty, Meaning::FileLink, Some(words.to_owned())))
     }
 
     /// The readable field of this name; one that stands for a relation is not among them.

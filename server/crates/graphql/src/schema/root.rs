@@ -17,7 +17,7 @@ impl Schema<'_> {
     pub(super) fn query_fields(&self) -> Vec<OutputField> {
         let mut fields =
             Vec::from_iter(["node", "nodes", "search", "me"].into_iter().filter_map(|name| self.query_field(name)));
-        for module in self.catalog.modules.iter().filter(|module| self.knows(module.id)) {
+        for module in self.catalog.modules.iter().filter(|module| self.is_listed(module.id)) {
             fields.push(self.one_field(module));
             fields.push(self.list_field(module));
             fields.extend(self.groups_field(module));
@@ -38,13 +38,13 @@ impl Schema<'_> {
             return None;
         }
         if let Some(module) = self.catalog.module_by_name(&upper_first(name)) {
-            return self.knows(module.id).then(|| self.one_field(module));
+            return self.is_listed(module.id).then(|| self.one_field(module));
         }
         if let Some(module) = name.strip_prefix("duplicatesOf").and_then(|name| self.catalog.by_name.get(name)) {
             return self.duplicates_field(*module);
         }
         if let Some(module) = self.catalog.modules.iter().find(|module| same_but_first(&module.plural, name)) {
-            return self.knows(module.id).then(|| self.list_field(module));
+            return self.is_listed(module.id).then(|| self.list_field(module));
         }
         let module = self.catalog.module_by_name(&upper_first(name.strip_suffix(GROUPS_SUFFIX)?))?;
         self.groups_field(module)

@@ -67,7 +67,7 @@ impl Schema<'_> {
     }
 
     pub(super) fn duplicates_field(&self, module: ModuleId) -> Option<OutputField> {
-        if !self.knows(module) {
+        if !self.is_listed(module) {
             return None;
         }
         self.duplicate_rules(module).next()?;

@@ -106,7 +106,8 @@ impl Schema<'_> {
     /// clear of which module a new one is.
     pub(super) fn to_one_target(&self, field: &Field) -> Option<ModuleId> {
         match field.reference()?.targets.as_slice() {
-            [target] => Some(*target),
+            // A file is uploaded, and given by its id.
+            [target] if !self.catalog.module(*target).held => Some(*target),
             _ => None,
         }
     }

@@ -13,8 +13,8 @@ use super::plan::Plan;
 use super::{End, Hub, Source};
 use crate::answer::{Sealing, write_record, write_text};
 use crate::compile::Changes;
-use crate::cursor::CursorKey;
-use crate::execute::error_of;
+use crate::execute::{Front, error_of};
+use crate::file_link::FileLinks;
 use crate::shape::ChangeField;
 
 /// Pauses before an evaluation that failed is tried again. A database that cannot be reached is waited for without end.
@@ -165,7 +165,7 @@ async fn evaluate_batch(
             false => Vec::new(),
         };
         let told = Told { kind, id: Some(change.record), seq: change.seq, changed, record };
-        Item { seq: change.seq, body: write_change(asked, &told, &hub.front.cursors) }
+        Item { seq: change.seq, body: write_change(asked, &told, sealing(&hub.front, ctx, asked)) }
     };
     Ok(told.into_iter().map(item).collect())
 }
@@ -173,10 +173,16 @@ async fn evaluate_batch(
 /// Tells that changes up to `seq` are not told.
 pub(super) fn gap(hub: &Hub, plan: &Plan, seq: i64) -> Item {
     let told = Told { kind: Kind::Gap, id: None, seq, changed: Vec::new(), record: None };
-    Item { seq, body: write_change(&plan.changes, &told, &hub.front.cursors) }
+    let (key, links) = (&hub.front.cursors, FileLinks::default());
+    let sealing = Sealing { key, links, contexts: &plan.changes.contexts };
+    Item { seq, body: write_change(&plan.changes, &told, sealing) }
 }
 
-fn write_change(asked: &Changes, told: &Told<'_>, cursors: &CursorKey) -> Bytes {
+fn sealing<'a>(front: &'a Front, ctx: &RequestContext, asked: &'a Changes) -> Sealing<'a> {
+    Sealing { key: &front.cursors, links: front.links(ctx), contexts: &asked.contexts }
+}
+
+fn write_change(asked: &Changes, told: &Told<'_>, sealing: Sealing<'_>) -> Bytes {
     let mut out = Vec::with_capacity(256);
     out.extend_from_slice(b"{\"data\":{");
     out.extend_from_slice(&asked.key);
@@ -194,9 +200,7 @@ fn write_change(asked: &Changes, told: &Told<'_>, cursors: &CursorKey) -> Bytes 
                 None => out.extend_from_slice(b"null"),
             },
             ChangeField::Record(object) => match told.record {
-                Some((rows, row)) => {
-                    write_record(rows, row, object, Sealing { key: cursors, contexts: &asked.contexts }, &mut out)
-                }
+                Some((rows, row)) => write_record(rows, row, object, sealing, &mut out),
                 None => out.extend_from_slice(b"null"),
             },
             ChangeField::ChangedFields => {
@@ -209,7 +213,7 @@ fn write_change(asked: &Changes, told: &Told<'_>, cursors: &CursorKey) -> Bytes 
                 }
                 out.push(b']');
             }
-            ChangeField::Position => write_text(&cursors.seal_position(told.seq), &mut out),
+            ChangeField::Position => write_text(&sealing.key.seal_position(told.seq), &mut out),
         }
     }
     out.extend_from_slice(b"}}}");

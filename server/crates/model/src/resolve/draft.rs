@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use super::links::LinkDocument;
+use super::references::FILE;
 use super::{ModuleIssue, graphql_names, system_fields};
 use crate::catalog::{Checks, Module, ModuleId, RelationId};
 use crate::definition::{FieldDefinition, Label, ModuleDefinition, Sharing};
@@ -137,6 +138,7 @@ impl<'a> Draft<'a> {
             description: definition.description.clone(),
             link: None,
             platform: rank == Rank::Platform,
+            held: rank == Rank::Platform && definition.name == FILE,
             table: snake_case(&definition.name),
             fields: Vec::with_capacity(fields),
             fields_by_name: Vec::with_capacity(fields),

@@ -9,10 +9,10 @@ use serde_json::Value as Json;
 use super::draft::{Document, Draft, Issues, UNKNOWN_RELATION, label_from_name, unchecked_rule};
 use super::links::{ENDS, target_of};
 use super::numbers::{DIGITS_MAX, SCALE_DEFAULT, SCALE_MAX, parse_decimal, parse_integer};
-use super::option_table::{self, FIELD_TYPES, PLANNED_FIELD_TYPES};
+use super::option_table::{self, FIELD_TYPES};
 use super::sql_names::column_names_of_reference;
 use crate::catalog::{
-    Checks, ChoiceOption, DecimalUnit, Field, FieldKind, Formula, Group, GroupShape, Reference, Rollup, TextFormat,
+    Checks, ChoiceOption, DecimalUnit, Field, FieldKind, FileRules, Formula, Group, GroupShape, Reference, Rollup, TextFormat,
 };
 use crate::definition::{FieldDefinition, Label, OnDelete, RollupFunction, RollupScope};
 use crate::name::{snake_case, upper_first};
@@ -88,6 +88,7 @@ fn declare_part(whole: &Field, id: FieldId, shape: GroupShape, part: &str) -> Fi
 fn declare(id: FieldId, definition: &FieldDefinition, kind: FieldKind) -> Field {
     let derived = matches!(kind, FieldKind::Formula(_) | FieldKind::Rollup(_));
     let numbered = matches!(kind, FieldKind::AutoNumber { .. });
+    let is_file = matches!(&kind, FieldKind::Reference(reference) if reference.file.is_some());
     let column = match kind {
         FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) | FieldKind::References { .. } => None,
         FieldKind::Reference(_) => Some(column_names_of_reference(definition).0),
@@ -108,7 +109,8 @@ fn declare(id: FieldId, definition: &FieldDefinition, kind: FieldKind) -> Field 
         unique: definition.unique || numbered,
         default: None,
         read_only: definition.read_only || derived || numbered,
-        indexed: definition.indexed,
+        // Who may read a file is asked of the records that hold it.
+        indexed: definition.indexed || is_file,
         deprecated: deprecation(definition.deprecated.as_deref()),
     }
 }
@@ -188,6 +190,8 @@ impl Resolver<'_, '_> {
             "json" => self.json(),
             "reference" => self.reference(),
             "references" => self.references(),
+            "file" => self.file(false),
+            "image" => self.file(true),
             "autoNumber" => self.auto_number(),
             "formula" => self.formula(),
             "rollup" => self.rollup(),
@@ -208,14 +212,8 @@ impl Resolver<'_, '_> {
     }
 
     fn unknown_type(&mut self, name: &str) -> FieldKind {
-        if PLANNED_FIELD_TYPES.contains(&name) {
-            let message =
-                format!("fields of type `{name}` are not available yet; choose one of {}", FIELD_TYPES.join(", "));
-            self.fault("type", "unavailable", message);
-        } else {
-            let hint = did_you_mean(name, FIELD_TYPES);
-            self.fault("type", "enum", format!("{name:?} is not one of {}{hint}", FIELD_TYPES.join(", ")));
-        }
+        let hint = did_you_mean(name, FIELD_TYPES);
+        self.fault("type", "enum", format!("{name:?} is not one of {}{hint}", FIELD_TYPES.join(", ")));
         stand_in()
     }
 
@@ -352,6 +350,34 @@ impl Resolver<'_, '_> {
             module_column: column_names_of_reference(self.definition).1,
             inverse: self.definition.inverse.clone(),
             on_delete: self.definition.on_delete.unwrap_or(OnDelete::SetNull),
+            file: None,
+        })
+    }
+
+    /// A reference to a file's row, of which only those that meet the rules are taken.
+    fn file(&mut self, image: bool) -> FieldKind {
+        let FieldDefinition { accept, max_size, .. } = self.definition;
+        let accept = accept.clone().unwrap_or_default();
+        if self.definition.accept.as_ref().is_some_and(Vec::is_empty) {
+            self.fault("accept", "minItems", "must name at least one media type; leave it out to take any");
+        }
+        if let Some(wrong) = accept.iter().find(|pattern| !is_media_type(pattern)) {
+            let message =
+                format!("{wrong:?} is no media type such as \"application/pdf\" or \"image/*\", in small letters");
+            self.fault("accept", "pattern", message);
+        } else if let Some(wrong) = accept.iter().find(|pattern| image && !pattern.starts_with("image/")) {
+            let message = format!("an image is never {wrong:?}; use a field of type `file`");
+            self.fault("accept", "enum", message);
+        }
+        if *max_size == Some(0) {
+            self.fault("maxSize", "minimum", "must be at least 1");
+        }
+        FieldKind::Reference(Reference {
+            targets: Vec::new(),
+            module_column: None,
+            inverse: None,
+            on_delete: OnDelete::SetNull,
+            file: Some(FileRules { accept, max_size: *max_size, image }),
         })
     }
 
@@ -441,6 +467,16 @@ impl Resolver<'_, '_> {
     }
 }
 
+/// Whether this is a media type, or all of a kind (`image/*`).
+fn is_media_type(pattern: &str) -> bool {
+    let is_name = |name: &str| {
+        (1..=64).contains(&name.len())
+            && name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".+-".contains(&byte))
+    };
+    pattern.split_once('/').is_some_and(|(kind, subtype)| is_name(kind) && (is_name(subtype) || subtype == "*"))
+}
+
 /// A label for an option that has none: `CLOSED_WON` → "Closed won".
 fn label_from_option(value: &str) -> Label {
     Label::Plain(upper_first(&value.replace('_', " ").to_lowercase()).into())
@@ -485,6 +521,34 @@ mod tests {
         for bad in ["", "TT", "{YYYY}", "{0}{0}", "{0", "0}", "{X}{0}", "{}", "{0000000000000}", "}{0}", "{{0}}"] {
             assert!(!is_number_format(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn media_types_are_written_small_and_in_two_parts() {
+        for good in ["image/*", "application/pdf", "application/vnd.oasis.opendocument.text", "image/svg+xml"] {
+            assert!(is_media_type(good), "{good}");
+        }
+        for bad in
+            ["", "*", "*/*", "image", "image/", "/png", "Image/PNG", "image/png/x", "image/p*", "a b/c", "text/x;q=1"]
+        {
+            assert!(!is_media_type(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn svg_is_taken_where_it_is_named() {
+        let rules = |accept: &[&str], image| FileRules {
+            accept: accept.iter().map(|one| (*one).to_owned()).collect(),
+            max_size: None,
+            image,
+        };
+        assert!(rules(&[], true).accepts("image/png") && !rules(&[], true).accepts("image/svg+xml"));
+        assert!(!rules(&[], true).accepts("application/pdf") && rules(&[], false).accepts("application/pdf"));
+        assert!(!rules(&["image/*"], false).accepts("image/svg+xml"));
+        assert!(rules(&["image/svg+xml"], false).accepts("image/svg+xml"));
+        assert!(
+            !rules(&["image/png"], true).accepts("image/jpeg") && !rules(&["image/*"], false).accepts("imagex/png")
+        );
     }
 
     #[test]

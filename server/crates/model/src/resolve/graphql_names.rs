@@ -60,7 +60,7 @@ pub const FIELD_TYPE_SUFFIXES: [&str; 6] = ["", "Filter", "Input", "Connection",
 pub const FILTER_COMBINATORS: [&str; 3] = ["and", "or", "not"];
 
 /// Type names that belong to the API itself.
-pub const BUILT_IN_TYPES: [&str; 86] = [
+pub const BUILT_IN_TYPES: [&str; 84] = [
     "Query",
     "Mutation",
     "Subscription",
@@ -94,8 +94,6 @@ pub const BUILT_IN_TYPES: [&str; 86] = [
     "FieldChange",
     "AuditEntry",
     "Issue",
-    "File",
-    "FileFilter",
     "Address",
     "AddressInput",
     "AddressFilter",

@@ -11,6 +11,8 @@ use crate::{Field, ModuleId, PathSegment, path};
 
 /// Every module that is no platform table.
 const ANY: &str = "*";
+/// The platform module whose records are files.
+pub(super) const FILE: &str = "File";
 
 /// Resolves all targets, then adds the inverses in the order of module and field ids, which is the order of relation ids.
 pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
@@ -19,6 +21,14 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
     let mut inverses: FxHashMap<ModuleId, Vec<Relation>> = FxHashMap::default();
     for document in documents {
         for (position, id, definition) in document.fields() {
+            if matches!(definition.kind.as_str(), "file" | "image") {
+                let targets = draft.by_name.get(FILE).copied().filter(|file| draft.module_at(*file).held);
+                let field = &mut draft.module_mut(document.id).fields[id.0 as usize];
+                if let (FieldKind::Reference(reference), Some(file)) = (&mut field.kind, targets) {
+                    reference.targets = vec![file];
+                }
+                continue;
+            }
             if definition.kind != "reference" {
                 continue;
             }
@@ -129,6 +139,11 @@ fn target(
     issues: &mut Issues,
 ) -> Option<ModuleId> {
     let found = draft.by_name.get(name).copied();
+    if found.is_some_and(|found| draft.module_at(found).held) {
+        let message = format!("a record refers to a {name} by a field of the type `file` or `image`");
+        issues.add(module, place(), "unknownModule", message);
+        return None;
+    }
     if found.is_none() {
         let hint = did_you_mean(name, draft.by_name.keys().map(String::as_str));
         let message = if name == ANY {

@@ -126,7 +126,7 @@ fn check_retired(document: &Document<'_>, position: usize, field: &FieldDefiniti
 fn check_column(document: &Document<'_>, position: usize, field: &FieldDefinition, issues: &mut Issues) {
     let (column, module_column) = match field.kind.as_str() {
         "formula" | "rollup" | "references" => return,
-        "reference" => column_names_of_reference(field),
+        "reference" | "file" | "image" => column_names_of_reference(field),
         kind => match group_shape(kind) {
             None => (snake_case(&field.name), None),
             // The longest of them: none can be one of a database's own.

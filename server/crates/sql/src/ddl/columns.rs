@@ -1,6 +1,6 @@
 //! The one place that knows which columns a field has, and of what type.
 
-use cardine_model::catalog::{Field, FieldKind, Module};
+use cardine_model::catalog::{Catalog, Field, FieldKind, Module};
 
 use crate::ident::quote;
 use crate::statement::Dialect;
@@ -26,7 +26,7 @@ pub fn table_columns(dialect: Dialect, module: &Module) -> Vec<TableColumn> {
 }
 
 /// A field's columns: none of what is computed, two of a reference to several modules.
-pub(super) fn field_columns(dialect: Dialect, field: &Field) -> Vec<TableColumn> {
+fn field_columns(dialect: Dialect, field: &Field) -> Vec<TableColumn> {
     let (Some(name), Some(ty)) = (&field.column, column_type(dialect, &field.kind)) else {
         return Vec::new();
     };
@@ -36,8 +36,18 @@ pub(super) fn field_columns(dialect: Dialect, field: &Field) -> Vec<TableColumn>
     [Some(value), module].into_iter().flatten().collect()
 }
 
-/// A column as it stands in `CREATE TABLE` and `ADD COLUMN`.
-pub(super) fn column_definition(dialect: Dialect, column: &TableColumn) -> String {
+/// A field's columns as they stand in `CREATE TABLE` and `ADD COLUMN`.
+///
+/// That of a file refers to the file's row, which therefore cannot go as long as any record holds it, deleted ones and those of
+/// retired fields included. Other references are kept by the engine, which knows of deleted records and of several targets.
+pub(super) fn field_definitions(dialect: Dialect, catalog: &Catalog, field: &Field) -> Vec<String> {
+    let file = field.reference().filter(|reference| reference.file.is_some());
+    let file = file.and_then(|reference| reference.targets.first()).map(|target| &catalog.module(*target).table);
+    let holds = file.map(|table| format!(" REFERENCES {} ({})", quote(table), quote("id"))).unwrap_or_default();
+    field_columns(dialect, field).iter().map(|column| column_definition(dialect, column) + &holds).collect()
+}
+
+fn column_definition(dialect: Dialect, column: &TableColumn) -> String {
     // The database's own collation depends on its host; ours are functions and collations of their own.
     let collation = if dialect == Dialect::Postgres && column.ty == "text" { " COLLATE \"C\"" } else { "" };
     let not_null = if column.not_null { " NOT NULL" } else { "" };

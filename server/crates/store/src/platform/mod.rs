@@ -7,6 +7,7 @@ pub mod audit;
 pub mod condition;
 pub mod events;
 pub mod feed;
+pub mod files;
 pub mod idempotency;
 pub mod mail;
 pub mod names;

@@ -69,6 +69,7 @@ impl Database {
         let (mail, locating) = (Notify::new(), crate::read::Locating::default());
         let retention = std::sync::Mutex::new(None);
         let announced = std::sync::atomic::AtomicU64::new(0);
+        let (files, files_freed) = (OnceLock::new(), Arc::default());
         Engine(Arc::new(Inner {
             store,
             snapshot,
@@ -77,6 +78,8 @@ impl Database {
             feed,
             matcher_loader,
             locating,
+            files,
+            files_freed,
             changing,
             announced,
             retention,

@@ -37,7 +37,7 @@ fn platform_modules_come_first_and_all_are_sorted_by_name() {
     assert_eq!(names, ["Group", "Role", "User", "Ant", "Bee", "Zebra"]);
     for (position, module) in catalog.modules.iter().enumerate() {
         assert_eq!(module.id.0 as usize, position);
-        assert_eq!(module.platform, position < 3);
+        assert_eq!(module.platform, position < 4);
     }
 }
 
