@@ -63,7 +63,7 @@ mod tests {
             (b"GIF89a", "image/gif"),
             (b"%PDF-1.7\n", "application/pdf"),
             (b"PK\x03\x04\x14\0", "application/zip"),
-            (b"\x7fELF\x02\x01\x01\0", "application/x-executable"),
+            (&[b"\x7fELF\x02".as_slice(), &[0; 60]].concat(), "application/x-executable"),
             (b"MZ\x90\0\x03", "application/vnd.microsoft.portable-executable"),
             (b"plain words\n", "text/plain"),
             ("Übung".as_bytes(), "text/plain"),
