@@ -100,6 +100,10 @@ on_both_databases! {
         assert_eq!((answer.status, answer.codes()), (401, vec!["UNAUTHENTICATED"]));
         let answer = server.anonymous().with_token("cat_wrong").send_file("a.txt", *b"x").await;
         assert_eq!(answer.status, 401);
+        // Nor who could put it nowhere.
+        server.admin().await.create_role("reader", None).await;
+        let reader = server.create_user_with_role("reader").await;
+        assert_eq!(reader.send_file("a.txt", *b"x").await.codes(), ["FORBIDDEN"]);
         nothing_is_left(&server).await;
     }
 

@@ -116,24 +116,29 @@ impl Config {
         let mail = MailServer::parse(settings.smtp_url.as_deref(), settings.mail_from.as_deref());
         let mail = mail.map_err(|mut found| faults.append(&mut found));
         match (listen, database, files, public_url.transpose(), cors_origins, limits, trusted_proxies, mail) {
-            (Ok(listen), Ok(database), Ok(files), Ok(public_url), Ok(cors_origins), Ok(limits), Ok(trusted_proxies), Ok(mail))
-                if faults.is_empty() =>
-            {
-                Ok(Self {
-                    listen,
-                    database,
-                    data,
-                    files,
-                    public_url,
-                    cors_origins,
-                    log,
-                    first_admin,
-                    trusted_proxies,
-                    mail,
-                    retention,
-                    limits,
-                })
-            }
+            (
+                Ok(listen),
+                Ok(database),
+                Ok(files),
+                Ok(public_url),
+                Ok(cors_origins),
+                Ok(limits),
+                Ok(trusted_proxies),
+                Ok(mail),
+            ) if faults.is_empty() => Ok(Self {
+                listen,
+                database,
+                data,
+                files,
+                public_url,
+                cors_origins,
+                log,
+                first_admin,
+                trusted_proxies,
+                mail,
+                retention,
+                limits,
+            }),
             _ => Err(ConfigError { faults }),
         }
     }

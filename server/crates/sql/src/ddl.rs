@@ -24,7 +24,7 @@ pub use search::search_trigger_names;
 
 use crate::ident::quote;
 use crate::statement::Dialect;
-use columns::field_definitions;
+use columns::{field_columns, field_definitions};
 use indexes::{Index, indexes_of};
 
 /// What a catalog takes up again and the database has kept meanwhile.
@@ -149,13 +149,7 @@ fn create_table(dialect: Dialect, catalog: &Catalog, module: &Module) -> String 
 }
 
 /// One statement per column: SQLite takes no more at once. None of them rewrites the table.
-fn added_columns(
-    dialect: Dialect,
-    catalog: &Catalog,
-    before: &Module,
-    module: &Module,
-    kept: &Kept,
-) -> Vec<String> {
+fn added_columns(dialect: Dialect, catalog: &Catalog, before: &Module, module: &Module, kept: &Kept) -> Vec<String> {
     let is_new = |name: &str| before.field_named(name).is_none_or(|field| field.column.is_none());
     let is_kept = |field: &Field| {
         let name = &module.whole_of(field).name;

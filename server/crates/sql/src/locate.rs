@@ -32,7 +32,7 @@ pub fn locate_records(dialect: Dialect, catalog: &Catalog, rights: &Rights) -> O
 
 /// The fields that hold a file and exist for the caller.
 pub fn file_fields<'a>(catalog: &'a Catalog, rights: &'a Rights) -> impl Iterator<Item = (&'a Module, &'a Field)> {
-    catalog.modules.iter().flat_map(move |module| {
+    catalog.modules.iter().map(|module| &**module).flat_map(move |module: &Module| {
         let fields = module.fields.iter().filter(|field| field.reference().is_some_and(|one| one.file.is_some()));
         fields.filter(move |field| rights.can_read(module.id, field.id)).map(move |field| (module, field))
     })

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use cardine_model::{Issue, path};
+use cardine_sql::file_fields;
 use cardine_store::platform::files::{count_unattached, insert_file};
 use cardine_store::{ContentWriter, ReadTx, WriteTx};
 use chrono::Utc;
@@ -46,6 +47,11 @@ impl Engine {
     ) -> Result<Upload, EngineError> {
         let uploader = ctx.actor.user;
         let uploader = uploader.ok_or_else(|| EngineError::Forbidden("sign in to upload files".to_owned()))?;
+        let rights = &ctx.actor.rights;
+        if !file_fields(ctx.catalog(), rights).any(|(module, field)| rights.can_write(module.id, field.id)) {
+            let message = "you may upload nothing, as there is no field for files that you may write";
+            return Err(EngineError::Forbidden(message.to_owned()));
+        }
         let store = self.store().until(ctx.deadline);
         if store.read(move |tx: &mut ReadTx| count_unattached(tx, uploader).boxed()).await? >= bounds.unattached {
             let message = format!(

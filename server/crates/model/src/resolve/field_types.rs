@@ -12,7 +12,8 @@ use super::numbers::{DIGITS_MAX, SCALE_DEFAULT, SCALE_MAX, parse_decimal, parse_
 use super::option_table::{self, FIELD_TYPES};
 use super::sql_names::column_names_of_reference;
 use crate::catalog::{
-    Checks, ChoiceOption, DecimalUnit, Field, FieldKind, FileRules, Formula, Group, GroupShape, Reference, Rollup, TextFormat,
+    Checks, ChoiceOption, DecimalUnit, Field, FieldKind, FileRules, Formula, Group, GroupShape, Reference, Rollup,
+    TextFormat,
 };
 use crate::definition::{FieldDefinition, Label, OnDelete, RollupFunction, RollupScope};
 use crate::name::{snake_case, upper_first};

@@ -26,7 +26,7 @@ pub fn table_columns(dialect: Dialect, module: &Module) -> Vec<TableColumn> {
 }
 
 /// A field's columns: none of what is computed, two of a reference to several modules.
-fn field_columns(dialect: Dialect, field: &Field) -> Vec<TableColumn> {
+pub(super) fn field_columns(dialect: Dialect, field: &Field) -> Vec<TableColumn> {
     let (Some(name), Some(ty)) = (&field.column, column_type(dialect, &field.kind)) else {
         return Vec::new();
     };
@@ -47,7 +47,8 @@ pub(super) fn field_definitions(dialect: Dialect, catalog: &Catalog, field: &Fie
     field_columns(dialect, field).iter().map(|column| column_definition(dialect, column) + &holds).collect()
 }
 
-fn column_definition(dialect: Dialect, column: &TableColumn) -> String {
+/// One column of them, whatever it refers to.
+pub(super) fn column_definition(dialect: Dialect, column: &TableColumn) -> String {
     // The database's own collation depends on its host; ours are functions and collations of their own.
     let collation = if dialect == Dialect::Postgres && column.ty == "text" { " COLLATE \"C\"" } else { "" };
     let not_null = if column.not_null { " NOT NULL" } else { "" };
