@@ -15,6 +15,10 @@ pub(super) fn converted(
     field: &Field,
     value: &Value,
 ) -> Result<Value, String> {
+    let is_file = |field: &Field| field.reference().is_some_and(|reference| reference.file.is_some());
+    if is_file(field) != is_file(before) {
+        return Err(format!("{} cannot become a file, nor a file anything else", shown(before, value)));
+    }
     let is_blank = matches!(value, Value::Text(text) if text.trim().is_empty());
     if is_blank && !field.required && !matches!(field.kind, FieldKind::Text { .. }) {
         return Ok(Value::Null);

@@ -88,5 +88,6 @@ fn files_seen(module: &Module, field: &Field, deleted: bool) -> List {
             order: vec![GroupOrder { by: GroupTerm::Key(0), descending: false, nulls: Nulls::Last }],
         }),
         children: Vec::new(),
+        histories: Vec::new(),
     }
 }

@@ -94,7 +94,7 @@ fn check_table(document: &Document<'_>, issues: &mut Issues) {
 pub fn column_names(field: &FieldDefinition) -> Vec<String> {
     match field.kind.as_str() {
         "formula" | "rollup" | "references" => Vec::new(),
-        "reference" => {
+        "reference" | "file" | "image" => {
             let (column, module_column) = column_names_of_reference(field);
             [Some(column), module_column].into_iter().flatten().collect()
         }

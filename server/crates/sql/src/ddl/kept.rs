@@ -1,7 +1,7 @@
 //! What is taken away for good, and columns that get another type.
 
 use cardine_model::catalog::{Field, Module};
-use cardine_model::definition::ModuleDefinition;
+use cardine_model::definition::{FieldDefinition, ModuleDefinition};
 use cardine_model::name::{snake_case, upper_first};
 use cardine_model::resolve::column_names;
 
@@ -19,15 +19,25 @@ pub fn drop_field(definition: &ModuleDefinition, field: &str) -> Vec<String> {
     if retired.field.kind == "references" {
         return vec![format!("DROP TABLE {}", quote(&link_table(&definition.name, field)))];
     }
-    let columns = column_names(&retired.field).into_iter();
-    columns.map(|column| format!("ALTER TABLE {table} DROP COLUMN {}", quote(&column))).collect()
+    let dropped = column_names(&retired.field).into_iter();
+    let dropped = dropped.map(|column| format!("ALTER TABLE {table} DROP COLUMN {}", quote(&column)));
+    free_files(&definition.name, &retired.field).into_iter().chain(dropped).collect()
+}
+
+/// Lets the files go that a field holds, if no other one does.
+fn free_files(module: &str, field: &FieldDefinition) -> Option<String> {
+    let column = column_names(field).into_iter().next().filter(|_| matches!(field.kind.as_str(), "file" | "image"))?;
+    let (column, table) = (quote(&column), quote(&snake_case(module)));
+    Some(format!("UPDATE \"file\" SET \"free_at\" = \"created_at\" WHERE \"id\" IN (SELECT {column} FROM {table})"))
 }
 
 /// Drops the tables of a retired module and of its links.
 pub fn drop_module(definition: &ModuleDefinition) -> Vec<String> {
     let links = link_tables(definition);
     let tables = links.into_iter().chain([snake_case(&definition.name)]);
-    tables.map(|table| format!("DROP TABLE {}", quote(&table))).collect()
+    let dropped = tables.map(|table| format!("DROP TABLE {}", quote(&table)));
+    let fields = definition.fields.iter().chain(definition.retired.iter().map(|retired| &retired.field));
+    fields.filter_map(|field| free_files(&definition.name, field)).chain(dropped).collect()
 }
 
 /// The tables of a module's links, those of retired references too.
