@@ -320,6 +320,7 @@ impl Printer<'_> {
             match field {
                 FieldShape::Constant(json) => self.line(0, &String::from_utf8_lossy(json)),
                 FieldShape::Cell { output, encoding } => self.line(0, &format!("output {output} {encoding:?}")),
+                FieldShape::FileLink { id } => self.line(0, &format!("link to output {id}")),
                 FieldShape::Group { parts, object } => {
                     self.object(&format!("if one of outputs {parts:?}"), object, depth + 1);
                 }
