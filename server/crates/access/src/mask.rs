@@ -118,7 +118,8 @@ mod tests {
         use FieldAccess::{None, Read, Write};
         let modules: Vec<Vec<FieldAccess>> =
             vec![vec![Write, None, Read], vec![], vec![Read], vec![None, Write, Write, Read, None], vec![Write; 9]];
-        let actions = |position: usize| Actions { create: position % 2 == 0, read: true, ..Actions::default() };
+        let actions =
+            |position: usize| Actions { create: position.is_multiple_of(2), read: true, ..Actions::default() };
         let mask: Mask =
             modules.iter().enumerate().map(|(position, fields)| (actions(position), fields.as_slice())).collect();
         for (position, fields) in modules.iter().enumerate() {
