@@ -11,7 +11,7 @@ impl Module {
     /// The key of a field: by what the server calls it; its name where that never changes.
     pub fn history_key<'a>(&'a self, field: &'a Field) -> Cow<'a, str> {
         match self.stable_field_id(field.id) {
-            Some(id) => Cow::Owned(format!("f{id}")),
+            Some(id) => Cow::Owned(format!("f{id:010}")),
             None => Cow::Borrowed(self.whole_of(field).name.as_str()),
         }
     }

@@ -24,9 +24,25 @@ pub(super) fn identified(definition: ModuleDefinition, before: Option<&ModuleDef
         });
         FieldDefinition { id: Some(id_of(known, &mut taken)), link, ..field.clone() }
     });
-    let fields = fields.collect();
+    let mut fields: Vec<FieldDefinition> = fields.collect();
+    if before.is_none() {
+        in_order_of_names(&mut fields);
+    }
+    let fields = fields.into();
     let id = before.and_then(|before| before.id).or_else(|| Some(new_id(&mut FxHashSet::default())));
     ModuleDefinition { id, fields, retired, ..definition }
+}
+
+/// Gives the ids of a new module's fields so that they ascend with the names: what is listed by ids, such as the changes of an entry of
+/// the history, is then listed by names as far as it can be.
+fn in_order_of_names(fields: &mut [FieldDefinition]) {
+    let mut ids: Vec<Option<StableId>> = fields.iter().map(|field| field.id).collect();
+    ids.sort_unstable();
+    let mut places: Vec<usize> = (0..fields.len()).collect();
+    places.sort_by(|one, other| fields[*one].name.cmp(&fields[*other].name));
+    for (place, id) in places.into_iter().zip(ids) {
+        fields[place].id = id;
+    }
 }
 
 /// Whether the module and all of its fields have ids.
