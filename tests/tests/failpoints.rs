@@ -14,9 +14,10 @@ const OF_A_COMMIT: [(&str, bool); 4] =
     [("write.before_commit", false), ("write.after_commit", true), ("group.begun", false), ("group.job_done", false)];
 /// How often such a point is passed before the server ends there.
 const PASSED: usize = 60;
-const OF_A_CHANGE: [(&str, bool); 5] = [
+const OF_A_CHANGE: [(&str, bool); 6] = [
     ("catalog.definitions", false),
     ("catalog.statement", false),
+    ("catalog.follow", false),
     ("catalog.version", false),
     ("catalog.before_commit", false),
     ("catalog.committed", true),
