@@ -40,7 +40,7 @@ const HARNESS: &str = "cardine-test-postgres";
 
 /// Crates of others that only some of ours may use outside their tests: the ones that reach a database, the network
 /// or the WebAssembly runtime.
-const GUARDED: [(&str, &[&str]); 10] = [
+const GUARDED: [(&str, &[&str]); 11] = [
     ("rusqlite", &["cardine-store", "cardine-bench"]),
     ("tokio-postgres", &["cardine-store", "cardine-tests", "cardine-test-postgres", "cardine-bench"]),
     ("deadpool-postgres", &["cardine-store"]),
