@@ -44,7 +44,6 @@ pub(crate) fn catalog() -> Catalog {
             {"name": "secretTier", "type": "choice", "options": [{"value": "HUSH"}]},
             {"name": "secretHour", "type": "time"},
             {"name": "secretPlan", "type": "json"},
-            {"name": "secretScan", "type": "file"},
             {"name": "vault", "type": "reference", "to": "Vault", "inverse": "contents"}
         ]
     });
