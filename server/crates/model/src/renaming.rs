@@ -205,7 +205,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::resolve::resolve;
+    use crate::resolve::{platform_documents, resolve};
 
     fn catalog() -> Catalog {
         let documents = [
@@ -228,13 +228,18 @@ mod tests {
         ];
         let definitions: Vec<ModuleDefinition> =
             documents.into_iter().map(|document| serde_json::from_value(document).unwrap()).collect();
-        resolve(1, &[], &definitions).unwrap()
+        resolve(1, &platform(), &definitions).unwrap()
+    }
+
+    fn platform() -> Vec<ModuleDefinition> {
+        let documents = platform_documents().into_iter();
+        documents.map(|(_, document)| serde_json::from_str(document).unwrap()).collect()
     }
 
     fn renamed(catalog: &Catalog, renaming: &Renaming) -> (Vec<ModuleDefinition>, Catalog) {
         let own = catalog.modules.iter().filter(|module| module.link.is_none() && !module.platform);
         let definitions: Vec<_> = own.map(|module| renaming.definition(catalog, module)).collect();
-        let resolved = resolve(2, &[], &definitions).unwrap_or_else(|issues| panic!("{issues:?}"));
+        let resolved = resolve(2, &platform(), &definitions).unwrap_or_else(|issues| panic!("{issues:?}"));
         (definitions, resolved)
     }
 

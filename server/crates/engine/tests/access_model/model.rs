@@ -102,9 +102,14 @@ impl World {
         }
     }
 
-    /// Users and groups are read by whoever is signed in.
+    /// Users and groups are read by whoever is signed in, and by a key whose scopes name all records: it has none that names users.
     fn knows_people(&self, caller: Caller, field: &str) -> bool {
-        caller != Caller::Anonymous || !["owner", "createdBy", "updatedBy"].contains(&field)
+        let knows = match caller {
+            Caller::Anonymous => false,
+            Caller::Key(key) => self.keys[key].records >= Access::Read,
+            Caller::User(_) | Caller::Role(_) => true,
+        };
+        knows || !["owner", "createdBy", "updatedBy"].contains(&field)
     }
 
     /// Whether a record is in reach for an action, whatever may be done with its module.

@@ -34,7 +34,7 @@ fn platform_modules_come_first_and_all_are_sorted_by_name() {
     let module = |name: &str| json!({"name": name, "plural": format!("{name}s"), "fields": []});
     let catalog = catalog(&[module("Zebra"), module("Ant"), module("Bee")]);
     let names: Vec<&str> = catalog.modules.iter().map(|module| module.name.as_str()).collect();
-    assert_eq!(names, ["Group", "Role", "User", "Ant", "Bee", "Zebra"]);
+    assert_eq!(names, ["File", "Group", "Role", "User", "Ant", "Bee", "Zebra"]);
     for (position, module) in catalog.modules.iter().enumerate() {
         assert_eq!(module.id.0 as usize, position);
         assert_eq!(module.platform, position < 4);
