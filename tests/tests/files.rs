@@ -504,7 +504,7 @@ on_both_databases! {
         let mut bad = futures_util::StreamExt::buffer_unordered(futures_util::stream::iter(bad), 100);
         while let Some(status) = futures_util::StreamExt::next(&mut bad).await {
             statuses.push(status);
-            if statuses.len() % 500 == 0 {
+            if statuses.len().is_multiple_of(500) {
                 assert_eq!(clerk.download(&files[0].0).await.content, files[0].1);
             }
         }

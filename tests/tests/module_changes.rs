@@ -174,7 +174,7 @@ on_both_databases! {
         admin.create_module(json!({"name": "Machine", "plural": "Machines", "fields": [{"name": "title", "type": "integer"}]})).await.ok();
         assert_eq!(admin.query("{ machines { totalCount } }").await.ok()["machines"]["totalCount"], 0);
         let roles = admin.admin_query("{ roles { name access { module } } }").await;
-        let clerk = roles.ok()["roles"].as_array().unwrap().iter().find(|role| role["name"] == "clerk").cloned().unwrap();
+        let clerk = roles.ok()["roles"].as_array().expect("roles").iter().find(|role| role["name"] == "clerk").cloned().expect("the clerk");
         assert_eq!(clerk["access"], json!([]));
         assert!(server.stop().success());
         doctor(&server);
