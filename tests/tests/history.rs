@@ -445,6 +445,32 @@ on_both_databases! {
         assert!(!all.contains("password"), "{all}");
     }
 
+    async fn a_renamed_field_keeps_its_history_and_another_of_its_name_has_none_of_it(server: Server) {
+        let (admin, _) = prepare(&server).await;
+        let id = admin.create("Deal", json!({"title": "d"})).await;
+        update(&admin, &id, json!({"margin": "7"})).await;
+        for change in [
+            "renameField(module: \"Deal\", name: \"margin\", to: \"profit\")",
+            "addField(module: \"Deal\", field: {name: \"margin\", type: \"text\"})",
+        ] {
+            admin.admin_query(&format!("mutation {{ {change} {{ applied }} }}")).await.ok();
+        }
+        assert_eq!(told(&admin, &id).await[0], "UPDATED profit:null>7.00");
+        update(&admin, &id, json!({"margin": "m"})).await;
+        assert_eq!(told(&admin, &id).await[..2], ["UPDATED margin:null>m", "UPDATED profit:null>7.00"]);
+        for change in [
+            "retireField(module: \"Deal\", name: \"profit\")",
+            "purgeField(module: \"Deal\", name: \"profit\")",
+            "addField(module: \"Deal\", field: {name: \"profit\", type: \"text\"})",
+        ] {
+            admin.admin_query(&format!("mutation {{ {change} {{ applied }} }}")).await.ok();
+        }
+        let entries = told(&admin, &id).await;
+        assert_eq!((entries.len(), entries[0].as_str()), (2, "UPDATED margin:null>m"), "{entries:?}");
+        let audited = audit(&admin, json!({"recordId": id, "action": "UPDATED"})).await;
+        assert_eq!(audited[1]["changes"], json!({"margin": {"old": null, "new": "7.00"}}), "by the name of that time");
+    }
+
     async fn what_is_written_in_bulk_is_told_of_each_record(server: Server) {
         let (admin, clerk) = prepare(&server).await;
         let data: Vec<Value> = (0..500).map(|number| json!({"title": format!("t{number}")})).collect();

@@ -38,23 +38,31 @@ impl<R: Rows> Writer<'_, R> {
             }
             EntryField::Changes { fields, names } => {
                 let changes = rows.child(HISTORY_CHANGES);
-                let part = part_of(changes, rows.cell(row, ENTRY_ID));
-                self.list(&part, |writer, row| {
-                    writer.out.push(b'{');
+                let name = |row: usize| {
+                    let key = changes.cell(row, KEY).text().unwrap_or_default();
+                    names.get(key).map_or(b"\"\"".as_slice(), Vec::as_slice)
+                };
+                // By the names of today: the keys, by which they come, say nothing to people.
+                let mut order: Vec<usize> = part_of(changes, rows.cell(row, ENTRY_ID)).rows.collect();
+                order.sort_by(|one, other| name(*one).cmp(name(*other)));
+                self.out.push(b'[');
+                for (place, row) in order.into_iter().enumerate() {
+                    if place > 0 {
+                        self.out.push(b',');
+                    }
+                    self.out.push(b'{');
                     for (position, (key, field)) in fields.iter().enumerate() {
-                        writer.key(position, key);
+                        self.key(position, key);
                         match field {
-                            FieldChangeField::Constant(json) => writer.out.extend_from_slice(json),
-                            FieldChangeField::Name => {
-                                let name = changes.cell(row, KEY).text().and_then(|key| names.get(key));
-                                writer.out.extend_from_slice(name.map_or(b"\"\"", Vec::as_slice));
-                            }
-                            FieldChangeField::Old => writer.cell(changes.cell(row, OLD), Encoding::Raw),
-                            FieldChangeField::New => writer.cell(changes.cell(row, NEW), Encoding::Raw),
+                            FieldChangeField::Constant(json) => self.out.extend_from_slice(json),
+                            FieldChangeField::Name => self.out.extend_from_slice(name(row)),
+                            FieldChangeField::Old => self.cell(changes.cell(row, OLD), Encoding::Raw),
+                            FieldChangeField::New => self.cell(changes.cell(row, NEW), Encoding::Raw),
                         }
                     }
-                    writer.out.push(b'}');
-                });
+                    self.out.push(b'}');
+                }
+                self.out.push(b']');
             }
         }
     }
