@@ -52,7 +52,7 @@ fn next(
         3 => ("updateField", with(of(&field), "patch", json!({"label": format!("Label {number}")}))),
         4 => (
             "updateModule",
-            json!({"name": "Shifting", "patch": {"search": if number % 2 == 0 { json!(["name"]) } else { Value::Null }}}),
+            json!({"name": "Shifting", "patch": {"search": if number.is_multiple_of(2) { json!(["name"]) } else { Value::Null }}}),
         ),
         5 => {
             fields.remove(position);

@@ -175,9 +175,9 @@ on_both_databases! {
                 let refused = admin.change("updateField", with(update(name, patch.clone()), "dryRun", dry)).await;
                 refused.refused("VALIDATION_FAILED");
                 let issues = refused.issues();
-                assert!(issues[0]["message"].as_str().unwrap().starts_with(&format!("{count} records")), "{name} {patch}: {refused}");
+                assert!(issues[0]["message"].as_str().expect("a message").starts_with(&format!("{count} records")), "{name} {patch}: {refused}");
                 assert_eq!(issues.len(), 1 + count, "{refused}");
-                assert!(ids.iter().any(|id| issues[1]["message"].as_str().unwrap().contains(id.as_str())), "{refused}");
+                assert!(ids.iter().any(|id| issues[1]["message"].as_str().expect("a message").contains(id.as_str())), "{refused}");
             }
         }
         // With a default that fills what is missing, and values that fit.
@@ -286,7 +286,7 @@ on_both_databases! {
         let list = admin.query("{ machines { nodes { note } } }").await;
         assert_eq!(list.ok()["machines"]["nodes"], json!([{"note": null}, {"note": null}]));
         let roles = admin.admin_query("{ roles { name access { module fields } } }").await;
-        let clerk = roles.ok()["roles"].as_array().unwrap().iter().find(|role| role["name"] == "clerk").cloned().unwrap();
+        let clerk = roles.ok()["roles"].as_array().expect("roles").iter().find(|role| role["name"] == "clerk").cloned().expect("the clerk");
         assert!(!clerk["access"].to_string().contains("note") && clerk["access"].to_string().contains("title"), "{clerk}");
         assert!(server.stop().success());
         doctor(&server);

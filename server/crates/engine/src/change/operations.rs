@@ -122,8 +122,7 @@ impl Engine {
         to: Json,
         dry_run: bool,
     ) -> Result<CatalogChange, EngineError> {
-        self.change(ctx, Change::ChangeFieldType { module: module.to_owned(), field: field.to_owned(), to }, dry_run)
-            .await
+        self.change(ctx, Change::ConvertField { module: module.to_owned(), field: field.to_owned(), to }, dry_run).await
     }
 
     /// Hides a field; its values stay in the database. With `force`, what needs it is hidden too.

@@ -50,7 +50,7 @@ pub(super) enum Change {
     /// Another name.
     RenameField { module: String, field: String, to: String },
     /// Another type, with the values converted.
-    ChangeFieldType { module: String, field: String, to: Json },
+    ConvertField { module: String, field: String, to: Json },
     /// Hides a field.
     RetireField { module: String, field: String, force: bool },
     /// Shows a retired field again.
@@ -147,7 +147,7 @@ pub(super) fn plan(dialect: Dialect, base: &Base, change: &Change) -> Result<Pla
         Change::UpdateField { module, field, patch } => planning.update_field(module, field, patch),
         Change::RenameModule { module, to, plural } => planning.rename_module(module, to, plural.as_deref()),
         Change::RenameField { module, field, to } => planning.rename_field(module, field, to),
-        Change::ChangeFieldType { module, field, to } => planning.change_field_type(module, field, to),
+        Change::ConvertField { module, field, to } => planning.change_field_type(module, field, to),
         Change::RetireModule { module, force } => planning.retire_module(module, *force),
         Change::RetireField { module, field, force } => planning.retire_field(module, field, *force),
         Change::RestoreModule { module } => planning.restore_module(module),

@@ -173,7 +173,7 @@ impl Running<'_> {
                     module.name, field.name
                 )
             };
-            let required = Issue::new([at, &path!["required"]].concat(), "required", message);
+            let required = Issue::new([at, &[PathSegment::from("required")]].concat(), "required", message);
             let mut issues = vec![required];
             if !is_new {
                 let some = self.query(&rows::some_missing(module, &parts, EXAMPLES_MAX), &[]).await?;
@@ -193,7 +193,7 @@ impl Running<'_> {
             let filled = self.tx.execute(&statement, &Bindings { values, ..Bindings::default() }).await;
             if let Err(StoreError::UniqueViolation { .. }) = &filled {
                 let message = "the records that are there would all get the default, which is unique; leave out `unique`, `required` or `default`";
-                let place = [at, &path!["unique"]].concat();
+                let place = [at, &[PathSegment::from("unique")]].concat();
                 return Err(EngineError::Validation(vec![Issue::new(place, "unique", message)]).into());
             }
             filled?;

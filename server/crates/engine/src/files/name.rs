@@ -34,7 +34,7 @@ mod tests {
         for (given, name) in [
             ("contract.pdf", "contract.pdf"),
             ("../../etc/passwd", "passwd"),
-            ("C:\\Users\\x\\offer.docx", "offer.docx"),
+            ("D:\\letters\\x\\offer.docx", "offer.docx"),
             ("..", "file"),
             ("", "file"),
             ("a/", "file"),

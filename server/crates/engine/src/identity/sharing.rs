@@ -123,7 +123,12 @@ impl Engine {
                 "a sharing rule's name has 1 to 64 lower-case letters, digits and hyphens, and begins with a letter";
             issues.push(Issue::new(path!["rule", "name"], "pattern", message));
         }
-        let module = module_of(&snapshot.catalog, &rule.module, &path!["rule", "module"], &mut issues);
+        let module = module_of(
+            &snapshot.catalog,
+            &rule.module,
+            &[PathSegment::from("rule"), PathSegment::from("module")],
+            &mut issues,
+        );
         if let (Some(module), SharedRecords::Rule(source)) = (module, &rule.records)
             && let Err(message) = typed_condition(&snapshot.catalog, module, source)
         {
@@ -181,7 +186,7 @@ impl Engine {
     ) -> Result<Uuid, EngineError> {
         let snapshot = self.snapshot();
         let mut issues = Vec::new();
-        let module_id = module_of(&snapshot.catalog, module, &path!["module"], &mut issues);
+        let module_id = module_of(&snapshot.catalog, module, &[PathSegment::from("module")], &mut issues);
         if let (Some(module), Some(source)) = (module_id, rule)
             && let Err(message) = typed_condition(&snapshot.catalog, module, source)
         {
@@ -215,7 +220,7 @@ impl Engine {
     pub async fn share_record(&self, by: ChangedBy, module: &str, share: Share) -> Result<(), EngineError> {
         let snapshot = self.snapshot();
         let mut issues = Vec::new();
-        let Some(id) = module_of(&snapshot.catalog, module, &path!["module"], &mut issues) else {
+        let Some(id) = module_of(&snapshot.catalog, module, &[PathSegment::from("module")], &mut issues) else {
             return Err(EngineError::Validation(issues));
         };
         let (kind, principal) = principal_of_share(share.with)?;

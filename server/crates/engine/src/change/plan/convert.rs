@@ -47,8 +47,7 @@ impl Planning<'_> {
             return Err(vec![Issue::new(path!["to", ON_UNCONVERTIBLE], "required", message)]);
         }
         let mut warnings = Vec::new();
-        if old.contains_key("default") && !document["fields"][position].get("default").is_some_and(|new| !new.is_null())
-        {
+        if old.contains_key("default") && document["fields"][position].get("default").is_none_or(Json::is_null) {
             let message = format!("the default of `{field}` is taken away with its type: give one in `to`");
             warnings.push(Issue::new(path!["to", "default"], "leftOut", message));
         }

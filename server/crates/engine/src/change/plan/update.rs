@@ -73,7 +73,7 @@ impl Planning<'_> {
         if let Some(issue) = lost_targets(self.catalog(), &after, &module.name) {
             return Err(vec![issue]);
         }
-        let mut steps = self.stricter(&after, &module.name, &path!["patch"]);
+        let mut steps = self.stricter(&after, &module.name, &[PathSegment::from("patch")]);
         // A field of links may be new.
         let (new, known): (Vec<Step>, Vec<Step>) =
             steps.drain(..).partition(|step| matches!(step, Step::Fill { is_new: true, .. }));

@@ -121,7 +121,7 @@ fn next_change(chance: &mut Chance, engine: &Engine) -> Change {
                 json!({"type": "choice", "options": [{"value": "ONE"}], "onUnconvertible": "NULL"}),
                 json!({"type": "boolean", "onUnconvertible": "NULL"}),
             ];
-            Change::ChangeFieldType { module, field, to: chance.of(&types).unwrap() }
+            Change::ConvertField { module, field, to: chance.of(&types).unwrap() }
         }
         15 | 16 => Change::RetireField { module, field, force: chance.below(2) == 0 },
         17 => Change::RestoreField { module, field: hidden },
