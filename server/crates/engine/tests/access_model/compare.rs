@@ -109,30 +109,30 @@ impl Comparison<'_> {
 
     async fn reads(&mut self, caller: Caller, asking: &RequestContext) -> Result<(), Disagreement> {
         let positions = self.positions();
-        for module in 0..MODULES.len() {
+        for (module, kind) in MODULES.iter().enumerate() {
             let shown = Shown::of(self, caller, module, Deleted::Exclude);
             let list = authorise(shown.list(self, asking.catalog()), asking.catalog(), &asking.actor.rights);
             let may = self.world.may(caller, module, Action::Read);
-            agree(&format!("{caller:?} may list {}", MODULES[module].name), &list.is_ok(), &may)?;
+            agree(&format!("{caller:?} may list {}", kind.name), &list.is_ok(), &may)?;
             self.compared.records += self.world.records.iter().filter(|record| record.module == module).count();
             if let Ok(list) = list {
                 let result = self.read(asking, list).await;
                 let expected = self.expected(caller, module, Action::Read, false);
                 let found = ids(&result, result.root().rows, &positions);
-                agree(&format!("{caller:?} reads {}", MODULES[module].name), &found, &expected)?;
+                agree(&format!("{caller:?} reads {}", kind.name), &found, &expected)?;
                 let total = result.total(&result.root(), 0).integer();
-                agree(&format!("{caller:?} counts {}", MODULES[module].name), &total, &Some(expected.len() as i64))?;
+                agree(&format!("{caller:?} counts {}", kind.name), &total, &Some(expected.len() as i64))?;
                 shown.check(self, caller, &result, &positions)?;
             }
             let shown = Shown::of(self, caller, module, Deleted::Only);
             let list = authorise(shown.list(self, asking.catalog()), asking.catalog(), &asking.actor.rights);
             let may = may && self.world.may(caller, module, Action::Delete);
-            agree(&format!("{caller:?} may list deleted {}", MODULES[module].name), &list.is_ok(), &may)?;
+            agree(&format!("{caller:?} may list deleted {}", kind.name), &list.is_ok(), &may)?;
             if let Ok(list) = list {
                 let result = self.read(asking, list).await;
                 let expected = self.expected(caller, module, Action::Read, true);
                 let found = ids(&result, result.root().rows, &positions);
-                agree(&format!("{caller:?} reads deleted {}", MODULES[module].name), &found, &expected)?;
+                agree(&format!("{caller:?} reads deleted {}", kind.name), &found, &expected)?;
             }
         }
         Ok(())
