@@ -233,13 +233,13 @@ on_both_databases! {
         for crash in 0..crashes {
             // Half of the crashes come at a point, the others at any moment.
             let point = (crash % 2 == 0).then(|| chance.item(&POINTS));
-            let failpoints = point.map_or(String::new(), |point| format!("{point}={}*pass->abort", chance.below(400)));
+            let failpoints = point.map_or(String::new(), |point| format!("{point}={}*pass->abort", chance.below(60)));
             server.kill_hard();
             server.set_variable("CARDINE_TEST_FAILPOINTS", &failpoints);
             let started = Instant::now();
             server.restart().await;
             slowest = slowest.max(started.elapsed());
-            let patience = Duration::from_secs(if point.is_some() { 2 } else { 20 });
+            let patience = Duration::from_secs(if point.is_some() { 5 } else { 20 });
             let working: Vec<_> = writers.drain(..).map(|writer| tokio::spawn(writer.write(patience))).collect();
             if point.is_none() {
                 tokio::time::sleep(Duration::from_millis(50 + chance.below(600) as u64)).await;
