@@ -56,7 +56,7 @@ use run::{Outcome, Run};
 use serde_json::json;
 
 /// For each caller.
-const OPERATIONS: usize = 400;
+const OPERATIONS: usize = 250;
 /// Each part has worlds of its own, so that what it writes does not use them up.
 const PARTS: usize = 4;
 /// Of each caller, beside the operations.
