@@ -64,7 +64,7 @@ struct Principal(Uuid);
 impl Auth {
     /// Signs in by password.
     ///
-    /// Signing in has two steps. The first one proves who somebody is and gives a [`Principal`]: today by password; an identity
+    /// Signing in has two steps. The first one proves who somebody is and gives a `Principal`: today by password; an identity
     /// provider (OpenID Connect) would be another way to one, with the provider's issuer, audience and algorithm pinned. The
     /// second one makes the session. A second factor belongs between the two: it takes the principal, and what it gives is
     /// what the second step takes, so that no way of signing in goes past it.
