@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cardine_egress::Egress;
 use cardine_engine::Engine;
 use cardine_engine::identity::ResetLimits;
 use cardine_graphql::{Front, Subscriptions};
@@ -30,6 +31,8 @@ pub struct App {
     pub connections: Arc<Connections>,
     /// Installed plugins.
     pub plugins: Plugins,
+    /// The one way by which requests leave this server.
+    pub egress: Egress,
     /// Read once at the start.
     pub config: Config,
     /// What links begin with; ends with a slash.
@@ -71,6 +74,7 @@ impl App {
             engine,
             front,
             plugins,
+            egress: Egress::new(config.inner_hosts.clone()),
             config,
             public_url,
             auth: Auth::new(),

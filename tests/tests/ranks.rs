@@ -10,7 +10,7 @@ use serde_json::Value;
 ///
 /// A crate may use every crate of a lower rank. `None` stands apart from the ranks: it may use, and be used by, only
 /// what an entry names.
-const RANKS: [Rank; 15] = [
+const RANKS: [Rank; 16] = [
     // What everything above may be made to fail by; it knows nothing of the rest.
     Rank { name: "cardine-failpoints", rank: Some(0), also: &[] },
     Rank { name: "cardine-model", rank: Some(0), also: &[] },
@@ -20,8 +20,9 @@ const RANKS: [Rank; 15] = [
     Rank { name: "cardine-store", rank: Some(4), also: &["cardine-migrations"] },
     Rank { name: "cardine-engine", rank: Some(5), also: &[] },
     Rank { name: "cardine-graphql", rank: Some(6), also: &[] },
-    Rank { name: "cardine-workflow", rank: Some(6), also: &["cardine-plugin-host"] },
-    Rank { name: "cardine", rank: Some(7), also: &["cardine-plugin-host"] },
+    Rank { name: "cardine-workflow", rank: Some(6), also: &["cardine-plugin-host", "cardine-egress"] },
+    Rank { name: "cardine", rank: Some(7), also: &["cardine-plugin-host", "cardine-egress"] },
+    Rank { name: "cardine-egress", rank: None, also: &[] },
     Rank { name: "cardine-plugin-host", rank: None, also: &[] },
     Rank { name: "cardine-migrations", rank: None, also: &[] },
     Rank { name: "cardine-test-postgres", rank: None, also: &[] },
@@ -40,7 +41,7 @@ const HARNESS: &str = "cardine-test-postgres";
 
 /// Crates of others that only some of ours may use outside their tests: the ones that reach a database, the network
 /// or the WebAssembly runtime.
-const GUARDED: [(&str, &[&str]); 11] = [
+const GUARDED: [(&str, &[&str]); 12] = [
     ("rusqlite", &["cardine-store", "cardine-bench"]),
     ("tokio-postgres", &["cardine-store", "cardine-tests", "cardine-test-postgres", "cardine-bench"]),
     ("deadpool-postgres", &["cardine-store"]),
@@ -49,6 +50,7 @@ const GUARDED: [(&str, &[&str]); 11] = [
     ("opendal", &["cardine-store"]),
     ("wasmtime", &["cardine-plugin-host"]),
     ("reqwest", &["cardine-tests"]),
+    ("tokio-rustls", &["cardine-egress"]),
     ("lettre", &["cardine"]),
     ("poem", &["cardine"]),
     (
@@ -61,6 +63,7 @@ const GUARDED: [(&str, &[&str]); 11] = [
             "cardine-workflow",
             "cardine",
             "cardine-plugin-host",
+            "cardine-egress",
             "cardine-tests",
             "cardine-test-postgres",
             "cardine-bench",

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
+use cardine_egress::HostPattern;
 use cardine_graphql::limits::Limits;
 use cardine_store::{DatabaseUrl, FilesUrl};
 use chrono::TimeDelta;
@@ -53,6 +54,9 @@ pub struct Config {
     /// `--smtp-url`, `CARDINE_SMTP_URL` and `--mail-from`, `CARDINE_MAIL_FROM`: where mail goes out, and whom it is from. Default:
     /// no mail is sent.
     pub mail: Option<MailServer>,
+    /// `--inner-host`, `CARDINE_INNER_HOST` (several with commas): hosts that plugins and webhooks may call although their addresses are
+    /// not of the public internet, and without TLS. Default: none.
+    pub inner_hosts: Vec<HostPattern>,
     /// `--retention-days`, `CARDINE_RETENTION_DAYS`: how long what is retired may be restored; none if for good. Default 30 days.
     pub retention: Option<TimeDelta>,
     /// `--limit NAME=NUMBER`, `CARDINE_LIMIT_NAME`, the file's `[limits]`: the bounds of requests.
@@ -113,6 +117,13 @@ impl Config {
         let limits = limits::resolve(&settings.limit).map_err(|mut found| faults.append(&mut found));
         let trusted_proxies = TrustedProxies::parse(&settings.trusted_proxy);
         let trusted_proxies = trusted_proxies.map_err(|mut found| faults.append(&mut found));
+        let mut inner_hosts = Vec::new();
+        for text in &settings.inner_host {
+            match HostPattern::from_str(text) {
+                Ok(host) => inner_hosts.push(host),
+                Err(fault) => faults.push(format!("inner-host: {fault}")),
+            }
+        }
         let mail = MailServer::parse(settings.smtp_url.as_deref(), settings.mail_from.as_deref());
         let mail = mail.map_err(|mut found| faults.append(&mut found));
         match (listen, database, files, public_url.transpose(), cors_origins, limits, trusted_proxies, mail) {
@@ -136,6 +147,7 @@ impl Config {
                 first_admin,
                 trusted_proxies,
                 mail,
+                inner_hosts,
                 retention,
                 limits,
             }),
@@ -200,10 +212,11 @@ mod tests {
             trusted_proxy: vec!["proxy".to_owned()],
             smtp_url: Some("smtp://u:hunter2@mail.example.org/x".to_owned()),
             mail_from: Some("nobody".to_owned()),
+            inner_host: vec!["http://erp".to_owned()],
             ..Settings::default()
         };
         let faults = resolve(settings).unwrap_err().faults;
-        assert_eq!(faults.len(), 10, "{faults:?}");
+        assert_eq!(faults.len(), 11, "{faults:?}");
         assert!(!faults.join(" ").contains("hunter2"), "a password is not repeated: {faults:?}");
     }
 

@@ -38,6 +38,9 @@ pub struct Settings {
     /// Whom mail is from
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub mail_from: Option<String>,
+    /// A host that is called although its address is not of the public internet, also without TLS; may be repeated [default: none]
+    #[arg(long, global = true, value_name = "HOST[:PORT]")]
+    pub inner_host: Vec<String>,
     /// What to log, such as info or warn,cardine=debug [default: warn,cardine=info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -63,6 +66,7 @@ impl Settings {
             trusted_proxy: if self.trusted_proxy.is_empty() { weaker.trusted_proxy } else { self.trusted_proxy },
             smtp_url: self.smtp_url.or(weaker.smtp_url),
             mail_from: self.mail_from.or(weaker.mail_from),
+            inner_host: if self.inner_host.is_empty() { weaker.inner_host } else { self.inner_host },
             log: self.log.or(weaker.log),
             retention_days: self.retention_days.or(weaker.retention_days),
             limit: limits::or(self.limit, weaker.limit),

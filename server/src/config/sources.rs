@@ -58,6 +58,9 @@ fn read_variables(
             "TRUSTED_PROXY" => {
                 settings.trusted_proxy = value.split(',').map(|proxy| proxy.trim().to_owned()).collect();
             }
+            "INNER_HOST" => {
+                settings.inner_host = value.split(',').map(|host| host.trim().to_owned()).collect();
+            }
             "SMTP_URL" => settings.smtp_url = Some(value),
             "MAIL_FROM" => settings.mail_from = Some(value),
             "LOG" => settings.log = Some(value),
