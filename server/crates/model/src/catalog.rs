@@ -347,6 +347,8 @@ pub struct Reference {
     pub inverse: Option<String>,
     /// What a delete of the target does.
     pub on_delete: OnDelete,
+    /// Whether it leads from each record of the module to the one above it: no record is ever above itself.
+    pub hierarchy: bool,
     /// Of a `file` or `image`: which files may stand here.
     pub file: Option<FileRules>,
 }
@@ -430,7 +432,34 @@ pub struct Relation {
     pub field: FieldId,
     /// Where `module` holds links: the reference that leads on to the related record.
     pub through: Option<FieldId>,
+    /// Where the reference makes a hierarchy and the relation goes along all of it, up or down, not to the next level alone.
+    pub hierarchy: Option<HierarchyWay>,
 }
+
+/// Which way a relation goes along a hierarchy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HierarchyWay {
+    /// From a record up to all that stand above it.
+    Ancestors,
+    /// From a record down to all that stand below it.
+    Descendants,
+}
+
+impl HierarchyWay {
+    /// Both, in the order of their names.
+    pub const BOTH: [Self; 2] = [Self::Ancestors, Self::Descendants];
+
+    /// What the relation is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ancestors => "ancestors",
+            Self::Descendants => "descendants",
+        }
+    }
+}
+
+/// Most levels of a hierarchy, its top included: a write that would make more is refused, and no way is followed further.
+pub const HIERARCHY_LEVELS_MAX: usize = 100;
 
 impl Catalog {
     /// The module at `id`.
@@ -544,6 +573,11 @@ impl Module {
         self.own_fields().find(|field| field.stable_id == Some(id))
     }
 
+    /// The reference that makes its records a hierarchy; a module has at most one.
+    pub fn hierarchy(&self) -> Option<&Field> {
+        self.fields.iter().find(|field| field.is_hierarchy())
+    }
+
     /// The relation at `id`.
     pub fn relation(&self, id: RelationId) -> &Relation {
         &self.relations[id.0 as usize]
@@ -631,6 +665,11 @@ impl Field {
     /// Whether it is non-null in output: required, stored, not a reference.
     pub fn is_non_null(&self) -> bool {
         self.required && (self.column.is_some() || self.group().is_some()) && self.reference().is_none()
+    }
+
+    /// Whether it is the reference of a hierarchy.
+    pub fn is_hierarchy(&self) -> bool {
+        self.reference().is_some_and(|reference| reference.hierarchy)
     }
 
     /// The options of a choice or multi-choice.

@@ -290,6 +290,9 @@ pub struct FieldDefinition {
     /// Reference: what a delete of the target does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_delete: Option<OnDelete>,
+    /// Reference to its own module: that its records make a hierarchy, with `ancestors` and `descendants`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hierarchy: bool,
     /// Many-to-many: fields of the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkDefinition>,

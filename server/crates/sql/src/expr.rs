@@ -10,6 +10,7 @@ use cardine_model::definition::{RollupFunction, RollupScope};
 use cardine_model::rule::{BinaryOp, Expr, Function, Root};
 use cardine_model::{ScalarType, Value};
 
+use crate::hierarchy::{Tie, Tied};
 use crate::ident::column;
 use crate::statement::{ColumnType, Dialect, Param, Transform};
 use crate::writer::{Source, Visibility, Writer, stored_column};
@@ -170,11 +171,9 @@ impl Writer<'_> {
         };
         let shown = visibility.unless(switched_off!("record.rollup"));
         let mut related = self.source(relation.module, visibility);
-        let reference = catalog.field(relation.module, relation.field);
-        let mut conditions = vec![
-            format!("{} = {}", column(&related.alias, stored_column(reference)), column(&record, "id")),
-            self.live_and_visible(relation.module, &related.alias.clone(), shown),
-        ];
+        let (tied, id) = (Tied::of(catalog, relation), column(&record, "id"));
+        let Tie { before, condition: linked } = self.tie(tied, &related.alias, &id, visibility);
+        let mut conditions = vec![linked, self.live_and_visible(relation.module, &related.alias.clone(), shown)];
         if let Some(filter) = &rollup.filter {
             conditions.push(self.rule(&filter.expr, &mut related, &[]));
         }
@@ -184,7 +183,7 @@ impl Writer<'_> {
         if !tail.is_empty() {
             conditions.push(format!("{result} IS NOT NULL"));
         }
-        format!("(SELECT {result} FROM {} WHERE {}{tail})", self.from(&related), conditions.join(" AND "))
+        format!("(SELECT {result} FROM {before}{} WHERE {}{tail})", self.from(&related), conditions.join(" AND "))
     }
 
     /// The select item of an aggregate, and what must stand behind the conditions for it.

@@ -7,9 +7,10 @@ use cardine_model::rule::Function;
 use cardine_query::{CompareOp, Filter, Quantifier, Slot, Span};
 
 use crate::expr::{DECIMAL_COLLATION, Shape};
+use crate::hierarchy::{Tie, Tied};
 use crate::ident::column;
 use crate::statement::{Dialect, Param, SpanOf, Transform};
-use crate::writer::{Source, Writer, stored_column};
+use crate::writer::{Source, Writer};
 
 impl Writer<'_> {
     /// The condition of `filter` over `source`.
@@ -207,8 +208,8 @@ impl Writer<'_> {
         let relation = catalog.module(module).relation(relation);
         let record = self.join(source, at);
         let mut related = self.source(relation.module, source.visibility);
-        let reference = catalog.field(relation.module, relation.field);
-        let linked = format!("{} = {}", column(&related.alias, stored_column(reference)), column(&record, "id"));
+        let (tied, id) = (Tied::of(catalog, relation), column(&record, "id"));
+        let Tie { before, condition: linked } = self.tie(tied, &related.alias, &id, source.visibility);
         let alias = related.alias.clone();
         let visibility = source.visibility.unless(switched_off!("record.related"));
         let live = self.live_and_visible(relation.module, &alias, visibility);
@@ -219,7 +220,7 @@ impl Writer<'_> {
         };
         let not = if quantifier == Quantifier::Some { "" } else { "NOT " };
         let from = self.from(&related);
-        let exists = format!("{not}EXISTS (SELECT 1 FROM {from} WHERE {linked} AND {live} AND {condition})");
+        let exists = format!("{not}EXISTS (SELECT 1 FROM {before}{from} WHERE {linked} AND {live} AND {condition})");
         if at.is_empty() {
             return format!("({exists})");
         }

@@ -9,6 +9,7 @@ use cardine_model::Value;
 use cardine_model::catalog::{Field, FieldKind, Module, ModuleId};
 use cardine_query::{History, HistoryUser, List, Page, Take};
 
+use crate::hierarchy::Tied;
 use crate::ident::{column, quote};
 use crate::list::{ListStatements, Making};
 use crate::statement::{ColumnType, Dialect, Param, Statement, Transform};
@@ -71,7 +72,7 @@ impl Making<'_> {
     /// A list of one record for each of the ids.
     fn user(&self, user: &HistoryUser) -> ListStatements {
         ListStatements {
-            rows: Some(self.nested_rows(&user.list, "id")),
+            rows: Some(self.nested_rows(&user.list, Tied::By("id"))),
             totals: None,
             take: user.list.page.take,
             parent_output: user.entry_value,

@@ -7,6 +7,7 @@ pub mod ddl;
 mod expr;
 mod filter;
 mod filter_json;
+mod hierarchy;
 mod history;
 pub mod ident;
 mod images;

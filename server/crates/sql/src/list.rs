@@ -12,9 +12,10 @@ use cardine_query::{Authorised, Deleted, Grouping, KeysetValue, List, Nulls, Ord
 
 use crate::aggregate::{columns, texts};
 use crate::expr::{DECIMAL_COLLATION, Shape, never_null};
+use crate::hierarchy::{Tie, Tied};
 use crate::ident::column;
 use crate::statement::{ColumnType, Dialect, Param, Statement, Transform};
-use crate::writer::{Source, Visibility, Writer, stored_column};
+use crate::writer::{Source, Visibility, Writer, among};
 
 /// The statements of a list. A nested list's rows and totals have the parent's id as first column.
 #[derive(Debug, Clone)]
@@ -80,10 +81,10 @@ impl Making<'_> {
 
     pub fn children(&self, list: &List) -> Vec<ListStatements> {
         let child = |child: &cardine_query::Child| {
-            let link = self.link(list, &child.at, child.relation);
+            let tied = self.tied(list, &child.at, child.relation);
             ListStatements {
-                rows: child.list.rows.then(|| self.nested_rows(&child.list, &link)),
-                totals: (!child.list.totals.is_empty()).then(|| self.nested_totals(&child.list, &link)),
+                rows: child.list.rows.then(|| self.nested_rows(&child.list, tied)),
+                totals: (!child.list.totals.is_empty()).then(|| self.nested_totals(&child.list, tied)),
                 take: child.list.page.take,
                 parent_output: child.parent_output,
                 children: self.children(&child.list),
@@ -93,11 +94,10 @@ impl Making<'_> {
         list.children.iter().map(child).collect()
     }
 
-    /// The column of the related module that holds the parent's id.
-    fn link(&self, list: &List, at: &[Hop], relation: RelationId) -> String {
+    /// How the related records are tied to their parent.
+    fn tied(&self, list: &List, at: &[Hop], relation: RelationId) -> Tied<'_> {
         let module = at.last().map_or(list.module, |hop| hop.target);
-        let relation = self.catalog.module(module).relation(relation);
-        stored_column(self.catalog.field(relation.module, relation.field)).to_owned()
+        Tied::of(self.catalog, self.catalog.module(module).relation(relation))
     }
 
     fn root_rows(&self, list: &List) -> Statement {
@@ -138,7 +138,7 @@ impl Making<'_> {
         Statement { text, params: writer.into_params(), columns: columns(&figures) }
     }
 
-    pub fn nested_rows(&self, list: &List, link: &str) -> Statement {
+    pub fn nested_rows(&self, list: &List, tied: Tied<'_>) -> Statement {
         let by_rules = !switched_off!("record.nested");
         let mut writer = self.writer();
         let parents = writer.typed_param(Param::Parents, "uuid[]");
@@ -148,28 +148,30 @@ impl Making<'_> {
                 let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
                 let outputs: Vec<String> =
                     outputs.iter().enumerate().map(|(position, value)| format!("{value} AS c{position}")).collect();
-                let linked = format!("{} = p.id", column(&source.alias, link));
-                let conditions = writer.conditions(&mut source, list, Some(linked), by_rules);
+                let tie = writer.tie(tied, &source.alias.clone(), "p.id", Visibility::Caller);
+                let conditions = writer.conditions(&mut source, list, Some(tie.condition), by_rules);
                 let order = writer.order(&mut source, list);
                 let limit = writer.limit(&list.page);
                 let from = writer.from(&source);
                 let inner = format!(
-                    "SELECT {} FROM {from} WHERE {}{order}{limit}",
+                    "SELECT {} FROM {}{from} WHERE {}{order}{limit}",
                     outputs.join(", "),
+                    tie.before,
                     conditions.join(" AND ")
                 );
                 (format!("SELECT p.id, c.* FROM unnest({parents}) AS p(id) CROSS JOIN LATERAL ({inner}) c"), columns)
             }
             Dialect::Sqlite => {
                 let mut picked = writer.source(list.module, Visibility::Caller);
-                let linked = format!("{} = p.value", column(&picked.alias, link));
-                let conditions = writer.conditions(&mut picked, list, Some(linked), by_rules);
+                let tie = writer.tie(tied, &picked.alias.clone(), "p.value", Visibility::Caller);
+                let conditions = writer.conditions(&mut picked, list, Some(tie.condition), by_rules);
                 let picked_order = writer.order(&mut picked, list);
                 let limit = writer.limit(&list.page);
                 let from = writer.from(&picked);
                 let inner = format!(
-                    "SELECT {}.rowid FROM {from} WHERE {}{picked_order}{limit}",
+                    "SELECT {}.rowid FROM {}{from} WHERE {}{picked_order}{limit}",
                     picked.alias,
+                    tie.before,
                     conditions.join(" AND ")
                 );
                 let mut source = writer.source(list.module, Visibility::Caller);
@@ -188,18 +190,27 @@ impl Making<'_> {
         Statement { text, params: writer.into_params(), columns }
     }
 
-    fn nested_totals(&self, list: &List, link: &str) -> Statement {
+    fn nested_totals(&self, list: &List, tied: Tied<'_>) -> Statement {
         let by_rules = !switched_off!("record.nested_totals");
         let mut writer = self.writer();
         let parents = writer.typed_param(Param::Parents, "uuid[]");
         let mut source = writer.source(list.module, Visibility::Caller);
-        let parent = column(&source.alias, link);
-        let linked = writer.among(&parent, &parents);
+        let (Tie { before, condition: linked }, parent) = match tied {
+            Tied::By(name) => {
+                let parent = column(&source.alias, name);
+                (Tie { before: String::new(), condition: writer.among(&parent, &parents) }, parent)
+            }
+            Tied::Along(relation, way) => {
+                let dialect = self.dialect;
+                let starts = move |id: &str| among(dialect, id, &parents);
+                writer.along(relation, way, &starts, &source.alias.clone(), Visibility::Caller)
+            }
+        };
         let figures = writer.measures(&mut source, &list.totals);
         let conditions = writer.conditions(&mut source, &unpaged(list), Some(linked), by_rules);
         let from = writer.from(&source);
         let text = format!(
-            "SELECT {parent}, {} FROM {from} WHERE {} GROUP BY {parent}",
+            "SELECT {parent}, {} FROM {before}{from} WHERE {} GROUP BY {parent}",
             texts(&figures),
             conditions.join(" AND ")
         );

@@ -90,7 +90,7 @@ impl<'a> Writer<'a> {
         Source { module, alias: self.alias(), visibility, joins: Vec::new() }
     }
 
-    fn alias(&mut self) -> String {
+    pub(crate) fn alias(&mut self) -> String {
         self.aliases += 1;
         format!("t{}", self.aliases)
     }
@@ -311,10 +311,15 @@ impl<'a> Writer<'a> {
 
     /// The condition that `value` is among the elements of the list parameter `list`.
     pub fn among(&self, value: &str, list: &str) -> String {
-        match self.dialect {
-            Dialect::Sqlite => format!("{value} IN (SELECT value FROM json_each({list}))"),
-            Dialect::Postgres => format!("{value} = ANY({list})"),
-        }
+        among(self.dialect, value, list)
+    }
+}
+
+/// The condition that `value` is among the elements of the list parameter `list`.
+pub(crate) fn among(dialect: Dialect, value: &str, list: &str) -> String {
+    match dialect {
+        Dialect::Sqlite => format!("{value} IN (SELECT value FROM json_each({list}))"),
+        Dialect::Postgres => format!("{value} = ANY({list})"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a change does to tables and rows, step by step in its transaction; a dry run looks at the rows, and writes nothing.
 
 use cardine_failpoints::pass;
-use cardine_model::catalog::{Default as FieldDefault, Field, FieldId, Module};
+use cardine_model::catalog::{Default as FieldDefault, Field, FieldId, HIERARCHY_LEVELS_MAX, Module};
 use cardine_model::definition::ModuleDefinition;
 use cardine_model::name::snake_case;
 use cardine_model::resolve::column_names;
@@ -33,6 +33,8 @@ pub(super) enum Step {
     Fill { module: String, field: String, at: Vec<PathSegment>, is_new: bool },
     /// All values of a field meet what its definition asks now.
     Values { module: String, field: String, at: Vec<PathSegment> },
+    /// No record stands above itself, or on too low a level.
+    Hierarchy { module: String, field: String, at: Vec<PathSegment> },
     /// No two live records are alike in these fields.
     Alike { module: String, fields: Vec<String>, at: Vec<PathSegment> },
     /// A field's values get another type.
@@ -83,6 +85,11 @@ pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, dry: bool) -> Resul
             Step::Values { module, field, at } => {
                 if let Some((module, field)) = find(planned, module, field) {
                     running.check_values(module, field, at).await?;
+                }
+            }
+            Step::Hierarchy { module, field, at } => {
+                if let Some((module, field)) = find(planned, module, field) {
+                    running.check_hierarchy(module, field, at).await?;
                 }
             }
             // What is not converted yet can't be compared.
@@ -248,6 +255,22 @@ impl Running<'_> {
         let mut issues = vec![Issue::new(at.to_vec(), "unique", message)];
         let some = self.query(&rows::some_alike(dialect, module, &ids, EXAMPLES_MAX), &[]).await?;
         issues.extend(named(&some, at, "unique", "shares its value with another record"));
+        Err(EngineError::Validation(issues).into())
+    }
+
+    async fn check_hierarchy(&mut self, module: &Module, field: &Field, at: &[PathSegment]) -> Result<(), CommitError> {
+        let count = self.number(&rows::count_misplaced(module, field)).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "{count} records of `{}` stand above themselves, or below more than {HIERARCHY_LEVELS_MAX} levels: change their `{}` first",
+            module.name, field.name
+        );
+        let at = [at, &[PathSegment::from("hierarchy")]].concat();
+        let mut issues = vec![Issue::new(at.clone(), "existingValues", message)];
+        let some = self.query(&rows::some_misplaced(module, field, EXAMPLES_MAX), &[]).await?;
+        issues.extend(named(&some, &at, "existingValues", "has no way up to a record at the top"));
         Err(EngineError::Validation(issues).into())
     }
 

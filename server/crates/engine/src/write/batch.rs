@@ -133,6 +133,7 @@ impl<'a> Batch<'a> {
 
     /// Writes the rows of what is not faulty, and asks the rules that need the rows.
     async fn store(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
+        self.take_turns_moving(tx).await?;
         self.number(tx).await?;
         self.attach_files(tx).await?;
         for draft in &mut self.drafts {
@@ -149,6 +150,7 @@ impl<'a> Batch<'a> {
             }
         }
         self.release_files(tx).await?;
+        self.check_hierarchies(tx).await?;
         self.check_validations(tx).await
     }
 

@@ -75,11 +75,18 @@ impl Writing<'_> {
         let mut moved = 0;
         let mut batch = Batch::new(self.ctx);
         for (module, field, _) in references_to(self.ctx.catalog(), self.module.id) {
+            let place = match field.is_hierarchy() {
+                true => self.place_after_merge(tx, field, into, &merged).await?,
+                false => None,
+            };
             let (which, limit) = (Which::Referring(field.id), Some(CASCADE_MAX + others.len() + 1));
             let selection = Selection { which, purpose: Purpose::Update, reach: Reach::All, life: Life::Any, limit };
             let writing = Writing { ctx: self.ctx, module };
             let mut records = writing.take(tx, selection, others, &[]).await?;
             records.retain(|record| id_of(record).is_some_and(|id| !merged.contains(&id)));
+            if place.is_some() && !records.iter().any(|record| id_of(record) == Some(into)) {
+                records.push(self.take_one(tx, into, Purpose::Update, Life::Live).await?);
+            }
             moved += records.len();
             if moved > CASCADE_MAX {
                 let message = format!("more than {CASCADE_MAX} records refer to the ones that are merged");
@@ -91,7 +98,8 @@ impl Writing<'_> {
             }
             for record in records {
                 let is_survivor = id_of(&record) == Some(into);
-                let target = (!is_survivor).then_some((into, self.module.id));
+                let target = if is_survivor { place.flatten() } else { Some(into) };
+                let target = target.map(|target| (target, self.module.id));
                 batch.add_consequence(module, record, field.id, target)?;
             }
         }

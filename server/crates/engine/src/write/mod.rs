@@ -5,6 +5,7 @@ mod create;
 mod delete;
 mod destroy;
 mod files;
+mod hierarchy;
 mod history;
 mod input;
 mod links;

@@ -1,6 +1,6 @@
 //! Records as output: the fields of a module's type, its connection, edge and page.
 
-use cardine_model::catalog::{Field, FieldId, ModuleId, Relation};
+use cardine_model::catalog::{Field, FieldId, HierarchyWay, ModuleId, Relation};
 use cardine_model::{FieldKind, ScalarType};
 
 use super::history::HISTORY;
@@ -124,8 +124,12 @@ impl Schema<'_> {
                 TypeKey::LinkConnection(module, relation.id)
             }
         };
-        let label = &self.catalog.module(related).plural_label;
-        let description = Some(build::description(label));
+        let label = build::description(&self.catalog.module(related).plural_label);
+        let description = Some(match relation.hierarchy {
+            None => label,
+            Some(HierarchyWay::Ancestors) => format!("{label} above this record, on all levels."),
+            Some(HierarchyWay::Descendants) => format!("{label} below this record, on all levels."),
+        });
         OutputField::new(&relation.name, TypeRef::required(key), Meaning::Relation(relation.id), description)
             .with(arguments)
     }

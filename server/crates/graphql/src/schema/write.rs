@@ -126,6 +126,7 @@ impl Schema<'_> {
     /// It is the reference on the other side that is written.
     fn is_linkable(&self, relation: &Relation) -> bool {
         relation.through.is_none()
+            && relation.hierarchy.is_none()
             && self.reads_relation(relation)
             && self.writes(relation.module, relation.field)
             && (self.may_create(relation.module) || self.may_update(relation.module))

@@ -351,6 +351,7 @@ impl Resolver<'_, '_> {
             module_column: column_names_of_reference(self.definition).1,
             inverse: self.definition.inverse.clone(),
             on_delete: self.definition.on_delete.unwrap_or(OnDelete::SetNull),
+            hierarchy: self.definition.hierarchy,
             file: None,
         })
     }
@@ -378,6 +379,7 @@ impl Resolver<'_, '_> {
             module_column: None,
             inverse: None,
             on_delete: OnDelete::SetNull,
+            hierarchy: false,
             file: Some(FileRules { accept, max_size: *max_size, image }),
         })
     }

@@ -10,7 +10,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use super::draft::{Document, Draft, Issues, own_field_id};
 use super::field_types::group_shape;
 use super::links::target_of;
-use crate::catalog::{GroupShape, Module};
+use crate::catalog::{GroupShape, HierarchyWay, Module};
 use crate::definition::{FieldDefinition, ModuleDefinition, ReferenceTarget};
 use crate::name::{FieldName, ModuleName, lower_first, upper_first};
 use crate::{ModuleId, PathSegment, path};
@@ -558,6 +558,14 @@ impl<'a> Members<'a> {
     fn claim_inverses(&mut self, document: &Document<'a>, draft: &Draft<'a>, issues: &mut Issues) {
         let module = document.definition;
         for (position, field) in module.fields.iter().enumerate() {
+            let is_first = field.hierarchy && !module.fields[..position].iter().any(|other| other.hierarchy);
+            for way in HierarchyWay::BOTH.iter().filter(|_| is_first) {
+                if let Some(other) = take(self.of(document.id), way.name(), Member::Inverse(&module.name, &field.name))
+                {
+                    let message = format!("a hierarchy needs the name `{}`, which belongs to {other}", way.name());
+                    issues.add(module, field_path(position, "hierarchy"), "nameTaken", message);
+                }
+            }
             let Some(inverse) = field.inverse.as_ref().filter(|_| document.link.is_none()) else {
                 continue;
             };

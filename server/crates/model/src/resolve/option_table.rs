@@ -89,7 +89,7 @@ fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static 
         "multiChoice" => (&["required", "default"], &["options"]),
         "address" | "geoPoint" => (&["required", "default"], &[]),
         "json" => (&["required", "default", "schema"], &[]),
-        "reference" => (&["required", "unique", "indexed", "default", "inverse", "onDelete"], &["to"]),
+        "reference" => (&["required", "unique", "indexed", "default", "inverse", "onDelete", "hierarchy"], &["to"]),
         "references" => (&["inverse", "link"], &["to"]),
         "file" | "image" => (&["required", "accept", "maxSize"], &[]),
         "autoNumber" => (&["required", "unique", "indexed"], &["format"]),
@@ -100,7 +100,7 @@ fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static 
 }
 
 /// Every option that only some types have, and whether the field has it.
-fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 27] {
+fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 28] {
     [
         ("required", field.required),
         ("unique", field.unique),
@@ -117,6 +117,7 @@ fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 27] {
         ("to", field.to.is_some()),
         ("inverse", field.inverse.is_some()),
         ("onDelete", field.on_delete.is_some()),
+        ("hierarchy", field.hierarchy),
         ("link", field.link.is_some()),
         ("accept", field.accept.is_some()),
         ("maxSize", field.max_size.is_some()),

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::draft::{Document, Draft, Issues, own_field_id};
 use super::links::ENDS;
-use crate::catalog::{FieldKind, Link, Relation, RelationId};
+use crate::catalog::{FieldKind, HierarchyWay, Link, Relation, RelationId};
 use crate::definition::{FieldDefinition, ModuleDefinition, ReferenceTarget};
 use crate::suggest::did_you_mean;
 use crate::{Field, ModuleId, PathSegment, path};
@@ -42,9 +42,21 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             if let Some(inverse) = &definition.inverse {
                 for target in &targets {
                     let (name, module) = (inverse.clone(), document.id);
-                    let relation = Relation { id: RelationId(0), name, module, field: id, through };
+                    let relation = Relation { id: RelationId(0), name, module, field: id, through, hierarchy: None };
                     inverses.entry(*target).or_default().push(relation);
                 }
+            }
+            if definition.hierarchy {
+                check_hierarchy(&document, position, definition, &targets, issues);
+                let along = HierarchyWay::BOTH.map(|way| Relation {
+                    id: RelationId(0),
+                    name: way.name().to_owned(),
+                    module: document.id,
+                    field: id,
+                    through: None,
+                    hierarchy: Some(way),
+                });
+                inverses.entry(document.id).or_default().extend(along);
             }
             let field = &mut draft.module_mut(document.id).fields[id.0 as usize];
             if let FieldKind::Reference(reference) = &mut field.kind {
@@ -54,6 +66,29 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
         declare_link(draft, &document);
     }
     relate(draft, inverses);
+}
+
+/// Tells what keeps a reference from making a hierarchy.
+fn check_hierarchy(
+    document: &Document<'_>,
+    position: usize,
+    definition: &FieldDefinition,
+    targets: &[ModuleId],
+    issues: &mut Issues,
+) {
+    let module = document.definition;
+    if !targets.is_empty() && targets != [document.id] {
+        let message = format!("a hierarchy is made by a reference to `{}` itself, and to no other module", module.name);
+        issues.add_at_field(module, position, "hierarchy", "ownModule", message);
+    }
+    if definition.required {
+        let message = "what stands at the top of a hierarchy has nothing above it; leave out `required`";
+        issues.add_at_field(module, position, "required", "ownModule", message);
+    }
+    if let Some(first) = module.fields[..position].iter().find(|field| field.hierarchy) {
+        let message = format!("a module has one hierarchy, and `{}` makes it already", first.name);
+        issues.add_at_field(module, position, "hierarchy", "nameTaken", message);
+    }
 }
 
 /// Gives every module its relations: those that `inverses` has of the documents, and those of modules that stay as they were.
@@ -66,8 +101,8 @@ fn relate(draft: &mut Draft<'_>, mut inverses: FxHashMap<ModuleId, Vec<Relation>
             continue;
         }
         relations.extend(known.iter().filter(|relation| !draft.is_open(relation.module)).cloned());
-        // A field's relations are one for each of its targets, so none has two here.
-        relations.sort_by_key(|relation| (relation.module, relation.field));
+        // A field's relations are one for each of its targets, so none has two here but the one that makes a hierarchy.
+        relations.sort_by_key(|relation| (relation.module, relation.field, relation.hierarchy));
         for (position, relation) in (0..).zip(&mut relations) {
             relation.id = RelationId(position);
         }

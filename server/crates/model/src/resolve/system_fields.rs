@@ -77,6 +77,7 @@ fn reference(targets: &[ModuleId], module_column: Option<String>) -> FieldKind {
         module_column,
         inverse: None,
         on_delete: OnDelete::SetNull,
+        hierarchy: false,
         file: None,
     })
 }

@@ -1,6 +1,6 @@
 //! Statements over all rows of a module's table: what a stricter definition would not allow, and values on the way to another type.
 
-use cardine_model::catalog::{Field, FieldId, Module};
+use cardine_model::catalog::{Field, FieldId, HIERARCHY_LEVELS_MAX, Module};
 use cardine_query::Slot;
 
 use super::indexes::unique_keys;
@@ -34,6 +34,28 @@ pub fn some_missing(module: &Module, parts: &[&Field], limit: usize) -> Statemen
 
 fn missing(parts: &[&Field]) -> String {
     parts.iter().map(|part| format!("{} IS NULL", quote(stored_column(part)))).collect::<Vec<_>>().join(" AND ")
+}
+
+/// How many records have no way up to the top of a hierarchy within its levels, deleted ones included.
+pub fn count_misplaced(module: &Module, reference: &Field) -> Statement {
+    let (before, table, condition) = misplaced(module, reference);
+    plain(format!("{before} SELECT count(*) FROM {table} t WHERE {condition}"), vec![ColumnType::Integer])
+}
+
+/// Some of those records.
+pub fn some_misplaced(module: &Module, reference: &Field, limit: usize) -> Statement {
+    let (before, table, condition) = misplaced(module, reference);
+    let text = format!("{before} SELECT t.\"id\" FROM {table} t WHERE {condition} ORDER BY t.\"id\" LIMIT {limit}");
+    plain(text, vec![ColumnType::Id])
+}
+
+fn misplaced(module: &Module, reference: &Field) -> (String, String, String) {
+    let (table, above) = (quote(&module.table), quote(stored_column(reference)));
+    let before = format!(
+        "WITH RECURSIVE way(id, level) AS (SELECT t.\"id\", 1 FROM {table} t WHERE t.{above} IS NULL UNION ALL \
+         SELECT t.\"id\", way.level + 1 FROM way JOIN {table} t ON t.{above} = way.id WHERE way.level < {HIERARCHY_LEVELS_MAX})"
+    );
+    (before, table, "t.\"id\" NOT IN (SELECT id FROM way)".to_owned())
 }
 
 /// How many live records share the values of a unique set with another one.

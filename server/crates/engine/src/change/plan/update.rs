@@ -109,6 +109,13 @@ impl Planning<'_> {
                         is_new: known.is_none(),
                     });
                 }
+                if field.is_hierarchy() && known.is_some_and(|known| !known.is_hierarchy()) {
+                    checks.push(Step::Hierarchy {
+                        module: module.name.clone(),
+                        field: field.name.clone(),
+                        at: at.to_vec(),
+                    });
+                }
                 if known.is_some_and(|known| is_narrower(known, field)) {
                     checks.push(Step::Values {
                         module: module.name.clone(),
