@@ -127,6 +127,10 @@ async fn make_records(
     for (position, firm) in firms.iter().enumerate().filter(|(position, _)| position % 2 == 1) {
         change(admin, "Firm", firm, json!({"parentId": chance.item(&firms[..position])}), None).await;
     }
+    let persons = ids["Person"].clone();
+    for (position, person) in persons.iter().enumerate().skip(1) {
+        change(admin, "Person", person, json!({"bossId": chance.item(&persons[..position])}), None).await;
+    }
     for (position, vault) in vaults.iter().enumerate() {
         let plan = if position % 4 == 0 { json!(chance.item(&plans)) } else { Json::Null };
         change(admin, "Vault", vault, json!({"firmId": chance.item(&firms), "planId": plan}), None).await;

@@ -65,6 +65,7 @@ pub const CHECKS: &[Check] = &[
     check("record.nested_totals", &[], "seller", Queries("")),
     check("record.join", &[], "seller", Queries("")),
     check("record.related", &[], "seller", Queries("")),
+    check("record.way", &[], "seller", Queries("erson")),
     check("record.rollup", &[], "seller", Queries("irm")),
     check("record.link", &[], "seller", Queries("")),
     check("record.alike", &[], "seller", Queries("duplicates")),

@@ -227,6 +227,12 @@ impl Diverging<'_> {
             for id in self.unseen_of(module) {
                 for world in [0, 1] {
                     let mut data = self.values(&fields);
+                    let persons = &self.base.ids["Person"];
+                    let place = persons.iter().position(|person| module == "Person" && *person == id);
+                    // Those before it stand above it, so that there is no circle.
+                    if let Some(place) = place.filter(|place| *place > 0) {
+                        data["bossId"] = json!(self.chance.item(&persons[..place]));
+                    }
                     if module != "Note" {
                         for (name, link) in random_links(module, &self.base.ids, self.chance) {
                             let is_list = link.get("link").is_some() || link.get("connect").is_some();

@@ -178,6 +178,7 @@ pub fn later_fields() -> Vec<(&'static str, Json)> {
     };
     vec![
         ("Vault", json!({"name": "firm", "type": "reference", "to": "Firm", "inverse": "vaults"})),
+        ("Person", json!({"name": "boss", "type": "reference", "to": "Person", "inverse": "staff", "hierarchy": true})),
         ("Vault", json!({"name": "plan", "type": "reference", "to": "Plan", "onDelete": "RESTRICT"})),
         ("Firm", rollup("dealCount", "deals", "COUNT", None)),
         ("Firm", rollup("dealSum", "deals", "SUM", Some("amount"))),

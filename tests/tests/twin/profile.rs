@@ -33,7 +33,8 @@ fn change(fields: Json) -> Json {
 fn seller() -> Vec<(&'static str, Json)> {
     vec![
         ("Firm", all(json!({"*": "WRITE", "secret": "NONE", "margin": "NONE", "tier": "NONE"}))),
-        ("Person", all(json!({"*": "WRITE", "secret": "NONE", "salary": "NONE"}))),
+        // Who may move records in a hierarchy learns where a circle would close.
+        ("Person", all(json!({"*": "WRITE", "boss": "READ", "secret": "NONE", "salary": "NONE"}))),
         (
             "Deal",
             all(
