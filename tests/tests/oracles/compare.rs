@@ -39,9 +39,10 @@ const STRICTER: &[Stricter] = &[
         with: None,
     },
     Stricter {
-        why: "an integer of more than 64 bits as an ID: no record has such an id",
+        why: "an integer of more than 64 bits: it would lose digits, and no record has such an id",
         says: |message, text| {
-            message.contains("ID cannot represent the value") && text.contains("123456789012345678901234567890")
+            message.contains("has more digits than a number of 64 bits keeps")
+                && text.contains("123456789012345678901234567890")
         },
         with: None,
     },
