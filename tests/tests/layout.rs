@@ -24,8 +24,20 @@ fn no_test_is_switched_off() {
     assert_none("mend or remove the ignored tests", switched_off.map(|(path, _)| path).collect());
 }
 
+/// The body of an `async fn` is compiled where it is awaited, once more in each crate, with all that it awaits; boxed, it is compiled where it
+/// stands. Without this the topmost crate takes as long to build as all below it.
+#[test]
+fn what_crates_above_await_is_boxed() {
+    let borders = ["engine", "graphql", "workflow"].map(|name| format!("server/crates/{name}/src/"));
+    let ours = |path: &str| borders.iter().any(|border| path.starts_with(border)) && !path.contains("/tests");
+    let unboxed = rust_files().into_iter().filter(|(path, text)| ours(path) && has_unboxed_border(text));
+    assert_none("write `#[boxed]` right before `pub async fn`", unboxed.map(|(path, _)| path).collect());
+}
+
 #[test]
 fn a_file_that_breaks_the_form_is_found() {
+    assert!(has_unboxed_border("/// Reads.\npub async fn read() {}\n"));
+    assert!(!has_unboxed_border("/// Reads.\n#[boxed]\n    pub async fn read() {}\n"));
     assert!(says_what_it_is_for("//! Sends mail.\n"));
     assert!(!says_what_it_is_for("//!\n//! Sends mail.\n"));
     assert!(!says_what_it_is_for("use std::fmt;\n"));
@@ -36,6 +48,11 @@ fn a_file_that_breaks_the_form_is_found() {
 fn says_what_it_is_for(text: &str) -> bool {
     let first_line = text.lines().next().unwrap_or_default();
     first_line.strip_prefix("//! ").is_some_and(|sentence| !sentence.trim().is_empty())
+}
+
+fn has_unboxed_border(text: &str) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.windows(2).any(|pair| pair[1].starts_with("pub async fn ") && pair[0] != "#[boxed]")
 }
 
 fn has_empty_name(path: &str) -> bool {

@@ -18,6 +18,7 @@ mod snapshot;
 mod upkeep;
 mod write;
 
+use async_recursion::async_recursion as boxed;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -79,6 +80,7 @@ struct Inner {
 impl Engine {
     /// Opens the use cases over a migrated database: installs the built-in modules and roles where they are missing, loads
     /// the snapshot, and from then on follows the changes of other processes.
+    #[boxed]
     pub async fn open(store: Store) -> Result<Self, EngineError> {
         let catalog = Arc::new(change::bootstrap(&store).await?);
         let access = Arc::new(identity::bootstrap(&store, &catalog).await?);
@@ -115,6 +117,7 @@ impl Engine {
     }
 
     /// Sets, once, what loads the matcher of events, and loads it.
+    #[boxed]
     pub async fn set_matcher_loader(&self, loader: Arc<dyn events::EventMatcherLoader>) -> Result<(), EngineError> {
         let _one_at_a_time = self.0.changing.lock().await;
         if self.0.matcher_loader.set(loader).is_err() {
@@ -148,6 +151,7 @@ impl Engine {
     }
 
     /// Waits until this process has written events since the last call; readers also poll, for other processes' events.
+    #[boxed]
     pub async fn events_written(&self) {
         self.0.events.notified().await;
     }
@@ -185,6 +189,7 @@ impl Engine {
 
     /// Brings the snapshot up to the database's catalog version and access epoch. After a change in this process it is called
     /// before the change is answered, so that the next request sees it.
+    #[boxed]
     pub async fn reload(&self) -> Result<(), EngineError> {
         let _one_at_a_time = self.0.changing.lock().await;
         self.reload_locked().await
@@ -192,11 +197,13 @@ impl Engine {
 
     /// Whether a change of modules by this process may have met what the request has read. Asked after the reading, it costs nothing
     /// as long as nobody changes modules.
+    #[boxed]
     pub async fn was_overtaken(&self, ctx: &RequestContext) -> bool {
         self.0.announced.load(Ordering::Acquire) > ctx.catalog().version && self.is_behind(ctx).await
     }
 
     /// Whether modules have changed since the request began.
+    #[boxed]
     pub async fn is_behind(&self, ctx: &RequestContext) -> bool {
         let state = change::current_state(self.store()).await;
         state.is_ok_and(|state| u64::try_from(state.catalog_version) != Ok(ctx.catalog().version))

@@ -1,5 +1,6 @@
 //! Mail on its way out: queued in the transaction of what causes it, so that none is lost, and sent by whoever leases it.
 
+use async_recursion::async_recursion as boxed;
 use cardine_store::WriteTx;
 use cardine_store::platform::mail::{
     NewMail, any_due, delete_old_mails, give_mail_up, insert_mail, lease_mail, postpone_mail, set_sent,
@@ -60,6 +61,7 @@ impl Mail {
 }
 
 /// Queues a mail in the transaction of what causes it. After the commit, [`Engine::wake_mail`] saves it a moment of waiting.
+#[boxed]
 pub async fn queue_mail(tx: &mut WriteTx, mail: Mail, now: DateTime<Utc>) -> Result<Uuid, EngineError> {
     let mail = mail.queued(now)?;
     insert_mail(tx, &mail).await?;
@@ -73,11 +75,13 @@ impl Engine {
     }
 
     /// Waits until [`Self::wake_mail`] was called since the last time; senders also poll, for other processes' mail.
+    #[boxed]
     pub async fn mail_written(&self) {
         self.0.mail.notified().await;
     }
 
     /// Leases a mail that is due, for one attempt to send it.
+    #[boxed]
     pub async fn lease_mail(&self, now: DateTime<Utc>) -> Result<Option<LeasedMail>, EngineError> {
         let due = self.store().read(move |tx| Box::pin(async move { Ok::<_, EngineError>(any_due(tx, now).await?) }));
         if !due.await? {
@@ -90,6 +94,7 @@ impl Engine {
     }
 
     /// Records what became of an attempt to send a mail.
+    #[boxed]
     pub async fn end_mail(&self, mail: LeasedMail, end: MailEnd, now: DateTime<Utc>) -> Result<(), EngineError> {
         let write = self.store().write(move |tx| {
             let (mail, end) = (mail.clone(), end.clone());
@@ -109,6 +114,7 @@ impl Engine {
     }
 
     /// Forgets mails that ended long ago; gives how many.
+    #[boxed]
     pub async fn delete_old_mails(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
         let write = self.store().write(move |tx| {
             Box::pin(async move { Ok::<_, EngineError>(delete_old_mails(tx, now - RETENTION).await?) })

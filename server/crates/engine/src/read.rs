@@ -1,5 +1,6 @@
 //! Reading: the statements of a list, level by level, in one transaction; rows are grouped by the parent that they belong to.
 
+use async_recursion::async_recursion as boxed;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -120,6 +121,7 @@ impl Engine {
     }
 
     /// Answers a plan's lists on one snapshot of the database. `values` are those that the lists' slots name.
+    #[boxed]
     pub async fn read_planned(
         &self,
         ctx: &RequestContext,
@@ -148,6 +150,7 @@ impl Engine {
     }
 
     /// Answers several lists that are asked for once.
+    #[boxed]
     pub async fn read(
         &self,
         ctx: &RequestContext,
@@ -160,6 +163,7 @@ impl Engine {
 
 impl Engine {
     /// The modules of those ids that are records which the caller may see; one statement, however many modules there are.
+    #[boxed]
     pub async fn locate(&self, ctx: &RequestContext, ids: Vec<Uuid>) -> Result<FxHashMap<Uuid, ModuleId>, EngineError> {
         let Some(statement) = self.0.locating.statement(self.store().dialect(), ctx) else {
             return Ok(FxHashMap::default());

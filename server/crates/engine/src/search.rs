@@ -1,5 +1,6 @@
 //! Searching: which records hold the terms, and in which order they are answered.
 
+use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 
 use cardine_model::Value;
@@ -38,6 +39,7 @@ pub struct Hits {
 
 impl Engine {
     /// Answers several searches on one snapshot of the database. `values` are those that their slots name.
+    #[boxed]
     pub async fn search(
         &self,
         ctx: &RequestContext,

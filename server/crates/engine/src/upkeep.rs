@@ -1,5 +1,6 @@
 //! What the engine looks after by itself: old events go, and the database knows its tables.
 
+use async_recursion::async_recursion as boxed;
 use std::time::{Duration, Instant};
 
 use cardine_store::WriteTx;
@@ -21,6 +22,7 @@ const BATCH: usize = 5_000;
 
 impl Engine {
     /// Deletes events older than [`EVENT_RETENTION`] at `now`; gives how many.
+    #[boxed]
     pub async fn delete_old_events(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
         let before = now - EVENT_RETENTION;
         let mut deleted = 0;
@@ -39,6 +41,7 @@ impl Engine {
     }
 
     /// Forgets answers that are no longer given again at `now`; gives how many.
+    #[boxed]
     pub async fn delete_old_answers(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
         let expired = now - ANSWER_RETENTION;
         self.store()
@@ -49,12 +52,14 @@ impl Engine {
     }
 
     /// Forgets failures to sign in, resets and mails of which nothing follows any more at `now`; gives how many.
+    #[boxed]
     pub async fn delete_old_traces_of_sign_in(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
         let (failures, resets) = (self.delete_old_failures(now).await?, self.delete_old_resets(now).await?);
         Ok(failures + resets + self.delete_old_mails(now).await?)
     }
 
     /// Lets the database look at its tables anew, so that it plans well: after much was loaded at once.
+    #[boxed]
     pub async fn refresh_statistics(&self) -> Result<(), EngineError> {
         self.store()
             .write(|tx: &mut WriteTx| Box::pin(async move { Ok::<_, EngineError>(tx.run_ddl("ANALYZE").await?) }))

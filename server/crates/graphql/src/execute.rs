@@ -1,5 +1,6 @@
 //! The front's one door: a request in, bytes out; between them one read or one write of the engine.
 
+use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -57,6 +58,7 @@ impl Front {
 const NO_STREAM: &str = "A subscription is answered by a stream: accept text/event-stream, or use a WebSocket with the sub-protocol graphql-transport-ws.";
 
 /// Executes a request. `allow_mutation` is false where the transport promises to change nothing (GET).
+#[boxed]
 pub async fn execute(
     front: &Front,
     engine: &Engine,

@@ -228,7 +228,7 @@ impl Store {
             let outcome = Deadline::bound(self.deadline, work(&mut tx)).await;
             let failure = tx.failure().cloned();
             let changed_state = tx.changed_state();
-            let Some(session) = tx.into_session() else {
+            let Some(mut session) = tx.into_session() else {
                 return Err(StoreError::internal("a transaction of another database").into());
             };
             let (error, failure) = match (outcome, failure) {

@@ -1,5 +1,6 @@
 //! Installed plugins: packages in the database, compiled code in memory.
 
+use async_recursion::async_recursion as boxed;
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
@@ -92,6 +93,7 @@ impl Plugins {
 
     /// Loads what is installed in the database and not here, and forgets what is not installed any more. Calls in flight finish on
     /// the version that they began with. One that cannot be loaded is left out, and the log says so.
+    #[boxed]
     pub async fn reload(&self, store: &Store) -> Result<(), EngineError> {
         let _one_at_a_time = self.changing.lock().await;
         let rows = store
@@ -124,6 +126,7 @@ impl Plugins {
     }
 
     /// Does all of an installation but storing it.
+    #[boxed]
     pub async fn check(&self, bytes: &[u8], grants: &Json) -> Result<InstalledPlugin, InstallError> {
         self.load_granted(bytes, grants).await.map(|plugin| describe(&plugin))
     }
@@ -140,6 +143,7 @@ impl Plugins {
     }
 
     /// Installs a package, in place of one of the same name: checked, compiled, stored, and callable when this returns.
+    #[boxed]
     pub async fn install(
         &self,
         engine: &Engine,

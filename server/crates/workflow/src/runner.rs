@@ -1,5 +1,6 @@
 //! Runs queued workflows: lease, step by step, retry with back-off, until nothing is due.
 
+use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ const RUNS_MAX: usize = 16;
 const POLL: Duration = Duration::from_millis(500);
 
 /// Runs workflows until `stop` says so; runs that have begun finish.
+#[boxed]
 pub async fn run_workflows(engine: Engine, plugins: Plugins, mut stop: watch::Receiver<bool>) {
     let runner = Arc::new(Runner { engine, plugins });
     if let Err(error) = runner.take_over().await {

@@ -1,5 +1,6 @@
 //! Saving a workflow: checked whole against modules and plugins, then in force with the next write.
 
+use async_recursion::async_recursion as boxed;
 use cardine_engine::{Engine, EngineError, RequestContext};
 use cardine_store::WriteTx;
 use cardine_store::platform::events::{NewAudit, insert_audit};
@@ -16,6 +17,7 @@ use crate::plugins::Plugins;
 /// # Errors
 /// [`EngineError::Forbidden`] if the caller is no administrator; [`EngineError::Validation`] with every fault of the document,
 /// paths starting at `definition`.
+#[boxed]
 pub async fn save_workflow(
     engine: &Engine,
     plugins: &Plugins,

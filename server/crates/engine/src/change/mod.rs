@@ -19,6 +19,7 @@ mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -57,6 +58,7 @@ pub struct CatalogChange {
 
 impl Engine {
     /// Compares the catalog with the tables, columns and indexes that are really there; each difference as a sentence.
+    #[boxed]
     pub async fn check_tables(&self) -> Result<Vec<String>, EngineError> {
         tables::differences(self.store(), &self.snapshot().catalog).await
     }

@@ -3,6 +3,7 @@
 //! All fail with [`EngineError::Forbidden`] if the caller is no administrator, and with [`EngineError::Validation`] and every fault
 //! with its place in the arguments.
 
+use async_recursion::async_recursion as boxed;
 use serde_json::Value as Json;
 
 use super::plan::Change;
@@ -14,6 +15,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Conflict`] if the database has such a table already.
+    #[boxed]
     pub async fn create_module(
         &self,
         ctx: &RequestContext,
@@ -24,6 +26,7 @@ impl Engine {
     }
 
     /// Changes options of a module; `patch` is a JSON Merge Patch of its document.
+    #[boxed]
     pub async fn update_module(
         &self,
         ctx: &RequestContext,
@@ -35,6 +38,7 @@ impl Engine {
     }
 
     /// Gives a module another name, and another plural if one is given; all that names it follows.
+    #[boxed]
     pub async fn rename_module(
         &self,
         ctx: &RequestContext,
@@ -47,6 +51,7 @@ impl Engine {
     }
 
     /// Hides a module; its records stay in the database. With `force`, what needs it is hidden too.
+    #[boxed]
     pub async fn retire_module(
         &self,
         ctx: &RequestContext,
@@ -58,6 +63,7 @@ impl Engine {
     }
 
     /// Shows a retired module again.
+    #[boxed]
     pub async fn restore_module(
         &self,
         ctx: &RequestContext,
@@ -68,6 +74,7 @@ impl Engine {
     }
 
     /// Drops a retired module with its records and grants.
+    #[boxed]
     pub async fn purge_module(
         &self,
         ctx: &RequestContext,
@@ -79,6 +86,7 @@ impl Engine {
 
     /// Adds a field to a module, built-in ones included, but not to a platform module. Records that are there have no value in
     /// it, except in a required field with a constant default, which they get.
+    #[boxed]
     pub async fn add_field(
         &self,
         ctx: &RequestContext,
@@ -91,6 +99,7 @@ impl Engine {
 
     /// Changes options of a field; `patch` is a JSON Merge Patch of its part of the document. What becomes stricter must hold for
     /// the values that are there.
+    #[boxed]
     pub async fn update_field(
         &self,
         ctx: &RequestContext,
@@ -103,6 +112,7 @@ impl Engine {
     }
 
     /// Gives a field another name; all that names it follows.
+    #[boxed]
     pub async fn rename_field(
         &self,
         ctx: &RequestContext,
@@ -115,6 +125,7 @@ impl Engine {
     }
 
     /// Gives a field another type, and converts its values. `to` is the type's name, or an object with its options.
+    #[boxed]
     pub async fn change_field_type(
         &self,
         ctx: &RequestContext,
@@ -126,6 +137,7 @@ impl Engine {
     }
 
     /// Hides a field; its values stay in the database. With `force`, what needs it is hidden too.
+    #[boxed]
     pub async fn retire_field(
         &self,
         ctx: &RequestContext,
@@ -138,6 +150,7 @@ impl Engine {
     }
 
     /// Shows a retired field again.
+    #[boxed]
     pub async fn restore_field(
         &self,
         ctx: &RequestContext,
@@ -148,6 +161,7 @@ impl Engine {
     }
 
     /// Drops a retired field with its values and grants.
+    #[boxed]
     pub async fn purge_field(
         &self,
         ctx: &RequestContext,
@@ -158,6 +172,7 @@ impl Engine {
     }
 
     /// The modules that are retired and not purged yet.
+    #[boxed]
     pub async fn retired_modules(&self) -> Result<Vec<RetiredModule>, EngineError> {
         load::fetch_retired(self.store()).await.map(|(_, retired)| retired)
     }

@@ -1,5 +1,6 @@
 //! What was retired long ago is purged by itself.
 
+use async_recursion::async_recursion as boxed;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::bootstrap::system;
@@ -14,6 +15,7 @@ impl Engine {
     }
 
     /// Purges modules and fields that were retired longer ago than the retention at `now`; gives how many.
+    #[boxed]
     pub async fn purge_expired(&self, now: DateTime<Utc>) -> Result<usize, EngineError> {
         let Some(retention) = *self.0.retention.lock().expect("nobody panics while holding it") else { return Ok(0) };
         let before = now - retention;

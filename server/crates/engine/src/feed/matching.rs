@@ -1,5 +1,6 @@
 //! Whether a record met a list's conditions before and after a change, and what of the change a caller may be told.
 
+use async_recursion::async_recursion as boxed;
 use cardine_model::Value;
 use cardine_model::catalog::ModuleId;
 use cardine_query::{Authorised, List, Slot};
@@ -24,6 +25,7 @@ impl Engine {
     /// who sees the record, and was deleted with it, was there before. One statement for all.
     ///
     /// `values` are those of the list's slots; one more is put behind them.
+    #[boxed]
     pub async fn match_changes(
         &self,
         ctx: &RequestContext,

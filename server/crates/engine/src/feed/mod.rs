@@ -9,6 +9,7 @@ mod poll;
 #[cfg(test)]
 mod tests;
 
+use async_recursion::async_recursion as boxed;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -117,6 +118,7 @@ pub struct Following {
 
 impl Following {
     /// The place behind everything that was committed before this call.
+    #[boxed]
     pub async fn now(&self) -> Result<i64, EngineError> {
         let mark = self
             .feed
@@ -135,12 +137,14 @@ impl Following {
     }
 
     /// Waits for the next change of the module that was not waited for yet.
+    #[boxed]
     pub async fn changed(&mut self) {
         // The sender lives as long as somebody follows.
         let _ = self.changed.changed().await;
     }
 
     /// The module's changes after a place that was given out earlier, at most [`CHANGES_MAX`].
+    #[boxed]
     pub async fn read(&self, after: i64) -> Result<Read, EngineError> {
         let Some(head) = self.head() else { return Ok(Read { through: after, ..Read::default() }) };
         if after >= head {

@@ -1,5 +1,6 @@
 //! Who may read a file: whoever may read a record and a field that hold it; before any record does, its uploader alone.
 
+use async_recursion::async_recursion as boxed;
 use cardine_model::Value;
 use cardine_model::catalog::{Field, FieldId, FieldPath, Module, ModuleId};
 use cardine_query::{
@@ -18,6 +19,7 @@ use crate::{Engine, EngineError, RequestContext};
 
 impl Engine {
     /// The file, if there is one and the caller may read it.
+    #[boxed]
     pub async fn find_file(&self, ctx: &RequestContext, id: Uuid) -> Result<Option<FileRow>, EngineError> {
         let asked = ctx.clone();
         self.store()

@@ -1,5 +1,6 @@
 //! Whether rows and contents agree, for who looks after an installation.
 
+use async_recursion::async_recursion as boxed;
 use cardine_store::platform::files::fetch_page;
 use cardine_store::{FileStore, ReadTx};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -23,6 +24,7 @@ pub struct FilesFound {
 
 impl Engine {
     /// Compares the rows of files with the contents in `files`, of which there are none where there is no store, and changes nothing.
+    #[boxed]
     pub async fn check_files(&self, files: Option<&FileStore>) -> Result<FilesFound, EngineError> {
         let mut found = FilesFound::default();
         let mut after = Uuid::nil();

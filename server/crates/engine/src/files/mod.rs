@@ -12,6 +12,7 @@ mod sweep;
 mod tests;
 mod upload;
 
+use async_recursion::async_recursion as boxed;
 use std::ops::Range;
 
 use cardine_store::FileStore;
@@ -36,6 +37,7 @@ impl Engine {
     }
 
     /// A part of a file's content. The caller has found the file by [`Engine::find_file`].
+    #[boxed]
     pub async fn read_content(&self, file: &FileRow, part: Range<u64>) -> Result<ContentStream, EngineError> {
         let files = self.files()?;
         if files.size(file.id).await? != Some(file.size) {

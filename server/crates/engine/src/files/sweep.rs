@@ -1,5 +1,6 @@
 //! What nothing holds goes: uploads that no record ever held, files that none holds any more, contents without a row.
 
+use async_recursion::async_recursion as boxed;
 use std::time::Duration;
 
 use cardine_store::platform::files::{delete_free, fetch_free, fetch_known, keep_free};
@@ -24,6 +25,7 @@ const BATCH: u32 = 500;
 
 impl Engine {
     /// Removes the files that may go at `now` and that no record holds; gives how many.
+    #[boxed]
     pub async fn remove_free_files(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
         let mut removed = 0;
         loop {
@@ -56,6 +58,7 @@ impl Engine {
     }
 
     /// Removes contents and unfinished uploads that are older than [`ORPHAN_GRACE`] at `now` and have no row; gives how many.
+    #[boxed]
     pub async fn remove_orphan_contents(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
         let files = self.files()?;
         let mut removed = files.remove_unfinished(now - ORPHAN_GRACE).await?;

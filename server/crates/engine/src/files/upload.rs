@@ -1,5 +1,6 @@
 //! An upload: the content goes to the file store piece by piece, and only when it is whole and on disk a row tells of it.
 
+use async_recursion::async_recursion as boxed;
 use bytes::Bytes;
 use cardine_model::{Issue, path};
 use cardine_sql::file_fields;
@@ -39,6 +40,7 @@ pub struct Upload {
 
 impl Engine {
     /// Begins an upload of the caller, who must be a user. `name` is only shown.
+    #[boxed]
     pub async fn begin_upload(
         &self,
         ctx: &RequestContext,
@@ -87,6 +89,7 @@ impl Upload {
     ///
     /// # Errors
     /// [`EngineError::Limit`] if the file becomes too long.
+    #[boxed]
     pub async fn write(&mut self, piece: Bytes) -> Result<(), EngineError> {
         self.size += piece.len() as u64;
         if self.size > self.bytes_max {
@@ -100,6 +103,7 @@ impl Upload {
     }
 
     /// The file is whole: its content is made to last, and then its row.
+    #[boxed]
     pub async fn finish(self) -> Result<FileRow, EngineError> {
         if self.size == 0 {
             let message = "the file is empty: send at least one byte";

@@ -1,5 +1,6 @@
 //! API keys: tokens of programs, which do what their owner may, or what their scopes leave of it.
 
+use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 
 use cardine_access::{Rights, Scope, Scopes};
@@ -38,6 +39,7 @@ pub struct ApiKey {
 
 impl Engine {
     /// Stores an API key of a user. A scope that names nothing which the user may read is refused.
+    #[boxed]
     pub async fn create_api_key(&self, by: ChangedBy, user: Uuid, key: ApiKey) -> Result<Uuid, EngineError> {
         let snapshot = self.snapshot();
         let actor = snapshot.access.actor(&snapshot.catalog, user, None, None).ok_or(EngineError::NotFound)?;
@@ -74,6 +76,7 @@ impl Engine {
     }
 
     /// The API keys of a user that are good now, the newest first.
+    #[boxed]
     pub async fn api_keys_of(&self, user: Uuid, now: DateTime<Utc>) -> Result<Vec<ApiKeyRow>, EngineError> {
         let read = self.store().read(move |tx| {
             Box::pin(async move { Ok::<_, EngineError>(fetch_api_keys_of(tx, user, now, KEYS_MAX).await?) })
@@ -82,6 +85,7 @@ impl Engine {
     }
 
     /// Ends an API key; if `owner` is given, one of theirs alone.
+    #[boxed]
     pub async fn revoke_api_key(&self, by: ChangedBy, key: Uuid, owner: Option<Uuid>) -> Result<(), EngineError> {
         let write = self.store().write(move |tx| {
             Box::pin(async move {

@@ -1,6 +1,7 @@
 //! Slows down guessing: after failures of an account or a network, the next attempt must wait, twice as long each time. All
 //! servers of a database count together.
 
+use async_recursion::async_recursion as boxed;
 use cardine_store::WriteTx;
 use cardine_store::platform::attempts::{
     delete_failures, delete_old_failures, find_failures, put_failures, take_failure_back, take_turns,
@@ -55,6 +56,7 @@ impl Attempt {
 impl Engine {
     /// Begins an attempt, unless it must wait: then it is told how long. It counts as failed until it has succeeded, so that
     /// attempts side by side all count.
+    #[boxed]
     pub async fn begin_attempt(&self, attempt: &Attempt, now: DateTime<Utc>) -> Result<Option<TimeDelta>, EngineError> {
         let attempt = attempt.clone();
         let write = self.store().write(move |tx| {
@@ -66,6 +68,7 @@ impl Engine {
 
     /// Forgets the failures of an account that has shown its password. Those of the network lose this one attempt alone: who
     /// has one account must not use it to guess at others.
+    #[boxed]
     pub async fn end_attempt(&self, attempt: &Attempt) -> Result<(), EngineError> {
         let attempt = attempt.clone();
         let write = self.store().write(move |tx| {
@@ -84,6 +87,7 @@ impl Engine {
     }
 
     /// Forgets failures that count no more; gives of how many accounts and networks.
+    #[boxed]
     pub async fn delete_old_failures(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
         let write = self.store().write(move |tx| {
             Box::pin(async move { Ok::<_, EngineError>(delete_old_failures(tx, now - MEMORY).await?) })

@@ -1,5 +1,6 @@
 //! The audit log, for administrators.
 
+use async_recursion::async_recursion as boxed;
 use cardine_store::platform::audit::{AuditFilter, AuditRow, fetch_audit};
 use serde_json::{Map, Value as Json};
 
@@ -10,6 +11,7 @@ const AUDIT_MAX: u32 = 1_000;
 
 impl Engine {
     /// The newest entries of the audit log that meet the filter, at most 1,000; fields by the names that they had then.
+    #[boxed]
     pub async fn audit_log(&self, filter: AuditFilter, count: u32) -> Result<Vec<AuditRow>, EngineError> {
         let count = count.min(AUDIT_MAX);
         let read = self.store().read(move |tx| {

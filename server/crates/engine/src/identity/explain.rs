@@ -1,5 +1,6 @@
 //! Why somebody may do something, or not; and who may see a value. Decided by what every request is decided by.
 
+use async_recursion::async_recursion as boxed;
 use cardine_access::{FieldAccess, Opens};
 use cardine_model::catalog::{Catalog, Module};
 use cardine_model::definition::Sharing;
@@ -70,6 +71,7 @@ pub struct Seer {
 
 impl Engine {
     /// What a user may do and why. `field` is any name that the module's records show.
+    #[boxed]
     pub async fn explain_access(
         &self,
         ctx: &RequestContext,
@@ -174,6 +176,7 @@ impl Engine {
     }
 
     /// All active users who may see a field of a record.
+    #[boxed]
     pub async fn who_can_see(
         &self,
         ctx: &RequestContext,

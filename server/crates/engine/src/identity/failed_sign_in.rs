@@ -1,5 +1,6 @@
 //! Sign-ins that failed, for administrators' eyes.
 
+use async_recursion::async_recursion as boxed;
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use crate::{Engine, EngineError};
 impl Engine {
     /// Notes that somebody could not sign in with this address: whose it is, if it is somebody's. What is no address is not
     /// kept, as people type passwords in the wrong place.
+    #[boxed]
     pub async fn note_failed_sign_in(&self, by: ChangedBy, user: Option<Uuid>, email: &str) -> Result<(), EngineError> {
         let mut changes = Map::new();
         if let Ok(email) = normalised_email(email) {

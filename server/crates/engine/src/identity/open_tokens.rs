@@ -1,5 +1,6 @@
 //! Whether the tokens that long connections were begun with are still good.
 
+use async_recursion::async_recursion as boxed;
 use cardine_store::platform::tokens::fetch_good_tokens;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -8,6 +9,7 @@ use crate::{Engine, EngineError};
 
 impl Engine {
     /// Those of these sessions and API keys that are good now.
+    #[boxed]
     pub async fn good_tokens(&self, ids: Vec<Uuid>, now: DateTime<Utc>) -> Result<Vec<Uuid>, EngineError> {
         let read = self
             .store()

@@ -1,5 +1,6 @@
 //! Passwords as hashes: changing one, and resetting a forgotten one by a link that is mailed.
 
+use async_recursion::async_recursion as boxed;
 use cardine_store::WriteTx;
 use cardine_store::platform::access::{find_user, update_password_hash};
 use cardine_store::platform::attempts::take_turns;
@@ -36,6 +37,7 @@ pub struct ResetLimits {
 impl Engine {
     /// Gives a user another password, which ends all its sessions but the one that is to stay. `old` is what is stored as far
     /// as the caller knows: if another change came first, this one is a conflict. `None`: whatever is stored.
+    #[boxed]
     pub async fn set_password(
         &self,
         by: ChangedBy,
@@ -62,6 +64,7 @@ impl Engine {
 
     /// Notes that somebody asks for a reset, in the same way whether a user has the address or not. False if the network has
     /// asked too often.
+    #[boxed]
     pub async fn request_reset(
         &self,
         user: Option<Uuid>,
@@ -96,6 +99,7 @@ impl Engine {
 
     /// Queues the mail of one request that waits for it, if there is somebody to get it who has not got enough. False if no
     /// request waits.
+    #[boxed]
     pub async fn prepare_reset(&self, limits: ResetLimits, now: DateTime<Utc>) -> Result<bool, EngineError> {
         let waits = self.store().read(|tx| Box::pin(async move { Ok::<_, EngineError>(any_unprepared(tx).await?) }));
         if !waits.await? {
@@ -106,6 +110,7 @@ impl Engine {
     }
 
     /// Stores one more token of a request, as it is about to be mailed. False if the request is of no use any more.
+    #[boxed]
     pub async fn add_reset_token(&self, reset: Uuid, hash: String, now: DateTime<Utc>) -> Result<bool, EngineError> {
         let write = self.store().write(move |tx| {
             let hash = hash.clone();
@@ -115,6 +120,7 @@ impl Engine {
     }
 
     /// Whether a token could be used now.
+    #[boxed]
     pub async fn reset_is_open(&self, hash: String, now: DateTime<Utc>) -> Result<bool, EngineError> {
         let read = self
             .store()
@@ -123,6 +129,7 @@ impl Engine {
     }
 
     /// Uses a token, once: sets the user's password and ends all sessions. `None` if the token is not good, or not any more.
+    #[boxed]
     pub async fn reset_password(
         &self,
         hash: String,
@@ -147,6 +154,7 @@ impl Engine {
     }
 
     /// Forgets requests of which nothing follows any more; gives how many.
+    #[boxed]
     pub async fn delete_old_resets(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
         let write = self
             .store()

@@ -1,5 +1,6 @@
 //! Permission sets: grants that are given to users beside their role's; and groups.
 
+use async_recursion::async_recursion as boxed;
 use std::collections::BTreeMap;
 
 use cardine_access::ModuleGrant;
@@ -19,6 +20,7 @@ use crate::{Engine, EngineError};
 
 impl Engine {
     /// Saves a permission set under its name, in place of one that has it.
+    #[boxed]
     pub async fn save_permission_set(
         &self,
         by: ChangedBy,
@@ -72,6 +74,7 @@ impl Engine {
     }
 
     /// Takes a permission set away, from everybody who has it too.
+    #[boxed]
     pub async fn delete_permission_set(&self, by: ChangedBy, name: &str) -> Result<(), EngineError> {
         let name = name.to_owned();
         let write = self.store().write(move |tx| {
@@ -89,6 +92,7 @@ impl Engine {
     }
 
     /// Makes a group if there is none of this name; `members`, where given, become its members in place of those it has.
+    #[boxed]
     pub async fn save_group(&self, by: ChangedBy, name: &str, members: Option<Vec<Uuid>>) -> Result<Uuid, EngineError> {
         let name = name.trim().to_owned();
         if name.is_empty() || name.chars().count() > 255 {

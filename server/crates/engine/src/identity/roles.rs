@@ -1,5 +1,6 @@
 //! Roles and what they grant: making a role, and setting a role's access to a module.
 
+use async_recursion::async_recursion as boxed;
 use std::collections::BTreeMap;
 
 use cardine_access::FieldAccess;
@@ -31,6 +32,7 @@ pub struct AccessPatch {
 
 impl Engine {
     /// Makes a role that may do nothing, below `parent` where one is named. `label` is text, or text by language.
+    #[boxed]
     pub async fn create_role(
         &self,
         by: ChangedBy,
@@ -81,6 +83,7 @@ impl Engine {
     }
 
     /// Gives a role another place in the tree, or another label; what is `None` stays. `Some(None)` puts it at the top.
+    #[boxed]
     pub async fn update_role(
         &self,
         by: ChangedBy,
@@ -124,6 +127,7 @@ impl Engine {
     }
 
     /// Sets what a role may do with a module.
+    #[boxed]
     pub async fn set_access(
         &self,
         by: ChangedBy,

@@ -1,5 +1,6 @@
 //! Secrets that all servers of one database share, such as the key that authenticates cursors.
 
+use async_recursion::async_recursion as boxed;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cardine_store::platform::settings::keep_setting;
@@ -10,6 +11,7 @@ use crate::{Engine, EngineError};
 
 impl Engine {
     /// The secret of this name: 32 random bytes, made by whoever asks first.
+    #[boxed]
     pub async fn shared_secret(&self, name: &str) -> Result<Vec<u8>, EngineError> {
         let mut bytes = [0; 32];
         SysRng.try_fill_bytes(&mut bytes).map_err(|error| {

@@ -1,5 +1,6 @@
 //! Sessions: what an access token stands for, and how it ends. Tokens come in as hashes; this crate never sees one.
 
+use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 
 use cardine_access::Scopes;
@@ -86,6 +87,7 @@ pub struct SessionOf {
 
 impl Engine {
     /// Stores a session of a user who has just shown the password. The chain of refreshes ends after `lifetime`.
+    #[boxed]
     pub async fn start_session(
         &self,
         user: Uuid,
@@ -110,6 +112,7 @@ impl Engine {
     }
 
     /// Exchanges a refresh token for the next pair, once.
+    #[boxed]
     pub async fn refresh_session(
         &self,
         refresh_hash: String,
@@ -144,6 +147,7 @@ impl Engine {
     }
 
     /// Ends the session of a refresh token, if there is one.
+    #[boxed]
     pub async fn end_session(&self, refresh_hash: String, now: DateTime<Utc>) -> Result<(), EngineError> {
         let write = self.store().write(move |tx| {
             let refresh_hash = refresh_hash.clone();
@@ -161,6 +165,7 @@ impl Engine {
     }
 
     /// Ends a session, by its own client.
+    #[boxed]
     pub async fn end_session_with_id(&self, session: Uuid, user: Uuid, now: DateTime<Utc>) -> Result<(), EngineError> {
         let write = self.store().write(move |tx| {
             Box::pin(async move {
@@ -175,6 +180,7 @@ impl Engine {
     }
 
     /// The sessions of a user that are good now, those in use first.
+    #[boxed]
     pub async fn sessions_of(&self, user: Uuid, now: DateTime<Utc>) -> Result<Vec<ListedSession>, EngineError> {
         let read = self.store().read(move |tx| {
             Box::pin(async move { Ok::<_, EngineError>(fetch_sessions_of(tx, user, now, LISTED_MAX).await?) })
@@ -183,6 +189,7 @@ impl Engine {
     }
 
     /// Ends a session; if `owner` is given, one of theirs alone.
+    #[boxed]
     pub async fn revoke_session(&self, by: ChangedBy, session: Uuid, owner: Option<Uuid>) -> Result<(), EngineError> {
         let write = self.store().write(move |tx| {
             Box::pin(async move {
@@ -197,6 +204,7 @@ impl Engine {
     }
 
     /// Ends all sessions of a user but the one that is to stay; gives how many pairs of tokens ended.
+    #[boxed]
     pub async fn revoke_sessions(&self, by: ChangedBy, user: Uuid, stays: Option<Uuid>) -> Result<u64, EngineError> {
         let write = self.store().write(move |tx| {
             Box::pin(async move {
@@ -209,6 +217,7 @@ impl Engine {
     }
 
     /// Whose access token this is, if it is good now.
+    #[boxed]
     pub async fn access_token(&self, hash: String, now: DateTime<Utc>) -> Result<Option<TokenOwner>, EngineError> {
         let read = self
             .store()
@@ -217,6 +226,7 @@ impl Engine {
     }
 
     /// Whose API key this is, if it is good now.
+    #[boxed]
     pub async fn api_key(&self, hash: String, now: DateTime<Utc>) -> Result<Option<TokenOwner>, EngineError> {
         let read = self
             .store()
@@ -233,6 +243,7 @@ impl Engine {
     }
 
     /// Notes that a token is in use, unless that was noted a moment ago.
+    #[boxed]
     pub async fn note_use(&self, owner: &TokenOwner, now: DateTime<Utc>) -> Result<(), EngineError> {
         if owner.last_used_at.is_some_and(|last| now - last < USE_NOTED_EVERY) {
             return Ok(());

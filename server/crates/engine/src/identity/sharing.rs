@@ -1,5 +1,6 @@
 //! What opens and narrows records beside their owner: sharing rules, shares of single records, roles' record rules.
 
+use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 
 use cardine_access::Opens;
@@ -115,6 +116,7 @@ pub(super) fn typed_condition(catalog: &Catalog, module: ModuleId, source: &str)
 
 impl Engine {
     /// Saves a sharing rule under its name, in place of one that has it. Issues' paths start at `rule`.
+    #[boxed]
     pub async fn save_sharing_rule(&self, by: ChangedBy, rule: SharingRule) -> Result<(), EngineError> {
         let snapshot = self.snapshot();
         let mut issues = Vec::new();
@@ -159,6 +161,7 @@ impl Engine {
     }
 
     /// Takes a sharing rule away.
+    #[boxed]
     pub async fn delete_sharing_rule(&self, by: ChangedBy, name: &str) -> Result<(), EngineError> {
         let name = name.to_owned();
         let write = self.store().write(move |tx| {
@@ -177,6 +180,7 @@ impl Engine {
     }
 
     /// Sets the rule that narrows which records of a module a role reaches; `None` takes it away.
+    #[boxed]
     pub async fn set_record_rule(
         &self,
         by: ChangedBy,
@@ -217,6 +221,7 @@ impl Engine {
     }
 
     /// Opens one record to a user, group or role, in place of what was opened to the same before.
+    #[boxed]
     pub async fn share_record(&self, by: ChangedBy, module: &str, share: Share) -> Result<(), EngineError> {
         let snapshot = self.snapshot();
         let mut issues = Vec::new();
@@ -259,6 +264,7 @@ impl Engine {
     }
 
     /// Ends the sharing of a record with a user, group or role.
+    #[boxed]
     pub async fn unshare_record(&self, by: ChangedBy, module: &str, share: Share) -> Result<(), EngineError> {
         let (kind, principal) = principal_of_share(share.with)?;
         let module = module.to_owned();
@@ -277,6 +283,7 @@ impl Engine {
     }
 
     /// With whom a record is shared by itself.
+    #[boxed]
     pub async fn record_shares(&self, record: Uuid) -> Result<Vec<ShareRow>, EngineError> {
         self.store().read(move |tx| Box::pin(async move { Ok(fetch_shares(tx, record).await?) })).await
     }

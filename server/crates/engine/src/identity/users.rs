@@ -1,5 +1,6 @@
 //! Users: making one, giving it a role, letting it sign in or no more.
 
+use async_recursion::async_recursion as boxed;
 use cardine_model::text::account_key;
 use cardine_model::{Issue, path};
 use cardine_store::platform::access::{
@@ -58,11 +59,13 @@ pub struct Assignment {
 
 impl Engine {
     /// Makes a user.
+    #[boxed]
     pub async fn create_user(&self, by: ChangedBy, new: NewUser) -> Result<Uuid, EngineError> {
         self.insert_user(by, new, false).await
     }
 
     /// Makes the first administrator; `Ok(None)` if there is one already, which another process may have made just now.
+    #[boxed]
     pub async fn create_first_administrator(
         &self,
         by: ChangedBy,
@@ -125,6 +128,7 @@ impl Engine {
     }
 
     /// Changes what a user is called and where its mail goes.
+    #[boxed]
     pub async fn update_user(&self, by: ChangedBy, user: Uuid, patch: UserPatch) -> Result<(), EngineError> {
         let email = patch.email.as_deref().map(normalised_email).transpose()?;
         let name = patch.name.as_deref().map(checked_name).transpose()?.flatten();
@@ -175,6 +179,7 @@ impl Engine {
     }
 
     /// Gives a user another role, permission sets or groups; what is `None` stays. The last administrator keeps their role.
+    #[boxed]
     pub async fn assign_user(&self, by: ChangedBy, user: Uuid, assignment: Assignment) -> Result<(), EngineError> {
         let write = self.store().write(move |tx| {
             let assignment = assignment.clone();
@@ -205,6 +210,7 @@ impl Engine {
     }
 
     /// Lets a user sign in, or no more; then all its sessions end too. The last administrator stays.
+    #[boxed]
     pub async fn set_user_active(&self, by: ChangedBy, user: Uuid, active: bool) -> Result<(), EngineError> {
         let write = self.store().write(move |tx| {
             Box::pin(async move {
@@ -225,6 +231,7 @@ impl Engine {
     }
 
     /// The stored password hash of a user that may sign in.
+    #[boxed]
     pub async fn password_hash(&self, user: Uuid) -> Result<Option<String>, EngineError> {
         self.store().read(move |tx| Box::pin(async move { Ok(fetch_password_hash(tx, user).await?) })).await
     }

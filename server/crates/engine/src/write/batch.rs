@@ -83,7 +83,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Checks all, writes all, and tells of all; or refuses with every fault of every record.
-    pub async fn write(mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
+    pub(super) async fn write(mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
         self.resolve_links(tx).await?;
         self.find_targets(tx).await?;
         if self.is_faulty() {

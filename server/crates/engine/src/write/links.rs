@@ -40,7 +40,7 @@ struct Turn<'a> {
 
 impl<'a> Batch<'a> {
     /// Takes the records that are connected and disconnected, and drafts their changes.
-    pub async fn resolve_links(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
+    pub(super) async fn resolve_links(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
         if self.links.is_empty() {
             return Ok(());
         }

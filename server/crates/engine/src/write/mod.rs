@@ -19,6 +19,7 @@ mod targets;
 mod update;
 mod upsert;
 
+use async_recursion::async_recursion as boxed;
 use cardine_model::catalog::{FieldId, Module, ModuleId, RelationId};
 use cardine_model::{Issue, PathSegment, Value, path};
 use cardine_query::{Authorised, List};
@@ -190,6 +191,7 @@ pub struct ToMany {
 
 /// Runs one write inside a transaction; gives the ids of the records that it is about, in the order of its argument, or of the
 /// ids for one with a filter.
+#[boxed]
 pub async fn apply(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> Result<Vec<Uuid>, EngineError> {
     let writer = Writing { ctx, module: ctx.catalog().module(write.module()) };
     match write {

@@ -1,5 +1,6 @@
 //! The mutations of an operation: one transaction for all of them, and what is asked of the records afterwards.
 
+use async_recursion::async_recursion as boxed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -67,6 +68,7 @@ impl Engine {
     /// Runs mutations in order in one transaction: all take effect, or none.
     ///
     /// A failed step is told with its position among the steps. With `once`, what has taken effect before does not do so again.
+    #[boxed]
     pub async fn mutate(
         &self,
         ctx: &RequestContext,

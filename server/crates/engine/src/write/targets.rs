@@ -25,7 +25,7 @@ struct Wanted {
 
 impl Batch<'_> {
     /// Finds the module that each reference leads to; one that leads nowhere the caller may see is an issue.
-    pub async fn find_targets(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
+    pub(super) async fn find_targets(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
         let mut wanted = self.wanted();
         // A reference to several modules is looked for in one after the other, all references together.
         for round in 0.. {

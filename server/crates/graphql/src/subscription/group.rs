@@ -1,5 +1,6 @@
 //! Subscribers that ask the same: each change is evaluated once for them.
 
+use async_recursion::async_recursion as boxed;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
@@ -52,6 +53,7 @@ pub(super) struct Membership {
 
 impl Membership {
     /// The next change; `None` if the group has left this member behind, or has ended.
+    #[boxed]
     pub async fn next(&mut self) -> Option<Item> {
         let item = self.receiver.recv().await?;
         self.waiting_bytes.fetch_sub(item.body.len(), Ordering::Relaxed);

@@ -9,6 +9,7 @@ mod group;
 mod plan;
 mod subscriber;
 
+use async_recursion::async_recursion as boxed;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -128,6 +129,7 @@ impl Subscriptions {
     }
 
     /// Begins a subscription: all that is committed after this has returned is told.
+    #[boxed]
     pub async fn subscribe(&self, identity: Identity, request: Request) -> Result<Subscriber, End> {
         let hub = &self.0;
         let ctx = (hub.contexts)(&identity).ok_or(End::Unauthenticated)?;

@@ -1,5 +1,6 @@
 //! One subscriber: behind its group it reads by itself, beside it what the group gives.
 
+use async_recursion::async_recursion as boxed;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ impl Subscriber {
     }
 
     /// The next change, or why there will be none. May be given up and called again: nothing is lost.
+    #[boxed]
     pub async fn next(&mut self) -> Result<Bytes, End> {
         loop {
             if let Some(item) = self.ready.pop_front() {

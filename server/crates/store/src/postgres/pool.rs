@@ -1,5 +1,6 @@
 //! The connections to one PostgreSQL database, each with the statements that are prepared on it.
 
+use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 
 use deadpool::Runtime;
@@ -30,6 +31,7 @@ pub(crate) struct Pool(managed::Pool<Manager>);
 
 impl Pool {
     /// Makes the pool, and one connection to see that the server is there and fit.
+    #[boxed]
     pub(crate) async fn open(url: &str, options: &Options) -> Result<Self, StoreError> {
         let mut config: Config =
             url.parse().map_err(|_| StoreError::Setting("the URL of PostgreSQL cannot be read".to_owned()))?;
@@ -61,6 +63,7 @@ impl Pool {
     }
 
     /// A connection that nobody else uses.
+    #[boxed]
     pub(super) async fn get(&self) -> Result<Pooled, StoreError> {
         self.0.get().await.map_err(|error| match error {
             managed::PoolError::Backend(error) => translate(error),

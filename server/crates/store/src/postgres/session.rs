@@ -1,5 +1,6 @@
 //! One transaction on a connection of the pool, from its first statement on.
 
+use async_recursion::async_recursion as boxed;
 use std::pin::pin;
 
 use cardine_sql::Statement;
@@ -77,16 +78,19 @@ impl Session {
     }
 
     /// Runs a statement that gives rows.
+    #[boxed]
     pub(crate) async fn query(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<RowSet, StoreError> {
         self.run(statement, bindings).await.map(|(rows, _)| rows)
     }
 
     /// Runs a statement that gives none, and tells how many rows it changed.
+    #[boxed]
     pub(crate) async fn execute(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<u64, StoreError> {
         self.run(statement, bindings).await.map(|(_, changed)| changed)
     }
 
     /// Runs statements that change tables. What was prepared before may not fit after it.
+    #[boxed]
     pub(crate) async fn run_ddl(&mut self, text: &str) -> Result<(), StoreError> {
         let batch = format!("SET LOCAL lock_timeout = '2s';\n{text}\n;SET LOCAL lock_timeout TO DEFAULT");
         self.run_batch(&batch).await?;
@@ -97,6 +101,7 @@ impl Session {
     }
 
     /// Runs statements without parameters.
+    #[boxed]
     pub(crate) async fn run_batch(&mut self, text: &str) -> Result<(), StoreError> {
         self.check_whole()?;
         let Self { pool, isolation, connection, begun, in_flight, .. } = self;
@@ -119,7 +124,8 @@ impl Session {
     }
 
     /// Commits. An error may come after the commit has taken effect, if the connection is lost in between.
-    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+    #[boxed]
+    pub(crate) async fn commit(&mut self) -> Result<(), StoreError> {
         let Some(connection) = self.connection.as_ref().filter(|_| self.begun) else {
             return Ok(());
         };
