@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct EventStream {
     response: reqwest::Response,
-    unread: String,
+    unread: Vec<u8>,
 }
 
 impl Client {
@@ -31,27 +31,31 @@ impl Client {
         let content_type = content_type.unwrap_or_default().to_owned();
         let status = response.status().as_u16();
         assert!(status == 200 && content_type.starts_with("text/event-stream"), "HTTP {status}, {content_type}");
-        EventStream { response, unread: String::new() }
+        EventStream { response, unread: Vec::new() }
     }
 }
 
 impl EventStream {
-    /// The name and the data of the next event; `None` at the end. Comments are passed over.
+    /// The name and the data of the next event; `None` at the end. Comments are passed over, and are not what is waited for.
     ///
     /// # Panics
-    /// If nothing comes, or no event.
+    /// If no event comes.
     pub async fn next(&mut self) -> Option<(String, Value)> {
+        let event = timeout(PATIENCE, self.next_event()).await;
+        event.unwrap_or_else(|_| panic!("no event within {} s", PATIENCE.as_secs()))
+    }
+
+    async fn next_event(&mut self) -> Option<(String, Value)> {
         loop {
-            while let Some(end) = self.unread.find("\n\n") {
-                let block: String = self.unread.drain(..end + 2).collect();
-                if let Some(event) = parse(&block) {
+            while let Some(end) = self.unread.windows(2).position(|pair| pair == b"\n\n") {
+                let block: Vec<u8> = self.unread.drain(..end + 2).collect();
+                if let Some(event) = parse(std::str::from_utf8(&block).expect("events are text")) {
                     return Some(event);
                 }
             }
             let chunk =
-                timeout(PATIENCE, self.response.chunk()).await.expect("the server says something within a minute");
-            let chunk = chunk.unwrap_or_else(|error| panic!("the stream broke off: {error:?}"))?;
-            self.unread.push_str(std::str::from_utf8(&chunk).expect("events are small and come whole"));
+                self.response.chunk().await.unwrap_or_else(|error| panic!("the stream broke off: {error:?}"))?;
+            self.unread.extend_from_slice(&chunk);
         }
     }
 

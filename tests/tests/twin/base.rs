@@ -1,6 +1,7 @@
 //! The world that all twins are copies of: modules, roles, users of every profile, and records of theirs and of others.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 
 use cardine_tests::{Backend, Chance, Client, Launch, Server};
 use serde_json::{Value as Json, json};
@@ -13,7 +14,7 @@ pub const PASSWORD: &str = "a long enough pass phrase";
 
 /// How many records of each module there are.
 const RECORDS: [(&str, usize); 6] =
-    [("Vault", 16), ("Firm", 36), ("Person", 45), ("Deal", 54), ("Note", 45), ("Plan", 10)];
+    [("Vault", 24), ("Firm", 36), ("Person", 45), ("Deal", 54), ("Note", 45), ("Plan", 18)];
 
 /// A server that has ended, its records' ids, and what callers need to be known by it.
 pub struct Base {
@@ -66,6 +67,23 @@ impl Base {
     }
 }
 
+/// Starts a server, without holding up whoever else is at work meanwhile.
+pub async fn started(server: impl FnOnce() -> Server + Send + 'static) -> Server {
+    apart(move || async move {
+        let mut server = server();
+        server.restart().await;
+        server
+    })
+    .await
+}
+
+/// Does what waits for processes and databases on a thread of its own.
+pub async fn apart<T: Send + 'static, F: Future<Output = T>>(work: impl FnOnce() -> F + Send + 'static) -> T {
+    let runtime = tokio::runtime::Handle::current();
+    let done = tokio::task::spawn_blocking(move || runtime.block_on(work())).await;
+    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
 /// The caller of a profile.
 pub async fn caller(server: &Server, profile: &Profile) -> Client {
     match profile.role {
@@ -113,6 +131,9 @@ async fn make_records(
                     "Deal" => record["stage"] = json!(["OPEN", "WON", "LOST", "SHUT"][chance.below(4)]),
                     "Plan" => record["price"] = json!("1.00"),
                     _ => {}
+                }
+                if module == "Plan" && number % 3 == 0 {
+                    record["ownerId"] = json!(users[&address("seller")]);
                 }
                 for (name, value) in random_links(module, &ids, chance) {
                     record[name] = value;
@@ -199,12 +220,19 @@ async fn share(admin: &Client, users: &BTreeMap<String, String>, ids: &BTreeMap<
         let text = "mutation($rule: SharingRuleInput!) { saveSharingRule(rule: $rule) { name } }";
         admin.admin_query_with(text, json!({"rule": rule})).await.ok();
     }
-    for (module, access) in [("Deal", "READ"), ("Deal", "WRITE"), ("Firm", "READ"), ("Person", "READ")] {
-        for position in 0..4 {
-            let position = if access == "WRITE" { position + 10 } else { position };
+    // Some of them with somebody else.
+    for (module, access, with, first) in [
+        ("Deal", "READ", "partner", 0),
+        ("Deal", "WRITE", "partner", 10),
+        ("Firm", "READ", "partner", 0),
+        ("Person", "READ", "partner", 0),
+        ("Deal", "READ", "peer", 4),
+        ("Firm", "READ", "peer", 4),
+    ] {
+        for position in first..first + 4 {
             let text = "mutation($module: String!, $id: ID!, $user: ID!, $access: SharedAccess!) { \
                  shareRecord(module: $module, id: $id, with: {user: $user}, access: $access) { access } }";
-            let user = &users[&address("partner")];
+            let user = &users[&address(with)];
             let variables = json!({"module": module, "id": ids[module][position], "user": user, "access": access});
             admin.admin_query_with(text, variables).await.ok();
         }

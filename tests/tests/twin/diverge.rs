@@ -10,11 +10,12 @@
 //! as whoever writes is told whether the rule holds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cardine_tests::{Chance, Client, Server};
 use serde_json::{Value as Json, json};
 
-use super::base::{Base, address, caller, change, ids_seen, random_links, write};
+use super::base::{Base, address, apart, caller, change, ids_seen, random_links, started, write};
 use super::modules::{MODULES, hideable, value};
 use super::moments::Moments;
 use super::profile::Profile;
@@ -49,12 +50,16 @@ struct Diverging<'a> {
     seen: BTreeMap<String, Vec<String>>,
     /// Records that were made in one world or both and are not seen.
     made: BTreeSet<String>,
+    /// Records that are in one world alone, by module.
+    lopsided: BTreeMap<String, Vec<String>>,
 }
 
-pub async fn twins(base: &Base, profile: &Profile, seed: u64) -> Twins {
-    let (mut a, mut b) = (base.server.copy(), base.server.copy());
-    a.restart().await;
-    b.restart().await;
+pub async fn twins(base: &Arc<Base>, profile: &Profile, seed: u64) -> Twins {
+    let copied = || {
+        let base = Arc::clone(base);
+        started(move || base.server.copy())
+    };
+    let (a, b) = tokio::join!(copied(), copied());
     let callers = [caller(&a, profile).await, caller(&b, profile).await];
     let schema = Schema::of(&callers[0]).await;
     let mut seen = BTreeMap::new();
@@ -70,6 +75,7 @@ pub async fn twins(base: &Base, profile: &Profile, seed: u64) -> Twins {
         known: MODULES.iter().map(|(module, _)| (*module, known(&schema, module))).collect(),
         seen,
         made: BTreeSet::new(),
+        lopsided: BTreeMap::new(),
     };
     diverging.change_what_is_deleted().await;
     diverging.change_seen().await;
@@ -95,8 +101,15 @@ pub async fn twins(base: &Base, profile: &Profile, seed: u64) -> Twins {
     }
     let hidden = diverging.known.iter().filter(|(_, known)| known.readable);
     let hidden = hidden.map(|(module, known)| (*module, known.hidden.clone())).collect();
-    assert!(a.stop().success() && b.stop().success());
-    Twins { a, b, ids: Ids { seen, unseen: unseen.into_iter().collect() }, hidden }
+    let ended = |mut server: Server| {
+        apart(move || async move {
+            assert!(server.stop().success());
+            server
+        })
+    };
+    let (a, b) = tokio::join!(ended(a), ended(b));
+    let ids = Ids { seen, unseen: unseen.into_iter().collect(), lopsided: std::mem::take(&mut diverging.lopsided) };
+    Twins { a, b, ids, hidden }
 }
 
 fn known(schema: &Schema, module: &'static str) -> Known {
@@ -188,10 +201,28 @@ impl Diverging<'_> {
             let persons = self.base.ids["Person"].clone();
             self.both(module, id, [json!({"advisers": {"set": []}}), json!({"advisers": {"set": []}})]).await;
             self.both(module, id, [json!({"agentId": null}), json!({"agentId": null})]).await;
-            let mut one = || json!(self.chance.item(&persons));
-            let (adviser, agent) = ([one(), one()], [one(), one()]);
+            // One of them in sight, so that the hidden way leads to what is told elsewhere.
+            let seen = self.seen["Person"].clone();
+            let near = if seen.is_empty() { &persons } else { &seen };
+            let mut one = |of: &[String]| json!(self.chance.item(of));
+            let (adviser, agent) = ([one(near), one(&persons)], [one(&persons), one(near)]);
             let data = [0, 1].map(|world| json!({"advisers": {"connect": [adviser[world]]}, "agentId": agent[world]}));
             self.both(module, id, data).await;
+        }
+        if module == "Deal" && self.known["Person"].readable {
+            // Of two that are out of sight, one is linked in either world.
+            let unseen: Vec<String> = self.unseen_of("Person").into_iter().take(2).collect();
+            if let [first, second] = &unseen[..] {
+                let [neither, one, other] = [
+                    json!({"persons": {"disconnect": unseen}}),
+                    json!({"persons": {"link": [{"id": first, "share": "1.00"}]}}),
+                    json!({"persons": {"link": [{"id": second, "share": "2.00"}]}}),
+                ];
+                self.both(module, id, [neither.clone(), neither]).await;
+                self.both(module, id, [one, other]).await;
+                let lopsided = self.lopsided.entry("Person".to_owned()).or_default();
+                lopsided.extend(unseen.iter().filter(|id| !lopsided.contains(id)).cloned().collect::<Vec<_>>());
+            }
         }
         let (reference, target) = match module {
             "Firm" if self.chance.one_in(2) => ("vaultId", "Vault"),
@@ -200,7 +231,7 @@ impl Diverging<'_> {
             _ => return,
         };
         let targets = self.unseen_of(target);
-        if !self.chance.one_in(3) || targets.len() < 2 {
+        if !self.chance.one_in(2) || targets.len() < 2 {
             return;
         }
         self.both(module, id, [json!({reference: null}), json!({reference: null})]).await;
@@ -254,6 +285,7 @@ impl Diverging<'_> {
                 if self.chance.one_in(8) {
                     let (world, moment) = (self.chance.below(2), self.moments.next());
                     self.delete(world, module, &id, &moment).await;
+                    self.lopsided.entry(module.to_owned()).or_default().push(id);
                 }
             }
         }
@@ -289,6 +321,7 @@ impl Diverging<'_> {
                         data["firmId"] = json!(self.chance.item(&firms));
                     }
                     let made = self.create(world, module, data, &moment).await;
+                    self.lopsided.entry(module.to_owned()).or_default().push(made.clone());
                     self.made.insert(made);
                 }
             }

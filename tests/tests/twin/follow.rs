@@ -1,6 +1,9 @@
 //! Subscriptions: what both worlds tell of the same change of a seen record, after others changed what is not seen.
 
+use std::time::Duration;
+
 use cardine_tests::{Chance, EventStream};
+use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
 use super::base::{change, lower_first};
@@ -13,18 +16,21 @@ use super::run::Found;
 
 /// How often something changes while a subscription is followed.
 const CHANGES: usize = 3;
+/// Until a change is told, on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Follows a module on both. Everything that is not seen is changed before the seen record is, so that whatever is told of it comes first.
+/// Follows a module on both, by several subscriptions at once. Everything that is not seen is changed before the seen record is, so that
+/// whatever is told of it comes first.
 ///
 /// A change's position is an opaque text that stands for its number among all changes, unseen ones too: it is left out.
 pub async fn round(
     pair: &Pair,
-    operation: &Operation,
+    operations: &[Operation],
     twins: &Twins,
     chance: &mut Chance,
     moments: &mut Moments,
 ) -> Option<Found> {
-    let root = &operation.roots[0];
+    let root = &operations.first()?.roots[0];
     let module =
         MODULES.iter().map(|(name, _)| *name).find(|name| root.name == format!("{}Changes", lower_first(name)))?;
     let seen = twins.ids.seen.get(module).filter(|ids| !ids.is_empty())?;
@@ -34,10 +40,14 @@ pub async fn round(
     if pair.callers[0].query_with(&text, json!({"id": id})).await.data()["it"].is_null() {
         return None;
     }
-    let operation = telling(operation, &id);
-    let (text, variables) = operation.request();
-    let [a, b] = &pair.callers;
-    let (mut a, mut b) = tokio::join!(a.events(&text, variables.clone()), b.events(&text, variables.clone()));
+    let operations: Vec<Operation> = operations.iter().map(|operation| telling(operation, &id)).collect();
+    let begun = operations.iter().map(|operation| async move {
+        let (text, variables) = operation.request();
+        let [a, b] = &pair.callers;
+        let (a, b) = tokio::join!(a.events(&text, variables.clone()), b.events(&text, variables));
+        (operation, [a, b])
+    });
+    let mut followed = join_all(begun).await;
     for number in 0..CHANGES {
         change_unseen(pair, twins, module, chance, moments).await;
         let (name, moment) = (if module == "Note" { "text" } else { "name" }, moments.next());
@@ -53,10 +63,20 @@ pub async fn round(
             change(&pair.admins[0], module, &id, one, Some(&moment)),
             change(&pair.admins[1], module, &id, other, Some(&moment))
         );
-        let (of_a, of_b) = tokio::join!(until(&mut a, &id), until(&mut b, &id));
-        if of_a != of_b {
+        let (id, mark) = (&id, &mark);
+        let told = followed.iter_mut().map(|(operation, [a, b])| async move {
+            let both = async { tokio::join!(until(a, id), until(b, id)) };
+            let Ok((of_a, of_b)) = tokio::time::timeout(PATIENCE, both).await else {
+                panic!("after {} s the change {mark:?} of {id} was not told to {operation}", PATIENCE.as_secs())
+            };
+            if of_a == of_b {
+                return None;
+            }
             let difference = Box::new(Difference { a: of_a.join("\n    "), b: of_b.join("\n    ") });
-            return Some(Found { operation: operation.to_string(), difference });
+            Some(Found { operation: operation.to_string(), difference })
+        });
+        if let Some(found) = join_all(told).await.into_iter().flatten().next() {
+            return Some(found);
         }
     }
     None
@@ -67,8 +87,8 @@ fn telling(operation: &Operation, id: &str) -> Operation {
     let mut operation = operation.clone();
     let root = &mut operation.roots[0];
     root.arguments.retain(|argument| argument.name != "after");
-    root.inner.retain(|one| !["position", "id", "kind"].contains(&one.name.as_str()));
-    root.inner.extend(["id", "kind"].map(Selection::leaf));
+    root.inner.retain(|one| !["position", "id", "kind", "changedFields"].contains(&one.name.as_str()));
+    root.inner.extend(["id", "kind", "changedFields"].map(Selection::leaf));
     let this = Given::Object(vec![("id".to_owned(), Given::Object(vec![("eq".to_owned(), Given::Json(json!(id)))]))]);
     for argument in &mut root.arguments {
         argument.by_variable = false;

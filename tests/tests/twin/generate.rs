@@ -3,45 +3,53 @@
 use cardine_tests::Chance;
 use serde_json::json;
 
+use super::base::lower_first;
 use super::operation::{Argument, Given, Kind, Operation, Selection};
 use super::schema::{Input, Output, Schema, Ty};
 use super::values::{Ids, scalar, word};
 
 /// Which operations are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Focus {
+pub enum Focus<'a> {
     /// Any; one in seven writes.
     All,
     /// Only queries of these root fields: those whose name holds this.
-    Queries(&'static str),
+    Queries(&'a str),
     /// Only mutations whose name begins so.
-    Mutations(&'static str),
+    Mutations(&'a str),
     /// Only what is followed.
     Changes,
+    /// The same, of this root field.
+    Followed(&'a str),
 }
 
 pub struct Generator<'a> {
     pub schema: &'a Schema,
     pub ids: &'a Ids,
     pub chance: &'a mut Chance,
+    /// Names of fields, arguments and inputs that are chosen in every second case where they can be.
+    pub lean: &'a [&'a str],
 }
 
+/// In place of a name to lean to: ids that are in one world alone.
+pub const LOPSIDED: &str = "lopsided";
 /// How deep selections and inputs go.
 const DEPTH_MAX: usize = 5;
 
 impl Generator<'_> {
-    pub fn operation(&mut self, focus: Focus) -> Operation {
+    pub fn operation(&mut self, focus: Focus<'_>) -> Operation {
         let kind = match focus {
             Focus::All if self.chance.one_in(7) => Kind::Mutation,
             Focus::All | Focus::Queries(_) => Kind::Query,
             Focus::Mutations(_) => Kind::Mutation,
-            Focus::Changes => Kind::Subscription,
+            Focus::Changes | Focus::Followed(_) => Kind::Subscription,
         };
         let (root, wanted) = match (kind, focus) {
             (Kind::Query, Focus::Queries(part)) => ("Query", part),
             (Kind::Query, _) => ("Query", ""),
             (Kind::Mutation, Focus::Mutations(part)) => ("Mutation", part),
             (Kind::Mutation, _) => ("Mutation", ""),
+            (Kind::Subscription, Focus::Followed(name)) => ("Subscription", name),
             (Kind::Subscription, _) => ("Subscription", ""),
         };
         let fields: Vec<Output> = self.schema.get(root).fields.clone();
@@ -55,9 +63,10 @@ impl Generator<'_> {
         }
         let count = if kind == Kind::Subscription { 1 } else { 1 + usize::from(self.chance.one_in(6)) };
         let roots = (0..count).map(|_| {
-            let field = (*self.chance.item(&fields)).clone();
-            // Small ones tell more of a single place.
-            let depth = if self.chance.one_in(2) { DEPTH_MAX - 1 } else { 1 };
+            let field = self.choose(&fields, |field| &field.name).clone();
+            // Small ones tell more of a single place, which must not be too deep for them.
+            let small = if self.lean.is_empty() { 1 } else { 2 };
+            let depth = if self.chance.one_in(2) { DEPTH_MAX - 1 } else { small };
             let mut selection = self.field(&field, depth);
             if field.name == "search" && self.chance.one_in(2) {
                 selection.arguments.retain(|argument| argument.name != "modules");
@@ -77,7 +86,11 @@ impl Generator<'_> {
         let module = self.module_of(field.ty.name());
         for input in &field.arguments {
             let is_needed = input.ty.is_required() && !input.has_default;
-            let often = if ["filter", "orderBy", "aggregate"].contains(&input.name.as_str()) { 2 } else { 4 };
+            let often = match input.name.as_str() {
+                name if self.lean.contains(&name) => 1,
+                "filter" | "orderBy" => 2,
+                _ => 4,
+            };
             if is_needed || self.chance.one_in(often) {
                 let value = self.argument(input, module.as_deref());
                 let by_variable = self.chance.one_in(4);
@@ -132,7 +145,7 @@ impl Generator<'_> {
         let introspects = ty.name.starts_with("__");
         for _ in 0..1 + self.chance.below(4) {
             if !leaves.is_empty() {
-                let field = (*self.chance.item(&leaves)).clone();
+                let field = self.choose(&leaves, |field| &field.name).clone();
                 let one = self.field(&field, 0);
                 if !found.contains(&one) {
                     found.push(one);
@@ -140,17 +153,19 @@ impl Generator<'_> {
             }
         }
         let most = if introspects { 1 } else { 3 };
-        let wanted = if leaves.is_empty() { 1 + self.chance.below(most) } else { self.chance.below(most) };
+        let is_wanted = leaves.is_empty() || branches.iter().any(|field| self.lean.contains(&field.name.as_str()));
+        let wanted = usize::from(is_wanted) + self.chance.below(most);
         let lists = ["nodes", "edges", "record", "node", "aggregate", "key"];
         for _ in 0..wanted {
-            let near: Vec<&&Output> = branches
+            let near: Vec<&Output> = branches
                 .iter()
+                .copied()
                 .filter(|field| depth > 0 || (lists.contains(&field.name.as_str()) && leaves.is_empty()))
                 .collect();
             if near.is_empty() {
                 break;
             }
-            let field = (**self.chance.item(&near)).clone();
+            let field = self.choose(&near, |field| &field.name).clone();
             let one = self.field(&field, depth.saturating_sub(1));
             if !found.contains(&one) && (!one.inner.is_empty() || is_leaf(self, &field)) {
                 found.push(one);
@@ -206,11 +221,16 @@ impl Generator<'_> {
     fn named(&mut self, name: &str, field: &str, module: Option<&str>, depth: usize) -> Given {
         let ty = self.schema.get(name).clone();
         match ty.kind.as_str() {
-            "ENUM" => Given::Enum(self.chance.item(&ty.values).clone()),
+            "ENUM" => Given::Enum(self.choose(&ty.values.iter().collect::<Vec<_>>(), |value| value).clone()),
             "INPUT_OBJECT" => self.input_object(&ty.name, depth),
             _ if name == "ID" => {
                 let module = self.module_named_in(field).or_else(|| module.map(str::to_owned));
-                Given::Json(json!(self.ids.one(self.chance, module.as_deref())))
+                let lopsided = self.lean.contains(&LOPSIDED) && self.chance.one_in(2);
+                let lopsided = module.as_ref().filter(|_| lopsided).and_then(|module| self.ids.lopsided.get(module));
+                Given::Json(json!(match lopsided {
+                    Some(ids) => self.chance.item(ids).clone(),
+                    None => self.ids.one(self.chance, module.as_deref()),
+                }))
             }
             _ if field == "path" => Given::Json(json!(self.chance.of(&["a", "b", "c"]))),
             _ if name == "String" => Given::Json(json!(word(self.chance))),
@@ -235,7 +255,7 @@ impl Generator<'_> {
             return Given::Object(Vec::new());
         }
         if ty.one_of {
-            let input = (*self.chance.item(&known)).clone();
+            let input = self.choose(&known, |input| &input.name).clone();
             let value = self.value(&Ty::NonNull(Box::new(input.ty.clone())), &input.name, module.as_deref(), depth + 1);
             return Given::Object(vec![(input.name, value)]);
         }
@@ -244,7 +264,7 @@ impl Generator<'_> {
             ty.inputs.iter().filter(|input| input.ty.is_required() && !input.has_default).cloned().collect();
         let needs_more = if ty.name.ends_with("Create") { self.chance.below(5) } else { wanted };
         for _ in 0..needs_more {
-            let input = (*self.chance.item(&known)).clone();
+            let input = self.choose(&known, |input| &input.name).clone();
             if !chosen.iter().any(|one| one.name == input.name) {
                 chosen.push(input);
             }
@@ -256,10 +276,32 @@ impl Generator<'_> {
         Given::Object(entries.collect())
     }
 
-    /// The module that a type belongs to: the longest name that it begins with.
+    /// One of them, by its name.
+    fn choose<'x, T>(&mut self, items: &[&'x T], name: impl Fn(&T) -> &str) -> &'x T {
+        if !self.lean.is_empty() && self.chance.one_in(2) {
+            let liked: Vec<&T> = items.iter().copied().filter(|item| self.lean.contains(&name(item))).collect();
+            if !liked.is_empty() {
+                return liked[self.chance.below(liked.len())];
+            }
+        }
+        items[self.chance.below(items.len())]
+    }
+
+    /// The module that a type belongs to: the longest name that it begins with; of the links of a many-to-many relation the one that
+    /// they lead to.
     fn module_of(&self, ty: &str) -> Option<String> {
-        let modules = self.ids.seen.keys().filter(|module| ty.starts_with(module.as_str()));
-        modules.max_by_key(|module| module.len()).cloned()
+        let longest = |ty: &str| {
+            let modules = self.ids.seen.keys().filter(|module| ty.starts_with(module.as_str()));
+            modules.max_by_key(|module| module.len()).cloned()
+        };
+        let module = longest(ty)?;
+        let rest = ty[module.len()..].strip_suffix("Input").map(|rest| rest.strip_suffix("Link").unwrap_or(rest));
+        let relation = rest.map(lower_first).unwrap_or_default();
+        let fields = &self.schema.get(&module).fields;
+        let connection = fields.iter().find(|field| field.name == relation).map(|field| field.ty.name());
+        let nodes = connection.map(|connection| self.schema.get(connection).fields.iter());
+        let nodes = nodes.and_then(|mut fields| fields.find(|field| field.name == "nodes"));
+        Some(nodes.and_then(|nodes| longest(nodes.ty.name())).unwrap_or(module))
     }
 
     /// Of `firmId` that is `Firm`.

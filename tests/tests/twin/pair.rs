@@ -1,10 +1,12 @@
 //! Two running servers with the two worlds: asks both the same, and compares what they say to the byte.
 
+use std::sync::Arc;
+
 use cardine_tests::{Client, Server};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use super::base::caller;
+use super::base::{apart, caller, started};
 use super::diverge::Twins;
 use super::operation::Operation;
 use super::profile::Profile;
@@ -12,8 +14,7 @@ use super::profile::Profile;
 pub struct Pair {
     pub callers: [Client; 2],
     pub admins: [Client; 2],
-    /// Killed when this is dropped.
-    _servers: [Server; 2],
+    servers: [Server; 2],
 }
 
 /// Where two answers are not alike.
@@ -42,17 +43,24 @@ const ZONES: [&str; 3] = ["UTC", "Europe/Rome", "America/New_York"];
 
 impl Pair {
     /// Starts copies of the two worlds, with points in the words of `CARDINE_TEST_FAILPOINTS`.
-    pub async fn start(twins: &Twins, profile: &Profile, points: &str) -> Pair {
-        let mut servers = [twins.a.copy(), twins.b.copy()];
-        for server in &mut servers {
-            server.set_variable("CARDINE_TEST_FAILPOINTS", points);
-        }
-        let [a, b] = &mut servers;
-        tokio::join!(a.restart(), b.restart());
-        let [a, b] = &servers;
+    pub async fn start(twins: &Arc<Twins>, profile: &Profile, points: &str) -> Pair {
+        let start = |which: fn(&Twins) -> &Server| {
+            let (twins, points) = (Arc::clone(twins), points.to_owned());
+            started(move || {
+                let mut server = which(&twins).copy();
+                server.set_variable("CARDINE_TEST_FAILPOINTS", &points);
+                server
+            })
+        };
+        let (a, b) = tokio::join!(start(|twins| &twins.a), start(|twins| &twins.b));
         let (one, other, admin, other_admin) =
-            tokio::join!(caller(a, profile), caller(b, profile), a.admin(), b.admin());
-        Pair { callers: [one, other], admins: [admin, other_admin], _servers: servers }
+            tokio::join!(caller(&a, profile), caller(&b, profile), a.admin(), b.admin());
+        Pair { callers: [one, other], admins: [admin, other_admin], servers: [a, b] }
+    }
+
+    /// Ends the servers and removes their worlds.
+    pub async fn end(self) {
+        apart(move || async move { drop(self.servers) }).await;
     }
 
     /// What both say, or where they are not alike.

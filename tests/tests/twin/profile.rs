@@ -9,7 +9,7 @@ pub struct Profile {
     pub grants: fn() -> Vec<(&'static str, Json)>,
 }
 
-pub const PROFILES: [Profile; 6] = [
+pub static PROFILES: [Profile; 6] = [
     Profile { name: "a sales person under PRIVATE", role: "seller", grants: seller },
     Profile { name: "a superior with a record rule", role: "auditor", grants: auditor },
     Profile { name: "a member of a group with shares", role: "partner", grants: partner },
@@ -42,7 +42,7 @@ fn seller() -> Vec<(&'static str, Json)> {
             ),
         ),
         ("Note", all(json!({"*": "WRITE", "weight": "NONE"}))),
-        ("Plan", read(json!({"*": "READ", "secret": "NONE", "limit": "NONE"}))),
+        ("Plan", change(json!({"*": "READ", "name": "WRITE", "secret": "NONE", "limit": "NONE"}))),
     ]
 }
 
@@ -57,7 +57,8 @@ fn auditor() -> Vec<(&'static str, Json)> {
         ("Person", read(json!({"*": "READ", "salary": "NONE"}))),
         ("Deal", change(json!({"*": "WRITE", "secret": "NONE", "limit": "NONE"}))),
         ("Note", read(json!({"*": "READ"}))),
-        ("Plan", read(json!({"*": "READ", "secret": "NONE", "limit": "NONE"}))),
+        // A field that may be written, of records that may not.
+        ("Plan", read(json!({"*": "READ", "price": "WRITE", "secret": "NONE", "limit": "NONE"}))),
     ]
 }
 

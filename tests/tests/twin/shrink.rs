@@ -31,7 +31,7 @@ pub async fn question(pair: &Pair, mut operation: Operation, moment: &str, mut d
 
 /// What writes is tried on worlds in which the same was written before.
 pub async fn write(
-    run: Run<'_>,
+    run: &Run,
     written: &[Operation],
     mut operation: Operation,
     mut difference: Box<Difference>,
@@ -58,8 +58,14 @@ pub async fn write(
     Found { operation: format!("{operation}{after}"), difference }
 }
 
-async fn alone(run: Run<'_>, before: &[Operation], operation: &Operation) -> Result<(), Box<Difference>> {
-    let pair = Pair::start(run.twins, run.profile, run.points).await;
+async fn alone(run: &Run, before: &[Operation], operation: &Operation) -> Result<(), Box<Difference>> {
+    let pair = Pair::start(&run.twins, run.profile, &run.points).await;
+    let asked = asked_alone(&pair, before, operation).await;
+    pair.end().await;
+    asked
+}
+
+async fn asked_alone(pair: &Pair, before: &[Operation], operation: &Operation) -> Result<(), Box<Difference>> {
     let mut moments = Moments::after(24);
     for earlier in before {
         pair.ask(earlier, &moments.next()).await?;

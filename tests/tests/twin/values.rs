@@ -32,6 +32,8 @@ pub struct Ids {
     pub seen: BTreeMap<String, Vec<String>>,
     /// Of records in one of the worlds, or both, that it does not see.
     pub unseen: Vec<String>,
+    /// Those of them that are in one world alone, by module.
+    pub lopsided: BTreeMap<String, Vec<String>>,
 }
 
 impl Ids {
@@ -43,7 +45,15 @@ impl Ids {
         };
         match chance.below(20) {
             0..=11 if !seen.is_empty() => (*chance.item(&seen)).clone(),
-            12..=17 if !self.unseen.is_empty() => chance.item(&self.unseen).clone(),
+            12..=14 if !self.unseen.is_empty() => chance.item(&self.unseen).clone(),
+            15..=17 if !self.lopsided.is_empty() => {
+                let of_module = module.and_then(|module| self.lopsided.get(module)).filter(|_| !chance.one_in(4));
+                let all: Vec<&String> = self.lopsided.values().flatten().collect();
+                match of_module {
+                    Some(ids) => chance.item(ids).clone(),
+                    None => (*chance.item(&all)).clone(),
+                }
+            }
             18 => "not an id".to_owned(),
             _ => format!("00000000-0000-7000-8000-{:012x}", chance.below(4)),
         }

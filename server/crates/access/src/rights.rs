@@ -87,7 +87,7 @@ impl Rights {
         Self {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             catalog_version: catalog.version,
-            administrator: administrator && scopes.is_none_or(Scopes::admin),
+            administrator: administrator && (scopes.is_none_or(Scopes::admin) || switched_off!("scope.admin")),
             all_records: administrator,
             mask: modules.iter().map(ModuleRights::permitted).collect(),
             record_rules: Vec::new(),
@@ -210,6 +210,8 @@ fn granted(module: &Module, sources: &[&Grants]) -> ModuleRights {
         for field in &module.fields {
             let access =
                 if comes_with_read(field.id) { FieldAccess::Read } else { grant.field(&module.whole_of(field).name) };
+            let may_be_written = access == FieldAccess::Read && !comes_with_read(field.id);
+            let access = if may_be_written && switched_off!("field.write") { FieldAccess::Write } else { access };
             let access = if field.read_only { access.min(FieldAccess::Read) } else { access };
             let slot = &mut rights.fields[field.id.0 as usize];
             *slot = (*slot).max(access);
@@ -222,6 +224,8 @@ fn granted(module: &Module, sources: &[&Grants]) -> ModuleRights {
 fn narrow(module: &Module, rights: &mut ModuleRights, level: ScopeLevel) {
     match level {
         ScopeLevel::Write => {}
+        ScopeLevel::Read if switched_off!("scope.write") => {}
+        ScopeLevel::None if switched_off!("scope.module") => {}
         ScopeLevel::Read => {
             (rights.create, rights.update, rights.delete) = (false, false, false);
             rights.fields.iter_mut().for_each(|access| *access = (*access).min(FieldAccess::Read));
@@ -235,13 +239,7 @@ fn unchecked() -> Option<ModuleGrant> {
     if !cardine_failpoints::is_tested() {
         return None;
     }
-    let field = if switched_off!("field.write") {
-        FieldAccess::Write
-    } else if switched_off!("field.read") {
-        FieldAccess::Read
-    } else {
-        FieldAccess::None
-    };
+    let field = if switched_off!("field.read") { FieldAccess::Read } else { FieldAccess::None };
     Some(ModuleGrant {
         create: switched_off!("module.create"),
         read: switched_off!("module.read"),

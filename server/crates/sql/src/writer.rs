@@ -257,9 +257,11 @@ impl<'a> Writer<'a> {
         ways: &mut Vec<String>,
     ) {
         if rules.shared_owners {
-            let owners = self.typed_param(Param::SharedOwners(module, action), "uuid[]");
             match switched_off!("reach.shared_owner") {
-                false => ways.push(self.among(&column(alias, "owner_id"), &owners)),
+                false => {
+                    let owners = self.typed_param(Param::SharedOwners(module, action), "uuid[]");
+                    ways.push(self.among(&column(alias, "owner_id"), &owners));
+                }
                 true => ways.push("1 = 1".to_owned()),
             }
         }
@@ -271,9 +273,11 @@ impl<'a> Writer<'a> {
         }
         if rules.shares {
             let share = self.alias();
-            let principals = self.typed_param(Param::Principals, "uuid[]");
             let shared_with_caller = match switched_off!("reach.share") {
-                false => self.among(&column(&share, "principal_id"), &principals),
+                false => {
+                    let principals = self.typed_param(Param::Principals, "uuid[]");
+                    self.among(&column(&share, "principal_id"), &principals)
+                }
                 true => "1 = 1".to_owned(),
             };
             let further = match action {

@@ -144,7 +144,8 @@ impl Schema<'_> {
 
     /// Whether the field may be given in an input.
     pub(super) fn writes(&self, module: ModuleId, field: FieldId) -> bool {
-        let may_be = || self.rights.can_read_module(module) && !self.catalog.field(module, field).read_only;
+        let exists = || self.rights.can_read_module(module) || self.rights.can_follow(module);
+        let may_be = || exists() && !self.catalog.field(module, field).read_only;
         self.rights.can_write(module, field) || (switched_off!("schema.input") && may_be())
     }
 
