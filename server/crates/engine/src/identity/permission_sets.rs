@@ -8,13 +8,13 @@ use cardine_model::{Issue, path};
 use cardine_store::WriteTx;
 use cardine_store::platform::access::{GroupRow, find_user};
 use cardine_store::platform::permission_sets::{
-    PermissionSetRow, delete_permission_set, find_group, find_permission_set, insert_group, put_permission_set,
-    replace_groups_of, replace_members_of, replace_permission_sets_of,
+    PermissionSetRow, delete_permission_set, find_group, find_holders_of, find_members_of, find_permission_set,
+    insert_group, put_permission_set, replace_groups_of, replace_members_of, replace_permission_sets_of,
 };
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::roles::{fault_of_label, faults_of_fields, is_role_name};
+use super::roles::{document, fault_of_label, faults_of_fields, is_role_name};
 use super::{ChangedBy, audit, begin_change};
 use crate::{Engine, EngineError};
 
@@ -58,12 +58,18 @@ impl Engine {
             Box::pin(async move {
                 begin_change(tx).await?;
                 let old = find_permission_set(tx, &row.name).await?;
-                let told = |set: &PermissionSetRow| serde_json::from_str::<Json>(&set.access).unwrap_or_default();
                 if let Some(old) = &old {
                     row.id = old.id;
                 }
                 put_permission_set(tx, &row).await?;
-                let changes = json!({"name": row.name, "access": {"old": old.as_ref().map(told), "new": told(&row)}});
+                let access = |set: &PermissionSetRow| document(Some(&set.access));
+                let label = |set: &PermissionSetRow| document(set.label.as_deref());
+                let mut changes =
+                    json!({"name": row.name, "access": {"old": old.as_ref().map(access), "new": access(&row)}});
+                let label_before = old.as_ref().map(label).unwrap_or_default();
+                if label_before != label(&row) {
+                    changes["label"] = json!({"old": label_before, "new": label(&row)});
+                }
                 audit(tx, &by, "SAVED", "PermissionSet", row.id, changes).await?;
                 Ok::<_, EngineError>(row.id)
             })
@@ -82,8 +88,11 @@ impl Engine {
             Box::pin(async move {
                 begin_change(tx).await?;
                 let set = find_permission_set(tx, &name).await?.ok_or(EngineError::NotFound)?;
+                let holders = find_holders_of(tx, set.id).await?;
                 delete_permission_set(tx, set.id).await?;
-                audit(tx, &by, "DELETED", "PermissionSet", set.id, json!({"name": name})).await?;
+                let access = json!({"old": document(Some(&set.access)), "new": null});
+                let changes = json!({"name": name, "access": access, "users": {"old": holders, "new": []}});
+                audit(tx, &by, "DELETED", "PermissionSet", set.id, changes).await?;
                 Ok::<_, EngineError>(())
             })
         });
@@ -111,7 +120,9 @@ impl Engine {
                         group
                     }
                 };
-                if let Some(mut members) = members.clone() {
+                let mut changes = json!({"name": group.name});
+                if let Some(mut members) = members {
+                    let before = find_members_of(tx, group.id).await?;
                     members.sort_unstable();
                     members.dedup();
                     for (index, member) in members.iter().enumerate() {
@@ -122,8 +133,9 @@ impl Engine {
                         }
                     }
                     replace_members_of(tx, group.id, &members).await?;
+                    changes["members"] = json!({"old": before, "new": members});
                 }
-                audit(tx, &by, "SAVED", "Group", group.id, json!({"name": group.name, "members": members})).await?;
+                audit(tx, &by, "SAVED", "Group", group.id, changes).await?;
                 Ok(group.id)
             })
         });

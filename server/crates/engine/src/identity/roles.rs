@@ -7,7 +7,8 @@ use cardine_access::FieldAccess;
 use cardine_model::{Catalog, Issue, path};
 use cardine_store::WriteTx;
 use cardine_store::platform::access::{
-    GrantRow, RoleRow, find_grant, find_parent_of_role, find_role, insert_role, put_grant, update_role,
+    GrantRow, RoleRow, find_grant, find_name_of_role, find_parent_of_role, find_role, insert_role, put_grant,
+    update_role,
 };
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -72,7 +73,11 @@ impl Engine {
                     role.parent = Some(above.id);
                 }
                 insert_role(tx, &role, by.at, by.actor).await?;
-                let changes = json!({"name": {"old": null, "new": role.name}, "parent": {"old": null, "new": parent}});
+                let mut changes =
+                    json!({"name": {"old": null, "new": role.name}, "parent": {"old": null, "new": parent}});
+                if let Some(label) = &role.label {
+                    changes["label"] = json!({"old": null, "new": document(Some(label))});
+                }
                 audit(tx, &by, "CREATED", "Role", role.id, changes).await?;
                 Ok(())
             })
@@ -101,23 +106,28 @@ impl Engine {
             Box::pin(async move {
                 begin_change(tx).await?;
                 let mut role = find_role(tx, &name).await?.ok_or_else(|| unknown_role("name", &name))?;
-                let old = role.parent;
+                let mut changes = serde_json::Map::new();
                 if let Some(parent) = parent {
-                    role.parent = match parent {
+                    let before = match role.parent {
+                        Some(parent) => find_name_of_role(tx, parent).await?,
+                        None => None,
+                    };
+                    role.parent = match &parent {
                         None => None,
                         Some(parent) => {
-                            let above = find_role(tx, &parent).await?.ok_or_else(|| unknown_role("parent", &parent))?;
+                            let above = find_role(tx, parent).await?.ok_or_else(|| unknown_role("parent", parent))?;
                             refuse_circle(tx, role.id, above.id).await?;
                             Some(above.id)
                         }
                     };
+                    changes.insert("parent".to_owned(), json!({"old": before, "new": parent}));
                 }
                 if let Some(label) = label {
+                    changes.insert("label".to_owned(), json!({"old": document(role.label.as_deref()), "new": label}));
                     role.label = Some(label.to_string());
                 }
                 update_role(tx, &role, by.at, by.actor).await?;
-                let changes = json!({"parent": {"old": old, "new": role.parent}, "label": role.label});
-                audit(tx, &by, "UPDATED", "Role", role.id, changes).await?;
+                audit(tx, &by, "UPDATED", "Role", role.id, changes.into()).await?;
                 Ok::<_, EngineError>(role.id)
             })
         });
@@ -253,6 +263,11 @@ fn patched(old: &GrantRow, patch: &AccessPatch) -> Result<GrantRow, EngineError>
         fields,
         ..old.clone()
     })
+}
+
+/// A document as it is stored → as the audit log tells it.
+pub(super) fn document(stored: Option<&str>) -> Json {
+    stored.and_then(|stored| serde_json::from_str(stored).ok()).unwrap_or_default()
 }
 
 fn told(grant: &GrantRow) -> Json {

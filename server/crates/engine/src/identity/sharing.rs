@@ -9,11 +9,11 @@ use cardine_model::rule::{Context, Expected, TypedRule, check};
 use cardine_model::{Issue, PathSegment, path};
 use cardine_store::platform::access::{find_role, find_user};
 use cardine_store::platform::sharing::{
-    ShareRow, SharingRuleRow, delete_share, delete_sharing_rule, fetch_shares, put_record_rule, put_share,
-    put_sharing_rule, record_exists,
+    ShareRow, SharingRuleRow, delete_share, delete_sharing_rule, fetch_shares, find_record_rule, find_share,
+    find_sharing_rule, put_record_rule, put_share, put_sharing_rule, record_exists,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::roles::unknown_role;
@@ -149,9 +149,9 @@ impl Engine {
             let row = row.clone();
             Box::pin(async move {
                 begin_change(tx).await?;
+                let old = find_sharing_rule(tx, &row.name).await?;
                 put_sharing_rule(tx, &row).await?;
-                let definition: serde_json::Value = serde_json::from_str(&row.definition).unwrap_or_default();
-                let changes = json!({"name": row.name, "module": row.module, "definition": definition});
+                let changes = changes_of_rule(&row.name, old.as_ref(), Some(&row));
                 audit(tx, &by, "SAVED", "SharingRule", Uuid::nil(), changes).await?;
                 Ok::<_, EngineError>(())
             })
@@ -168,11 +168,11 @@ impl Engine {
             let name = name.clone();
             Box::pin(async move {
                 begin_change(tx).await?;
-                if !delete_sharing_rule(tx, &name).await? {
-                    return Err(EngineError::NotFound);
-                }
-                audit(tx, &by, "DELETED", "SharingRule", Uuid::nil(), json!({"name": name})).await?;
-                Ok(())
+                let old = find_sharing_rule(tx, &name).await?.ok_or(EngineError::NotFound)?;
+                delete_sharing_rule(tx, &name).await?;
+                let changes = changes_of_rule(&name, Some(&old), None);
+                audit(tx, &by, "DELETED", "SharingRule", Uuid::nil(), changes).await?;
+                Ok::<_, EngineError>(())
             })
         });
         write.await?;
@@ -209,8 +209,9 @@ impl Engine {
                     let message = format!("the role {} may do everything, which cannot be changed", role.name);
                     return Err(EngineError::Validation(vec![Issue::new(path!["role"], "administrator", message)]));
                 }
+                let old = find_record_rule(tx, role.id, &module).await?;
                 put_record_rule(tx, role.id, &module, rule.as_deref()).await?;
-                let changes = json!({"module": module, "rule": rule});
+                let changes = json!({"module": module, "rule": {"old": old, "new": rule}});
                 audit(tx, &by, "RECORD_RULE_SET", "Role", role.id, changes).await?;
                 Ok(role.id)
             })
@@ -252,10 +253,10 @@ impl Engine {
                 if !record_exists(tx, &table, row.record).await? {
                     return Err(EngineError::NotFound);
                 }
+                let old = find_share(tx, row.record, row.principal).await?;
                 put_share(tx, &row, by.at, by.actor).await?;
-                let opens = json!({"update": row.opens_update, "delete": row.opens_delete});
-                let changes = json!({"with": {"kind": row.kind, "id": row.principal}, "opens": opens});
-                audit(tx, &by, "SHARED", &row.module, row.record, changes).await?;
+                audit(tx, &by, "SHARED", &row.module, row.record, changes_of_share(&row, old.as_ref(), Some(&row)))
+                    .await?;
                 Ok(())
             })
         });
@@ -266,17 +267,16 @@ impl Engine {
     /// Ends the sharing of a record with a user, group or role.
     #[boxed]
     pub async fn unshare_record(&self, by: ChangedBy, module: &str, share: Share) -> Result<(), EngineError> {
-        let (kind, principal) = principal_of_share(share.with)?;
+        let (_, principal) = principal_of_share(share.with)?;
         let module = module.to_owned();
         let write = self.store().write(move |tx| {
             let module = module.clone();
             Box::pin(async move {
-                if !delete_share(tx, share.record, principal).await? {
-                    return Err(EngineError::NotFound);
-                }
-                let changes = json!({"with": {"kind": kind, "id": principal}});
+                let old = find_share(tx, share.record, principal).await?.ok_or(EngineError::NotFound)?;
+                delete_share(tx, share.record, principal).await?;
+                let changes = changes_of_share(&old, Some(&old), None);
                 audit(tx, &by, "UNSHARED", &module, share.record, changes).await?;
-                Ok(())
+                Ok::<_, EngineError>(())
             })
         });
         write.await
@@ -312,6 +312,24 @@ impl AccessState {
             Principal::Group(wanted) => groups.contains(&wanted),
         }
     }
+}
+
+/// What the audit log tells of a sharing rule.
+fn changes_of_rule(name: &str, old: Option<&SharingRuleRow>, new: Option<&SharingRuleRow>) -> Json {
+    let module = |row: &SharingRuleRow| Json::from(row.module.as_str());
+    let definition = |row: &SharingRuleRow| serde_json::from_str::<Json>(&row.definition).unwrap_or_default();
+    json!({
+        "name": name,
+        "module": {"old": old.map(module), "new": new.map(module)},
+        "definition": {"old": old.map(definition), "new": new.map(definition)},
+    })
+}
+
+/// What the audit log tells of the sharing of a record with somebody.
+fn changes_of_share(with: &ShareRow, old: Option<&ShareRow>, new: Option<&ShareRow>) -> Json {
+    let opens = |row: &ShareRow| json!({"update": row.opens_update, "delete": row.opens_delete});
+    let opens = json!({"old": old.map(opens), "new": new.map(opens)});
+    json!({"with": {"kind": with.kind, "id": with.principal}, "opens": opens})
 }
 
 fn principal_of_share(with: Principal) -> Result<(&'static str, Uuid), EngineError> {

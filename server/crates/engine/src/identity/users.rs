@@ -4,9 +4,10 @@ use async_recursion::async_recursion as boxed;
 use cardine_model::text::account_key;
 use cardine_model::{Issue, path};
 use cardine_store::platform::access::{
-    UserRow, count_administrators, fetch_password_hash, find_role, find_user, find_user_by_email, insert_user,
-    update_user_active, update_user_role, update_user_words,
+    UserRow, count_administrators, fetch_password_hash, find_name_of_role, find_role, find_user, find_user_by_email,
+    insert_user, update_user_active, update_user_role, update_user_words,
 };
+use cardine_store::platform::permission_sets::{find_groups_of, find_permission_sets_of};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -116,8 +117,8 @@ impl Engine {
                 let role = find_role(tx, &new.role).await?.ok_or_else(|| unknown_role("role", &new.role))?;
                 user.role = Some(role.id);
                 insert_user(tx, &user, new.password_hash.as_deref(), by.at, by.actor).await?;
-                let changes =
-                    json!({"email": {"old": null, "new": user.email}, "role": {"old": null, "new": role.name}});
+                let new = |value: &str| json!({"old": null, "new": value});
+                let changes = json!({"name": new(&user.name), "email": new(&user.email), "role": new(&role.name)});
                 audit(tx, &by, "CREATED", "User", user.id, changes).await?;
                 Ok(())
             })
@@ -191,15 +192,23 @@ impl Engine {
                     let role = find_role(tx, name).await?.ok_or_else(|| unknown_role("role", name))?;
                     update_user_role(tx, user, role.id, by.at, by.actor).await?;
                     refuse_no_administrator(count_administrators(tx).await?)?;
-                    changes.insert("role".to_owned(), json!({"old": old.role, "new": role.id}));
+                    let before = match old.role {
+                        Some(role) => find_name_of_role(tx, role).await?,
+                        None => None,
+                    };
+                    changes.insert("role".to_owned(), json!({"old": before, "new": role.name}));
                 }
                 if let Some(names) = &assignment.permission_sets {
+                    let before = find_permission_sets_of(tx, user).await?;
                     assign_permission_sets(tx, user, names).await?;
-                    changes.insert("permissionSets".to_owned(), json!(names));
+                    let after = find_permission_sets_of(tx, user).await?;
+                    changes.insert("permissionSets".to_owned(), json!({"old": before, "new": after}));
                 }
                 if let Some(names) = &assignment.groups {
+                    let before = find_groups_of(tx, user).await?;
                     assign_groups(tx, user, names).await?;
-                    changes.insert("groups".to_owned(), json!(names));
+                    let after = find_groups_of(tx, user).await?;
+                    changes.insert("groups".to_owned(), json!({"old": before, "new": after}));
                 }
                 audit(tx, &by, "UPDATED", "User", user, changes.into()).await?;
                 Ok::<_, EngineError>(())

@@ -217,6 +217,13 @@ pub async fn find_parent_of_role(tx: &mut WriteTx, role: Uuid) -> Result<Option<
     if rows.is_empty() { Ok(None) } else { optional_id_of(&rows, 0, 0) }
 }
 
+/// What a role is called, as a change sees it; `None` if it is gone.
+pub async fn find_name_of_role(tx: &mut WriteTx, role: Uuid) -> Result<Option<String>, StoreError> {
+    let text = r#"SELECT "name" FROM "role" WHERE "id" = $1::uuid AND "deleted_at" IS NULL"#;
+    let rows = select(tx, text, &[Value::Id(role)], &[ColumnType::Text]).await?;
+    if rows.is_empty() { Ok(None) } else { text_of(&rows, 0, 0).map(Some) }
+}
+
 /// The grant of a role on a module, as a change sees it.
 pub async fn find_grant(tx: &mut WriteTx, role: Uuid, module: &str) -> Result<Option<GrantRow>, StoreError> {
     let text = r#"SELECT "role_id", "module", "can_create", "can_read", "can_update", "can_delete", "fields" FROM "role_grant"

@@ -65,6 +65,32 @@ pub async fn delete_permission_set(tx: &mut WriteTx, set: Uuid) -> Result<(), St
     change(tx, r#"DELETE FROM "permission_set" WHERE "id" = $1::uuid"#, &[Value::Id(set)]).await.map(|_| ())
 }
 
+/// The names of the sets that a user has, as a change sees them.
+pub async fn find_permission_sets_of(tx: &mut WriteTx, user: Uuid) -> Result<Vec<String>, StoreError> {
+    let text = r#"SELECT s."name" FROM "permission_set" s JOIN "permission_set_member" m ON m."set_id" = s."id"
+        WHERE m."user_id" = $1::uuid ORDER BY s."name""#;
+    names(tx, text, user).await
+}
+
+/// Who has a set, as a change sees it.
+pub async fn find_holders_of(tx: &mut WriteTx, set: Uuid) -> Result<Vec<Uuid>, StoreError> {
+    let text = r#"SELECT "user_id" FROM "permission_set_member" WHERE "set_id" = $1::uuid ORDER BY "user_id""#;
+    ids(tx, text, set).await
+}
+
+/// The names of the groups that a user is in, as a change sees them.
+pub async fn find_groups_of(tx: &mut WriteTx, user: Uuid) -> Result<Vec<String>, StoreError> {
+    let text = r#"SELECT g."name" FROM "group" g JOIN "group_member" m ON m."group_id" = g."id"
+        WHERE m."user_id" = $1::uuid AND g."deleted_at" IS NULL ORDER BY g."name""#;
+    names(tx, text, user).await
+}
+
+/// Who is in a group, as a change sees it.
+pub async fn find_members_of(tx: &mut WriteTx, group: Uuid) -> Result<Vec<Uuid>, StoreError> {
+    let text = r#"SELECT "user_id" FROM "group_member" WHERE "group_id" = $1::uuid ORDER BY "user_id""#;
+    ids(tx, text, group).await
+}
+
 /// Gives a user these sets and no others.
 pub async fn replace_permission_sets_of(tx: &mut WriteTx, user: Uuid, sets: &[Uuid]) -> Result<(), StoreError> {
     change(tx, r#"DELETE FROM "permission_set_member" WHERE "user_id" = $1::uuid"#, &[Value::Id(user)]).await?;
@@ -116,6 +142,16 @@ pub async fn insert_group(
         VALUES ($1::uuid, $2::text, $3::timestamptz, $3::timestamptz, $4::uuid, $4::uuid)"#;
     let values = [Value::Id(group.id), Value::Text(group.name.clone()), Value::DateTime(at), optional_id(by)];
     change(tx, text, &values).await.map(|_| ())
+}
+
+async fn names(tx: &mut WriteTx, text: &str, of: Uuid) -> Result<Vec<String>, StoreError> {
+    let rows = select(tx, text, &[Value::Id(of)], &[ColumnType::Text]).await?;
+    (0..rows.len()).map(|row| text_of(&rows, row, 0)).collect()
+}
+
+async fn ids(tx: &mut WriteTx, text: &str, of: Uuid) -> Result<Vec<Uuid>, StoreError> {
+    let rows = select(tx, text, &[Value::Id(of)], &[ColumnType::Id]).await?;
+    (0..rows.len()).map(|row| id(&rows, row, 0)).collect()
 }
 
 fn permission_set(rows: &RowSet, row: usize) -> Result<PermissionSetRow, StoreError> {

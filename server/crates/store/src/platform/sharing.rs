@@ -5,9 +5,9 @@ use cardine_sql::{ColumnType, Dialect, Param, Statement};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::access::{boolean, change, id, optional_id, text_of};
+use super::access::{boolean, change, id, optional_id, select, text_of};
 use super::portable;
-use crate::{Bindings, ReadTx, StoreError, WriteTx};
+use crate::{Bindings, ReadTx, RowSet, StoreError, WriteTx};
 
 /// A sharing rule's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,19 +48,22 @@ pub struct ShareRow {
     pub opens_delete: bool,
 }
 
+const RULE_COLUMNS: [ColumnType; 3] = [ColumnType::Text; 3];
+const SHARE_COLUMNS: [ColumnType; 6] =
+    [ColumnType::Id, ColumnType::Text, ColumnType::Id, ColumnType::Text, ColumnType::Boolean, ColumnType::Boolean];
+
 /// All sharing rules, by name.
 pub async fn fetch_sharing_rules(tx: &mut ReadTx) -> Result<Vec<SharingRuleRow>, StoreError> {
     let text = r#"SELECT "name", "module", "definition" FROM "sharing_rule" ORDER BY "name""#;
-    let columns = [ColumnType::Text, ColumnType::Text, ColumnType::Text];
-    let rows = tx.query(&portable(tx.dialect(), text, 0, &columns), &Bindings::default()).await?;
-    let rule = |row| {
-        Ok(SharingRuleRow {
-            name: text_of(&rows, row, 0)?,
-            module: text_of(&rows, row, 1)?,
-            definition: text_of(&rows, row, 2)?,
-        })
-    };
-    (0..rows.len()).map(rule).collect()
+    let rows = tx.query(&portable(tx.dialect(), text, 0, &RULE_COLUMNS), &Bindings::default()).await?;
+    (0..rows.len()).map(|row| sharing_rule(&rows, row)).collect()
+}
+
+/// The sharing rule of this name, as a change sees it.
+pub async fn find_sharing_rule(tx: &mut WriteTx, name: &str) -> Result<Option<SharingRuleRow>, StoreError> {
+    let text = r#"SELECT "name", "module", "definition" FROM "sharing_rule" WHERE "name" = $1::text"#;
+    let rows = select(tx, text, &[Value::Text(name.to_owned())], &RULE_COLUMNS).await?;
+    if rows.is_empty() { Ok(None) } else { sharing_rule(&rows, 0).map(Some) }
 }
 
 /// Writes a sharing rule, in place of the one with its name.
@@ -72,10 +75,10 @@ pub async fn put_sharing_rule(tx: &mut WriteTx, rule: &SharingRuleRow) -> Result
     change(tx, text, &values).await.map(|_| ())
 }
 
-/// Takes a sharing rule away. Tells whether there was one.
-pub async fn delete_sharing_rule(tx: &mut WriteTx, name: &str) -> Result<bool, StoreError> {
+/// Takes a sharing rule away.
+pub async fn delete_sharing_rule(tx: &mut WriteTx, name: &str) -> Result<(), StoreError> {
     let text = r#"DELETE FROM "sharing_rule" WHERE "name" = $1::text"#;
-    Ok(change(tx, text, &[Value::Text(name.to_owned())]).await? > 0)
+    change(tx, text, &[Value::Text(name.to_owned())]).await.map(|_| ())
 }
 
 /// All record rules.
@@ -87,6 +90,13 @@ pub async fn fetch_record_rules(tx: &mut ReadTx) -> Result<Vec<RecordRuleRow>, S
         Ok(RecordRuleRow { role: id(&rows, row, 0)?, module: text_of(&rows, row, 1)?, rule: text_of(&rows, row, 2)? })
     };
     (0..rows.len()).map(rule).collect()
+}
+
+/// A role's record rule on a module, as a change sees it.
+pub async fn find_record_rule(tx: &mut WriteTx, role: Uuid, module: &str) -> Result<Option<String>, StoreError> {
+    let text = r#"SELECT "rule" FROM "record_rule" WHERE "role_id" = $1::uuid AND "module" = $2::text"#;
+    let rows = select(tx, text, &[Value::Id(role), Value::Text(module.to_owned())], &[ColumnType::Text]).await?;
+    if rows.is_empty() { Ok(None) } else { text_of(&rows, 0, 0).map(Some) }
 }
 
 /// Sets a role's record rule on a module; `None` takes it away.
@@ -112,22 +122,18 @@ pub async fn fetch_shared_modules(tx: &mut ReadTx) -> Result<Vec<String>, StoreE
 pub async fn fetch_shares(tx: &mut ReadTx, record: Uuid) -> Result<Vec<ShareRow>, StoreError> {
     let text = r#"SELECT "record_id", "module", "principal_id", "principal_kind", "opens_update", "opens_delete" FROM "record_share"
         WHERE "record_id" = $1::uuid ORDER BY "principal_kind", "principal_id""#;
-    let columns =
-        [ColumnType::Id, ColumnType::Text, ColumnType::Id, ColumnType::Text, ColumnType::Boolean, ColumnType::Boolean];
     let values = [Value::Id(record)];
-    let statement = portable(tx.dialect(), text, 1, &columns);
+    let statement = portable(tx.dialect(), text, 1, &SHARE_COLUMNS);
     let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
-    let share = |row| {
-        Ok(ShareRow {
-            record: id(&rows, row, 0)?,
-            module: text_of(&rows, row, 1)?,
-            principal: id(&rows, row, 2)?,
-            kind: text_of(&rows, row, 3)?,
-            opens_update: boolean(&rows, row, 4),
-            opens_delete: boolean(&rows, row, 5),
-        })
-    };
-    (0..rows.len()).map(share).collect()
+    (0..rows.len()).map(|row| share(&rows, row)).collect()
+}
+
+/// How a record is shared with a principal, as a change sees it.
+pub async fn find_share(tx: &mut WriteTx, record: Uuid, principal: Uuid) -> Result<Option<ShareRow>, StoreError> {
+    let text = r#"SELECT "record_id", "module", "principal_id", "principal_kind", "opens_update", "opens_delete" FROM "record_share"
+        WHERE "record_id" = $1::uuid AND "principal_id" = $2::uuid"#;
+    let rows = select(tx, text, &[Value::Id(record), Value::Id(principal)], &SHARE_COLUMNS).await?;
+    if rows.is_empty() { Ok(None) } else { share(&rows, 0).map(Some) }
 }
 
 /// Shares a record, in place of what was shared with the same principal.
@@ -153,10 +159,10 @@ pub async fn put_share(
     change(tx, text, &values).await.map(|_| ())
 }
 
-/// Ends the sharing of a record with a principal. Tells whether it was shared.
-pub async fn delete_share(tx: &mut WriteTx, record: Uuid, principal: Uuid) -> Result<bool, StoreError> {
+/// Ends the sharing of a record with a principal.
+pub async fn delete_share(tx: &mut WriteTx, record: Uuid, principal: Uuid) -> Result<(), StoreError> {
     let text = r#"DELETE FROM "record_share" WHERE "record_id" = $1::uuid AND "principal_id" = $2::uuid"#;
-    Ok(change(tx, text, &[Value::Id(record), Value::Id(principal)]).await? > 0)
+    change(tx, text, &[Value::Id(record), Value::Id(principal)]).await.map(|_| ())
 }
 
 /// Ends all sharing of these records.
@@ -176,4 +182,23 @@ pub async fn record_exists(tx: &mut WriteTx, table: &str, record: Uuid) -> Resul
     let values = [Value::Id(record)];
     let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
     Ok(!rows.is_empty())
+}
+
+fn sharing_rule(rows: &RowSet, row: usize) -> Result<SharingRuleRow, StoreError> {
+    Ok(SharingRuleRow {
+        name: text_of(rows, row, 0)?,
+        module: text_of(rows, row, 1)?,
+        definition: text_of(rows, row, 2)?,
+    })
+}
+
+fn share(rows: &RowSet, row: usize) -> Result<ShareRow, StoreError> {
+    Ok(ShareRow {
+        record: id(rows, row, 0)?,
+        module: text_of(rows, row, 1)?,
+        principal: id(rows, row, 2)?,
+        kind: text_of(rows, row, 3)?,
+        opens_update: boolean(rows, row, 4),
+        opens_delete: boolean(rows, row, 5),
+    })
 }
