@@ -101,6 +101,43 @@ on_both_databases! {
         }
     }
 
+    async fn a_key_takes_and_gives_files_as_far_as_its_scopes(server: Server) {
+        let admin = server.admin().await;
+        let scan = json!({"name": "scan", "type": "file"});
+        let module = |name: &str| json!({"name": name, "plural": format!("{name}s"), "fields": [scan.clone()]});
+        admin.create_module(module("Paper")).await.ok();
+        admin.create_module(module("Letter")).await.ok();
+        let held = admin.upload("held.txt", *b"held").await;
+        admin.create("Paper", json!({"scanId": held})).await;
+        let fresh = admin.upload("fresh.txt", *b"fresh").await;
+        // What of uploading, reading the file of a record, and reading one that no record holds yet is left.
+        for (scopes, upload, of_record, own) in [
+            (None, true, true, true),
+            (Some(&["records:read"][..]), false, true, false),
+            (Some(&["records:write"]), true, true, true),
+            (Some(&["Paper:read"]), false, true, false),
+            (Some(&["Paper:write"]), true, true, true),
+            (Some(&["Letter:read"]), false, false, false),
+            (Some(&["Letter:write", "Organization:read"]), true, false, true),
+            (Some(&["Organization:write"]), false, false, false),
+            (Some(&["admin"]), false, false, false),
+        ] {
+            let key = admin.with_api_key(scopes).await;
+            let answer = key.send_file("by-key.txt", *b"by key").await;
+            assert_eq!(answer.status, if upload { 201 } else { 403 }, "{scopes:?}: {answer}");
+            for (file, content, open) in [(&held, &b"held"[..], of_record), (&fresh, &b"fresh"[..], own)] {
+                let found = key.download(file).await;
+                assert_eq!(found.status, if open { 200 } else { 404 }, "{scopes:?} {}", String::from_utf8_lossy(content));
+                assert_eq!(found.content == content, open, "{scopes:?}");
+            }
+            let attach = "mutation($file: ID!) { createPaper(data: {scanId: $file}) { id } }";
+            let attached = key.query_with(attach, json!({"file": held})).await;
+            let writes = scopes.is_none_or(|scopes| opens(scopes, Need::Write("Paper")));
+            assert_eq!(succeeded(&attached), writes, "{scopes:?}: {attached}");
+        }
+        assert!(server.contents().0.len() <= 2 + 4, "what was refused left nothing");
+    }
+
     async fn a_subscription_of_a_key_is_bound_by_its_scopes(server: Server) {
         let admin = server.admin().await;
         for scopes in SCOPES {

@@ -7,7 +7,7 @@ use cardine_model::catalog::{Field, FieldId, FieldPath, Module, ModuleId};
 use cardine_query::{
     CompareOp, Deleted, Filter, GroupKey, GroupOrder, GroupTerm, Grouping, List, Nulls, Page, Slot, Take, authorise,
 };
-use cardine_sql::{Found, locate_holders, render_list};
+use cardine_sql::{Found, file_fields, locate_holders, render_list};
 use cardine_store::platform::files::{read_files, select_files};
 use cardine_store::{Bindings, ReadTx};
 use futures_util::FutureExt as _;
@@ -45,8 +45,10 @@ pub(crate) async fn readable_files(
     let (dialect, catalog, rights) = (tx.dialect(), ctx.catalog(), &ctx.actor.rights);
     let rows = tx.query(&select_files(dialect), &Bindings { parents: ids, ..ctx.bindings(&[]) }).await?;
     let (held, fresh): (Vec<FileRow>, Vec<FileRow>) = read_files(&rows)?.into_iter().partition(|file| file.attached);
+    // Of the uploader's rights a key may leave less than it takes to upload: then it was not by this key.
+    let uploads = may_upload(ctx);
     let is_own = |file: &FileRow| {
-        let is_uploader = file.uploader.is_some() && file.uploader == ctx.actor.user;
+        let is_uploader = uploads && file.uploader.is_some() && file.uploader == ctx.actor.user;
         is_uploader || switched_off!("file.own")
     };
     let mut readable: Vec<FileRow> = fresh.into_iter().filter(is_own).collect();
@@ -73,6 +75,12 @@ pub(crate) async fn readable_files(
     }
     readable.extend(held.into_iter().filter(|file| seen.contains(&file.id)));
     Ok(readable)
+}
+
+/// Whether there is a field for files that the caller may write; a file that could be put nowhere is not taken.
+pub(super) fn may_upload(ctx: &RequestContext) -> bool {
+    let rights = &ctx.actor.rights;
+    file_fields(ctx.catalog(), rights).any(|(module, field)| rights.can_write(module.id, field.id))
 }
 
 /// Which of the files in the list of slot 0 the field holds in records that the caller may see: a group for each. Slot 1 is how many

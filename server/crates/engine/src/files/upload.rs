@@ -3,7 +3,6 @@
 use async_recursion::async_recursion as boxed;
 use bytes::Bytes;
 use cardine_model::{Issue, path};
-use cardine_sql::file_fields;
 use cardine_store::platform::files::{count_unattached, insert_file};
 use cardine_store::{ContentWriter, ReadTx, WriteTx};
 use chrono::Utc;
@@ -11,6 +10,7 @@ use futures_util::FutureExt as _;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::access::may_upload;
 use super::media_type::{HEAD_BYTES, of_head};
 use super::name::clean;
 use super::{FileRow, UNATTACHED_RETENTION};
@@ -49,8 +49,7 @@ impl Engine {
     ) -> Result<Upload, EngineError> {
         let uploader = ctx.actor.user;
         let uploader = uploader.ok_or_else(|| EngineError::Forbidden("sign in to upload files".to_owned()))?;
-        let rights = &ctx.actor.rights;
-        if !file_fields(ctx.catalog(), rights).any(|(module, field)| rights.can_write(module.id, field.id)) {
+        if !may_upload(ctx) {
             let message = "you may upload nothing, as there is no field for files that you may write";
             return Err(EngineError::Forbidden(message.to_owned()));
         }
