@@ -21,6 +21,7 @@ pub mod answer;
 pub mod backend;
 pub mod binary;
 pub mod bombs;
+pub mod certificate;
 pub mod chance;
 pub mod client;
 pub mod document;
@@ -38,6 +39,7 @@ pub mod websocket;
 
 pub use answer::Answer;
 pub use backend::Backend;
+pub use certificate::Certificate;
 pub use chance::Chance;
 pub use client::Client;
 pub use event_stream::EventStream;

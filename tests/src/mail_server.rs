@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use mailin::{Action, AuthMechanism, Handler, Response, SessionBuilder};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use mailin::{Action, AuthMechanism, Handler, Response, Session, SessionBuilder};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
+use crate::certificate::Certificate;
 use crate::eventually;
 
 /// A running mail server; it ends with the value.
@@ -17,6 +20,15 @@ pub struct MailServer {
     address: String,
     state: Arc<Mutex<State>>,
     accepting: tokio::task::JoinHandle<()>,
+}
+
+/// How a mail server protects its connections.
+#[derive(Clone)]
+enum Protection {
+    None,
+    /// By STARTTLS, without which it takes no password.
+    Offered(TlsAcceptor),
+    FromTheStart(TlsAcceptor),
 }
 
 /// A mail as it was taken.
@@ -28,6 +40,8 @@ pub struct ReceivedMail {
     pub to: Vec<String>,
     /// Headers, an empty line, and what it says.
     pub content: String,
+    /// Whether it came over TLS.
+    pub protected: bool,
 }
 
 #[derive(Debug, Default)]
@@ -39,21 +53,43 @@ struct State {
     /// Whether mails are kept and never acknowledged.
     is_silent: bool,
     refused: usize,
+    /// Every line that was not protected.
+    heard: Vec<String>,
 }
 
 impl MailServer {
-    /// On a free port.
+    /// On a free port, without TLS.
     ///
     /// # Panics
     /// If there is none.
     pub async fn start() -> MailServer {
+        MailServer::listen(Protection::None).await
+    }
+
+    /// On a free port, with STARTTLS and this certificate.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn start_with_starttls(certificate: &Certificate) -> MailServer {
+        MailServer::listen(Protection::Offered(certificate.acceptor())).await
+    }
+
+    /// On a free port, with TLS from the first byte and this certificate.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn start_with_tls(certificate: &Certificate) -> MailServer {
+        MailServer::listen(Protection::FromTheStart(certificate.acceptor())).await
+    }
+
+    async fn listen(protection: Protection) -> MailServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it listens").to_string();
         let state = Arc::<Mutex<State>>::default();
         let for_sessions = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, peer)) = listener.accept().await {
-                tokio::spawn(serve(stream, peer.ip(), Arc::clone(&for_sessions)));
+                tokio::spawn(serve(stream, peer.ip(), Arc::clone(&for_sessions), protection.clone()));
             }
         });
         MailServer { address, state, accepting }
@@ -65,13 +101,30 @@ impl MailServer {
         format!("smtp://{}", self.address)
     }
 
+    /// Its address and port.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Asks for this user and password from now on.
+    pub fn ask_for(&self, user: &str, password: &str) {
+        self.state().credentials = Some((user.to_owned(), password.to_owned()));
+    }
+
+    /// Every line that came in without protection.
+    #[must_use]
+    pub fn heard_in_clear(&self) -> Vec<String> {
+        self.state().heard.clone()
+    }
+
     /// What `--smtp-url` is to be for a server that is asked for user and password from now on.
     ///
     /// # Panics
     /// Never.
     #[must_use]
     pub fn url_with_credentials(&self, user: &str, password: &str) -> String {
-        self.state().credentials = Some((user.to_owned(), password.to_owned()));
+        self.ask_for(user, password);
         format!("smtp://{user}:{password}@{}", self.address)
     }
 
@@ -150,6 +203,7 @@ struct Inbox {
     mail: ReceivedMail,
     content: Vec<u8>,
     is_known: bool,
+    is_protected: Arc<AtomicBool>,
 }
 
 impl Inbox {
@@ -186,7 +240,8 @@ impl Handler for Inbox {
     }
 
     fn data_end(&mut self) -> Response {
-        let mail = ReceivedMail { content: String::from_utf8_lossy(&self.content).into_owned(), ..self.mail.clone() };
+        let content = String::from_utf8_lossy(&self.content).into_owned();
+        let mail = ReceivedMail { content, protected: self.is_protected.load(Ordering::Relaxed), ..self.mail.clone() };
         self.state().mails.push(mail);
         mailin::response::OK
     }
@@ -198,27 +253,68 @@ impl Handler for Inbox {
     }
 }
 
-async fn serve(stream: TcpStream, peer: IpAddr, state: Arc<Mutex<State>>) -> Option<()> {
+async fn serve(stream: TcpStream, peer: IpAddr, state: Arc<Mutex<State>>, protection: Protection) -> Option<()> {
     let mut builder = SessionBuilder::new("mail.example.org");
-    let (asks, inbox) = {
-        let asks = state.lock().expect("nobody panics while holding it").credentials.is_some();
-        let (mail, content) = (ReceivedMail::default(), Vec::new());
-        (asks, Inbox { state: Arc::clone(&state), mail, content, is_known: false })
-    };
+    let is_protected = Arc::<AtomicBool>::default();
+    let asks = state.lock().expect("nobody panics while holding it").credentials.is_some();
+    let (mail, content) = (ReceivedMail::default(), Vec::new());
+    let inbox =
+        Inbox { state: Arc::clone(&state), mail, content, is_known: false, is_protected: Arc::clone(&is_protected) };
     if asks {
-        builder.enable_auth(AuthMechanism::Plain).insecure_enable_plaintext_auth();
+        builder.enable_auth(AuthMechanism::Plain);
+        if !matches!(protection, Protection::Offered(_)) {
+            builder.insecure_enable_plaintext_auth();
+        }
+    }
+    if matches!(protection, Protection::Offered(_)) {
+        builder.enable_start_tls();
     }
     let mut session = builder.build(peer, inbox);
-    let (read, mut write) = stream.into_split();
-    let mut read = BufReader::new(read);
-    write.write_all(&session.greeting().buffer().ok()?).await.ok()?;
+    let greeting = session.greeting().buffer().ok()?;
+    match protection {
+        Protection::FromTheStart(acceptor) => {
+            let mut stream = BufReader::new(acceptor.accept(stream).await.ok()?);
+            is_protected.store(true, Ordering::Relaxed);
+            stream.write_all(&greeting).await.ok()?;
+            talk(&mut stream, &mut session, &state, &is_protected).await.map(|_| ())
+        }
+        Protection::None | Protection::Offered(_) => {
+            let mut clear = BufReader::new(stream);
+            clear.write_all(&greeting).await.ok()?;
+            let upgrades = talk(&mut clear, &mut session, &state, &is_protected).await?;
+            let Protection::Offered(acceptor) = protection else { return None };
+            if !upgrades {
+                return None;
+            }
+            // What stands in the buffer was sent before the protection, and is dropped with it.
+            let mut stream = BufReader::new(acceptor.accept(clear.into_inner()).await.ok()?);
+            is_protected.store(true, Ordering::Relaxed);
+            session.tls_active();
+            talk(&mut stream, &mut session, &state, &is_protected).await.map(|_| ())
+        }
+    }
+}
+
+/// Answers until the client goes, or asks for protection: then it is true.
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut BufReader<S>,
+    session: &mut Session<Inbox>,
+    state: &Mutex<State>,
+    is_protected: &AtomicBool,
+) -> Option<bool> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        if read.read_until(b'\n', &mut line).await.ok()? == 0 {
+        if stream.read_until(b'\n', &mut line).await.ok()? == 0 {
             return None;
         }
-        let taken = state.lock().expect("nobody panics while holding it").mails.len();
+        let taken = {
+            let mut state = state.lock().expect("nobody panics while holding it");
+            if !is_protected.load(Ordering::Relaxed) {
+                state.heard.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+            }
+            state.mails.len()
+        };
         let response = session.process(&line);
         let is_silent = {
             let state = state.lock().expect("nobody panics while holding it");
@@ -226,13 +322,16 @@ async fn serve(stream: TcpStream, peer: IpAddr, state: Arc<Mutex<State>>) -> Opt
         };
         if is_silent {
             // Until the client is gone.
-            while read.read_until(b'\n', &mut line).await.ok()? > 0 {}
+            while stream.read_until(b'\n', &mut line).await.ok()? > 0 {}
             return None;
         }
+        let answer = response.buffer().ok()?;
         match response.action {
             Action::NoReply => {}
-            Action::Reply => write.write_all(&response.buffer().ok()?).await.ok()?,
-            Action::Close | Action::UpgradeTls => return write.write_all(&response.buffer().ok()?).await.ok(),
+            Action::Reply => stream.write_all(&answer).await.ok()?,
+            Action::Close => return stream.write_all(&answer).await.ok().map(|()| false),
+            Action::UpgradeTls => return stream.write_all(&answer).await.ok().map(|()| true),
         }
+        stream.flush().await.ok()?;
     }
 }
