@@ -48,6 +48,8 @@ pub struct AdminContext {
     pub token: Option<cardine_engine::identity::TokenOwner>,
     /// Where it came from, if that is known.
     pub peer: Option<crate::auth::Peer>,
+    /// How many files came with it.
+    pub uploads: usize,
 }
 
 /// The standard introspection query has 13 levels.

@@ -4,14 +4,22 @@ use std::io::Read as _;
 
 use async_graphql::{Context, Result, Upload};
 use cardine_engine::EngineError;
+use cardine_model::{Issue, path};
 
-use super::error::graphql_error;
+use super::AdminContext;
+use super::error::{graphql_error, invalid};
 
 /// Most bytes of a plugin's package.
 pub const PACKAGE_BYTES_MAX: u64 = 64 << 20;
 
 /// The bytes of an uploaded package.
+///
+/// To the library a file is a number in a text, which a client can write by itself: a number of no file would end in a panic.
 pub async fn read_package(ctx: &Context<'_>, file: Upload) -> Result<Vec<u8>> {
+    if file.0 >= ctx.data_unchecked::<AdminContext>().uploads {
+        let message = "send the file as a part of a multipart form, to which the form's `map` leads";
+        return Err(invalid(Issue::new(path!["file"], "upload", message)));
+    }
     let upload = file.value(ctx).map_err(|_| graphql_error(EngineError::Internal))?;
     let read = tokio::task::spawn_blocking(move || {
         let mut bytes = Vec::new();

@@ -91,7 +91,8 @@ async fn execute(app: Arc<App>, caller: Caller, request: &mut Request) -> Result
     }
     operation.set_parsed_query(document);
     let Caller { context, token, .. } = caller;
-    let operation = operation.data(AdminContext { app: Arc::clone(&app), request: context, token, peer });
+    let uploads = operation.uploads.len();
+    let operation = operation.data(AdminContext { app: Arc::clone(&app), request: context, token, peer, uploads });
     let executed = async {
         match is_administrator {
             true => app.admin.execute(operation).await,

@@ -21,6 +21,47 @@ async fn names(caller: &Client) -> BTreeSet<(String, String)> {
 }
 
 on_both_databases! {
+    async fn a_hidden_field_stays_hidden_whatever_becomes_of_it(server: Server) {
+        let admin = server.admin().await;
+        let staff = json!({"name": "Employee", "plural": "Employees", "sharing": "PUBLIC_READ_WRITE", "fields": [
+            {"name": "name", "type": "text"}, {"name": "salary", "type": "decimal"},
+            {"name": "bonus", "type": "formula", "rule": "salary / 10", "returns": "decimal"}]});
+        admin.create_module(staff).await.ok();
+        admin.create_role("rep", None).await;
+        let rights = json!({"create": true, "read": true, "update": true, "fields": {"*": "WRITE", "salary": "NONE"}});
+        admin.set_access("rep", "Employee", rights).await;
+        let rep = server.create_user_with_role("rep").await;
+        admin.create("Employee", json!({"name": "Ann", "salary": "90000"})).await;
+        let (mut module, mut list, mut field) = ("Employee", "employees", "salary");
+        for (change, arguments) in [
+            ("renameField", json!({"module": "Employee", "name": "salary", "to": "pay"})),
+            ("updateField", json!({"module": "Employee", "name": "pay", "patch": {"label": "Pay"}})),
+            ("changeFieldType", json!({"module": "Employee", "name": "pay", "to": {"type": "money", "scale": 4}})),
+            ("updateModule", json!({"name": "Employee", "patch": {"label": "Staff"}})),
+            ("renameModule", json!({"name": "Employee", "to": "Worker", "plural": "Workers"})),
+            ("retireModule", json!({"name": "Worker"})),
+            ("restoreModule", json!({"name": "Worker"})),
+        ] {
+            let answer = admin.change(change, arguments.clone()).await;
+            answer.ok();
+            match change {
+                "renameField" => field = "pay",
+                "renameModule" => (module, list) = ("Worker", "workers"),
+                "retireModule" => continue,
+                _ => {}
+            }
+            let all = names(&admin).await;
+            assert!(all.contains(&(module.to_owned(), field.to_owned())), "{change}");
+            for (ty, name) in names(&rep).await.into_iter().filter(|(ty, _)| ty.starts_with(module)) {
+                assert!(name != field && name != "bonus" && name != "salary", "{ty}.{name} after {change}");
+            }
+            rep.query(&format!("{{ {list} {{ nodes {{ {field} }} }} }}")).await.refused("BAD_USER_INPUT");
+            rep.query(&format!("{{ {list}(filter: {{{field}: {{gt: \"1\"}}}}) {{ totalCount }} }}")).await.refused("BAD_USER_INPUT");
+            let seen = rep.query(&format!("{{ {list} {{ nodes {{ name }} }} }}")).await;
+            assert_eq!(seen.ok()[list]["nodes"], json!([{"name": "Ann"}]), "{change}");
+        }
+    }
+
     async fn a_hidden_field_in_a_filter_of_a_mutation_is_unknown(server: Server) {
         let cast = Cast::new(server).await;
         let own = cast.rep.create("Person", json!({"name": "Own"})).await;

@@ -3,6 +3,7 @@
 
 mod cast;
 mod fields;
+mod files;
 mod injection;
 mod page;
 mod realtime;

@@ -30,7 +30,7 @@ fn every_test_that_the_page_names_is_there() {
 fn every_attack_is_on_the_page() {
     let page = std::fs::read_to_string(repository::root().join(PAGE)).expect("the page is there");
     let named = named_tests(&page);
-    for group in ["fields", "injection", "realtime", "records", "side_doors", "writes"] {
+    for group in ["fields", "files", "injection", "realtime", "records", "side_doors", "writes"] {
         let file = format!("tests/tests/security/{group}.rs");
         let source = std::fs::read_to_string(repository::root().join(&file)).expect("the file is there");
         let tests = source.lines().filter_map(|line| line.trim_start().strip_prefix("async fn "));
