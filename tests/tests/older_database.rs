@@ -1,0 +1,137 @@
+//! A database that an older server left: it is brought up to this one, with all that was in it.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
+
+mod hand;
+
+use cardine_tests::{Answer, Client, Launch, MailServer, Server, eventually, on_both_databases};
+use serde_json::{Value, json};
+
+const EMAIL: &str = "ann@example.org";
+const PASSWORD: &str = "Ann likes long passwords";
+
+/// Takes a database back to what it was before sign-ins had names and files were kept: what the fourth and the fifth
+/// migration made goes, with what is in it, and neither is noted as done.
+const UNDO: &[&str] = &[
+    "DROP TABLE mail_outbox",
+    "DROP TABLE password_reset_token",
+    "DROP TABLE password_reset",
+    "DROP TABLE sign_in_failure",
+    "ALTER TABLE api_key DROP COLUMN last_used_at",
+    "DROP INDEX session_chain_id_idx",
+    "ALTER TABLE session DROP COLUMN chain_id",
+    "ALTER TABLE session DROP COLUMN signed_in_at",
+    "ALTER TABLE session DROP COLUMN last_used_at",
+    "ALTER TABLE session DROP COLUMN user_agent",
+    "ALTER TABLE session DROP COLUMN network",
+    "DROP TABLE file",
+    "DELETE FROM seaql_migrations WHERE version IN ('m0004_sign_in', 'm0005_files')",
+];
+
+async fn undo(server: &Server) {
+    if server.postgres().is_some() {
+        return hand::run(server, &UNDO.join(";\n")).await;
+    }
+    let database = rusqlite::Connection::open(server.data_directory().join("cardine.db")).unwrap();
+    // Indexes of modules are over functions that this connection has not; with this it does not look at them.
+    database.execute_batch("PRAGMA writable_schema = ON").unwrap();
+    database.execute_batch(&UNDO.join(";\n")).unwrap();
+}
+
+async fn refresh(server: &Server, tokens: &Value) -> Answer {
+    server.anonymous().post("/auth/refresh", &json!({"refreshToken": tokens["refreshToken"]})).await
+}
+
+/// What somebody sees of the deals and of what was done to them.
+async fn seen(client: &Client) -> Value {
+    let text = "{ deals(orderBy: [{title: ASC}]) { totalCount nodes { id title worth version createdAt owner { ... on User { email } }
+        history { nodes { id at action via requestId actor { email } changes { field old new } } } } } me { role } }";
+    client.query(text).await.ok().clone()
+}
+
+/// What administrators see of users and rights.
+async fn administered(admin: &Client) -> Value {
+    let text = "{ users { id email active role { name } permissionSets groups { name } } roles { name parent access { module read update fields } }
+        permissionSets { name access { module read } } sharingRules { name module rule access } groups { name } modules { name } }";
+    admin.admin_query(text).await.ok().clone()
+}
+
+on_both_databases! {
+    async fn a_database_from_before_sign_ins_had_names_and_files_were_kept_is_brought_up(backend: Backend) {
+        let mail = MailServer::start().await;
+        let arguments = ["--smtp-url", &mail.url(), "--mail-from", "crm@example.org", "--public-url", "https://crm.example.org/"];
+        let mut server = Launch::new(backend).arguments(arguments).start().await;
+        let admin = server.admin().await;
+        let deal = json!({"name": "Deal", "plural": "Deals", "fields": [
+            {"name": "title", "type": "text", "required": true, "unique": true}, {"name": "worth", "type": "decimal"}]});
+        admin.create_module(deal).await.ok();
+        admin.create_role("clerk", None).await;
+        admin.set_access("clerk", "Deal", json!({"create": true, "read": true, "update": true, "fields": {"*": "WRITE", "worth": "READ"}})).await;
+        admin.create_user(EMAIL, PASSWORD, "clerk").await;
+        let signed_in = server.anonymous().post("/auth/sign-in", &json!({"email": EMAIL, "password": PASSWORD})).await;
+        let first = signed_in.body.clone();
+        let second = refresh(&server, &first).await.body;
+        let third = refresh(&server, &second).await.body;
+        let ann = server.anonymous().with_token(third["accessToken"].as_str().unwrap());
+        let id = ann.own_id().await;
+        for mutation in [
+            "savePermissionSet(name: \"worth\", access: {Deal: {read: true, fields: {worth: \"WRITE\"}}}) { name }".to_owned(),
+            format!("saveGroup(name: \"Desk\", members: [\"{id}\"]) {{ name }}"),
+            format!("assignUser(user: \"{id}\", permissionSets: [\"worth\"]) {{ id }}"),
+            "saveSharingRule(rule: {name: \"open\", module: \"Deal\", rule: \"worth > 5\", with: {role: \"clerk\"}, access: READ}) { name }".to_owned(),
+        ] {
+            admin.admin_query(&format!("mutation {{ {mutation} }}")).await.ok();
+        }
+        let (key, narrow) = (ann.with_api_key(None).await, ann.with_api_key(Some(&["Deal:read"])).await);
+        let deal = ann.create("Deal", json!({"title": "a", "worth": "1.50"})).await;
+        admin.create("Deal", json!({"title": "shared", "worth": "10"})).await;
+        admin.create("Deal", json!({"title": "unseen", "worth": "2"})).await;
+        ann.query_with("mutation($id: ID!) { updateDeal(id: $id, data: {worth: \"7\"}) { id } }", json!({"id": deal})).await.ok();
+        let (before, rights) = (seen(&ann).await, administered(&admin).await);
+        assert_eq!(before["deals"]["totalCount"], json!(2), "{before}");
+        let sessions = "{ sessions { createdAt current } }";
+        let session = ann.admin_query(sessions).await.ok()["sessions"].clone();
+
+        server.stop();
+        undo(&server).await;
+        server.restart().await;
+
+        // Who was signed in still is, by every kind of token, and sees what they saw.
+        for client in [&ann, &key] {
+            assert_eq!(seen(client).await, before);
+        }
+        assert_eq!(narrow.query("{ deals { totalCount } }").await.ok()["deals"]["totalCount"], json!(2));
+        assert_eq!(administered(&admin).await, rights);
+        assert_eq!(ann.admin_query(sessions).await.ok()["sessions"], session, "since the password was shown, not since the last refresh");
+        narrow.query("mutation { createDeal(data: {title: \"x\"}) { id } }").await.refused("BAD_USER_INPUT");
+        key.query("mutation { createDeal(data: {title: \"a\"}) { id } }").await.refused("CONFLICT");
+        key.create("Deal", json!({"title": "by key"})).await;
+        eventually("it is noted that the key is used", || async {
+            let keys = ann.admin_query("{ apiKeys { lastUsedAt } }").await;
+            keys.ok()["apiKeys"].as_array().unwrap().iter().any(|key| key["lastUsedAt"].is_string()).then_some(())
+        }).await;
+        // What the new tables are for.
+        assert!(server.anonymous().sign_in(EMAIL, "a wrong password").await.is_err());
+        assert_eq!(hand::count(&server, "SELECT CAST(count(*) AS bigint) FROM sign_in_failure").await.min(1), 1);
+        server.sign_in(EMAIL, PASSWORD).await;
+        admin.add_field("Deal", json!({"name": "scan", "type": "file"})).await.ok();
+        let file = ann.upload("a.txt", *b"content").await;
+        ann.query_with("mutation($id: ID!, $file: ID!) { updateDeal(id: $id, data: {scanId: $file}) { id } }", json!({"id": deal, "file": file})).await.ok();
+        assert_eq!(ann.download(&file).await.content, b"content");
+        assert_eq!(server.anonymous().post("/auth/forgot-password", &json!({"email": EMAIL})).await.status, 202);
+        let token = mail.mail(1).await.token();
+        // A token that was used up before is a stolen one still, and ends all that came from that sign-in.
+        let fourth = refresh(&server, &third).await;
+        assert_eq!(fourth.status, 200, "{fourth}");
+        assert_eq!(refresh(&server, &first).await.status, 401);
+        assert_eq!(refresh(&server, &fourth.body).await.status, 401);
+        let answer = server.anonymous().post("/auth/reset-password", &json!({"token": token, "password": "quite another one"})).await;
+        assert_eq!(answer.status, 200, "{answer}");
+
+        // Brought up once, it stays so.
+        let ann = server.sign_in(EMAIL, "quite another one").await;
+        let after = seen(&ann).await;
+        server.restart().await;
+        assert_eq!(seen(&ann).await, after);
+        assert_eq!(hand::count(&server, "SELECT CAST(count(*) AS bigint) FROM seaql_migrations WHERE version IN ('m0004_sign_in', 'm0005_files')").await, 2);
+    }
+}
