@@ -42,6 +42,7 @@ impl ReadTx {
 
     /// Runs a statement and gives its rows.
     pub async fn query(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<RowSet, StoreError> {
+        tell(statement);
         self.0.query(statement, bindings).await
     }
 
@@ -77,13 +78,23 @@ impl WriteTx {
     ///
     /// After a statement has failed the transaction cannot be committed any more, on either database.
     pub async fn query(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<RowSet, StoreError> {
+        tell(statement);
+        self.run_query(statement, bindings).await
+    }
+
+    /// Runs a statement that gives no rows, and tells how many it changed.
+    pub async fn execute(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<u64, StoreError> {
+        tell(statement);
+        self.run(statement, bindings).await
+    }
+
+    async fn run_query(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<RowSet, StoreError> {
         self.check_time()?;
         let result = self.database.query(statement, bindings).await;
         self.note(result)
     }
 
-    /// Runs a statement that gives no rows, and tells how many it changed.
-    pub async fn execute(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<u64, StoreError> {
+    async fn run(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<u64, StoreError> {
         self.check_time()?;
         let result = match &mut self.database {
             Database::Sqlite(connection) => connection.execute(statement, bindings),
@@ -97,8 +108,9 @@ impl WriteTx {
         let mut changed = 0;
         match statement {
             ForRows::Each(statement) => {
+                tell(statement);
                 for values in &rows {
-                    changed += self.execute(statement, &Bindings { values, ..Bindings::default() }).await?;
+                    changed += self.run(statement, &Bindings { values, ..Bindings::default() }).await?;
                 }
             }
             ForRows::Lists(statement) => {
@@ -114,8 +126,9 @@ impl WriteTx {
         let mut returned = RowSet::default();
         match statement {
             ForRows::Each(statement) => {
+                tell(statement);
                 for values in &rows {
-                    let row = self.query(statement, &Bindings { values, ..Bindings::default() }).await?;
+                    let row = self.run_query(statement, &Bindings { values, ..Bindings::default() }).await?;
                     returned.append(row)?;
                 }
             }
@@ -253,6 +266,12 @@ impl Database {
             Self::Postgres(session) => Some(*session),
         }
     }
+}
+
+/// For who looks for what a request asks of its database: `--log cardine_store::statement=trace`. Values are not in a statement's
+/// text; one that SQLite runs for each of many rows is told once.
+fn tell(statement: &Statement) {
+    tracing::trace!(target: "cardine_store::statement", "{}", statement.text);
 }
 
 /// Rows of values → a list for each column.
