@@ -155,8 +155,9 @@ impl GroupCommit {
         self.tx.sqlite_connection().close_tidily();
     }
 
-    /// One transaction for `first` and what `next` still gives. Each job has a savepoint, so that one that fails takes
-    /// only its own changes with it.
+    /// One transaction for `first` and what `next` still gives. A job behind another has a savepoint, so that if it fails it takes
+    /// only its own changes with it. The first has none, and takes the transaction: inside a savepoint SQLite keeps a copy of
+    /// each page for every statement that changes it, which for hundreds of records is more than all that they write.
     fn run_group(&mut self, first: Box<dyn WriteJob>, mut next: impl FnMut() -> Option<Box<dyn WriteJob>>) {
         if let Err(error) = self.control("BEGIN IMMEDIATE") {
             return first.answer(Some(error));
@@ -168,14 +169,20 @@ impl GroupCommit {
         let mut waiting = Some(first);
         while let Some(mut job) = waiting.take() {
             if !job.is_abandoned() {
-                if let Err(error) = self.control("SAVEPOINT job") {
+                let is_alone = done.is_empty();
+                if !is_alone && let Err(error) = self.control("SAVEPOINT job") {
                     job.answer(Some(error.clone()));
                     return self.fail_group(done, &error);
                 }
                 let commits = self.run_job(&mut *job);
                 let ended = if commits {
-                    self.control("RELEASE job").map(|()| true)
+                    if is_alone { Ok(true) } else { self.control("RELEASE job").map(|()| true) }
                 } else if self.tx.sqlite_connection().in_transaction() {
+                    if is_alone {
+                        // The next begins a transaction of its own.
+                        let undone = self.control("ROLLBACK").err();
+                        return job.answer(undone);
+                    }
                     self.control("ROLLBACK TO job").and_then(|()| self.control("RELEASE job")).map(|()| false)
                 } else {
                     // The disk is full, or the like: SQLite has rolled all of it back by itself.
