@@ -45,6 +45,12 @@ pub enum Command {
     Migrate,
     /// Check the database, the data folder and the catalog, and print a report
     Doctor,
+    /// Write modules, roles, permission sets, sharing rules and workflows as files
+    Export(Export),
+    /// Compare the files of `export` with the database: ends with 1 if anything differs, 2 if it cannot be told
+    Diff(FromFiles),
+    /// Make the database as the files of `export` say, all of it or nothing
+    Apply(Apply),
     /// Work with users
     #[command(subcommand)]
     User(User),
@@ -59,6 +65,42 @@ pub struct Serve {
     /// Fill an empty database with a demo company's data
     #[arg(long)]
     pub demo: bool,
+}
+
+/// `cardine export …`
+#[derive(Debug, Clone, Args)]
+pub struct Export {
+    /// The folder; it is made if it is not there
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Remove files of what is not in the database
+    #[arg(long)]
+    pub prune: bool,
+}
+
+/// Options of `diff` and `apply`.
+#[derive(Debug, Clone, Args)]
+pub struct FromFiles {
+    /// The folder with the files
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Take away what has no file: modules and fields are retired, workflows switched off, the rest removed
+    #[arg(long)]
+    pub prune: bool,
+    /// Who becomes the author of workflows that are new or differ; they run with the author's rights unless they say otherwise
+    #[arg(long, value_name = "EMAIL")]
+    pub author: Option<String>,
+}
+
+/// Options of `apply`.
+#[derive(Debug, Clone, Args)]
+pub struct Apply {
+    /// What `diff` takes too.
+    #[command(flatten)]
+    pub files: FromFiles,
+    /// Only tell what would happen
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `cardine user …`

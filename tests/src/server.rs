@@ -137,6 +137,29 @@ impl Server {
         launch.start().await
     }
 
+    /// Runs `cardine` with these words beside it, on its data, whether it runs or not.
+    ///
+    /// # Panics
+    /// If there is no binary.
+    #[must_use]
+    pub fn run(&self, words: &[&str]) -> std::process::Output {
+        self.run_with(&[], words)
+    }
+
+    /// As [`Server::run`], with these environment variables.
+    ///
+    /// # Panics
+    /// If there is no binary.
+    #[must_use]
+    pub fn run_with(&self, variables: &[(&str, &str)], words: &[&str]) -> std::process::Output {
+        let mut command = binary::command(self.data.path());
+        command.args(words).arg("--data").arg(self.data_directory());
+        if let Some(database) = &self.postgres {
+            command.args(["--database", database.url()]);
+        }
+        command.envs(variables.iter().copied()).stdin(std::process::Stdio::null()).output().expect("the binary runs")
+    }
+
     /// Which database it works on.
     #[must_use]
     pub fn backend(&self) -> Backend {

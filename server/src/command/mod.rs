@@ -1,7 +1,10 @@
 //! What each sub-command does, from the command line to the exit code.
 
+mod apply;
+mod as_code;
 mod database;
 mod doctor;
+mod export;
 mod migrate;
 mod plugin;
 mod serve;
@@ -18,8 +21,8 @@ use crate::config::{Config, ConfigError, gather};
 /// As `sysexits` has it: the command was used incorrectly.
 const USAGE: u8 = 64;
 
-/// Runs the command line of this process. 0: done; 1: it failed, or `doctor` found faults; 2: unknown options (from the
-/// command line's parser); 64: a configuration that cannot be used.
+/// Runs the command line of this process. 0: done; 1: it failed, or `doctor` found faults, or `diff` differences; 2: unknown options (from
+/// the command line's parser), or files that `diff` and `apply` cannot use; 64: a configuration that cannot be used.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let command = cli.command.clone().unwrap_or(Command::Serve(Serve::default()));
@@ -51,6 +54,9 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
     match command {
         Command::Serve(options) => serve::serve(config, options).await,
         Command::Migrate => migrate::migrate(&config).await,
+        Command::Export(options) => export::export(&config, &options).await,
+        Command::Diff(options) => Ok(apply::diff(&config, &options).await),
+        Command::Apply(options) => apply::apply(&config, &options).await,
         Command::Doctor => doctor::doctor(&config).await,
         Command::Plugin(Plugin::Check { file }) => plugin::check(&config, &file).await,
         Command::Plugin(Plugin::Install { file }) => plugin::install(&config, &file).await,

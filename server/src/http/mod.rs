@@ -24,7 +24,7 @@ mod peer;
 mod range;
 mod reset;
 mod routes;
-mod schemas;
+pub mod schemas;
 pub mod setup;
 mod upload;
 mod websocket;

@@ -7,9 +7,13 @@ use poem::{Request, Response};
 use super::error::ApiError;
 use crate::app::App;
 
-const SCHEMAS: [(&str, &str); 3] = [
+/// By file name; `cardine export` writes those of what it exports beside it.
+pub const SCHEMAS: [(&str, &str); 6] = [
     ("module.schema.json", include_str!("../../../schema/module.schema.json")),
+    ("permission-set.schema.json", include_str!("../../../schema/permission-set.schema.json")),
     ("plugin.schema.json", include_str!("../../../schema/plugin.schema.json")),
+    ("role.schema.json", include_str!("../../../schema/role.schema.json")),
+    ("sharing-rule.schema.json", include_str!("../../../schema/sharing-rule.schema.json")),
     ("workflow.schema.json", include_str!("../../../schema/workflow.schema.json")),
 ];
 

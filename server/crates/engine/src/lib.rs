@@ -1,5 +1,6 @@
 //! The use cases: read, write, change modules; transaction borders; one door for every front.
 
+pub mod as_code;
 pub mod change;
 mod check;
 mod context;

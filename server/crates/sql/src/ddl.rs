@@ -92,31 +92,33 @@ pub fn difference_beside(dialect: Dialect, old: Option<&Catalog>, new: &Catalog,
     Difference { removed, made: [tables, columns, indexes, searches].concat() }
 }
 
-/// As [`difference`], for a module of which one field's column is exchanged between the two halves: with all indexes over it.
-pub fn difference_with_conversion(
+/// As [`difference`], for modules of which these fields' columns (module, field) are exchanged between the two halves: with all indexes
+/// over them.
+pub fn difference_with_conversions(
     dialect: Dialect,
     old: &Catalog,
     new: &Catalog,
-    module: &str,
-    field: &str,
+    converted: &[(String, String)],
 ) -> Difference {
     let mut difference = difference_beside(dialect, Some(old), new, &Kept::default());
-    let places = (old.module_by_name(module), new.module_by_name(module));
-    let (Some(before), Some(after)) = places else { return difference };
-    let fields = (before.field_named(field), after.field_named(field));
-    let (Some(was), Some(is)) = fields else { return difference };
-    if field_columns(dialect, was) == field_columns(dialect, is) {
-        return difference;
+    for (module, field) in converted {
+        let places = (old.module_by_name(module), new.module_by_name(module));
+        let (Some(before), Some(after)) = places else { continue };
+        let fields = (before.field_named(field), after.field_named(field));
+        let (Some(was), Some(is)) = fields else { continue };
+        if field_columns(dialect, was) == field_columns(dialect, is) {
+            continue;
+        }
+        let column = is.column.as_deref().unwrap_or_default();
+        let dropped = indexes_of(dialect, before).into_iter().filter(|index| index.is_over(column));
+        let dropped: Vec<String> = dropped.map(|index| index.drop_statement()).collect();
+        let created = indexes_of(dialect, after).into_iter().filter(|index| index.is_over(column));
+        let created: Vec<String> = created.map(|index| index.create(after)).collect();
+        difference.removed.retain(|statement| !dropped.contains(statement));
+        difference.removed.extend(dropped);
+        difference.made.retain(|statement| !created.contains(statement));
+        difference.made.extend(created);
     }
-    let column = is.column.as_deref().unwrap_or_default();
-    let dropped = indexes_of(dialect, before).into_iter().filter(|index| index.is_over(column));
-    let dropped: Vec<String> = dropped.map(|index| index.drop_statement()).collect();
-    let created = indexes_of(dialect, after).into_iter().filter(|index| index.is_over(column));
-    let created: Vec<String> = created.map(|index| index.create(after)).collect();
-    difference.removed.retain(|statement| !dropped.contains(statement));
-    difference.removed.extend(dropped);
-    difference.made.retain(|statement| !created.contains(statement));
-    difference.made.extend(created);
     difference
 }
 

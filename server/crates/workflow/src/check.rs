@@ -1,6 +1,5 @@
 //! A workflow's document against a catalog and the installed plugins: from what is written to what can run, all faults at once.
 
-use cardine_engine::identity::AccessState;
 use cardine_model::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId, RelationId};
 use cardine_model::rule::{self, Context, Expected, TypedRule};
 use cardine_model::{Issue, PathSegment, path};
@@ -51,7 +50,8 @@ const LATER_STEPS: [&str; 10] =
 /// What a document is checked against beside the modules, when it is saved.
 pub(crate) struct Installed<'a> {
     pub plugins: &'a Plugins,
-    pub access: &'a AccessState,
+    /// Whether there is a role of this name.
+    pub has_role: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
 /// Checks `definition`; `installed` is left out where what is not there makes the run fail, not the document.
@@ -118,7 +118,7 @@ fn check_options(definition: &Definition, installed: Option<&Installed<'_>>, iss
         issues.push(Issue::new(path!["definition", "retry"], "notAvailable", message));
     }
     if let (RunAs::Role { role }, Some(installed)) = (&definition.run_as, installed)
-        && installed.access.role_named(role).is_none()
+        && !(installed.has_role)(role)
     {
         let message = format!("there is no role `{role}`");
         issues.push(Issue::new(path!["definition", "runAs", "role"], "unknownRole", message));

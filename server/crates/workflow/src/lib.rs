@@ -6,6 +6,7 @@
 
 mod check;
 mod definition;
+mod documents;
 mod matcher;
 mod plugins;
 mod rename;
@@ -15,6 +16,7 @@ mod template;
 mod value;
 
 pub use definition::WORKFLOW_SCHEMA;
+pub use documents::WorkflowFiles;
 pub use matcher::WorkflowLoader;
 pub use plugins::{InstallError, InstalledPlugin, Plugins};
 pub use runner::{ATTEMPTS_MAX, LEASE, run_workflows};

@@ -28,7 +28,8 @@ pub async fn save_workflow(
         return Err(EngineError::Forbidden("only administrators may save workflows".to_owned()));
     }
     let definition = parse(&document).map_err(EngineError::Validation)?;
-    let installed = Installed { plugins, access: &ctx.snapshot.access };
+    let has_role = |role: &str| ctx.snapshot.access.role_named(role).is_some();
+    let installed = Installed { plugins, has_role: &has_role };
     check(&definition, ctx.catalog(), Some(&installed)).map_err(EngineError::Validation)?;
     let (actor, now, via, request) = (ctx.actor.user, ctx.now, ctx.via, ctx.request_id);
     let id = engine

@@ -97,6 +97,7 @@ fn identify(base: &Catalog) -> Result<Planned, Vec<ModuleIssue>> {
         summary: "give modules and fields their ids".to_owned(),
         module: None,
         warnings: Vec::new(),
+        documents: None,
     })
 }
 

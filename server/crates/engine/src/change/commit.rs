@@ -18,6 +18,7 @@ use super::steps::{self, Step, parts_of};
 use super::tables::{TablesFound, read_columns};
 use crate::EngineError;
 use crate::events::EventMatcherLoader;
+use crate::identity::ChangedBy;
 
 /// In whose name a change is made.
 #[derive(Debug, Clone)]
@@ -61,14 +62,14 @@ pub(super) async fn commit(
     workflows: Option<Arc<dyn EventMatcherLoader>>,
     dry: bool,
 ) -> Result<Committed, CommitError> {
-    let touches_rights = planned.follow.as_ref().is_some_and(Follow::touches_rights);
+    let touches_rights = touches_rights(&planned);
     let outcome = store
         .write(move |tx: &mut WriteTx| {
             let (planned, author, workflows) = (Arc::clone(&planned), author.clone(), workflows.clone());
             async move {
                 let workflows = workflows.as_deref();
                 if dry {
-                    let warnings = look(tx, &planned, workflows).await?;
+                    let warnings = look(tx, &planned, &author, workflows).await?;
                     return Err(CommitError::InVain(warnings));
                 }
                 commit_in(tx, &planned, &author, workflows).await
@@ -86,13 +87,17 @@ pub(super) async fn commit(
 async fn look(
     tx: &mut WriteTx,
     planned: &Planned,
+    author: &Author,
     workflows: Option<&dyn EventMatcherLoader>,
 ) -> Result<Vec<Issue>, CommitError> {
-    if u64::try_from(tx.state().await?.catalog_version).ok().map(|version| version + 1) != Some(planned.catalog.version)
-    {
+    let state = tx.state().await?;
+    let is_next = u64::try_from(state.catalog_version).ok().map(|version| version + 1) == Some(planned.catalog.version);
+    if !is_next || is_overtaken_by_rights(planned, state.access_epoch) {
         return Err(CommitError::Overtaken);
     }
     look_at_tables(tx, planned).await?;
+    // Undone in the end: what follows from what goes is looked at beside the rights that there will be.
+    write_access(tx, planned, author).await?;
     let told = follow(tx, planned, workflows, true).await?;
     let mut warnings = steps::run(tx, planned, true).await?;
     warnings.extend(told);
@@ -107,7 +112,8 @@ async fn commit_in(
 ) -> Result<Vec<Issue>, CommitError> {
     // The row is locked from here on: of two changes the second waits, and then finds itself overtaken.
     let state = tx.bump_catalog_version().await?;
-    if u64::try_from(state.catalog_version) != Ok(planned.catalog.version) {
+    let is_next = u64::try_from(state.catalog_version) == Ok(planned.catalog.version);
+    if !is_next || is_overtaken_by_rights(planned, state.access_epoch) {
         return Err(CommitError::Overtaken);
     }
     let dialect = tx.dialect();
@@ -116,11 +122,12 @@ async fn commit_in(
         write_definition(tx, written, author.now).await?;
     }
     pass!("catalog.definitions");
+    write_access(tx, planned, author).await?;
     let told = follow(tx, planned, workflows, false).await?;
     pass!("catalog.follow");
     let mut warnings = steps::run(tx, planned, false).await?;
     warnings.extend(told);
-    if planned.follow.as_ref().is_some_and(Follow::touches_rights) {
+    if touches_rights(planned) {
         tx.bump_access_epoch().await?;
     }
     pass!("catalog.version");
@@ -145,6 +152,23 @@ async fn commit_in(
     insert_audit(tx, &audit).await?;
     pass!("catalog.before_commit");
     Ok(warnings)
+}
+
+/// Whether rights are other ones afterwards, or workflows, which each process loads with them.
+fn touches_rights(planned: &Planned) -> bool {
+    let by_documents = planned.documents.as_ref().is_some_and(|part| !part.access.writes.is_empty());
+    by_documents || planned.follow.as_ref().is_some_and(Follow::touches_rights)
+}
+
+/// Whether rights were changed since documents were compared with them.
+fn is_overtaken_by_rights(planned: &Planned, epoch: i64) -> bool {
+    planned.documents.as_ref().is_some_and(|part| part.access.epoch != epoch)
+}
+
+async fn write_access(tx: &mut WriteTx, planned: &Planned, author: &Author) -> Result<(), CommitError> {
+    let Some(part) = &planned.documents else { return Ok(()) };
+    let by = ChangedBy { actor: author.actor, via: author.via, request: author.request, at: author.now };
+    Ok(part.access.write(tx, &by).await?)
 }
 
 async fn write_definition(tx: &mut WriteTx, written: &WrittenDefinition, now: DateTime<Utc>) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use cardine_model::catalog::{Catalog, FieldId, ModuleId};
 use cardine_model::name::upper_first;
 use cardine_model::renaming::Renaming;
 use cardine_model::rule::{Context, Expected, mentions};
-use cardine_model::{Issue, path};
+use cardine_model::{Issue, PathSegment};
 use cardine_store::WriteTx;
 use cardine_store::platform::names::{self, DocumentKind, NamedDocument};
 use serde_json::{Map, Value as Json};
@@ -29,6 +29,10 @@ pub(super) enum Follow {
         needed: Vec<String>,
         /// Goes on although something needs it.
         force: bool,
+        /// Where what needs it is told.
+        at: Vec<PathSegment>,
+        /// What may be done about it, for people.
+        hint: &'static str,
     },
     /// A retired field is dropped.
     PurgedField { module: String, field: String },
@@ -57,9 +61,9 @@ pub(super) async fn follow(
             rename(tx, base, renaming, workflows).await?;
             Ok(Vec::new())
         }
-        Follow::Hidden { fields, modules, needed, force } => {
+        Follow::Hidden { fields, modules, needed, force, at, hint } => {
             let gone = Gone { base, fields, modules };
-            hide(tx, &gone, needed, *force, workflows, dry).await
+            hide(tx, &gone, needed, (*force, at, hint), workflows, dry).await
         }
         Follow::PurgedField { module, field } => {
             for document in names::fetch_documents(tx).await? {
@@ -171,7 +175,7 @@ async fn hide(
     tx: &mut WriteTx,
     gone: &Gone<'_>,
     needed: &[String],
-    force: bool,
+    (force, at, hint): (bool, &[PathSegment], &str),
     workflows: Option<&dyn EventMatcherLoader>,
     dry: bool,
 ) -> Result<Vec<Issue>, CommitError> {
@@ -205,12 +209,9 @@ async fn hide(
             DocumentKind::Grant | DocumentKind::PermissionSet | DocumentKind::Run => {}
         }
     }
-    let at = || path!["name"];
+    let at = || at.to_vec();
     if !told.is_empty() && !force {
-        let first = format!(
-            "{} things need it: change or retire them first, or say `force: true`, which takes them along",
-            told.len()
-        );
+        let first = format!("{} things need what goes: {hint}", told.len());
         let others = told.iter().map(|(what, _)| Issue::new(at(), "needed", what.clone()));
         let issues = std::iter::once(Issue::new(at(), "needed", first)).chain(others).collect();
         return Err(EngineError::Validation(issues).into());

@@ -29,14 +29,17 @@ use cardine_model::{Catalog, Issue};
 use cardine_store::{Store, StoreError};
 use uuid::Uuid;
 
+use crate::as_code::{Applied, Present, WantedFiles, WorkflowDocuments};
 use crate::events::EventMatcherLoader;
+use crate::identity::AccessState;
 use crate::{Engine, EngineError, RequestContext, Snapshot};
 use commit::{Author, CommitError, commit};
-use plan::{Base, Change, plan};
+use plan::{Base, Change, Planned, plan};
 
 pub(crate) use bootstrap::bootstrap;
 pub(crate) use load::{current_state, load};
 pub use plan::RetiredModule;
+pub(crate) use plan::without_unknown_keys;
 
 /// How often a change is tried that other processes' changes, or requests on its tables, are in the way of.
 const ATTEMPTS_MAX: u32 = 6;
@@ -72,24 +75,47 @@ impl Engine {
     }
 
     async fn change_as(&self, author: Author, change: Change, dry_run: bool) -> Result<CatalogChange, EngineError> {
+        self.change_and_tell(author, change, dry_run).await.map(|outcome| outcome.change)
+    }
+
+    /// Brings documents in, by an administrator.
+    pub(crate) async fn change_to_documents(
+        &self,
+        ctx: &RequestContext,
+        files: WantedFiles,
+        workflows: Arc<dyn WorkflowDocuments>,
+        dry_run: bool,
+    ) -> Result<Applied, EngineError> {
+        let author = Author { actor: ctx.actor.user, via: ctx.via, request: ctx.request_id, now: ctx.now };
+        let change = Change::Documents { files: Arc::new(files), workflows };
+        let Outcome { change, planned, .. } = self.change_and_tell(author, change, dry_run).await?;
+        let (differences, left) = match planned.documents.as_ref() {
+            Some(part) => (part.differences.clone(), part.left.clone()),
+            None => (Vec::new(), Vec::new()),
+        };
+        Ok(Applied { change, differences, left })
+    }
+
+    async fn change_and_tell(&self, author: Author, change: Change, dry_run: bool) -> Result<Outcome, EngineError> {
         let change = Arc::new(change);
         let workflows = self.0.matcher_loader.get().cloned();
         let mut attempt = 1;
         loop {
             let changing = self.0.changing.lock().await;
-            let base = Arc::clone(&self.snapshot().catalog);
+            let known = self.snapshot();
+            let base = Arc::clone(&known.catalog);
             let version = base.version;
             if !dry_run {
                 // Before it is made: who reads meanwhile looks at the version afterwards.
                 self.0.announced.store(version + 1, Ordering::Release);
             }
-            let attempted = attempt_change(self.store(), base, &change, &author, workflows.clone(), dry_run).await;
+            let attempted = attempt_change(self.store(), &known, &change, &author, workflows.clone(), dry_run).await;
             if matches!(attempted, Err(CommitError::Engine(_) | CommitError::Overtaken)) {
                 self.0.announced.store(version, Ordering::Release);
             }
             match attempted {
                 Ok(outcome) => {
-                    if let Some(catalog) = outcome.catalog {
+                    if let Some(catalog) = outcome.catalog.clone() {
                         pass!("catalog.committed");
                         let access = if outcome.touches_rights {
                             Arc::new(crate::identity::load(self.store()).await?)
@@ -99,7 +125,7 @@ impl Engine {
                         let matcher = self.load_matcher(&catalog).await?;
                         self.0.snapshot.store(Arc::new(Snapshot { catalog, access, matcher }));
                     }
-                    return Ok(outcome.change);
+                    return Ok(outcome);
                 }
                 Err(CommitError::Engine(error)) => return Err(error),
                 Err(CommitError::InVain(_)) => return Err(EngineError::Internal),
@@ -131,23 +157,28 @@ struct Outcome {
     catalog: Option<Arc<Catalog>>,
     /// Whether rights are other ones now.
     touches_rights: bool,
+    /// What was planned.
+    planned: Arc<Planned>,
 }
 
 /// Plans a change on `base` and commits it, or looks what it would do.
 async fn attempt_change(
     store: &Store,
-    base: Arc<Catalog>,
+    known: &Snapshot,
     change: &Arc<Change>,
     author: &Author,
     workflows: Option<Arc<dyn EventMatcherLoader>>,
     dry_run: bool,
 ) -> Result<Outcome, CommitError> {
+    let base = Arc::clone(&known.catalog);
     let (version, retired) = load::fetch_retired(store).await?;
     if version != base.version {
         return Err(CommitError::Overtaken);
     }
+    let present = fetch_present(store, change, known, version).await?;
     let plan_on = |without_required: bool| {
-        let base = Base { catalog: Arc::clone(&base), retired: retired.clone(), now: author.now, without_required };
+        let (catalog, retired, present) = (Arc::clone(&base), retired.clone(), present.clone());
+        let base = Base { catalog, retired, now: author.now, without_required, present };
         let (dialect, change) = (store.dialect(), Arc::clone(change));
         async move {
             let planned = blocking(move || plan(dialect, &base, &change)).await?.map_err(EngineError::Validation)?;
@@ -155,6 +186,9 @@ async fn attempt_change(
         }
     };
     let mut planned = plan_on(false).await?;
+    if planned.documents.as_ref().is_some_and(|part| part.differences.is_empty()) {
+        return Ok(unchanged(&base, planned));
+    }
     let mut committed = commit(store, Arc::clone(&planned), author.clone(), workflows.clone(), dry_run).await;
     // What was required before may be missing in records that were made meanwhile.
     if matches!(**change, Change::RestoreField { .. }) && committed.as_ref().is_err_and(is_required_missing) {
@@ -171,7 +205,36 @@ async fn attempt_change(
         warnings: committed.warnings,
     };
     let catalog = (!dry_run).then(|| Arc::clone(&planned.catalog));
-    Ok(Outcome { change, catalog, touches_rights: committed.touches_rights })
+    Ok(Outcome { change, catalog, touches_rights: committed.touches_rights, planned })
+}
+
+/// Rights and workflows beside the catalog's version, for a change that is of them too.
+async fn fetch_present(
+    store: &Store,
+    change: &Change,
+    known: &Snapshot,
+    version: u64,
+) -> Result<Option<Present>, CommitError> {
+    if !matches!(change, Change::Documents { .. }) {
+        return Ok(None);
+    }
+    let access: Arc<AccessState> = Arc::clone(&known.access);
+    let epoch = access.epoch;
+    let present = Present::fetch(store, access).await?;
+    let is_same = u64::try_from(present.state.catalog_version) == Ok(version) && present.state.access_epoch == epoch;
+    if is_same { Ok(Some(present)) } else { Err(CommitError::Overtaken) }
+}
+
+/// Where nothing differs there is no new version.
+fn unchanged(base: &Catalog, planned: Arc<Planned>) -> Outcome {
+    let change = CatalogChange {
+        version: i64::try_from(base.version).unwrap_or(i64::MAX),
+        applied: false,
+        job: None,
+        statements: Vec::new(),
+        warnings: Vec::new(),
+    };
+    Outcome { change, catalog: None, touches_rights: false, planned }
 }
 
 fn is_required_missing(error: &CommitError) -> bool {

@@ -1,6 +1,7 @@
 //! A change → the definitions, catalog and steps that it leads to, or all of its faults; pure.
 
 mod convert;
+mod documents;
 mod name;
 mod restore;
 mod retire;
@@ -19,6 +20,8 @@ use serde_json::Value as Json;
 use super::follow::Follow;
 use super::ids::identified;
 use super::steps::Step;
+use crate::as_code::{Present, WantedFiles, WorkflowDocuments};
+pub(crate) use documents::DocumentsPart;
 
 /// What an administrator asks for.
 #[derive(Debug, Clone)]
@@ -57,6 +60,13 @@ pub(super) enum Change {
     RestoreField { module: String, field: String },
     /// Drops a retired field.
     PurgeField { module: String, field: String },
+    /// All as documents say.
+    Documents {
+        /// What they say.
+        files: Arc<WantedFiles>,
+        /// Says what workflows' documents come to.
+        workflows: Arc<dyn WorkflowDocuments>,
+    },
 }
 
 /// What a change is planned on.
@@ -70,6 +80,8 @@ pub(super) struct Base {
     pub now: DateTime<Utc>,
     /// Brings a field back that was required as one that is not.
     pub without_required: bool,
+    /// Rights and workflows, for a change that is of them too.
+    pub present: Option<Present>,
 }
 
 /// A module that is hidden from everybody.
@@ -102,6 +114,8 @@ pub(super) struct Planned {
     pub module: Option<String>,
     /// What is not wrong but should be known.
     pub warnings: Vec<Issue>,
+    /// What is not of modules, where documents are applied.
+    pub documents: Option<DocumentsPart>,
 }
 
 impl Planned {
@@ -154,6 +168,10 @@ pub(super) fn plan(dialect: Dialect, base: &Base, change: &Change) -> Result<Pla
         Change::RestoreField { module, field } => planning.restore_field(module, field),
         Change::PurgeModule { module } => planning.purge_module(module),
         Change::PurgeField { module, field } => planning.purge_field(module, field),
+        Change::Documents { files, workflows } => {
+            let present = base.present.as_ref().expect("what is there was read for documents");
+            documents::plan_documents(planning, files, present, &**workflows)
+        }
     }
 }
 
@@ -180,6 +198,7 @@ pub(super) fn install(
         follow: None,
         module: None,
         warnings: Vec::new(),
+        documents: None,
     })
 }
 
@@ -207,6 +226,7 @@ impl<'a> Planning<'a> {
             summary,
             module: Some(module.to_owned()),
             warnings: Vec::new(),
+            documents: None,
         }
     }
 
@@ -385,7 +405,7 @@ fn resolve_document(
 }
 
 /// `document` without the keys that it may not have, so that the rest of it can be read and looked at.
-fn without_unknown_keys(document: &Json, issues: &[Issue]) -> Json {
+pub(crate) fn without_unknown_keys(document: &Json, issues: &[Issue]) -> Json {
     let mut document = document.clone();
     for issue in issues.iter().filter(|issue| issue.rule == "unknownKey") {
         let Some((PathSegment::Name(key), above)) = issue.path.split_last() else { continue };

@@ -54,6 +54,8 @@ pub(super) struct Conversion {
     pub before: Field,
     /// Whether what can't be converted is cleared.
     pub clears: bool,
+    /// Where what is found is told.
+    pub at: Vec<PathSegment>,
 }
 
 impl Step {
@@ -306,17 +308,17 @@ impl Running<'_> {
                 break;
             }
         }
-        let at = path!["to"];
+        let at = &conversion.at;
         if faults.count > 0 {
             let count = faults.count;
             if conversion.clears {
                 let message = format!("{count} of {touched} values can't be converted, and are cleared");
-                self.warnings.extend(faults.told(&at, "cleared", message));
+                self.warnings.extend(faults.told(at, "cleared", message));
             } else {
                 let message = format!(
                     "{count} of {touched} values can't be converted: change them first, or clear them with \"onUnconvertible\": \"NULL\""
                 );
-                return Err(EngineError::Validation(faults.told(&at, "notConvertible", message)).into());
+                return Err(EngineError::Validation(faults.told(at, "notConvertible", message)).into());
             }
         } else if touched > 0 {
             let message = format!("{touched} values are converted");

@@ -1,37 +1,22 @@
 //! The roles that every installation has, made where they are missing, with what they grant to begin with: what the documents under
 //! `schema/roles/` say. From then on they are the administrators', and no later start changes them.
 
-use std::collections::BTreeMap;
-
 use cardine_access::ModuleGrant;
 use cardine_model::Catalog;
 use cardine_model::resolve::role_documents;
 use cardine_store::platform::access::{GrantRow, RoleRow, find_role, insert_role, put_grant};
 use cardine_store::{Store, WriteTx};
 use chrono::Utc;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{AccessState, ChangedBy, audit, begin_change, load};
 use crate::EngineError;
+use crate::as_code::RoleDocument;
 
 /// Bound by nothing.
 pub const ADMINISTRATOR: &str = "administrator";
 /// Of requests without a token.
 pub const ANONYMOUS: &str = "anonymous";
-
-/// A role as its document describes it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RoleDocument {
-    name: String,
-    label: serde_json::Value,
-    parent: Option<String>,
-    #[serde(default)]
-    administrator: bool,
-    /// By module name.
-    access: BTreeMap<String, ModuleGrant>,
-}
 
 /// Makes the built-in roles that the database has not, and loads the rights.
 pub(crate) async fn bootstrap(store: &Store, catalog: &Catalog) -> Result<AccessState, EngineError> {
@@ -72,7 +57,7 @@ async fn make(tx: &mut WriteTx, by: &ChangedBy, document: &RoleDocument) -> Resu
     let role = RoleRow {
         id: Uuid::now_v7(),
         name: document.name.clone(),
-        label: Some(document.label.to_string()),
+        label: document.label.as_ref().map(ToString::to_string),
         parent,
         administrator: document.administrator,
     };

@@ -34,8 +34,10 @@ pub use cardine_store::platform::sharing::ShareRow;
 pub use explain::{Decision, FieldDecision, RecordDecision, Seer};
 pub use passwords::{RESET_LIFETIME, RESET_MAIL, ResetLimits};
 pub use roles::AccessPatch;
+pub(crate) use roles::{faults_of_access, is_role_name};
 pub use sessions::{ListedSession, Origin, RefreshOutcome, SessionOf, TokenOwner, TokenPair};
 pub use sharing::{Principal, Share, SharedRecords, SharingRule};
+pub(crate) use sharing::{SHARING_RULES_MAX, typed_condition};
 pub(crate) use state::load;
 pub use state::{AccessState, PermissionSet, RoleAccess, UserAccess};
 pub use users::{Assignment, NewUser, UserPatch};
@@ -83,7 +85,7 @@ async fn begin_change(tx: &mut WriteTx) -> Result<(), StoreError> {
     tx.bump_access_epoch().await.map(|_| ())
 }
 
-async fn audit(
+pub(crate) async fn audit(
     tx: &mut WriteTx,
     by: &ChangedBy,
     action: &str,

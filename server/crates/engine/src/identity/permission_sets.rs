@@ -14,7 +14,7 @@ use cardine_store::platform::permission_sets::{
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::roles::{document, fault_of_label, faults_of_fields, is_role_name};
+use super::roles::{document, fault_of_label, faults_of_access, is_role_name};
 use super::{ChangedBy, audit, begin_change};
 use crate::{Engine, EngineError};
 
@@ -35,15 +35,7 @@ impl Engine {
             issues.push(Issue::new(path!["name"], "pattern", message));
         }
         issues.extend(fault_of_label(label.as_ref()));
-        let catalog = &self.snapshot().catalog;
-        for (module, grant) in &access {
-            issues.extend(faults_of_fields(catalog, module, grant.fields.keys()).into_iter().map(|mut issue| {
-                // Told at the module's entry of `access`.
-                let mut place = path!["access", module.as_str()];
-                place.extend(issue.path.drain(..).filter(|segment| *segment != path!["module"][0]));
-                Issue { path: place, ..issue }
-            }));
-        }
+        issues.extend(faults_of_access(&self.snapshot().catalog, &access));
         if !issues.is_empty() {
             return Err(EngineError::Validation(issues));
         }

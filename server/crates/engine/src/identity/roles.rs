@@ -3,7 +3,7 @@
 use async_recursion::async_recursion as boxed;
 use std::collections::BTreeMap;
 
-use cardine_access::FieldAccess;
+use cardine_access::{FieldAccess, ModuleGrant};
 use cardine_model::{Catalog, Issue, path};
 use cardine_store::WriteTx;
 use cardine_store::platform::access::{
@@ -179,7 +179,7 @@ pub(super) fn unknown_role(argument: &str, name: &str) -> EngineError {
     EngineError::Validation(vec![Issue::new(path![argument], "unknownRole", message)])
 }
 
-pub(super) fn is_role_name(name: &str) -> bool {
+pub(crate) fn is_role_name(name: &str) -> bool {
     let fits = name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_lowercase());
     fits && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
@@ -223,6 +223,22 @@ pub(super) fn faults_of_fields<'a>(
             Issue::new(path!["fields", name.as_str()], "unknownField", message)
         })
         .collect()
+}
+
+/// What is wrong with granting this on modules, told at `access`.
+pub(crate) fn faults_of_access(catalog: &Catalog, access: &BTreeMap<String, ModuleGrant>) -> Vec<Issue> {
+    let of = |(module, grant): (&String, &ModuleGrant)| {
+        let found = faults_of_fields(catalog, module, grant.fields.keys());
+        let at = path!["access", module.as_str()];
+        let told = found.into_iter().map(move |mut issue| {
+            // Told at the module's entry.
+            let rest = issue.path.drain(..).filter(|segment| *segment != path!["module"][0]);
+            let path = at.iter().cloned().chain(rest).collect();
+            Issue { path, ..issue }
+        });
+        told.collect::<Vec<_>>()
+    };
+    access.iter().flat_map(of).collect()
 }
 
 /// No role stands above itself. The tree does not change meanwhile: changes of rights run one after the other.

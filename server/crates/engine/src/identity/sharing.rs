@@ -21,7 +21,7 @@ use super::{AccessState, ChangedBy, UserAccess, audit, begin_change};
 use crate::{Engine, EngineError};
 
 /// Most sharing rules: each is part of every statement over its module's records.
-const SHARING_RULES_MAX: usize = 500;
+pub(crate) const SHARING_RULES_MAX: usize = 500;
 
 /// Users, by what they have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +79,13 @@ impl SharingRule {
         Some(Self { name: row.name, module: row.module, records, with, opens: Opens { update, delete } })
     }
 
-    fn row(&self) -> Result<SharingRuleRow, EngineError> {
+    /// Whether it opens records to this role, or opens those that users with it own.
+    pub(crate) fn names(&self, role: Uuid) -> bool {
+        let is_meant = |principal| matches!(principal, Principal::Role(id) | Principal::RoleAndBelow(id) if id == role);
+        is_meant(self.with) || matches!(self.records, SharedRecords::OwnedBy(owners) if is_meant(owners))
+    }
+
+    pub(crate) fn row(&self) -> Result<SharingRuleRow, EngineError> {
         let Opens { update, delete } = self.opens;
         let document = Document { records: self.records.clone(), with: self.with, update, delete };
         let definition = serde_json::to_string(&document).map_err(|_| EngineError::Internal)?;
@@ -99,7 +105,7 @@ pub struct Share {
 }
 
 /// An administrator's condition on records of `module`, typed; `Err` with what is wrong with it.
-pub(super) fn typed_condition(catalog: &Catalog, module: ModuleId, source: &str) -> Result<Arc<TypedRule>, String> {
+pub(crate) fn typed_condition(catalog: &Catalog, module: ModuleId, source: &str) -> Result<Arc<TypedRule>, String> {
     let context = Context { module, allow_old: false, allow_relations: true, expected: Expected::Boolean };
     check(source, &context, catalog).map(Arc::new).map_err(|faults| {
         let told: Vec<String> = faults

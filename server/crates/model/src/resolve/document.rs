@@ -269,7 +269,7 @@ fn shown(value: &Json) -> String {
     }
 }
 
-fn path_of(location: &Location) -> Vec<PathSegment> {
+pub(super) fn path_of(location: &Location) -> Vec<PathSegment> {
     location
         .segments()
         .map(|segment| match segment {

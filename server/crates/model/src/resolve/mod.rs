@@ -5,6 +5,7 @@
 //! stage that meets something faulty reports it once, marks it, and later stages stay silent about what follows from it.
 
 mod builtin;
+mod by_schema;
 mod change;
 mod defaults;
 mod dependencies;
@@ -31,6 +32,7 @@ use serde::Serialize;
 pub use builtin::{
     builtin_catalog, builtin_documents, demo_documents, module_documents, platform_documents, role_documents,
 };
+pub use by_schema::{DocumentSchema, PERMISSION_SET_SCHEMA, ROLE_SCHEMA, SHARING_RULE_SCHEMA};
 pub use change::resolve_change;
 pub use document::{MODULE_SCHEMA, parse_document};
 pub use field_types::INDEXED_TEXT_LENGTH_MAX;

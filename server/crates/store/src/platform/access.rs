@@ -168,6 +168,26 @@ pub async fn count_administrators(tx: &mut WriteTx) -> Result<i64, StoreError> {
     rows.first_integer().ok_or_else(|| StoreError::corrupt("a count without a value"))
 }
 
+/// Takes a grant away.
+pub async fn delete_grant(tx: &mut WriteTx, role: Uuid, module: &str) -> Result<(), StoreError> {
+    let text = r#"DELETE FROM "role_grant" WHERE "role_id" = $1::uuid AND "module" = $2::text"#;
+    change(tx, text, &[Value::Id(role), Value::Text(module.to_owned())]).await.map(|_| ())
+}
+
+/// Takes a role away that nobody has and that none stands below, with its grants, rules and shares of single records.
+pub async fn remove_role(tx: &mut WriteTx, role: Uuid, at: DateTime<Utc>, by: Option<Uuid>) -> Result<(), StoreError> {
+    for text in [
+        r#"DELETE FROM "role_grant" WHERE "role_id" = $1::uuid"#,
+        r#"DELETE FROM "record_rule" WHERE "role_id" = $1::uuid"#,
+        r#"DELETE FROM "record_share" WHERE "principal_id" = $1::uuid"#,
+    ] {
+        change(tx, text, &[Value::Id(role)]).await?;
+    }
+    let text = r#"UPDATE "role" SET "deleted_at" = $2::timestamptz, "version" = "version" + 1, "updated_at" = $2::timestamptz, "updated_by_id" = $3::uuid
+        WHERE "id" = $1::uuid"#;
+    change(tx, text, &[Value::Id(role), Value::DateTime(at), optional_id(by)]).await.map(|_| ())
+}
+
 /// Writes a new role.
 pub async fn insert_role(
     tx: &mut WriteTx,

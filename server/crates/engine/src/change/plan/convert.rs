@@ -53,7 +53,8 @@ impl Planning<'_> {
         }
         let fields = vec![field.to_owned()];
         let is_unique = new.unique;
-        let difference = ddl::difference_with_conversion(self.dialect, self.catalog(), &after, name, field);
+        let converted = [(name.to_owned(), field.to_owned())];
+        let difference = ddl::difference_with_conversions(self.dialect, self.catalog(), &after, &converted);
         let mut steps = vec![Step::Hold(vec![module.table.clone()])];
         steps.push(Step::Ddl(difference.removed));
         steps.push(Step::Convert(Box::new(Conversion {
@@ -61,6 +62,7 @@ impl Planning<'_> {
             before: before.clone(),
             field: field.to_owned(),
             clears,
+            at: path!["to"],
         })));
         if is_unique {
             steps.push(Step::Alike { module: name.to_owned(), fields, at: path!["to", "unique"] });
@@ -134,7 +136,7 @@ fn wanted(document: &Json, position: usize, old: &Map<String, Json>, options: Ma
 }
 
 /// Whether the values of a field can be told as texts.
-fn is_source(field: &Field) -> bool {
+pub(super) fn is_source(field: &Field) -> bool {
     matches!(
         field.kind,
         FieldKind::Text { .. }
@@ -153,6 +155,6 @@ fn is_source(field: &Field) -> bool {
 }
 
 /// Whether a field can take values that were told as texts.
-fn is_target(field: &Field) -> bool {
+pub(super) fn is_target(field: &Field) -> bool {
     is_source(field) && !matches!(field.kind, FieldKind::AutoNumber { .. })
 }

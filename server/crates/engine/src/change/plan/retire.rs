@@ -63,7 +63,14 @@ impl Planning<'_> {
         let modules: Vec<ModuleId> = whole.into_iter().chain(links).map(|module| module.id).collect();
         let needed = gone.needed.iter().map(|dependant| dependant.told(catalog)).collect();
         let mut planned = self.planned(after, action, module, summary);
-        planned.follow = Some(Follow::Hidden { fields: gone.fields.into_iter().collect(), modules, needed, force });
+        planned.follow = Some(Follow::Hidden {
+            fields: gone.fields.into_iter().collect(),
+            modules,
+            needed,
+            force,
+            at: path!["name"],
+            hint: "change or retire them first, or say `force: true`, which takes them along",
+        });
         Ok(Planned { steps: vec![Step::Ddl(statements)], definitions: written, ..planned })
     }
 

@@ -70,8 +70,12 @@ impl Planning<'_> {
             });
             return Err(told.collect());
         }
-        if let Some(issue) = lost_targets(self.catalog(), &after, &module.name) {
-            return Err(vec![issue]);
+        if let Some((field, lost)) = lost_target(self.catalog(), &after, &module.name) {
+            let message = format!(
+                "records of `{}` may lead to `{lost}` by `{field}`: a target can't be taken away; add a new reference, and retire this one",
+                module.name
+            );
+            return Err(vec![Issue::new(path!["patch", "to"], "notChangeable", message)]);
         }
         let mut steps = self.stricter(&after, &module.name, &[PathSegment::from("patch")]);
         // A field of links may be new.
@@ -175,8 +179,8 @@ fn lowered<T: PartialOrd>(old: Option<&T>, new: Option<&T>) -> bool {
     new.is_some_and(|new| old.is_none_or(|old| new < old))
 }
 
-/// Records may lead to any of a reference's targets, so none is taken away, and a single one is not exchanged.
-fn lost_targets(before: &Catalog, after: &Catalog, name: &str) -> Option<Issue> {
+/// Records may lead to any of a reference's targets, so none is taken away, and a single one is not exchanged. Gives field and target.
+pub(super) fn lost_target(before: &Catalog, after: &Catalog, name: &str) -> Option<(String, String)> {
     let (old, new) = (before.module_by_name(name)?, after.module_by_name(name)?);
     let targets = |catalog: &Catalog, module: &Module, field: &Field| -> Vec<String> {
         match &field.kind {
@@ -196,11 +200,7 @@ fn lost_targets(before: &Catalog, after: &Catalog, name: &str) -> Option<Issue> 
         let Some(other) = new.field_named(&field.name) else { continue };
         let (had, has) = (targets(before, old, field), targets(after, new, other));
         if let Some(lost) = had.iter().find(|target| !has.contains(target)) {
-            let message = format!(
-                "records of `{name}` may lead to `{lost}` by `{}`: a target can't be taken away; add a new reference, and retire this one",
-                field.name
-            );
-            return Some(Issue::new(path!["patch", "to"], "notChangeable", message));
+            return Some((field.name.clone(), lost.clone()));
         }
     }
     None

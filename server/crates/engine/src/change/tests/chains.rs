@@ -20,7 +20,7 @@ fn length() -> usize {
 }
 
 /// Choices that are the same on every run.
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
     fn below(&mut self, bound: usize) -> usize {
@@ -68,7 +68,7 @@ fn new_field(chance: &mut Chance, modules: &[String]) -> Json {
 }
 
 /// The next change; most can be made.
-fn next_change(chance: &mut Chance, engine: &Engine) -> Change {
+pub(super) fn next_change(chance: &mut Chance, engine: &Engine) -> Change {
     let catalog = engine.snapshot().catalog.clone();
     let ours = |module: &&Module| MODULES.iter().any(|name| module.name.starts_with(name)) && module.link.is_none();
     let modules: Vec<&Module> = catalog.modules.iter().map(std::convert::AsRef::as_ref).filter(ours).collect();
@@ -133,7 +133,7 @@ fn next_change(chance: &mut Chance, engine: &Engine) -> Change {
 }
 
 /// A record of a module, with values that conversions must care for.
-async fn write_record(chance: &mut Chance, engine: &Engine) {
+pub(super) async fn write_record(chance: &mut Chance, engine: &Engine) {
     let ctx = administrator(engine);
     let ours = |module: &&Module| MODULES.iter().any(|name| module.name.starts_with(name)) && module.link.is_none();
     let modules: Vec<&Module> = ctx.catalog().modules.iter().map(std::convert::AsRef::as_ref).filter(ours).collect();
@@ -160,7 +160,7 @@ async fn write_record(chance: &mut Chance, engine: &Engine) {
 }
 
 /// Tables, columns, indexes, triggers and constraints, without the order of columns.
-async fn structure(store: &Store) -> Vec<String> {
+pub(super) async fn structure(store: &Store) -> Vec<String> {
     use ColumnType::{Boolean, Text};
     let columns = cardine_sql::ddl::records::select_columns(store.dialect());
     let mut all: Vec<String> = rows(store, &columns.text, vec![Text, Text, Text, Boolean])
@@ -182,14 +182,14 @@ async fn structure(store: &Store) -> Vec<String> {
     all
 }
 
-fn documents(engine: &Engine) -> Vec<ModuleDefinition> {
+pub(super) fn documents(engine: &Engine) -> Vec<ModuleDefinition> {
     let snapshot = engine.snapshot();
     let own = snapshot.catalog.modules.iter().filter(|module| !module.platform && module.link.is_none());
     own.map(|module| module.definition().written()).collect()
 }
 
 /// Purges all that is retired, so that only the last state is left.
-async fn purge_all(engine: &Engine) {
+pub(super) async fn purge_all(engine: &Engine) {
     let ctx = administrator(engine);
     for retired in engine.retired_modules().await.unwrap() {
         engine.purge_module(&ctx, &retired.definition.name, false).await.unwrap();

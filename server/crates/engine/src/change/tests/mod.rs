@@ -2,6 +2,7 @@
 
 mod chains;
 pub(crate) mod database;
+mod documents;
 mod flow;
 mod indexes;
 mod kept;
