@@ -81,7 +81,12 @@ impl AccessPart {
     }
 
     /// What documents without faults come to.
-    pub fn plan(files: &WantedFiles, present: &Present, catalog: &Catalog, workflows: &dyn WorkflowDocuments) -> Self {
+    pub fn plan(
+        files: &WantedFiles,
+        present: &Present,
+        (before, catalog): (&Catalog, &Catalog),
+        workflows: &dyn WorkflowDocuments,
+    ) -> Self {
         let checking = Checking { files, present, before, catalog };
         let mut planning = Planning { checking, part: Self { epoch: present.access.epoch, ..Self::default() } };
         planning.groups();

@@ -10,7 +10,7 @@ use cardine_store::platform::names::switch_workflow_off;
 use cardine_store::platform::permission_sets::{
     PermissionSetRow, delete_permission_set, find_group, find_permission_set, insert_group, put_permission_set,
 };
-use cardine_store::platform::sharing::{delete_sharing_rule, put_record_rule, put_sharing_rule};
+use cardine_store::platform::sharing::{delete_sharing_rule, find_sharing_rule, put_record_rule, put_sharing_rule};
 use cardine_store::platform::workflows::save_workflow;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::access_documents::{PrincipalName, SharedAccess, SharingRuleDocument};
 use super::access_plan::{AccessPart, AccessWrite};
 use crate::EngineError;
-use crate::identity::{ChangedBy, Principal, SharedRecords, SharingRule, audit};
+use crate::identity::{ChangedBy, Principal, SharedRecords, SharingRule, audit, changes_of_rule};
 
 impl AccessPart {
     /// Writes everything, in order.
@@ -93,9 +93,9 @@ impl AccessWrite {
             }
             Self::SharingRule(document) => {
                 let row = sharing_rule(tx, document).await?.row()?;
+                let old = find_sharing_rule(tx, &row.name).await?;
                 put_sharing_rule(tx, &row).await?;
-                let definition: Json = serde_json::from_str(&row.definition).unwrap_or_default();
-                let changes = json!({"name": row.name, "module": row.module, "definition": definition});
+                let changes = changes_of_rule(&row.name, old.as_ref(), Some(&row));
                 audit(tx, by, "SAVED", "SharingRule", Uuid::nil(), changes).await?;
             }
             Self::Workflow { name, content, active, author } => {
@@ -109,8 +109,10 @@ impl AccessWrite {
                 audit(tx, by, "SWITCHED_OFF", "Workflow", Uuid::nil(), changes).await?;
             }
             Self::RemoveSharingRule(name) => {
-                if delete_sharing_rule(tx, name).await? {
-                    audit(tx, by, "DELETED", "SharingRule", Uuid::nil(), json!({"name": name})).await?;
+                if let Some(old) = find_sharing_rule(tx, name).await? {
+                    delete_sharing_rule(tx, name).await?;
+                    let changes = changes_of_rule(name, Some(&old), None);
+                    audit(tx, by, "DELETED", "SharingRule", Uuid::nil(), changes).await?;
                 }
             }
             Self::RemovePermissionSet(name) => {

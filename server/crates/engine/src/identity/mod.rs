@@ -37,7 +37,7 @@ pub use roles::AccessPatch;
 pub(crate) use roles::{faults_of_access, is_role_name};
 pub use sessions::{ListedSession, Origin, RefreshOutcome, SessionOf, TokenOwner, TokenPair};
 pub use sharing::{Principal, Share, SharedRecords, SharingRule};
-pub(crate) use sharing::{SHARING_RULES_MAX, typed_condition};
+pub(crate) use sharing::{SHARING_RULES_MAX, changes_of_rule, typed_condition};
 pub(crate) use state::load;
 pub use state::{AccessState, PermissionSet, RoleAccess, UserAccess};
 pub use users::{Assignment, NewUser, UserPatch};

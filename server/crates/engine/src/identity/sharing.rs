@@ -321,7 +321,7 @@ impl AccessState {
 }
 
 /// What the audit log tells of a sharing rule.
-fn changes_of_rule(name: &str, old: Option<&SharingRuleRow>, new: Option<&SharingRuleRow>) -> Json {
+pub(crate) fn changes_of_rule(name: &str, old: Option<&SharingRuleRow>, new: Option<&SharingRuleRow>) -> Json {
     let module = |row: &SharingRuleRow| Json::from(row.module.as_str());
     let definition = |row: &SharingRuleRow| serde_json::from_str::<Json>(&row.definition).unwrap_or_default();
     json!({

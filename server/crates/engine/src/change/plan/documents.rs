@@ -555,7 +555,9 @@ fn place(step: &mut Step, files: &WantedFiles, after: &Catalog) {
         files.modules.iter().find(|file| file.definition.name == name)
     };
     match step {
-        Step::Fill { module, field, at, .. } | Step::Values { module, field, at } => {
+        Step::Fill { module, field, at, .. }
+        | Step::Values { module, field, at }
+        | Step::Hierarchy { module, field, at } => {
             *at = find(module).map_or_else(Vec::new, |file| place_of(file, field));
         }
         Step::Alike { module, fields, at } => {
