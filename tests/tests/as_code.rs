@@ -334,7 +334,7 @@ on_both_databases! {
             let refused = files.run(&server, command, &["--prune"]);
             assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
             says(&refused, &["modules/Bay.json: fields[0].to: ", "modules/Bay.json: fields[1].maxLenght: ", "modules/Bay.json: fields[2].rule: ", "modules/Tool.json: name: ",
-                "modules/Garage.json: this is not JSON: expected", "line 2", "roles/mechanic.json: parent: there is no role named nobody", "roles/mechanic.json: access.Car.fields.colour: ",
+                "modules/Garage.json: this is not JSON: key must be a string at line 2", "roles/mechanic.json: parent: there is no role named nobody", "roles/mechanic.json: access.Car.fields.colour: ",
                 "roles/mechanic.json: access.Truck: there is no module named Truck", "roles/mechanic.json: recordRules.Car: ", "roles/owner.json: administrator: ", "roles/round.json: parent: ",
                 "permission-sets/fees.json: access.Car.read: ", "sharing-rules/day.json: module: there is no module named Bus", "sharing-rules/day.json: with.role: there is no role named ghost",
                 "workflows/open.json: steps[0].call.plugin: ", "faults; nothing is changed."]);
