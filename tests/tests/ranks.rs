@@ -50,7 +50,7 @@ const GUARDED: [(&str, &[&str]); 12] = [
     ("opendal", &["cardine-store"]),
     ("wasmtime", &["cardine-plugin-host"]),
     ("reqwest", &["cardine-tests"]),
-    ("tokio-rustls", &["cardine-egress"]),
+    ("tokio-rustls", &["cardine-egress", "cardine-tests"]),
     ("lettre", &["cardine"]),
     ("poem", &["cardine"]),
     (

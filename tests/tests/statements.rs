@@ -18,7 +18,7 @@ async fn prepare(server: &Server) -> Client {
         {"name": "serial", "type": "autoNumber", "format": "G-{0000}"}, {"name": "data", "type": "json", "schema": schema},
         {"name": "maker", "type": "reference", "to": "Maker", "inverse": "gauges", "onDelete": "CASCADE"},
         {"name": "span", "type": "formula", "rule": "high - low", "returns": "integer"},
-    ], "search": ["code"], "uniques": [["maker", "low"]],
+    ], "search": ["code"], "uniques": [{"fields": ["maker", "low"]}],
        "validations": [{"rule": "high > low", "message": "the upper end is above the lower one", "fields": ["high"]}]});
     admin.create_module(gauge).await.ok();
     admin
