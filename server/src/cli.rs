@@ -44,7 +44,7 @@ pub enum Command {
     /// Bring the database's tables up to this version, and end
     Migrate,
     /// Check the database, the data folder and the catalog, and print a report
-    Doctor,
+    Doctor(Doctor),
     /// Write modules, roles, permission sets, sharing rules and workflows as files
     Export(Export),
     /// Compare the files of `export` with the database: ends with 1 if anything differs, 2 if it cannot be told
@@ -101,6 +101,14 @@ pub struct Apply {
     /// Only tell what would happen
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Doctor {
+    /// Compute stored rollups anew that are not what they should be
+    #[arg(long)]
+    pub recompute_rollups: bool,
 }
 
 /// `cardine user …`

@@ -1,4 +1,4 @@
-//! `cardine doctor`: looks at database, tables and data folder without changing them, and tells what it finds.
+//! `cardine doctor`: looks at database, tables and data folder, and tells what it finds; it changes nothing unless asked to.
 
 use std::process::ExitCode;
 
@@ -7,10 +7,14 @@ use cardine_store::platform::condition::{fetch_integrity_faults, fetch_version};
 use cardine_store::{DatabaseUrl, Dialect, FileStore, FilesUrl, Store, StoreError};
 
 use super::database;
+use crate::cli::Doctor;
 use crate::config::Config;
 
 /// Most files that are told of one by one.
 const FILES_TOLD_MAX: usize = 20;
+
+/// Most records that are told of one by one.
+const RECORDS_TOLD_MAX: usize = 10;
 
 /// What was looked at, and what is wrong with it.
 struct Report {
@@ -29,12 +33,12 @@ impl Report {
 }
 
 /// Runs it. 0 if nothing is wrong, else 1.
-pub async fn doctor(config: &Config) -> anyhow::Result<ExitCode> {
+pub async fn doctor(config: &Config, options: Doctor) -> anyhow::Result<ExitCode> {
     println!("Cardine {}", env!("CARGO_PKG_VERSION"));
     let mut report = Report { faults: 0 };
     check_data_folder(config, &mut report);
     if let Some(store) = check_reachable(config, &mut report).await {
-        check_database(config, &store, &mut report).await;
+        check_database(config, options, &store, &mut report).await;
         store.shutdown().await;
     }
     match report.faults {
@@ -80,7 +84,7 @@ async fn check_reachable(config: &Config, report: &mut Report) -> Option<Store> 
     }
 }
 
-async fn check_database(config: &Config, store: &Store, report: &mut Report) {
+async fn check_database(config: &Config, options: Doctor, store: &Store, report: &mut Report) {
     let version = store.read(|tx| Box::pin(fetch_version(tx))).await;
     match version {
         Ok(version) => report.good(&format!("the database answers: {version}")),
@@ -110,11 +114,40 @@ async fn check_database(config: &Config, store: &Store, report: &mut Report) {
         Ok(differences) => differences.iter().for_each(|difference| report.fault(difference)),
         Err(error) => report.fault(&format!("the tables cannot be compared with the modules: {error}")),
     }
+    check_rollups(&engine, options, report).await;
     check_files(config, &engine, report).await;
     if snapshot.access.has_administrator() {
         report.good("there is an administrator who may sign in");
     } else {
         report.fault("there is no administrator who may sign in: `cardine user add EMAIL --role administrator`");
+    }
+}
+
+/// A stored rollup that differs was changed past Cardine, or by a fault of it.
+async fn check_rollups(engine: &Engine, options: Doctor, report: &mut Report) {
+    if options.recompute_rollups {
+        match engine.recompute_rollups().await {
+            Ok(count) => report.good(&format!("{count} values of stored rollups were computed anew")),
+            Err(error) => report.fault(&format!("the stored rollups cannot be computed: {error}")),
+        }
+    }
+    match engine.check_rollups().await {
+        Ok(found) if found.is_empty() => report.good("the stored rollups are what they should be"),
+        Ok(found) => {
+            for differing in found {
+                let some: Vec<String> = differing.records.iter().take(RECORDS_TOLD_MAX).map(ToString::to_string).collect();
+                let least = if differing.more { "more than " } else { "" };
+                report.fault(&format!(
+                    "{}.{} of {least}{} records is not what it should be: `cardine doctor --recompute-rollups` computes it; records {}{}",
+                    differing.module,
+                    differing.field,
+                    differing.records.len(),
+                    some.join(", "),
+                    if differing.records.len() > some.len() { ", …" } else { "" }
+                ));
+            }
+        }
+        Err(error) => report.fault(&format!("the stored rollups cannot be compared: {error}")),
     }
 }
 

@@ -57,7 +57,7 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Export(options) => export::export(&config, &options).await,
         Command::Diff(options) => Ok(apply::diff(&config, &options).await),
         Command::Apply(options) => apply::apply(&config, &options).await,
-        Command::Doctor => doctor::doctor(&config).await,
+        Command::Doctor(options) => doctor::doctor(&config, options).await,
         Command::Plugin(Plugin::Check { file }) => plugin::check(&config, &file).await,
         Command::Plugin(Plugin::Install { file }) => plugin::install(&config, &file).await,
         Command::User(User::Add { email, role, name }) => user::add(&config, email, role, name).await,

@@ -59,6 +59,8 @@ pub struct Catalog {
     pub by_name: FxHashMap<String, ModuleId>,
     /// What each formula and rollup reads; ask by [`Catalog::inputs_of`].
     pub inputs: FxHashMap<(ModuleId, FieldId), Vec<(ModuleId, FieldId)>>,
+    /// The stored rollups, by the module of the records that they are computed over.
+    pub stored_rollups: FxHashMap<ModuleId, Vec<StoredRollup>>,
 }
 
 /// The checks of written values that are compiled once per definition.
@@ -406,6 +408,21 @@ pub struct Rollup {
     pub returns: ScalarType,
     /// Readable without its inputs.
     pub published: bool,
+    /// SQL name of the column that every write of a related record keeps right; `None` where it is computed when read.
+    pub stored: Option<String>,
+}
+
+/// A stored rollup, seen from the records that it is computed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRollup {
+    /// The module that has it.
+    pub module: ModuleId,
+    /// The rollup.
+    pub field: FieldId,
+    /// The related record's reference to the record that has it.
+    pub reference: FieldId,
+    /// The related record's stored fields of which it is made.
+    pub reads: Vec<FieldId>,
 }
 
 /// One option of a choice.
@@ -573,6 +590,11 @@ impl Module {
         self.own_fields().find(|field| field.stable_id == Some(id))
     }
 
+    /// The rollups that have a column.
+    pub fn stored_rollups(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(|field| field.rollup().is_some_and(|rollup| rollup.stored.is_some()))
+    }
+
     /// The reference that makes its records a hierarchy; a module has at most one.
     pub fn hierarchy(&self) -> Option<&Field> {
         self.fields.iter().find(|field| field.is_hierarchy())
@@ -657,7 +679,20 @@ impl Field {
         self.column.is_some() || self.is_derived()
     }
 
-    /// Whether it is computed when read.
+    /// The SQL name of a column that holds its value, its own or that of a stored rollup.
+    pub fn kept_column(&self) -> Option<&str> {
+        self.column.as_deref().or_else(|| self.rollup()?.stored.as_deref())
+    }
+
+    /// The rollup, if it is one.
+    pub fn rollup(&self) -> Option<&Rollup> {
+        match &self.kind {
+            FieldKind::Rollup(rollup) => Some(rollup),
+            _ => None,
+        }
+    }
+
+    /// Whether it is computed from others, when it is read or when they are written.
     pub fn is_derived(&self) -> bool {
         matches!(self.kind, FieldKind::Formula(_) | FieldKind::Rollup(_))
     }

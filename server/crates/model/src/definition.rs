@@ -329,6 +329,9 @@ pub struct FieldDefinition {
     /// Rollup: which related records count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<RollupScope>,
+    /// Rollup: that it has a column, which every write of a related record keeps right.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stored: bool,
     /// What the server calls the field, whatever its name. Kept, never written by people.
     #[serde(rename = "_id", default, skip_serializing_if = "Option::is_none")]
     pub id: Option<StableId>,

@@ -80,6 +80,7 @@ pub fn difference_beside(dialect: Dialect, old: Option<&Catalog>, new: &Catalog,
                 columns.extend(added_columns(dialect, new, before, module, kept));
                 let (dropped, created) = changed_indexes(dialect, before, module);
                 removed.extend(dropped);
+                removed.extend(unkept_columns(before, module));
                 indexes.extend(created);
             }
         }
@@ -129,10 +130,11 @@ pub fn stored_otherwise(old: &Catalog, new: &Catalog) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for before in old.modules.iter().filter(|module| !module.platform) {
         let Some(after) = new.module_or_link_named(&before.name) else { continue };
-        for field in before.fields.iter().filter(|field| field.column.is_some()) {
-            let same = after
-                .field_named(&field.name)
-                .is_some_and(|other| field_columns(dialect, field) == field_columns(dialect, other));
+        for field in before.fields.iter().filter(|field| field.kept_column().is_some()) {
+            let other = after.field_named(&field.name);
+            // A stored rollup's column holds nothing that could not be computed, so it may go.
+            let same = other.is_some_and(|other| field_columns(dialect, field) == field_columns(dialect, other))
+                || (field.is_derived() && other.is_none_or(|other| other.kept_column().is_none()));
             if !same {
                 found.push((before.name.clone(), before.whole_of(field).name.clone()));
             }
@@ -152,7 +154,7 @@ fn create_table(dialect: Dialect, catalog: &Catalog, module: &Module) -> String 
 
 /// One statement per column: SQLite takes no more at once. None of them rewrites the table.
 fn added_columns(dialect: Dialect, catalog: &Catalog, before: &Module, module: &Module, kept: &Kept) -> Vec<String> {
-    let is_new = |name: &str| before.field_named(name).is_none_or(|field| field.column.is_none());
+    let is_new = |name: &str| before.field_named(name).is_none_or(|field| field.kept_column().is_none());
     let is_kept = |field: &Field| {
         let name = &module.whole_of(field).name;
         kept.fields.iter().any(|(of, kept)| *of == module.name && kept == name)
@@ -162,6 +164,13 @@ fn added_columns(dialect: Dialect, catalog: &Catalog, before: &Module, module: &
         .flat_map(|field| field_definitions(dialect, catalog, field))
         .map(|definition| format!("ALTER TABLE {} ADD COLUMN {definition}", quote(&module.table)))
         .collect()
+}
+
+/// The columns of rollups that are computed when they are read from now on.
+fn unkept_columns(before: &Module, module: &Module) -> Vec<String> {
+    let is_kept = |field: &&Field| module.field_named(&field.name).is_none_or(|after| after.kept_column().is_some());
+    let dropped = before.stored_rollups().filter(|field| !is_kept(field)).filter_map(Field::kept_column);
+    dropped.map(|column| format!("ALTER TABLE {} DROP COLUMN {}", quote(&module.table), quote(column))).collect()
 }
 
 /// What goes and what is made; an index that is over something else now is both.

@@ -5,7 +5,7 @@
 //! filters, orders and groups it: a formula rounded to its scale.
 
 use cardine_failpoints::switched_off;
-use cardine_model::catalog::{Field, FieldKind, FieldPath, Hop, ModuleId, Rollup};
+use cardine_model::catalog::{Catalog, Field, FieldKind, FieldPath, Hop, ModuleId, Rollup};
 use cardine_model::definition::{RollupFunction, RollupScope};
 use cardine_model::rule::{BinaryOp, Expr, Function, Root};
 use cardine_model::{ScalarType, Value};
@@ -99,6 +99,7 @@ impl Writer<'_> {
         let field = catalog.field(module, path.field);
         let raw = self.raw(source, path);
         match &field.kind {
+            FieldKind::Rollup(rollup) if !self.computing && is_kept_as_shown(rollup, catalog, module) => raw,
             FieldKind::Formula(_) | FieldKind::Rollup(_) => match Shape::of(field) {
                 Shape::Scalar(ScalarType::Decimal { scale }) => self.rounded(&raw, scale),
                 _ => raw,
@@ -147,7 +148,13 @@ impl Writer<'_> {
                 };
             }
             FieldKind::Formula(formula) => self.rule(&formula.rule.expr, source, &path.hops),
-            FieldKind::Rollup(rollup) => self.rollup(module, rollup, source, &path.hops),
+            FieldKind::Rollup(rollup) => match rollup.stored.as_deref().filter(|_| !self.computing) {
+                Some(name) => {
+                    let alias = self.join(source, &path.hops);
+                    return column(&alias, name);
+                }
+                None => self.rollup(module, rollup, source, &path.hops),
+            },
             _ => {
                 let alias = self.join(source, &path.hops);
                 return column(&alias, stored_column(field));
@@ -426,6 +433,14 @@ impl Writer<'_> {
 /// `div` cuts towards zero without rounding, so the dividend is widened by 20 digits before and narrowed after.
 pub(crate) fn postgres_division(left: &str, right: &str) -> String {
     format!("(div({left} * 100000000000000000000, nullif({right}, 0)) * 0.00000000000000000001)")
+}
+
+/// Whether a stored rollup's column has the digits that are shown, so that an index over it serves: not of a mean, nor of what is
+/// made of formulas, which are kept with all their digits for the formulas that use them.
+pub(crate) fn is_kept_as_shown(rollup: &Rollup, catalog: &Catalog, module: ModuleId) -> bool {
+    let related = catalog.module(module).relation(rollup.relation).module;
+    let over_stored = rollup.field.is_none_or(|field| !catalog.field(related, field).is_derived());
+    rollup.stored.is_some() && rollup.function != RollupFunction::Avg && over_stored
 }
 
 fn counts(function: RollupFunction) -> bool {

@@ -32,7 +32,7 @@ pub fn render_matches(
     images: Slot,
 ) -> Statement {
     let list = list.get();
-    let mut writer = Writer::new(dialect, catalog, rights);
+    let mut writer = Writer::computing(dialect, catalog, rights);
     let images = writer.typed_param(Param::Slot(images, Transform::None), "text");
     let mut source = writer.source(list.module, Visibility::Caller);
     // Without whether it may be seen, which is asked of that time.

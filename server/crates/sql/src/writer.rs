@@ -22,6 +22,8 @@ pub(crate) struct Writer<'a> {
     aliases: u32,
     /// Parents that were deleted at this instant count as there.
     gone: Option<String>,
+    /// Stored rollups are computed, and not read from their columns.
+    pub computing: bool,
 }
 
 /// Whose eyes a table is seen with.
@@ -57,7 +59,12 @@ struct Join {
 
 impl<'a> Writer<'a> {
     pub fn new(dialect: Dialect, catalog: &'a Catalog, rights: &'a Rights) -> Self {
-        Self { dialect, catalog, rights, params: Vec::new(), aliases: 0, gone: None }
+        Self { dialect, catalog, rights, params: Vec::new(), aliases: 0, gone: None, computing: false }
+    }
+
+    /// The same, for a place where the columns of stored rollups are not there, or not right yet.
+    pub fn computing(dialect: Dialect, catalog: &'a Catalog, rights: &'a Rights) -> Self {
+        Self { computing: true, ..Self::new(dialect, catalog, rights) }
     }
 
     /// The placeholder of `param`; equal parameters share one.

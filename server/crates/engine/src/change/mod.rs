@@ -14,6 +14,7 @@ mod load;
 mod operations;
 mod plan;
 mod retention;
+mod rollups;
 mod steps;
 mod tables;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub(crate) use bootstrap::bootstrap;
 pub(crate) use load::{current_state, load};
 pub use plan::RetiredModule;
 pub(crate) use plan::without_unknown_keys;
+pub use rollups::DifferingRollup;
 
 /// How often a change is tried that other processes' changes, or requests on its tables, are in the way of.
 const ATTEMPTS_MAX: u32 = 6;

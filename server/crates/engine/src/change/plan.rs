@@ -19,6 +19,7 @@ use serde_json::Value as Json;
 
 use super::follow::Follow;
 use super::ids::identified;
+use super::rollups::with_rollups;
 use super::steps::Step;
 use crate::as_code::{Present, WantedFiles, WorkflowDocuments};
 pub(crate) use documents::DocumentsPart;
@@ -154,7 +155,7 @@ pub(super) enum Written {
 /// Plans `change` on `base`. Paths of faults start at the argument: `definition`, `module`, `field`, `patch`, `to`, `name`.
 pub(super) fn plan(dialect: Dialect, base: &Base, change: &Change) -> Result<Planned, Vec<Issue>> {
     let planning = Planning { dialect, base };
-    match change {
+    let planned = match change {
         Change::CreateModule { definition } => planning.create_module(definition),
         Change::AddField { module, field } => planning.add_field(module, field),
         Change::UpdateModule { module, patch } => planning.update_module(module, patch),
@@ -172,7 +173,8 @@ pub(super) fn plan(dialect: Dialect, base: &Base, change: &Change) -> Result<Pla
             let present = base.present.as_ref().expect("what is there was read for documents");
             documents::plan_documents(planning, files, present, &**workflows)
         }
-    }
+    };
+    planned.map(|planned| with_rollups(dialect, &base.catalog, planned))
 }
 
 /// The plan that adds modules whose definitions are sound by themselves, such as those that come with Cardine.

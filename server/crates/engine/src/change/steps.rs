@@ -13,6 +13,7 @@ use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
 use super::commit::CommitError;
 use super::convert::{converted, with_all_options};
 use super::plan::Planned;
+use super::rollups::compute_all;
 use crate::EngineError;
 use crate::check::check_value;
 use crate::record::value_of_cell;
@@ -37,6 +38,8 @@ pub(super) enum Step {
     Hierarchy { module: String, field: String, at: Vec<PathSegment> },
     /// No two live records are alike in these fields.
     Alike { module: String, fields: Vec<String>, at: Vec<PathSegment> },
+    /// The column of a stored rollup is computed for all records.
+    Rollup { module: String, field: String },
     /// A field's values get another type.
     Convert(Box<Conversion>),
     /// Tells how many values are dropped.
@@ -66,6 +69,7 @@ impl Step {
             Self::Convert(conversion) => {
                 vec![format!("-- the values of {}.{} are converted", conversion.module, conversion.field)]
             }
+            Self::Rollup { module, field } => vec![format!("-- {module}.{field} is computed for all records")],
             _ => Vec::new(),
         }
     }
@@ -100,6 +104,11 @@ pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, dry: bool) -> Resul
             Step::Convert(conversion) => {
                 running.convert(conversion).await?;
                 is_converted = true;
+            }
+            Step::Rollup { module, field } => {
+                if let Some((module, field)) = find(planned, module, field) {
+                    running.compute_rollup(module, field).await?;
+                }
             }
             Step::LostValues { definition, field } => running.tell_lost_values(definition, field).await?,
             Step::LostRecords { definition } => running.tell_lost_records(definition).await?,
@@ -258,6 +267,18 @@ impl Running<'_> {
         let some = self.query(&rows::some_alike(dialect, module, &ids, EXAMPLES_MAX), &[]).await?;
         issues.extend(named(&some, at, "unique", "shares its value with another record"));
         Err(EngineError::Validation(issues).into())
+    }
+
+    async fn compute_rollup(&mut self, module: &Module, field: &Field) -> Result<(), CommitError> {
+        let records = match self.dry {
+            // The table may be one that is still to be made.
+            true => None,
+            false => Some(compute_all(self.tx, &self.planned.catalog, module, field).await?),
+        };
+        let count = records.map(|records| format!("{records} records")).unwrap_or_else(|| "all records".to_owned());
+        let message = format!("`{}.{}` is computed for {count}", module.name, field.name);
+        self.warnings.push(Issue::new(path![], "computed", message));
+        Ok(())
     }
 
     async fn check_hierarchy(&mut self, module: &Module, field: &Field, at: &[PathSegment]) -> Result<(), CommitError> {

@@ -32,8 +32,9 @@ impl Change<'_> {
     }
 }
 
-/// Writes audit entries and events of all changes, and queues what follows: a statement for each, however many changes there are.
+/// Keeps the stored rollups over the records right, writes audit entries and events of all changes, and queues what follows: a statement for each, however many changes there are.
 pub(super) async fn tell(tx: &mut WriteTx, ctx: &RequestContext, changes: &[Change<'_>]) -> Result<(), EngineError> {
+    super::rollups::keep(tx, ctx, changes).await?;
     let audits: Vec<NewAudit<'_>> = changes.iter().map(|change| audit(ctx, change)).collect();
     insert_audits(tx, &audits).await?;
     let told: Vec<(&Change<'_>, &'static str)> =

@@ -14,6 +14,7 @@ mod merge;
 mod nested;
 mod operation;
 mod restore;
+mod rollups;
 mod rules;
 mod targets;
 mod update;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 use crate::{EngineError, RequestContext};
 
 pub use many_to_many::LinkChange;
+pub(crate) use rollups::{compute as compute_rollup, lock as lock_rollups};
 pub use operation::{ANSWER_RETENTION, FailedStep, Mutated, MutationResult, MutationStep, Once};
 
 /// Most records that setting a relation disconnects.

@@ -15,7 +15,7 @@ use rustc_hash::FxHashSet;
 use super::draft::{Draft, Entry, Issues, Rank};
 use super::links::LinkDocument;
 use super::renumber::renumbered;
-use super::{ModuleIssue, give_meaning, graphql_names, limits, links, resolve};
+use super::{ModuleIssue, give_meaning, graphql_names, limits, links, resolve, stored};
 use crate::catalog::{Catalog, FieldKind, Module};
 use crate::definition::ModuleDefinition;
 use crate::rule::catalog_schema::schema_field;
@@ -197,7 +197,8 @@ impl<'a> Change<'a> {
             return Some(Resolved::Too(readers));
         }
         let Draft { modules, by_name, .. } = draft;
-        Some(Resolved::All(Catalog { version, modules, by_name, inputs }))
+        let stored_rollups = stored::by_related_module(&modules);
+        Some(Resolved::All(Catalog { version, modules, by_name, inputs, stored_rollups }))
     }
 
     /// What the draft begins with; `None` if a link's document is missing.

@@ -458,6 +458,9 @@ impl Resolver<'_, '_> {
         if self.definition.scale.is_some() {
             self.scale();
         }
+        if self.definition.indexed && !self.definition.stored {
+            self.fault("indexed", "notForThisType", "only a rollup that is `stored` has an index: add `stored`, or leave this out");
+        }
         FieldKind::Rollup(Box::new(Rollup {
             relation: UNKNOWN_RELATION,
             function,
@@ -466,6 +469,7 @@ impl Resolver<'_, '_> {
             scope: self.definition.scope.unwrap_or(RollupScope::Visible),
             returns: ScalarType::Integer,
             published: self.definition.published,
+            stored: self.definition.stored.then(|| snake_case(&self.definition.name)),
         }))
     }
 }

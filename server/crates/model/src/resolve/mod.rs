@@ -23,6 +23,7 @@ mod renumber;
 mod rollups;
 mod rules;
 mod sql_names;
+mod stored;
 mod system_fields;
 #[cfg(test)]
 mod tests;
@@ -76,7 +77,8 @@ pub fn resolve(
 
     issues.into_result().map_err(|found| links::told_where_written(&links, found))?;
     let Draft { modules, by_name, .. } = draft;
-    Ok(Catalog { version, modules, by_name, inputs })
+    let stored_rollups = stored::by_related_module(&modules);
+    Ok(Catalog { version, modules, by_name, inputs, stored_rollups })
 }
 
 /// The stages from the names in the database on; gives what each formula and rollup reads.
@@ -88,5 +90,6 @@ fn give_meaning(draft: &mut Draft<'_>, issues: &mut Issues) -> Inputs {
     defaults::resolve(draft, issues);
     layout::resolve(draft, issues);
     rules::resolve(draft, issues);
+    stored::check(draft, issues);
     dependencies::trace(draft, issues)
 }

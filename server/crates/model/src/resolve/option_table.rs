@@ -94,13 +94,13 @@ fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static 
         "file" | "image" => (&["required", "accept", "maxSize"], &[]),
         "autoNumber" => (&["required", "unique", "indexed"], &["format"]),
         "formula" => (&["scale", "published"], &["returns", "rule"]),
-        "rollup" => (&["field", "filter", "scope", "scale", "published"], &["relation", "function"]),
+        "rollup" => (&["field", "filter", "scope", "scale", "published", "stored", "indexed"], &["relation", "function"]),
         _ => (&[], &[]),
     }
 }
 
 /// Every option that only some types have, and whether the field has it.
-fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 28] {
+fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 29] {
     [
         ("required", field.required),
         ("unique", field.unique),
@@ -130,5 +130,6 @@ fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 28] {
         ("field", field.field.is_some()),
         ("filter", field.filter.is_some()),
         ("scope", field.scope.is_some()),
+        ("stored", field.stored),
     ]
 }

@@ -2,8 +2,9 @@
 
 use cardine_model::catalog::{Catalog, Field, FieldKind, Module};
 
+use crate::expr::Shape;
 use crate::ident::quote;
-use crate::statement::Dialect;
+use crate::statement::{ColumnType, Dialect};
 
 /// Digits of a decimal column. Values have at most 28; the rest is for what rules write.
 const DECIMAL_DIGITS: u8 = 38;
@@ -25,12 +26,12 @@ pub fn table_columns(dialect: Dialect, module: &Module) -> Vec<TableColumn> {
     module.fields.iter().flat_map(|field| field_columns(dialect, field)).collect()
 }
 
-/// A field's columns: none of what is computed, two of a reference to several modules.
+/// A field's columns: none of what is computed when read, two of a reference to several modules.
 pub(super) fn field_columns(dialect: Dialect, field: &Field) -> Vec<TableColumn> {
-    let (Some(name), Some(ty)) = (&field.column, column_type(dialect, &field.kind)) else {
+    let (Some(name), Some(ty)) = (field.kept_column(), column_type(dialect, field)) else {
         return Vec::new();
     };
-    let value = TableColumn { name: name.clone(), ty, not_null: field.system && field.required };
+    let value = TableColumn { name: name.to_owned(), ty, not_null: field.system && field.required };
     let module_column = field.reference().and_then(|reference| reference.module_column.as_ref());
     let module = module_column.map(|name| TableColumn { name: name.clone(), ty: text(dialect), not_null: false });
     [Some(value), module].into_iter().flatten().collect()
@@ -57,8 +58,8 @@ pub(super) fn column_definition(dialect: Dialect, column: &TableColumn) -> Strin
 
 /// SQLite gives a column its affinity by its type's name (<https://www.sqlite.org/datatype3.html#determination_of_column_affinity>):
 /// a name with `INT` in it INTEGER, else one with `TEXT` TEXT. Decimals must have TEXT: any numeric affinity makes them floats.
-fn column_type(dialect: Dialect, kind: &FieldKind) -> Option<String> {
-    let (sqlite, postgres) = match kind {
+fn column_type(dialect: Dialect, field: &Field) -> Option<String> {
+    let (sqlite, postgres) = match &field.kind {
         FieldKind::Text { .. } | FieldKind::Choice { .. } | FieldKind::AutoNumber { .. } => return Some(text(dialect)),
         FieldKind::Decimal { scale, .. } => match dialect {
             Dialect::Sqlite => return Some("DECIMAL_TEXT".to_owned()),
@@ -74,6 +75,18 @@ fn column_type(dialect: Dialect, kind: &FieldKind) -> Option<String> {
         FieldKind::DateTime => ("TEXT", "timestamp(3) with time zone"),
         FieldKind::MultiChoice { .. } => ("TEXT", "text[]"),
         FieldKind::Json { .. } => ("TEXT", "json"),
+        FieldKind::Rollup(rollup) if rollup.stored.is_some() => match Shape::of(field).column_type() {
+            ColumnType::Integer => ("INTEGER", "bigint"),
+            // A mean is kept with all its digits, for the formulas that use it.
+            ColumnType::Decimal => ("DECIMAL_TEXT", "numeric"),
+            ColumnType::Date => ("TEXT", "date"),
+            ColumnType::Time => ("TEXT", "time(0) without time zone"),
+            ColumnType::DateTime => ("TEXT", "timestamp(3) with time zone"),
+            // No function gives anything else.
+            ColumnType::Id | ColumnType::Text | ColumnType::Boolean | ColumnType::TextList | ColumnType::Json => {
+                return None;
+            }
+        },
         // The parts of a group are fields with columns of their own, and links have a table.
         FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) | FieldKind::References { .. } => {
             return None;

@@ -11,10 +11,11 @@
 //!
 //! Keys follow the statements' order: text by its sort key and then itself, `id` last, so that pages are read without sorting.
 
+use cardine_model::ScalarType;
 use cardine_model::catalog::{Field, FieldId, FieldKind, Module, TextFormat};
 
 use super::search::{searched_fields, searched_text};
-use crate::expr::DECIMAL_COLLATION;
+use crate::expr::{DECIMAL_COLLATION, Shape};
 use crate::ident::quote;
 use crate::statement::Dialect;
 
@@ -102,7 +103,7 @@ pub(super) fn indexes_of(dialect: Dialect, module: &Module) -> Vec<Index> {
         .fields
         .iter()
         .filter(|field| {
-            field.column.is_some() && is_indexed(field) && !(field.reference().is_some() && is_unique(field))
+            field.kept_column().is_some() && is_indexed(field) && !(field.reference().is_some() && is_unique(field))
         })
         .map(|field| vec![field.id]);
     let ordered = single.chain(module.indexes.iter().cloned()).map(|fields| ordered(dialect, module, fields));
@@ -160,19 +161,19 @@ fn searched(module: &Module, field: &Field) -> Index {
 fn columns<'a>(module: &'a Module, fields: &'a [FieldId]) -> impl Iterator<Item = (&'a Field, String)> {
     fields.iter().filter_map(|id| {
         let field = module.field(*id);
-        field.column.as_ref().map(|column| (field, quote(column)))
+        field.kept_column().map(|column| (field, quote(column)))
     })
 }
 
 fn compared(dialect: Dialect, field: &Field, column: String) -> String {
-    match (dialect, &field.kind) {
-        (Dialect::Sqlite, FieldKind::Decimal { .. }) => format!("{column} {DECIMAL_COLLATION}"),
+    match (dialect, Shape::of(field)) {
+        (Dialect::Sqlite, Shape::Scalar(ScalarType::Decimal { .. })) => format!("{column} {DECIMAL_COLLATION}"),
         _ => column,
     }
 }
 
 fn is_text(field: &Field) -> bool {
-    field.scalar().is_some_and(cardine_model::ScalarType::is_text)
+    field.scalar().is_some_and(ScalarType::is_text)
 }
 
 /// Most characters of a text field; 0 of others.
@@ -198,7 +199,7 @@ fn name(kind: &str, module: &Module, fields: &[FieldId]) -> String {
     let mut name = format!("{kind}_{}", module.table);
     for id in fields {
         name.push_str("__");
-        name.push_str(module.field(*id).column.as_deref().unwrap_or_default());
+        name.push_str(module.field(*id).kept_column().unwrap_or_default());
     }
     if name.len() <= NAME_LENGTH_MAX {
         return name;

@@ -1,6 +1,7 @@
 //! Statements that write records: the rows taken for a write, inserts and updates of many rows, and the checks around them.
 
 mod hierarchy;
+mod rollups;
 mod rows;
 mod rules;
 mod take;
@@ -13,6 +14,7 @@ use crate::statement::{Dialect, Param, Transform};
 use crate::writer::stored_column;
 
 pub use hierarchy::{levels_above, levels_below, path_above};
+pub use rollups::{Keeping, differing_rollups, keep_rollup};
 pub use rows::{delete_rows, insert_rows, update_rows};
 pub use rules::{unique_holders, validations};
 pub use take::{

@@ -15,7 +15,7 @@ pub fn validations(dialect: Dialect, catalog: &Catalog, rights: &Rights, module:
     if module.validations.is_empty() {
         return None;
     }
-    let mut writer = Writer::new(dialect, catalog, rights);
+    let mut writer = Writer::computing(dialect, catalog, rights);
     // What a record must meet does not depend on who looks.
     let mut source = writer.source(module.id, Visibility::All);
     let ids = writer.typed_param(Param::Parents, "uuid[]");

@@ -571,6 +571,6 @@ fn place(step: &mut Step, files: &WantedFiles, after: &Catalog) {
             let at = find(&conversion.module).map_or_else(Vec::new, |file| place_of(file, &conversion.field));
             conversion.at = at;
         }
-        Step::Ddl(_) | Step::Hold(_) | Step::LostValues { .. } | Step::LostRecords { .. } => {}
+        Step::Ddl(_) | Step::Hold(_) | Step::Rollup { .. } | Step::LostValues { .. } | Step::LostRecords { .. } => {}
     }
 }
