@@ -151,6 +151,19 @@ pub struct Validation {
     pub message: Label,
     /// The fields at fault.
     pub fields: Vec<FieldId>,
+    /// Where it comes from.
+    pub origin: ValidationOrigin,
+}
+
+/// Where a validation stands in the module's document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValidationOrigin {
+    /// Among its validations. These come first.
+    Declared,
+    /// It is the `requiredIf` of a field.
+    RequiredIf(FieldId),
+    /// It is the `dependsOn` of a choice.
+    DependsOn(FieldId),
 }
 
 /// One field.

@@ -238,6 +238,9 @@ pub struct FieldDefinition {
     /// Whether a record must have a value.
     #[serde(default, skip_serializing_if = "is_false")]
     pub required: bool,
+    /// A rule over the record that asks for a value where it is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required_if: Option<String>,
     /// Whether no two live records may have the same value.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unique: bool,
@@ -278,6 +281,9 @@ pub struct FieldDefinition {
     /// Choices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<ChoiceOptionDefinition>,
+    /// Choice: another choice of the module, whose value decides which options may be taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depends_on: Option<String>,
     /// JSON: the schema that values meet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Box<serde_json::Value>>,
@@ -363,6 +369,9 @@ pub struct ChoiceOptionDefinition {
     /// Whether new values may use it; a retired one stays readable.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub active: bool,
+    /// With `dependsOn`: the other choice's values with which it may be taken; with any if left out.
+    #[serde(rename = "for", default, skip_serializing_if = "Vec::is_empty")]
+    pub only_for: Vec<String>,
 }
 
 /// Where a reference points.

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::catalog::{Catalog, Default, FieldId, FieldKind, Module, ModuleId};
+use crate::catalog::{Catalog, Default, FieldId, FieldKind, Module, ModuleId, ValidationOrigin};
 use crate::definition::ReferenceTarget;
 use crate::rule::TypedRule;
 
@@ -22,6 +22,10 @@ pub enum Place {
     Field(FieldId),
     /// The default of a field.
     Default(FieldId),
+    /// The `requiredIf` of a field.
+    RequiredIf(FieldId),
+    /// The `dependsOn` of a choice.
+    DependsOn(FieldId),
     /// A validation, by its position.
     Validation(usize),
     /// `nameField`.
@@ -54,6 +58,8 @@ impl Dependant {
                 format!("the {kind} {name}.{}", field(id))
             }
             Place::Default(id) => format!("the default of {name}.{}", field(id)),
+            Place::RequiredIf(id) => format!("the requiredIf of {name}.{}", field(id)),
+            Place::DependsOn(id) => format!("the dependsOn of {name}.{}", field(id)),
             Place::Validation(position) => format!("validation {} of {name}", position + 1),
             Place::NameField => format!("the nameField of {name}"),
             Place::Search => format!("the search of {name}"),
@@ -169,7 +175,11 @@ fn rules_over(catalog: &Catalog, module: &Module, gone: &Gone) -> Vec<Dependant>
     for (position, validation) in module.validations.iter().enumerate() {
         let named = validation.fields.iter().any(|field| gone.fields.contains(&(module.id, *field)));
         if named || gone.is_read_by(&validation.rule, module.id) {
-            add(Place::Validation(position));
+            add(match validation.origin {
+                ValidationOrigin::Declared => Place::Validation(position),
+                ValidationOrigin::RequiredIf(field) => Place::RequiredIf(field),
+                ValidationOrigin::DependsOn(field) => Place::DependsOn(field),
+            });
         }
     }
     found
@@ -207,7 +217,7 @@ fn document_uses(owner: &Module, gone: &Gone, module: ModuleId, field: FieldId) 
 /// The field that a place belongs to; none that there is for others.
 fn field_of(place: Place) -> FieldId {
     match place {
-        Place::Field(field) | Place::Default(field) => field,
+        Place::Field(field) | Place::Default(field) | Place::RequiredIf(field) | Place::DependsOn(field) => field,
         _ => FieldId(u32::MAX),
     }
 }

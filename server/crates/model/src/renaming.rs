@@ -147,6 +147,10 @@ impl Renaming {
         let mut definition = definition.clone();
         definition.name = self.field_name(module, &definition.name).into_owned();
         definition.to = definition.to.map(|to| self.target(to));
+        if let Some(source) = &definition.required_if {
+            definition.required_if = Some(self.rule(catalog, &context(module.id, false, false), source));
+        }
+        definition.depends_on = definition.depends_on.map(|name| self.field_name(module, &name).into_owned());
         if let Some(default) = &mut definition.default {
             self.default(catalog, module.id, default);
         }

@@ -1,6 +1,6 @@
 //! What records must meet as a whole: the module's validations and its unique fields.
 
-use cardine_model::catalog::{FieldId, Module};
+use cardine_model::catalog::{FieldId, Module, ValidationOrigin};
 use cardine_model::{Issue, PathSegment, Value};
 use cardine_sql::write::{unique_holders, validations};
 use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
@@ -94,12 +94,17 @@ impl Writing<'_> {
         let validation = &self.module.validations[number];
         let message = validation.message.text(&self.ctx.actor.locale);
         // A hidden field is not named; the rule's message is the admin's word to everyone who writes.
+        let rule = match validation.origin {
+            ValidationOrigin::Declared => "validation",
+            ValidationOrigin::RequiredIf(_) => "required",
+            ValidationOrigin::DependsOn(_) => "dependsOn",
+        };
         let readable = |field: &&FieldId| self.ctx.actor.rights.can_read(self.module.id, **field);
         let fields: Vec<&FieldId> = validation.fields.iter().filter(readable).collect();
         if fields.is_empty() {
-            return vec![Issue::new(path.to_vec(), "validation", message)];
+            return vec![Issue::new(path.to_vec(), rule, message)];
         }
-        let at = |field: &FieldId| issue(self.module.field(*field), path, "validation", message);
+        let at = |field: &FieldId| issue(self.module.field(*field), path, rule, message);
         fields.into_iter().map(at).collect()
     }
 }

@@ -39,6 +39,14 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
                     format!("a link may have fields of the types {}", option_table::LINK_FIELD_TYPES.join(", "));
                 issues.add_at_field(document.definition, position, "type", "enum", message);
             }
+            if document.link.is_some() {
+                for (key, _) in [("requiredIf", definition.required_if.is_some()), ("dependsOn", definition.depends_on.is_some())]
+                    .into_iter()
+                    .filter(|(_, is_there)| *is_there)
+                {
+                    issues.add_at_field(document.definition, position, key, "notForThisType", "a field of links has none; leave it out");
+                }
+            }
             let kind = Resolver { draft, document, position, id, definition, issues }.kind();
             if issues.len() > before {
                 draft.faulty.insert((document.id, id));

@@ -78,21 +78,21 @@ pub(super) fn check(document: &Document<'_>, position: usize, field: &FieldDefin
 /// Options that a type may have, and those that it must have.
 fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static str]) {
     match field_type {
-        "text" => (&["required", "unique", "indexed", "default", "maxLength", "pattern"], &[]),
-        "longText" | "richText" => (&["required", "default", "maxLength", "pattern"], &[]),
+        "text" => (&["required", "requiredIf", "unique", "indexed", "default", "maxLength", "pattern"], &[]),
+        "longText" | "richText" => (&["required", "requiredIf", "default", "maxLength", "pattern"], &[]),
         "email" | "phone" | "url" | "boolean" | "date" | "time" | "dateTime" | "duration" => {
-            (&["required", "unique", "indexed", "default"], &[])
+            (&["required", "requiredIf", "unique", "indexed", "default"], &[])
         }
-        "integer" => (&["required", "unique", "indexed", "default", "big", "min", "max"], &[]),
-        "decimal" | "percent" | "money" => (&["required", "unique", "indexed", "default", "scale", "min", "max"], &[]),
-        "choice" => (&["required", "unique", "indexed", "default"], &["options"]),
-        "multiChoice" => (&["required", "default"], &["options"]),
-        "address" | "geoPoint" => (&["required", "default"], &[]),
-        "json" => (&["required", "default", "schema"], &[]),
-        "reference" => (&["required", "unique", "indexed", "default", "inverse", "onDelete", "hierarchy"], &["to"]),
+        "integer" => (&["required", "requiredIf", "unique", "indexed", "default", "big", "min", "max"], &[]),
+        "decimal" | "percent" | "money" => (&["required", "requiredIf", "unique", "indexed", "default", "scale", "min", "max"], &[]),
+        "choice" => (&["required", "requiredIf", "unique", "indexed", "default", "dependsOn"], &["options"]),
+        "multiChoice" => (&["required", "requiredIf", "default"], &["options"]),
+        "address" | "geoPoint" => (&["required", "requiredIf", "default"], &[]),
+        "json" => (&["required", "requiredIf", "default", "schema"], &[]),
+        "reference" => (&["required", "requiredIf", "unique", "indexed", "default", "inverse", "onDelete", "hierarchy"], &["to"]),
         "references" => (&["inverse", "link"], &["to"]),
-        "file" | "image" => (&["required", "accept", "maxSize"], &[]),
-        "autoNumber" => (&["required", "unique", "indexed"], &["format"]),
+        "file" | "image" => (&["required", "requiredIf", "accept", "maxSize"], &[]),
+        "autoNumber" => (&["required", "requiredIf", "unique", "indexed"], &["format"]),
         "formula" => (&["scale", "published"], &["returns", "rule"]),
         "rollup" => (&["field", "filter", "scope", "scale", "published", "stored", "indexed"], &["relation", "function"]),
         _ => (&[], &[]),
@@ -100,9 +100,10 @@ fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static 
 }
 
 /// Every option that only some types have, and whether the field has it.
-fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 29] {
+fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 31] {
     [
         ("required", field.required),
+        ("requiredIf", field.required_if.is_some()),
         ("unique", field.unique),
         ("indexed", field.indexed),
         ("default", field.default.is_some()),
@@ -113,6 +114,7 @@ fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 29] {
         ("max", field.max.is_some()),
         ("scale", field.scale.is_some()),
         ("options", !field.options.is_empty()),
+        ("dependsOn", field.depends_on.is_some()),
         ("schema", field.schema.is_some()),
         ("to", field.to.is_some()),
         ("inverse", field.inverse.is_some()),

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 
-use super::defaults;
+use super::{conditions, defaults};
 use super::draft::{Document, Draft, Issues};
-use crate::catalog::{Default, FieldKind, Validation};
+use crate::catalog::{Default, FieldKind, Validation, ValidationOrigin};
 use crate::rule::catalog_schema::{find_field, rule_type, scalar_rule_type, schema_field};
 use crate::rule::{self, Context, Expected, Expr, Schema, SchemaField, TypedRule};
 use crate::{FieldId, ModuleId, PathSegment, ScalarType, Value, path};
@@ -113,9 +113,11 @@ fn resolve_validations(draft: &mut Draft<'_>, document: &Document<'_>, issues: &
         let rule = (Checker { draft, document, issues }).check(&definition.rule, &context, place);
         let fields = fields_at_fault(draft, document, index, &definition.fields, issues);
         if let Some(rule) = rule {
-            validations.push(Validation { rule, message: definition.message.clone(), fields });
+            let (message, origin) = (definition.message.clone(), ValidationOrigin::Declared);
+            validations.push(Validation { rule, message, fields, origin });
         }
     }
+    validations.extend(conditions::resolve(draft, document, issues));
     draft.module_mut(document.id).validations = validations;
 }
 
@@ -148,15 +150,15 @@ fn fields_at_fault(
 }
 
 /// Checks rules of one document.
-struct Checker<'r, 'd> {
-    draft: &'r Draft<'d>,
-    document: &'r Document<'d>,
-    issues: &'r mut Issues,
+pub(super) struct Checker<'r, 'd> {
+    pub draft: &'r Draft<'d>,
+    pub document: &'r Document<'d>,
+    pub issues: &'r mut Issues,
 }
 
 impl Checker<'_, '_> {
     /// The typed rule; `None` after telling its faults, or where they follow from a field's fault that was told already.
-    fn check(&mut self, source: &str, context: &Context, place: Vec<PathSegment>) -> Option<TypedRule> {
+    pub fn check(&mut self, source: &str, context: &Context, place: Vec<PathSegment>) -> Option<TypedRule> {
         let schema = Fields { draft: self.draft, met_faulty: Cell::new(false) };
         match rule::check(source, context, &schema) {
             _ if schema.met_faulty.get() => None,

@@ -203,7 +203,11 @@ impl Gone {
                     Place::Unique(at) => uses.uniques.extend(before.uniques.get(*at).cloned()),
                     Place::Duplicates(at) => uses.duplicates.extend(before.duplicates.get(*at).cloned()),
                     Place::Validation(at) => uses.validations.extend(before.validations.get(*at).cloned()),
-                    Place::Field(_) | Place::Default(_) | Place::Parent => {}
+                    Place::Field(_)
+                    | Place::Default(_)
+                    | Place::RequiredIf(_)
+                    | Place::DependsOn(_)
+                    | Place::Parent => {}
                 }
                 stripped.insert(*place);
             }
@@ -214,10 +218,16 @@ impl Gone {
             definition.retired.push(RetiredField { field: field.clone(), position, at: now, uses });
         }
         for place in &stripped {
-            if let Place::Default(id) = place {
-                let name = &module.whole_of(module.field(*id)).name;
-                for field in left.iter_mut().filter(|field| field.name == *name) {
-                    field.default = None;
+            let (Place::Default(id) | Place::RequiredIf(id) | Place::DependsOn(id)) = place else { continue };
+            let name = &module.whole_of(module.field(*id)).name;
+            for field in left.iter_mut().filter(|field| field.name == *name) {
+                match place {
+                    Place::Default(_) => field.default = None,
+                    Place::RequiredIf(_) => field.required_if = None,
+                    _ => {
+                        field.depends_on = None;
+                        field.options.iter_mut().for_each(|option| option.only_for.clear());
+                    }
                 }
             }
         }
