@@ -101,22 +101,39 @@ async fn write_something(admin: &Client, chance: &mut Chance) -> Answer {
     let deleted = if chance.one_in(3) { "ONLY" } else { "EXCLUDE" };
     let (boxes, items) = (ids(admin, "boxes", "EXCLUDE").await, ids(admin, "items", deleted).await);
     if boxes.len() < 3 || items.is_empty() {
-        return admin.query("mutation { createBox(data: {items: {create: [{pieces: 2, price: \"5\"}, {pieces: 1}]}}) { id } }").await;
+        return admin
+            .query("mutation { createBox(data: {items: {create: [{pieces: 2, price: \"5\"}, {pieces: 1}]}}) { id } }")
+            .await;
     }
     let some = |chance: &mut Chance, from: &[String]| from[chance.below(from.len())].clone();
     let (one, other, which) = (some(chance, &boxes), some(chance, &boxes), some(chance, &items));
     let data = item(chance, &boxes);
     let (text, variables) = match chance.below(14) {
         0 | 1 => ("mutation($data: ItemCreate!) { createItem(data: $data) { id } }", json!({"data": data})),
-        2 => ("mutation($data: [ItemCreate!]!) { createItems(data: $data) { id } }", json!({"data": [data, item(chance, &boxes)]})),
-        3 | 4 => ("mutation($id: ID!, $data: ItemUpdate!) { updateItem(id: $id, data: $data) { id } }", json!({"id": which, "data": data})),
-        5 => ("mutation($id: ID!, $box: ID) { updateItem(id: $id, data: {boxId: $box}) { id } }", json!({"id": which, "box": one})),
-        6 => ("mutation($box: ID!, $to: ID!) { updateItems(filter: {boxId: {eq: $box}}, data: {boxId: $to, state: PAID}) { count } }", json!({"box": one, "to": other})),
+        2 => (
+            "mutation($data: [ItemCreate!]!) { createItems(data: $data) { id } }",
+            json!({"data": [data, item(chance, &boxes)]}),
+        ),
+        3 | 4 => (
+            "mutation($id: ID!, $data: ItemUpdate!) { updateItem(id: $id, data: $data) { id } }",
+            json!({"id": which, "data": data}),
+        ),
+        5 => (
+            "mutation($id: ID!, $box: ID) { updateItem(id: $id, data: {boxId: $box}) { id } }",
+            json!({"id": which, "box": one}),
+        ),
+        6 => (
+            "mutation($box: ID!, $to: ID!) { updateItems(filter: {boxId: {eq: $box}}, data: {boxId: $to, state: PAID}) { count } }",
+            json!({"box": one, "to": other}),
+        ),
         7 => ("mutation($id: ID!) { deleteItem(id: $id) { id } }", json!({"id": which})),
         8 => ("mutation($id: ID!) { restoreItem(id: $id) { id } }", json!({"id": which})),
         9 => ("mutation($id: ID!) { destroyItem(id: $id) }", json!({"id": which})),
         10 => ("mutation($id: ID!) { deleteBox(id: $id) { id } }", json!({"id": one})),
-        11 => ("mutation($ids: [ID!]!, $into: ID!) { mergeBoxes(ids: $ids, into: $into) { id } }", json!({"ids": [one], "into": other})),
+        11 => (
+            "mutation($ids: [ID!]!, $into: ID!) { mergeBoxes(ids: $ids, into: $into) { id } }",
+            json!({"ids": [one], "into": other}),
+        ),
         12 => {
             let gone = ids(admin, "boxes", "ONLY").await;
             let id = if gone.is_empty() { one } else { some(chance, &gone) };
@@ -152,13 +169,17 @@ fn doctor(server: &Server, options: &[&str]) -> Output {
 async fn change_past_the_server(server: &Server, statement: &str) {
     match server.postgres() {
         Some(database) => {
-            let (client, connection) = tokio_postgres::connect(database.url(), tokio_postgres::NoTls).await.expect("a connection");
+            let (client, connection) =
+                tokio_postgres::connect(database.url(), tokio_postgres::NoTls).await.expect("a connection");
             tokio::spawn(connection);
             client.batch_execute(statement).await.expect("the statement runs");
         }
         None => {
             let file = server.data_directory().join("cardine.db");
-            rusqlite::Connection::open(file).expect("the database").execute_batch(statement).expect("the statement runs");
+            rusqlite::Connection::open(file)
+                .expect("the database")
+                .execute_batch(statement)
+                .expect("the statement runs");
         }
     }
 }

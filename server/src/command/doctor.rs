@@ -135,7 +135,8 @@ async fn check_rollups(engine: &Engine, options: Doctor, report: &mut Report) {
         Ok(found) if found.is_empty() => report.good("the stored rollups are what they should be"),
         Ok(found) => {
             for differing in found {
-                let some: Vec<String> = differing.records.iter().take(RECORDS_TOLD_MAX).map(ToString::to_string).collect();
+                let some: Vec<String> =
+                    differing.records.iter().take(RECORDS_TOLD_MAX).map(ToString::to_string).collect();
                 let least = if differing.more { "more than " } else { "" };
                 report.fault(&format!(
                     "{}.{} of {least}{} records is not what it should be: `cardine doctor --recompute-rollups` computes it; records {}{}",

@@ -37,6 +37,51 @@ pub fn sort_key(text: &str) -> Cow<'_, str> {
     Cow::Owned(folded.nfd().filter(|character| !is_mark(*character)).collect())
 }
 
+/// `text` in small letters, code point by code point; one whose small form is several code points stays.
+pub fn lower(text: &str) -> String {
+    text.chars().map(lower_char).collect()
+}
+
+/// `text` in capital letters, code point by code point; one whose capital form is several code points stays: `ß`.
+pub fn upper(text: &str) -> String {
+    text.chars().map(upper_char).collect()
+}
+
+fn lower_char(character: char) -> char {
+    single(character.to_lowercase(), character)
+}
+
+fn upper_char(character: char) -> char {
+    single(character.to_uppercase(), character)
+}
+
+fn single(mut mapped: impl Iterator<Item = char>, otherwise: char) -> char {
+    match (mapped.next(), mapped.next()) {
+        (Some(mapped), None) => mapped,
+        _ => otherwise,
+    }
+}
+
+/// The code points beyond ASCII that [`lower`] changes, and what they become, at the same positions.
+pub fn lower_table() -> (String, String) {
+    case_table(lower_char)
+}
+
+/// The same of [`upper`].
+pub fn upper_table() -> (String, String) {
+    case_table(upper_char)
+}
+
+fn case_table(mapped: fn(char) -> char) -> (String, String) {
+    let pairs = ('\u{80}'..=char::MAX).map(|character| (character, mapped(character)));
+    pairs.filter(|(character, mapped)| character != mapped).unzip()
+}
+
+/// What stands around a text and is no part of it.
+pub fn white_space() -> String {
+    ('\0'..=char::MAX).filter(|character| character.is_whitespace()).collect()
+}
+
 /// How single code points beyond ASCII fold, for databases to do exactly the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoldTables {
@@ -120,6 +165,18 @@ mod tests {
         let mut names = ["Zoe", "eva", "Èlia", "Ezio", "Elia"];
         names.sort_by_key(|name| (sort_key(name).into_owned(), (*name).to_owned()));
         assert_eq!(names, ["Elia", "Èlia", "eva", "Ezio", "Zoe"]);
+    }
+
+    #[test]
+    fn case_goes_code_point_by_code_point_and_once() {
+        assert_eq!((lower("ÀÉß Straße K"), upper("àéß ﬃ ſ")), ("àéß straße k".to_owned(), "ÀÉß ﬃ S".to_owned()));
+        for (table, mapped) in [(lower_table(), lower as fn(&str) -> String), (upper_table(), upper)] {
+            assert!(table.0.chars().count() > 1300 && table.0.chars().count() == table.1.chars().count());
+            // Nothing that comes out is changed again, so that the order of replacing cannot matter.
+            assert_eq!(mapped(&table.1), table.1);
+            assert!(!table.1.contains(['\'', '\\', '$']));
+        }
+        assert!(white_space().contains([' ', '\u{a0}', '\u{3000}']) && !white_space().contains('\u{200b}'));
     }
 
     #[test]

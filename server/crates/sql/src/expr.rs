@@ -10,6 +10,7 @@ use cardine_model::definition::{RollupFunction, RollupScope};
 use cardine_model::rule::{BinaryOp, Expr, Function, Root};
 use cardine_model::{ScalarType, Value};
 
+use crate::functions;
 use crate::hierarchy::{Tie, Tied};
 use crate::ident::column;
 use crate::statement::{ColumnType, Dialect, Param, Transform};
@@ -385,6 +386,7 @@ impl Writer<'_> {
                 "(CASE WHEN {first} IS NULL OR {second} IS NULL THEN NULL ELSE EXISTS (SELECT 1 FROM json_each({first}) WHERE value = {second}) END)"
             ),
             Function::Has => format!("({second} = ANY({first}))"),
+            _ => functions::call(self.dialect, function, arguments),
         }
     }
 
@@ -417,7 +419,7 @@ impl Writer<'_> {
                 self.is_number(then, module, hops) || self.is_number(otherwise, module, hops)
             }
             Expr::Call(function, arguments) => match function {
-                Function::Round | Function::Abs | Function::Size => true,
+                _ if function.gives_number() => true,
                 Function::Coalesce | Function::Least | Function::Greatest => {
                     arguments.iter().any(|argument| self.is_number(argument, module, hops))
                 }

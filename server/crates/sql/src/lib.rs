@@ -7,6 +7,7 @@ pub mod ddl;
 mod expr;
 mod filter;
 mod filter_json;
+mod functions;
 mod hierarchy;
 mod history;
 pub mod ident;
@@ -20,6 +21,7 @@ mod statement;
 pub mod write;
 mod writer;
 
+pub use functions::postgres_functions;
 pub use history::{PART_ACTIONS, WHOLE_ACTIONS};
 pub use images::{IMAGE_GONE, IMAGE_NUMBER, render_matches};
 pub use list::{Found, ListStatements, render_list};

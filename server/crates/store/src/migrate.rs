@@ -43,6 +43,7 @@ pub(crate) async fn migrate_postgres(pool: &Pool, url: &str) -> Result<(), Store
     run_migrations(options).await?;
     let functions = cardine_model::text::postgres::postgres_functions();
     session.run_batch(&functions).await?;
+    session.run_batch(&cardine_sql::postgres_functions()).await?;
     session.run_batch(FUNCTION_INDEXES).await?;
     session.commit().await
 }

@@ -30,8 +30,8 @@ use uuid::Uuid;
 use crate::{EngineError, RequestContext};
 
 pub use many_to_many::LinkChange;
-pub(crate) use rollups::{compute as compute_rollup, lock as lock_rollups};
 pub use operation::{ANSWER_RETENTION, FailedStep, Mutated, MutationResult, MutationStep, Once};
+pub(crate) use rollups::{compute as compute_rollup, lock as lock_rollups};
 
 /// Most records that setting a relation disconnects.
 const SET_APART_MAX: usize = 5_000;

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cardine_access::Rights;
-use cardine_model::catalog::{Catalog, FieldId, Module, ModuleId, StoredRollup};
 use cardine_model::Value;
+use cardine_model::catalog::{Catalog, FieldId, Module, ModuleId, StoredRollup};
 use cardine_sql::write::{Keeping, Purpose, keep_rollup, lock_rows};
 use cardine_store::{Bindings, StoreError, WriteTx};
 use uuid::Uuid;
@@ -44,7 +44,7 @@ pub(super) async fn keep(tx: &mut WriteTx, ctx: &RequestContext, changes: &[Chan
         lock(tx, module, &all.into_iter().collect::<Vec<_>>()).await?;
         for (field, ids) in fields {
             let ids: Vec<Uuid> = ids.into_iter().collect();
-            compute(tx, (catalog, &ctx.actor.rights), (module, field), &ids).await?;
+            compute(tx, (catalog, &*ctx.actor.rights), (module, field), &ids).await?;
         }
     }
     Ok(())

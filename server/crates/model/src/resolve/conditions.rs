@@ -41,7 +41,7 @@ fn required_if(
     let module = draft.module_at(document.id);
     let field = module.field(id);
     // An address is there where any part of it is.
-    let parts: &[FieldId] = field.group().map_or(std::slice::from_ref(&field.id), |group| &group.parts);
+    let parts: &[FieldId] = field.group().map_or(std::slice::from_ref(&field.id), |group| group.parts.as_slice());
     let is_there = parts.iter().map(|part| not(Expr::IsNull(Box::new(value(*part)))));
     let expr = is_there.fold(not(condition.expr), or);
     Some(Validation {

@@ -40,11 +40,11 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
                 issues.add_at_field(document.definition, position, "type", "enum", message);
             }
             if document.link.is_some() {
-                for (key, _) in [("requiredIf", definition.required_if.is_some()), ("dependsOn", definition.depends_on.is_some())]
-                    .into_iter()
-                    .filter(|(_, is_there)| *is_there)
-                {
-                    issues.add_at_field(document.definition, position, key, "notForThisType", "a field of links has none; leave it out");
+                let given =
+                    [("requiredIf", definition.required_if.is_some()), ("dependsOn", definition.depends_on.is_some())];
+                for (key, _) in given.into_iter().filter(|(_, is_there)| *is_there) {
+                    let message = "a field of links has none; leave it out";
+                    issues.add_at_field(document.definition, position, key, "notForThisType", message);
                 }
             }
             let kind = Resolver { draft, document, position, id, definition, issues }.kind();
@@ -467,7 +467,11 @@ impl Resolver<'_, '_> {
             self.scale();
         }
         if self.definition.indexed && !self.definition.stored {
-            self.fault("indexed", "notForThisType", "only a rollup that is `stored` has an index: add `stored`, or leave this out");
+            self.fault(
+                "indexed",
+                "notForThisType",
+                "only a rollup that is `stored` has an index: add `stored`, or leave this out",
+            );
         }
         FieldKind::Rollup(Box::new(Rollup {
             relation: UNKNOWN_RELATION,

@@ -84,17 +84,23 @@ fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static 
             (&["required", "requiredIf", "unique", "indexed", "default"], &[])
         }
         "integer" => (&["required", "requiredIf", "unique", "indexed", "default", "big", "min", "max"], &[]),
-        "decimal" | "percent" | "money" => (&["required", "requiredIf", "unique", "indexed", "default", "scale", "min", "max"], &[]),
+        "decimal" | "percent" | "money" => {
+            (&["required", "requiredIf", "unique", "indexed", "default", "scale", "min", "max"], &[])
+        }
         "choice" => (&["required", "requiredIf", "unique", "indexed", "default", "dependsOn"], &["options"]),
         "multiChoice" => (&["required", "requiredIf", "default"], &["options"]),
         "address" | "geoPoint" => (&["required", "requiredIf", "default"], &[]),
         "json" => (&["required", "requiredIf", "default", "schema"], &[]),
-        "reference" => (&["required", "requiredIf", "unique", "indexed", "default", "inverse", "onDelete", "hierarchy"], &["to"]),
+        "reference" => {
+            (&["required", "requiredIf", "unique", "indexed", "default", "inverse", "onDelete", "hierarchy"], &["to"])
+        }
         "references" => (&["inverse", "link"], &["to"]),
         "file" | "image" => (&["required", "requiredIf", "accept", "maxSize"], &[]),
         "autoNumber" => (&["required", "requiredIf", "unique", "indexed"], &["format"]),
         "formula" => (&["scale", "published"], &["returns", "rule"]),
-        "rollup" => (&["field", "filter", "scope", "scale", "published", "stored", "indexed"], &["relation", "function"]),
+        "rollup" => {
+            (&["field", "filter", "scope", "scale", "published", "stored", "indexed"], &["relation", "function"])
+        }
         _ => (&[], &[]),
     }
 }

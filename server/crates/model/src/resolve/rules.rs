@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-use super::{conditions, defaults};
 use super::draft::{Document, Draft, Issues};
+use super::{conditions, defaults};
 use crate::catalog::{Default, FieldKind, Validation, ValidationOrigin};
 use crate::rule::catalog_schema::{find_field, rule_type, scalar_rule_type, schema_field};
 use crate::rule::{self, Context, Expected, Expr, Schema, SchemaField, TypedRule};

@@ -41,7 +41,9 @@ pub(super) fn by_related_module(modules: &[Arc<Module>]) -> FxHashMap<ModuleId, 
 
 fn obstacle(modules: &[Arc<Module>], module: &Module, rollup: &Rollup) -> Option<String> {
     if rollup.scope != RollupScope::All {
-        return Some("a stored rollup has one value for everybody: add `\"scope\": \"ALL\"`, or leave `stored` out".to_owned());
+        return Some(
+            "a stored rollup has one value for everybody: add `\"scope\": \"ALL\"`, or leave `stored` out".to_owned(),
+        );
     }
     let relation = module.relation(rollup.relation);
     if relation.through.is_some() || relation.hierarchy.is_some() {

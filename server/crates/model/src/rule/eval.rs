@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{BinaryOp, Expr, Function, Root, TypedRule};
+use super::{BinaryOp, Expr, Function, Root, TypedRule, calendar, strings};
 use crate::catalog::FieldPath;
 use crate::{Decimal, Value};
 
@@ -188,8 +188,47 @@ fn call(function: Function, arguments: &[Expr], scope: &dyn Scope) -> Value {
             (Value::List(values), element @ Value::Text(_)) => Value::Boolean(values.contains(&element)),
             _ => Value::Null,
         },
-        _ => Value::Null,
+        _ => {
+            let values: Vec<Value> = arguments.iter().map(|argument| argument.eval(scope)).collect();
+            of_values(function, &values).unwrap_or(Value::Null)
+        }
     }
+}
+
+/// The functions that are null where an operand is.
+fn of_values(function: Function, operands: &[Value]) -> Option<Value> {
+    use Function as F;
+    let whole = |number: i64| Value::Decimal(Decimal::from_i64(number));
+    Some(match (function, operands) {
+        (F::Floor | F::Ceil, [Value::Decimal(number)]) => Value::Decimal(strings::whole(number, function == F::Ceil)),
+        (F::TextOfNumber, [Value::Decimal(number)]) => Value::Text(number.to_string()),
+        (F::TextOfDate, [Value::Date(date)]) => Value::Text(date.format("%Y-%m-%d").to_string()),
+        (F::Lower, [Value::Text(text)]) => Value::Text(crate::text::lower(text)),
+        (F::Upper, [Value::Text(text)]) => Value::Text(crate::text::upper(text)),
+        (F::Trim, [Value::Text(text)]) => Value::Text(text.trim().to_owned()),
+        (F::Replace, [Value::Text(text), Value::Text(part), Value::Text(by)]) => {
+            Value::Text(strings::replace(text, part, by))
+        }
+        (F::Substring, [Value::Text(text), Value::Decimal(start), Value::Decimal(end)]) => {
+            Value::Text(strings::substring(text, start, end))
+        }
+        (F::IndexOf, [Value::Text(text), Value::Text(part)]) => whole(strings::index_of(text, part)),
+        (F::DateOf, [Value::DateTime(instant)]) => Value::Date(instant.date_naive()),
+        (F::Year | F::Month | F::Day | F::Weekday, [Value::Date(date)]) => whole(calendar::part(function, *date)?),
+        (F::AddDays, [Value::Date(date), Value::Decimal(days)]) => Value::Date(calendar::add_days(*date, days)?),
+        (F::AddMonths, [Value::Date(date), Value::Decimal(months)]) => {
+            Value::Date(calendar::add_months(*date, months)?)
+        }
+        (F::DaysUntil, [Value::Date(from), Value::Date(to)]) => whole(calendar::days_until(*from, *to)),
+        (F::AddSeconds, [Value::DateTime(instant), Value::Decimal(seconds)]) => {
+            Value::DateTime(calendar::add_seconds(*instant, seconds)?)
+        }
+        (F::SecondsUntil, [Value::DateTime(from), Value::DateTime(to)]) => {
+            Value::Decimal(calendar::seconds_until(*from, *to))
+        }
+        (_, [Value::Date(date)]) => Value::Date(calendar::bound(function, *date)?),
+        _ => return None,
+    })
 }
 
 /// The argument that comes first or last; null if one is null.

@@ -5,6 +5,7 @@
 //! three-valued as in SQL, and a null condition is not met. `==` and `!=` with the literal `null` test for absence.
 //! Text compares by code points; choices compare as text with their option's value.
 
+pub mod calendar;
 pub(crate) mod catalog_schema;
 mod check;
 mod eval;
@@ -12,6 +13,7 @@ mod inputs;
 mod mentions;
 mod parse;
 mod scan;
+pub mod strings;
 
 #[cfg(test)]
 mod tests;
@@ -167,4 +169,76 @@ pub enum Function {
     Contains,
     /// `list.has(x)` of a multi-choice.
     Has,
+    /// `floor(x)`: the whole number below.
+    Floor,
+    /// `ceil(x)`: the whole number above.
+    Ceil,
+    /// `text(x)` of a number: its digits, without zeros at the end.
+    TextOfNumber,
+    /// `text(x)` of a date: `2026-01-31`.
+    TextOfDate,
+    /// `text.lower()`.
+    Lower,
+    /// `text.upper()`.
+    Upper,
+    /// `text.trim()`.
+    Trim,
+    /// `text.replace(a, b)`: each `a` by `b`.
+    Replace,
+    /// `text.substring(start, end)`; the checker fills in the end where there is none.
+    Substring,
+    /// `text.indexOf(x)`: from 0; -1 where it is not.
+    IndexOf,
+    /// `instant.date()`: its date in UTC.
+    DateOf,
+    /// `date.year()`.
+    Year,
+    /// `date.month()`: from 1.
+    Month,
+    /// `date.day()` of the month.
+    Day,
+    /// `date.weekday()`: Monday is 1.
+    Weekday,
+    /// `date.addDays(n)`.
+    AddDays,
+    /// `date.addMonths(n)`: the last day of a month that has no such day.
+    AddMonths,
+    /// `date.startOfWeek()`: its Monday.
+    StartOfWeek,
+    /// `date.startOfMonth()`.
+    StartOfMonth,
+    /// `date.startOfQuarter()`.
+    StartOfQuarter,
+    /// `date.startOfYear()`.
+    StartOfYear,
+    /// `date.endOfMonth()`: its last day.
+    EndOfMonth,
+    /// `date.daysUntil(x)`.
+    DaysUntil,
+    /// `instant.addSeconds(n)`, to the millisecond.
+    AddSeconds,
+    /// `instant.secondsUntil(x)`.
+    SecondsUntil,
+}
+
+impl Function {
+    /// Whether it gives a number.
+    pub fn gives_number(self) -> bool {
+        use Function as F;
+        matches!(
+            self,
+            F::Round
+                | F::Abs
+                | F::Size
+                | F::Floor
+                | F::Ceil
+                | F::IndexOf
+                | F::Year
+                | F::Month
+                | F::Day
+                | F::Weekday
+                | F::DaysUntil
+                | F::SecondsUntil
+        )
+    }
 }

@@ -1,29 +1,90 @@
-//! The SQL functions of the calendar that SQLite lacks: the first day of the period that a date or an instant is in.
+//! The SQL functions of the calendar that SQLite lacks: the period that a date or an instant is in, and what rules compute with them.
 
+use cardine_model::Decimal;
+use cardine_model::rule::{Function, calendar};
 use cardine_query::DatePart;
-use chrono::{Datelike as _, NaiveDate, NaiveTime};
-use rusqlite::functions::{Context, FunctionFlags};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
+use rusqlite::functions::Context;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
 
+use super::functions::{argument, flags};
 use crate::calendar::{bounded, period_start};
 use crate::zone::Zone;
 
 /// `cardine_period(date, part)` and `cardine_period(instant, part, zone)`; null stays null.
 pub(super) fn register(connection: &Connection) -> Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
-    connection.create_scalar_function("cardine_period", 2, flags, |context| {
+    connection.create_scalar_function("cardine_period", 2, flags(), |context| {
         let Some(text) = text(context, 0)? else { return Ok(None) };
         let date = digits(text.as_bytes()).ok_or_else(|| user_error("a date was expected"))?;
         Ok(Some(show(period_start(date, part(context)?))))
     })?;
-    connection.create_scalar_function("cardine_period", 3, flags, |context| {
+    connection.create_scalar_function("cardine_period", 3, flags(), |context| {
         let Some(text) = text(context, 0)? else { return Ok(None) };
         let instant = instant(text.as_bytes()).ok_or_else(|| user_error("an instant was expected"))?;
         // Kept from row to row, as the zone is the same for all of them.
         let zone = context.get_or_create_aux(2, |zone| zone.as_str().map(Zone::named))?;
         Ok(Some(show(period_start(bounded(zone.local(instant).date()), part(context)?))))
+    })?;
+    register_functions_of_rules(connection)
+}
+
+/// Dates and instants are texts, and numbers are exact decimals in texts; null stays null.
+fn register_functions_of_rules(connection: &Connection) -> Result<()> {
+    for (name, function) in [
+        ("cardine_year", Function::Year),
+        ("cardine_month", Function::Month),
+        ("cardine_day", Function::Day),
+        ("cardine_weekday", Function::Weekday),
+    ] {
+        connection.create_scalar_function(name, 1, flags(), move |context| {
+            Ok(date(context, 0)?.and_then(|date| calendar::part(function, date)).map(|part| part.to_string()))
+        })?;
+    }
+    for (name, function) in [
+        ("cardine_start_of_week", Function::StartOfWeek),
+        ("cardine_start_of_month", Function::StartOfMonth),
+        ("cardine_start_of_quarter", Function::StartOfQuarter),
+        ("cardine_start_of_year", Function::StartOfYear),
+        ("cardine_end_of_month", Function::EndOfMonth),
+    ] {
+        connection.create_scalar_function(name, 1, flags(), move |context| {
+            Ok(date(context, 0)?.and_then(|date| calendar::bound(function, date)).map(show))
+        })?;
+    }
+    for (name, function) in [
+        ("cardine_add_days", calendar::add_days as fn(NaiveDate, &Decimal) -> Option<NaiveDate>),
+        ("cardine_add_months", calendar::add_months),
+    ] {
+        connection.create_scalar_function(name, 2, flags(), move |context| {
+            let (Some(date), Some(number)) = (date(context, 0)?, argument(context, 1)?) else { return Ok(None) };
+            Ok(function(date, &number).map(show))
+        })?;
+    }
+    connection.create_scalar_function("cardine_days_until", 2, flags(), |context| {
+        let (Some(from), Some(to)) = (date(context, 0)?, date(context, 1)?) else { return Ok(None) };
+        Ok(Some(calendar::days_until(from, to).to_string()))
+    })?;
+    connection.create_scalar_function("cardine_add_seconds", 2, flags(), |context| {
+        let (Some(instant), Some(number)) = (moment(context, 0)?, argument(context, 1)?) else { return Ok(None) };
+        Ok(calendar::add_seconds(instant, &number).map(|instant| instant.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()))
+    })?;
+    connection.create_scalar_function("cardine_seconds_until", 2, flags(), |context| {
+        let (Some(from), Some(to)) = (moment(context, 0)?, moment(context, 1)?) else { return Ok(None) };
+        Ok(Some(calendar::seconds_until(from, to).to_string()))
     })
+}
+
+fn date(context: &Context<'_>, position: usize) -> Result<Option<NaiveDate>> {
+    let Some(text) = text(context, position)? else { return Ok(None) };
+    digits(text.as_bytes()).map(Some).ok_or_else(|| user_error("a date was expected"))
+}
+
+/// An instant to the millisecond.
+fn moment(context: &Context<'_>, position: usize) -> Result<Option<DateTime<Utc>>> {
+    let Some(text) = text(context, position)? else { return Ok(None) };
+    let instant = DateTime::parse_from_rfc3339(text).map_err(|_| user_error("an instant was expected"))?;
+    Ok(Some(instant.with_timezone(&Utc)))
 }
 
 fn text<'a>(context: &'a Context<'_>, position: usize) -> Result<Option<&'a str>> {

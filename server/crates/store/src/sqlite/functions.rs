@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 
 use cardine_model::Decimal;
+use cardine_model::rule::strings;
 use cardine_model::text::{self, words};
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::ValueRef;
@@ -28,6 +29,9 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
         })
     };
     text_function("cardine_fold", |value| text::fold(value).into_owned())?;
+    text_function("cardine_lower", text::lower)?;
+    text_function("cardine_upper", text::upper)?;
+    text_function("cardine_trim", |value| value.trim().to_owned())?;
     text_function("cardine_words", words::words_text)?;
     text_function("cardine_plain", words::plain)?;
     text_function("cardine_sort_key", |value| text::sort_key(value).into_owned())?;
@@ -53,6 +57,16 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
     };
     unary("cardine_neg", |a| -a)?;
     unary("cardine_abs", Decimal::abs)?;
+    unary("cardine_text", Clone::clone)?;
+    unary("cardine_floor", |a| strings::whole(a, false))?;
+    unary("cardine_ceil", |a| strings::whole(a, true))?;
+    connection.create_scalar_function("cardine_substring", 3, flags(), |context| {
+        let text = context.get::<Option<String>>(0)?;
+        let (Some(text), Some(start), Some(end)) = (text, argument(context, 1)?, argument(context, 2)?) else {
+            return Ok(None);
+        };
+        Ok(Some(strings::substring(&text, &start, &end)))
+    })?;
 
     connection.create_scalar_function("cardine_round", 2, flags(), |context| {
         let (Some(number), Some(digits)) = (argument(context, 0)?, context.get::<Option<u32>>(1)?) else {
@@ -180,12 +194,12 @@ impl Aggregate<Option<(String, String)>, Option<String>> for ExtremeText {
     }
 }
 
-fn flags() -> FunctionFlags {
+pub(super) fn flags() -> FunctionFlags {
     FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS
 }
 
 /// A number from text or an integer; never from a float, which has lost digits already.
-fn argument(context: &Context<'_>, position: usize) -> Result<Option<Decimal>> {
+pub(super) fn argument(context: &Context<'_>, position: usize) -> Result<Option<Decimal>> {
     match context.get_raw(position) {
         ValueRef::Null => Ok(None),
         ValueRef::Integer(number) => Ok(Some(Decimal::from_i64(number))),

@@ -7,6 +7,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
 use super::operator::unified;
 use super::{Checked, Checker, Typed};
 use crate::rule::parse::Name;
+use crate::rule::strings::END;
 use crate::rule::{Expr, Function, RuleType};
 use crate::suggest::did_you_mean;
 use crate::{Decimal, Value};
@@ -15,24 +16,79 @@ use crate::{Decimal, Value};
 const ROUND_DIGITS_MAX: i64 = 20;
 
 /// Each function's name and how it is written.
-pub(in crate::rule) const USAGES: [(&str, &str); 16] = [
+pub(in crate::rule) const USAGES: [(&str, &str); 39] = [
     ("abs", "abs(x)"),
+    ("addDays", "date.addDays(n)"),
+    ("addMonths", "date.addMonths(n)"),
+    ("addSeconds", "instant.addSeconds(n)"),
+    ("ceil", "ceil(x)"),
     ("coalesce", "coalesce(a, b)"),
     ("contains", "text.contains(x)"),
-    ("date", "date(\"2026-01-31\")"),
+    ("date", "date(\"2026-01-31\")` or `instant.date()"),
+    ("day", "date.day()"),
+    ("daysUntil", "date.daysUntil(x)"),
     ("datetime", "datetime(\"2026-01-31T09:30:00Z\")"),
     ("duration", "duration(\"PT1H30M\")"),
+    ("endOfMonth", "date.endOfMonth()"),
     ("endsWith", "text.endsWith(x)"),
+    ("floor", "floor(x)"),
     ("has", "list.has(x)"),
+    ("indexOf", "text.indexOf(x)"),
+    ("lower", "text.lower()"),
     ("max", "max(a, b)"),
     ("min", "min(a, b)"),
+    ("month", "date.month()"),
     ("now", "now()"),
+    ("replace", "text.replace(a, b)"),
     ("round", "round(x, 2)"),
+    ("secondsUntil", "instant.secondsUntil(x)"),
     ("size", "text.size()"),
+    ("startOfMonth", "date.startOfMonth()"),
+    ("startOfQuarter", "date.startOfQuarter()"),
+    ("startOfWeek", "date.startOfWeek()"),
+    ("startOfYear", "date.startOfYear()"),
     ("startsWith", "text.startsWith(x)"),
+    ("substring", "text.substring(start, end)"),
+    ("text", "text(x)"),
     ("time", "time(\"09:30:00\")"),
     ("today", "today()"),
+    ("trim", "text.trim()"),
+    ("upper", "text.upper()"),
+    ("weekday", "date.weekday()"),
+    ("year", "date.year()"),
 ];
+
+/// A function whose operands have one type each: its name, the types that it is called on and with, the type that it gives.
+type Signature = (&'static str, &'static [RuleType], RuleType, Function);
+
+/// What is called on its first operand: `text.lower()`.
+const METHODS: [Signature; 21] = {
+    use Function as F;
+    use RuleType::{Date, DateTime, Number, Text};
+    [
+        ("lower", &[Text], Text, F::Lower),
+        ("upper", &[Text], Text, F::Upper),
+        ("trim", &[Text], Text, F::Trim),
+        ("replace", &[Text, Text, Text], Text, F::Replace),
+        ("substring", &[Text, Number, Number], Text, F::Substring),
+        ("indexOf", &[Text, Text], Number, F::IndexOf),
+        ("date", &[DateTime], Date, F::DateOf),
+        ("year", &[Date], Number, F::Year),
+        ("month", &[Date], Number, F::Month),
+        ("day", &[Date], Number, F::Day),
+        ("weekday", &[Date], Number, F::Weekday),
+        ("addDays", &[Date, Number], Date, F::AddDays),
+        ("addMonths", &[Date, Number], Date, F::AddMonths),
+        ("startOfWeek", &[Date], Date, F::StartOfWeek),
+        ("startOfMonth", &[Date], Date, F::StartOfMonth),
+        ("startOfQuarter", &[Date], Date, F::StartOfQuarter),
+        ("startOfYear", &[Date], Date, F::StartOfYear),
+        ("endOfMonth", &[Date], Date, F::EndOfMonth),
+        ("daysUntil", &[Date, Date], Number, F::DaysUntil),
+        ("addSeconds", &[DateTime, Number], DateTime, F::AddSeconds),
+        ("secondsUntil", &[DateTime, DateTime], Number, F::SecondsUntil),
+    ]
+};
 
 impl Checker<'_> {
     pub(super) fn call(&mut self, call: &CallExpr, position: usize) -> Checked {
@@ -61,8 +117,70 @@ impl Checker<'_> {
                 let (list, element) = (self.expression(list), self.expression(element));
                 self.has(list?, element?, position)
             }
+            ("floor", None, [number]) => {
+                self.plain(name, &[number], &[RuleType::Number], RuleType::Number, Function::Floor, position)
+            }
+            ("ceil", None, [number]) => {
+                self.plain(name, &[number], &[RuleType::Number], RuleType::Number, Function::Ceil, position)
+            }
+            ("text", None, [value]) => self.text_of(value, position),
+            ("substring", Some(text), [start]) => {
+                let end = Expr::Literal(Value::Decimal(Decimal::from_i64(END)));
+                let Expr::Call(function, mut operands) = self
+                    .plain(
+                        name,
+                        &[text, start],
+                        &[RuleType::Text, RuleType::Number],
+                        RuleType::Text,
+                        Function::Substring,
+                        position,
+                    )?
+                    .expr
+                else {
+                    return None;
+                };
+                operands.push(end);
+                self.typed(Expr::Call(function, operands), RuleType::Text, position)
+            }
+            (_, Some(target), _) => {
+                let fits = |(known, takes, ..): &&Signature| *known == name && takes.len() == arguments.len() + 1;
+                match METHODS.iter().find(fits) {
+                    Some((_, takes, gives, function)) => {
+                        let operands: Vec<&Expression> = std::iter::once(target).chain(arguments).collect();
+                        self.plain(name, &operands, takes, *gives, *function, position)
+                    }
+                    None => self.misuse(call, position),
+                }
+            }
             _ => self.misuse(call, position),
         }
+    }
+
+    /// A function whose operands have one type each.
+    fn plain(
+        &mut self,
+        name: &str,
+        operands: &[&Expression],
+        takes: &[RuleType],
+        gives: RuleType,
+        function: Function,
+        position: usize,
+    ) -> Checked {
+        let user = format!("`{name}`");
+        let checked: Vec<Checked> =
+            operands.iter().zip(takes).map(|(operand, ty)| self.operand(operand, *ty, &user)).collect();
+        let checked: Option<Vec<Expr>> = checked.into_iter().map(|typed| typed.map(|typed| typed.expr)).collect();
+        self.typed(Expr::Call(function, checked?), gives, position)
+    }
+
+    fn text_of(&mut self, value: &Expression, position: usize) -> Checked {
+        let typed = self.expression(value)?;
+        let function = match typed.ty {
+            RuleType::Number => Function::TextOfNumber,
+            RuleType::Date => Function::TextOfDate,
+            ty => return self.fail(typed.position, format!("`text` takes a number or a date, but this is {ty}")),
+        };
+        self.typed(Expr::Call(function, vec![typed.expr]), RuleType::Text, position)
     }
 
     /// A call that fits no function: its parts are checked all the same, so that their faults are told too.
