@@ -45,11 +45,11 @@ on_both_databases! {
     async fn automatic_numbers_are_given_once_also_side_by_side(server: Server) {
         let admin = server.admin().await;
         prepare(&admin).await;
-        let writers: Vec<_> = (0..8).map(|_| {
+        let writers: Vec<_> = (0..64).map(|_| {
             let admin = admin.clone();
             tokio::spawn(async move {
                 let mut numbers = Vec::new();
-                for _ in 0..5 {
+                for _ in 0..2 {
                     let answer = admin.query("mutation { a: createBox(data: {}) { serial } b: createBox(data: {}) { serial } }").await;
                     numbers.extend(["a", "b"].map(|key| answer.ok()[key]["serial"].as_str().expect("a number").to_owned()));
                 }
@@ -60,7 +60,7 @@ on_both_databases! {
         for writer in writers {
             all.extend(writer.await.expect("the writer ends"));
         }
-        let expected: BTreeSet<String> = (1..=80).map(|number| format!("BOX-{number:03}")).collect();
+        let expected: BTreeSet<String> = (1..=256).map(|number| format!("BOX-{number:03}")).collect();
         assert_eq!(all, expected);
         // A mutation that fails gives no number away that is seen.
         admin.create("Box", json!({"code": "x"})).await;
@@ -144,5 +144,54 @@ on_both_databases! {
         assert_eq!(admin.query_with(parent, json!({"id": lead})).await.ok()["createTask"]["parentId"], json!(lead));
         let stranger = admin.create("Box", json!({})).await;
         admin.query_with(parent, json!({"id": stranger})).await.refused("VALIDATION_FAILED");
+    }
+
+    async fn a_reference_to_several_modules_holds_takes_along_or_lets_go(server: Server) {
+        let admin = server.admin().await;
+        prepare(&admin).await;
+        let note = |name: &str, on_delete: &str| json!({"name": name, "type": "reference", "to": ["Box", "Item"], "inverse": format!("{name}Notes"), "onDelete": on_delete});
+        admin.create_module(json!({"name": "Note", "plural": "Notes", "fields": [
+            {"name": "weight", "type": "integer"}, note("held", "RESTRICT"), note("along", "CASCADE"), note("free", "SET_NULL"),
+            {"name": "isHeld", "type": "formula", "returns": "boolean", "rule": "held != null && held != free"},
+        ]})).await.ok();
+        // Rollups over it are of the one module and of the other, and so is one with a column.
+        for module in ["Box", "Item"] {
+            for (name, stored) in [("noteWeight", false), ("noteWeightKept", true)] {
+                let rollup = json!({"name": name, "type": "rollup", "relation": "freeNotes", "function": "SUM", "field": "weight", "scope": "ALL", "stored": stored});
+                admin.add_field(module, rollup).await.ok();
+            }
+        }
+        let (shelf, item) = (admin.create("Box", json!({"code": "b"})).await, admin.create("Item", json!({"title": "i"})).await);
+        let weights = async || {
+            let answer = admin.query("{ boxes { nodes { noteWeight noteWeightKept } } items { nodes { noteWeight noteWeightKept } } }").await;
+            let weight = |list: &str| {
+                let node = &answer.ok()[list]["nodes"][0];
+                assert_eq!(node["noteWeight"], node["noteWeightKept"], "{answer}");
+                node["noteWeight"].as_str().unwrap_or("-").to_owned()
+            };
+            (weight("boxes"), weight("items"))
+        };
+        assert_eq!(weights().await, ("-".to_owned(), "-".to_owned()));
+        let notes = admin.create_many("Note", [json!({"weight": 2, "freeId": shelf}), json!({"weight": 3, "freeId": item}), json!({"weight": 5, "freeId": shelf})]).await;
+        assert_eq!(weights().await, ("7".to_owned(), "3".to_owned()));
+        let turn = "mutation($id: ID!, $to: ID, $held: ID) { updateNote(id: $id, data: {freeId: $to, heldId: $held}) { isHeld } }";
+        let turned = admin.query_with(turn, json!({"id": notes[0], "to": item, "held": shelf})).await;
+        assert_eq!(turned.ok()["updateNote"]["isHeld"], true);
+        assert_eq!(weights().await, ("5".to_owned(), "5".to_owned()));
+        delete(&admin, "Box", &shelf).await.refused("CONFLICT");
+        admin.query_with(turn, json!({"id": notes[0], "to": null, "held": null})).await.ok();
+        assert_eq!(weights().await, ("5".to_owned(), "3".to_owned()));
+        // Taken along with either of them, and let go by either.
+        let along = "mutation($id: ID!, $to: ID) { updateNote(id: $id, data: {alongId: $to}) { id } }";
+        admin.query_with(along, json!({"id": notes[2], "to": item})).await.ok();
+        delete(&admin, "Item", &item).await.ok();
+        let left = admin.query("{ notes(orderBy: [{weight: ASC}]) { nodes { weight freeId } } boxes { nodes { noteWeight noteWeightKept } } }").await;
+        assert_eq!(left.ok()["notes"]["nodes"], json!([{"weight": 2, "freeId": null}, {"weight": 3, "freeId": null}]));
+        assert_eq!(left.ok()["boxes"]["nodes"][0], json!({"noteWeight": null, "noteWeightKept": null}), "the note went along");
+        admin.query_with("mutation($id: ID!) { restoreItem(id: $id) { id } }", json!({"id": item})).await.ok();
+        assert_eq!(weights().await, ("5".to_owned(), "3".to_owned()));
+        admin.query_with("mutation($id: ID!) { destroyItem(id: $id) }", json!({"id": item})).await.ok();
+        let left = admin.query("{ notes(orderBy: [{weight: ASC}]) { nodes { weight freeId } } }").await;
+        assert_eq!(left.ok()["notes"]["nodes"], json!([{"weight": 2, "freeId": null}, {"weight": 3, "freeId": null}]));
     }
 }
