@@ -229,11 +229,11 @@ async fn share(admin: &Client, users: &BTreeMap<String, String>, ids: &BTreeMap<
         ("Deal", "READ", "peer", 4),
         ("Firm", "READ", "peer", 4),
     ] {
-        for position in first..first + 4 {
+        for id in &ids[module][first..first + 4] {
             let text = "mutation($module: String!, $id: ID!, $user: ID!, $access: SharedAccess!) { \
                  shareRecord(module: $module, id: $id, with: {user: $user}, access: $access) { access } }";
             let user = &users[&address(with)];
-            let variables = json!({"module": module, "id": ids[module][position], "user": user, "access": access});
+            let variables = json!({"module": module, "id": id, "user": user, "access": access});
             admin.admin_query_with(text, variables).await.ok();
         }
     }

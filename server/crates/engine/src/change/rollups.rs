@@ -1,5 +1,6 @@
 //! Stored rollups beside changes of modules: columns are computed where a change makes them others, and looked at by the doctor.
 
+use async_recursion::async_recursion as boxed;
 use cardine_access::{Grants, Rights};
 use cardine_model::catalog::{Catalog, Field, Module};
 use cardine_sql::Dialect;
@@ -84,6 +85,7 @@ pub(super) async fn compute_all(
 
 impl Engine {
     /// Compares the columns of all stored rollups with what they should have.
+    #[boxed]
     pub async fn check_rollups(&self) -> Result<Vec<DifferingRollup>, EngineError> {
         let snapshot = self.snapshot();
         let catalog = &snapshot.catalog;
@@ -100,6 +102,7 @@ impl Engine {
     }
 
     /// Computes the columns that [`Engine::check_rollups`] would tell of; gives how many values were others.
+    #[boxed]
     pub async fn recompute_rollups(&self) -> Result<usize, EngineError> {
         let snapshot = self.snapshot();
         let mut computed = 0;
