@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
-use async_graphql::{Context, ID, Object, Result, Upload};
+use async_graphql::{Context, ID, Object, Result};
 use cardine_access::FieldAccess;
 use cardine_engine::EngineError;
 use cardine_engine::identity::{AccessPatch, Assignment, NewUser, UserPatch};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::AdminContext;
 use super::error::{graphql_error, invalid};
 use super::people::{Role, User};
-use super::upload::read_package;
+use super::upload::{PackageFile, read_package};
 use super::workflow::{Plugin, Workflow, fetch_workflows};
 
 /// What is not changed elsewhere.
@@ -162,7 +162,7 @@ impl BaseMutation {
     async fn install_plugin(
         &self,
         ctx: &Context<'_>,
-        file: Upload,
+        file: PackageFile,
         grant: Option<Json>,
         dry_run: Option<bool>,
     ) -> Result<Plugin> {
