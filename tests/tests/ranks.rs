@@ -41,13 +41,14 @@ const HARNESS: &str = "cardine-test-postgres";
 
 /// Crates of others that only some of ours may use outside their tests: the ones that reach a database, the network
 /// or the WebAssembly runtime.
-const GUARDED: [(&str, &[&str]); 12] = [
+const GUARDED: [(&str, &[&str]); 13] = [
     ("rusqlite", &["cardine-store", "cardine-bench"]),
     ("tokio-postgres", &["cardine-store", "cardine-tests", "cardine-test-postgres", "cardine-bench"]),
     ("deadpool-postgres", &["cardine-store"]),
     ("sea-orm", &["cardine-store", "cardine-migrations"]),
     ("sea-orm-migration", &["cardine-store", "cardine-migrations"]),
     ("opendal", &["cardine-store"]),
+    ("opendal-http-transport-reqwest", &["cardine-store"]),
     ("wasmtime", &["cardine-plugin-host"]),
     ("reqwest", &["cardine-tests"]),
     ("tokio-rustls", &["cardine-egress", "cardine-tests"]),

@@ -91,7 +91,11 @@ impl FileStore {
                 Ok(Self { operator, folder: Some(Arc::new(folder)) })
             }
             FilesUrl::S3(url) => {
+                #[cfg(feature = "s3")]
+                know_s3();
                 let operator = Operator::from_uri(url.as_str()).map_err(|error| setting(&error))?;
+                #[cfg(feature = "s3")]
+                let operator = patient(operator);
                 Ok(Self { operator, folder: None })
             }
         }
@@ -210,6 +214,26 @@ impl std::fmt::Debug for ContentWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ContentWriter").finish_non_exhaustive()
     }
+}
+
+/// Makes the protocol known, the client that speaks it, and the cryptography of its connections.
+#[cfg(feature = "s3")]
+fn know_s3() {
+    opendal::init_default_registry();
+    opendal_http_transport_reqwest::install_default();
+    // Refused where the process has one already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Asks again, a few times, where the other side is busy or does not answer in time.
+#[cfg(feature = "s3")]
+fn patient(operator: Operator) -> Operator {
+    use opendal::layers::{RetryLayer, TimeoutLayer};
+    use std::time::Duration;
+
+    let again = RetryLayer::new().with_max_times(4).with_min_delay(Duration::from_millis(100)).with_jitter();
+    // The time is that of each attempt.
+    operator.layer(TimeoutLayer::new()).layer(again)
 }
 
 /// Removes what was written so far, without anybody waiting for it.
