@@ -58,6 +58,7 @@ on_both_databases! {
             }
             let caller = server.create_user_with_role(role).await;
             let user = caller.own_id().await;
+            let written_of_deals = names(&caller, "DealUpdate", "inputFields").await;
             for (module, record) in [("Deal", &deal), ("Firm", &firm), ("Good", &good)] {
                 let shown = names(&caller, module, "fields").await;
                 let written = names(&caller, &format!("{module}Update"), "inputFields").await;
@@ -69,8 +70,16 @@ on_both_databases! {
                     let variables = json!({"user": user, "module": module, "field": field, "record": record});
                     let answer = admin.admin_query_with(text, variables).await;
                     let told = &answer.ok()["explainAccess"]["field"];
+                    // What refers to a record is changed there, whether or not the record itself may be.
+                    let other_side = match (module, field.as_str()) {
+                        ("Firm", "deals") => "firmId",
+                        ("Deal", "parts") => "parentId",
+                        _ => "",
+                    };
                     // A file, and a record of one of several modules, are written by their id alone.
-                    let writes = written.contains(&field) || written.contains(&format!("{field}Id"));
+                    let writes = written.contains(&field)
+                        || written.contains(&format!("{field}Id"))
+                        || written_of_deals.contains(other_side);
                     let expected = match (shown.contains(&field), writes) {
                         (false, _) => "NONE",
                         (true, false) => "READ",
