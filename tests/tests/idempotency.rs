@@ -38,6 +38,27 @@ on_both_databases! {
         assert_eq!(count(&admin).await, 2);
     }
 
+    async fn an_answer_is_given_again_for_a_day(backend: Backend) {
+        // With the variable, a server believes when a request was sent.
+        let server = Launch::new(backend).variable("CARDINE_TEST_FAILPOINTS", "").start().await;
+        let admin = server.admin().await;
+        let at = async |moment: &str, name: &str| {
+            let request = admin.request(Method::POST, "/graphql").header("idempotency-key", "k");
+            let request = request.header("cardine-test-moment", moment);
+            Answer::of(request.json(&json!({"query": CREATE, "variables": {"name": name}}))).await
+        };
+        let first = at("2026-06-15T12:00:00.000Z", "A").await;
+        first.ok();
+        assert_eq!(at("2026-06-16T11:59:59.000Z", "A").await.text, first.text);
+        at("2026-06-16T11:59:59.000Z", "B").await.refused("CONFLICT");
+        assert_eq!(count(&admin).await, 1);
+        // After a day the key is a new one, for any request.
+        let next = at("2026-06-16T12:00:01.000Z", "B").await;
+        assert_eq!(next.ok()["createOrganization"]["name"], "B");
+        assert_eq!(at("2026-06-16T12:00:02.000Z", "B").await.text, next.text);
+        assert_eq!(count(&admin).await, 2);
+    }
+
     async fn a_key_belongs_to_one_request_of_one_user(server: Server) {
         let admin = server.admin().await;
         let all = json!({"create": true, "read": true, "update": true, "fields": {"*": "WRITE"}});
