@@ -84,8 +84,7 @@ impl Run {
     /// The questions and writes, and then the subscriptions.
     pub async fn go(&self) -> Outcome {
         let pair = Pair::start(&self.twins, self.profile, &self.points).await;
-        let mut outcome = Outcome::default();
-        outcome.difference = self.ask_schema(&pair).await;
+        let mut outcome = Outcome { difference: self.ask_schema(&pair).await, ..Outcome::default() };
         if outcome.difference.is_none() {
             self.ask(&pair, &mut outcome).await;
         }
