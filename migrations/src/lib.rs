@@ -7,6 +7,7 @@ mod m0002_access;
 mod m0003_history;
 mod m0004_sign_in;
 mod m0005_files;
+mod m0006_workflows;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_history::Migration),
             Box::new(m0004_sign_in::Migration),
             Box::new(m0005_files::Migration),
+            Box::new(m0006_workflows::Migration),
         ]
     }
 }

@@ -154,7 +154,7 @@ async fn fill(admin: &Client) {
     }
     admin.save_workflow(workflow("close")).await.ok();
     let mut off = workflow("rests");
-    off["active"] = json!(false);
+    off["status"] = json!("PAUSED");
     admin.save_workflow(off).await.ok();
 }
 
@@ -228,7 +228,7 @@ on_both_databases! {
             checked += 1;
         }
         assert!(checked >= 28, "{checked}");
-        assert_eq!(files.read("workflows/rests.json")["active"], false);
+        assert_eq!(files.read("workflows/rests.json")["status"], "PAUSED");
         assert_eq!(files.read("roles/mechanic.json")["access"]["Garage"], json!({"read": true, "update": true, "fields": {"*": "READ", "fee": "NONE", "note": "WRITE"}}));
     }
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 const EMAIL: &str = "ann@example.org";
 const PASSWORD: &str = "Ann likes long passwords";
 
-/// Takes a database back to what it was before sign-ins had names and files were kept: what the fourth and the fifth
-/// migration made goes, with what is in it, and neither is noted as done.
+/// Takes a database back to what it was before sign-ins had names, files were kept and workflows had versions: what the fourth, the
+/// fifth and the sixth migration made goes, with what is in it, and none is noted as done.
 const UNDO: &[&str] = &[
     "DROP TABLE mail_outbox",
     "DROP TABLE password_reset_token",
@@ -24,7 +24,24 @@ const UNDO: &[&str] = &[
     "ALTER TABLE session DROP COLUMN user_agent",
     "ALTER TABLE session DROP COLUMN network",
     "DROP TABLE file",
-    "DELETE FROM seaql_migrations WHERE version IN ('m0004_sign_in', 'm0005_files')",
+    "DROP TABLE workflow_version",
+    "CREATE TABLE workflow_step_run AS SELECT run_id, step, attempt, status, input, output, error, started_at, finished_at FROM workflow_step_log",
+    "DROP TABLE workflow_step_log",
+    "DROP INDEX workflow_run_due_key",
+    "DROP INDEX workflow_run_due_idx",
+    "DROP INDEX workflow_run_cause_idx",
+    "DROP INDEX workflow_run_failed_idx",
+    "ALTER TABLE workflow_run DROP COLUMN version",
+    "ALTER TABLE workflow_run DROP COLUMN loops",
+    "ALTER TABLE workflow_run DROP COLUMN steps_done",
+    "ALTER TABLE workflow_run DROP COLUMN cause_run_id",
+    "ALTER TABLE workflow_run DROP COLUMN depth",
+    "ALTER TABLE workflow_run DROP COLUMN due_at",
+    "CREATE INDEX workflow_run_due_idx ON workflow_run (run_at) WHERE finished_at IS NULL",
+    "ALTER TABLE workflow ADD COLUMN active boolean NOT NULL DEFAULT TRUE",
+    "UPDATE workflow SET active = FALSE, definition = replace(definition, '\"status\":\"PAUSED\"', '\"active\":false') WHERE status <> 'ACTIVE'",
+    "ALTER TABLE workflow DROP COLUMN status",
+    "DELETE FROM seaql_migrations WHERE version IN ('m0004_sign_in', 'm0005_files', 'm0006_workflows')",
 ];
 
 async fn undo(server: &Server) {
@@ -51,7 +68,8 @@ async fn seen(client: &Client) -> Value {
 /// What administrators see of users and rights.
 async fn administered(admin: &Client) -> Value {
     let text = "{ users { id email active role { name } permissionSets groups { name } } roles { name parent access { module read update fields } }
-        permissionSets { name access { module read } } sharingRules { name module rule access } groups { name } modules { name } }";
+        permissionSets { name access { module read } } sharingRules { name module rule access } groups { name } modules { name }
+        workflows { name version status definition } runs { workflow version status steps { step status output } } }";
     admin.admin_query(text).await.ok().clone()
 }
 
@@ -86,6 +104,15 @@ on_both_databases! {
         admin.create("Deal", json!({"title": "shared", "worth": "10"})).await;
         admin.create("Deal", json!({"title": "unseen", "worth": "2"})).await;
         ann.query_with("mutation($id: ID!) { updateDeal(id: $id, data: {worth: \"7\"}) { id } }", json!({"id": deal})).await.ok();
+        let workflow = |name: &str, status: &str| json!({"name": name, "module": "Deal", "status": status, "trigger": {"on": ["CREATED"]},
+            "steps": [{"id": "more", "update": {"set": {"worth": "{{ worth + 1 }}"}}}]});
+        admin.save_workflow(workflow("rests", "PAUSED")).await.ok();
+        admin.save_workflow(workflow("works", "ACTIVE")).await.ok();
+        let counted = admin.create("Deal", json!({"title": "counted", "worth": "1"})).await;
+        eventually("its run is done", || async {
+            let runs = admin.admin_query("{ runs { status } }").await;
+            (runs.ok()["runs"] == json!([{"status": "DONE"}])).then_some(())
+        }).await;
         let (before, rights) = (seen(&ann).await, administered(&admin).await);
         assert_eq!(before["deals"]["totalCount"], json!(2), "{before}");
         let sessions = "{ sessions { createdAt current } }";
@@ -109,6 +136,8 @@ on_both_databases! {
             let keys = ann.admin_query("{ apiKeys { lastUsedAt } }").await;
             keys.ok()["apiKeys"].as_array().unwrap().iter().any(|key| key["lastUsedAt"].is_string()).then_some(())
         }).await;
+        let worth = "query($id: ID!) { deal(id: $id) { worth } }";
+        assert_eq!(admin.query_with(worth, json!({"id": counted})).await.ok()["deal"]["worth"], "2.00", "done once");
         // What the new tables are for.
         assert!(server.anonymous().sign_in(EMAIL, "a wrong password").await.is_err());
         assert_eq!(hand::count(&server, "SELECT CAST(count(*) AS bigint) FROM sign_in_failure").await.min(1), 1);
@@ -132,6 +161,6 @@ on_both_databases! {
         let after = seen(&ann).await;
         server.restart().await;
         assert_eq!(seen(&ann).await, after);
-        assert_eq!(hand::count(&server, "SELECT CAST(count(*) AS bigint) FROM seaql_migrations WHERE version IN ('m0004_sign_in', 'm0005_files')").await, 2);
+        assert_eq!(hand::count(&server, "SELECT CAST(count(*) AS bigint) FROM seaql_migrations WHERE version IN ('m0004_sign_in', 'm0005_files', 'm0006_workflows')").await, 3);
     }
 }

@@ -285,7 +285,7 @@ on_both_databases! {
     async fn a_chain_of_causes_ends(server: Server) {
         let admin = server.admin().await;
         admin.add_field("Opportunity", json!({"name": "score", "type": "integer"})).await.ok();
-        admin.save_workflow(json!({"name": "count-up", "module": "Opportunity", "trigger": {"on": ["UPDATED"], "changed": ["score"]},
+        admin.save_workflow(json!({"name": "count-up", "module": "Opportunity", "trigger": {"on": ["UPDATED"], "changed": ["score"], "when": "score > 0"},
             "steps": [{"id": "write", "update": {"set": {"score": "{{ record.score + 1 }}"}}}]})).await.ok();
         let id = create_deal(&admin, "1").await;
         update_deal(&admin, &id, json!({"score": 100})).await.ok();
@@ -310,7 +310,7 @@ on_both_databases! {
             it["steps"][0]["call"]["plugin"] = json!("deal-scores");
             it["steps"][0]["call"]["input"]["amount"] = json!("{{ record.amuont }}");
             it["steps"][1]["update"]["set"] = json!({"scores": 1, "score": "{{ record.name }}", "number": "X", "nextStep": "{{ steps.later.output }}"});
-            it["steps"].as_array_mut().expect("a list").push(json!({"id": "tell", "wait": {"for": "P1D"}}));
+            it["steps"].as_array_mut().expect("a list").push(json!({"id": "tell", "sendSms": {"to": "1", "text": "x"}}));
         });
         let unknown_module = with(&|it| {
             it["module"] = json!("Opportunty");
@@ -321,13 +321,13 @@ on_both_databases! {
                 "definition.steps.0.call.input.amount: rule", "definition.steps.0.call.plugin: unknownPlugin",
                 "definition.steps.1.update.set.nextStep: rule", "definition.steps.1.update.set.number: readOnly",
                 "definition.steps.1.update.set.score: type", "definition.steps.1.update.set.scores: unknownField",
-                "definition.steps.2.wait: notAvailable", "definition.trigger.changed.1: unknownField", "definition.trigger.when: rule",
+                "definition.steps.2.sendSms: notAvailable", "definition.trigger.changed.1: unknownField", "definition.trigger.when: rule",
             ]),
             (unknown_module, vec!["definition.module: unknownModule", "definition.steps.0.call.function: unknownFunction"]),
             (with(&|it| it["timing"] = json!("BEFORE_COMMIT")), vec!["definition.timing: notAvailable"]),
-            (with(&|it| it["retry"] = json!({"times": 1})), vec!["definition.retry: notAvailable"]),
+            (with(&|it| it["retry"] = json!({"firstAfter": "PT5S", "atMost": "PT1S"})), vec!["definition.retry.atMost: range"]),
             (with(&|it| it["runAs"] = json!({"role": "nobody"})), vec!["definition.runAs.role: unknownRole"]),
-            (with(&|it| it["trigger"] = json!({"manual": {}})), vec!["definition.trigger: notAvailable"]),
+            (with(&|it| it["trigger"] = json!({"webhook": {"path": "x"}})), vec!["definition.trigger.webhook: notAvailable"]),
             (with(&|it| it["steps"][1]["id"] = json!("score")), vec!["definition.steps.1.id: unique"]),
             (with(&|it| it["steps"][0]["call"]["timeoutMs"] = json!(5)), vec!["definition.steps.0.call.timeoutMs: notAvailable"]),
             (with(&|it| it["steps"][1]["update"]["set"]["score"] = json!("many")), vec!["definition.steps.1.update.set.score: type"]),
@@ -476,7 +476,7 @@ on_both_databases! {
         assert_eq!(deal(&admin, &id).await["score"], 60);
         // Saved again as not active, it starts nothing more.
         let mut off = score_won_deals();
-        off["active"] = json!(false);
+        off["status"] = json!("PAUSED");
         admin.save_workflow(off).await.ok();
         let other = create_deal(&admin, "100000").await;
         win(&admin, &other).await;

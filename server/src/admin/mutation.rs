@@ -15,7 +15,7 @@ use super::AdminContext;
 use super::error::{graphql_error, invalid};
 use super::people::{Role, User};
 use super::upload::{PackageFile, read_package};
-use super::workflow::{Plugin, Workflow, fetch_workflows};
+use super::workflow::{Plugin, Run, Workflow, fetch_run, fetch_workflows};
 
 /// What is not changed elsewhere.
 #[derive(Default)]
@@ -155,6 +155,46 @@ impl BaseMutation {
         let id = saved.map_err(graphql_error)?;
         let saved = fetch_workflows(ctx).await?.into_iter().find(|workflow| workflow.id.0 == id.to_string());
         saved.ok_or_else(|| graphql_error(EngineError::NotFound))
+    }
+
+    /// Starts a run of a workflow whose trigger is `manual`, about a record if the workflow has a module. Rules see the input as
+    /// `trigger.input`.
+    async fn start_workflow(
+        &self,
+        ctx: &Context<'_>,
+        workflow: String,
+        record: Option<ID>,
+        input: Option<Json>,
+    ) -> Result<Run> {
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
+        let record = record.map(|id| parse_id(&id, "record")).transpose()?;
+        let input = input.unwrap_or(Json::Null);
+        let started = cardine_workflow::start_workflow(&app.engine, request, &workflow, record, input).await;
+        fetch_run(ctx, started.map_err(graphql_error)?).await
+    }
+
+    /// Ends a run that has not ended. A step that is under way records nothing any more.
+    async fn cancel_run(&self, ctx: &Context<'_>, id: ID) -> Result<Run> {
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
+        let id = parse_id(&id, "id")?;
+        cardine_workflow::cancel_run(&app.engine, request, id).await.map_err(graphql_error)?;
+        fetch_run(ctx, id).await
+    }
+
+    /// Lets a failed or cancelled run go on where it ended, or from an earlier step outside of loops.
+    async fn retry_run(&self, ctx: &Context<'_>, id: ID, step: Option<String>) -> Result<Run> {
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
+        let id = parse_id(&id, "id")?;
+        cardine_workflow::retry_run(&app.engine, request, id, step).await.map_err(graphql_error)?;
+        fetch_run(ctx, id).await
+    }
+
+    /// Lets a failed or cancelled run go on behind the step at which it ended, whose output is null.
+    async fn skip_step(&self, ctx: &Context<'_>, id: ID) -> Result<Run> {
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
+        let id = parse_id(&id, "id")?;
+        cardine_workflow::skip_step(&app.engine, request, id).await.map_err(graphql_error)?;
+        fetch_run(ctx, id).await
     }
 
     /// Installs a plugin's package, in place of one of the same name; with `dryRun` it is only checked. `grant` must be empty:

@@ -2,11 +2,13 @@
 
 use async_graphql::{Context, ID, Object, Result};
 use cardine_model::{Issue, path};
+use cardine_store::platform::runs::RunFilter;
 
 use super::AdminContext;
 use super::audit::{AuditEntry, AuditFilter};
 use super::error::{graphql_error, invalid};
 use super::model::Module;
+use super::mutation::parse_id;
 use super::people::{Group, Role, User};
 use super::workflow::{Plugin, Run, Workflow, fetch_runs, fetch_workflows};
 
@@ -69,9 +71,35 @@ impl BaseQuery {
         fetch_workflows(ctx).await
     }
 
-    /// The newest runs of workflows; at most 1,000.
-    async fn runs(&self, ctx: &Context<'_>, #[graphql(default = 50)] first: i32) -> Result<Vec<Run>> {
-        fetch_runs(ctx, first).await
+    /// The newest runs of workflows; at most 1,000. For those before them, give the id of the last one as `after`. Those that failed
+    /// wait, with `status: "FAILED"`, for `retryRun` or `skipStep`.
+    async fn runs(
+        &self,
+        ctx: &Context<'_>,
+        workflow: Option<String>,
+        status: Option<String>,
+        record: Option<ID>,
+        #[graphql(default = 50)] first: i32,
+        after: Option<ID>,
+    ) -> Result<Vec<Run>> {
+        let count = page_size(first)?;
+        let status = status.map(|status| match RUN_STATUSES.contains(&status.as_str()) {
+            true => Ok(status),
+            false => {
+                let message = format!("a status is one of {}", RUN_STATUSES.join(", "));
+                Err(invalid(Issue::new(path!["status"], "enum", message)))
+            }
+        });
+        let id = |id: Option<ID>, name: &str| id.map(|id| parse_id(&id, name)).transpose();
+        let (record, before) = (id(record, "record")?, id(after, "after")?);
+        let filter = RunFilter { workflow, status: status.transpose()?, record, before, ..RunFilter::default() };
+        fetch_runs(ctx, count, filter).await
+    }
+
+    /// The run with this id.
+    async fn run(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Run>> {
+        let id = Some(parse_id(&id, "id")?);
+        Ok(fetch_runs(ctx, 1, RunFilter { id, ..RunFilter::default() }).await?.pop())
     }
 
     /// Installed plugins.
@@ -84,6 +112,8 @@ impl BaseQuery {
         request(ctx).catalog().version
     }
 }
+
+const RUN_STATUSES: [&str; 6] = ["QUEUED", "RUNNING", "WAITING", "DONE", "FAILED", "CANCELLED"];
 
 fn page_size(first: i32) -> Result<u32> {
     let fits = u32::try_from(first).ok().filter(|count| *count <= 1_000);

@@ -26,6 +26,8 @@ pub struct RequestContext {
     pub request_id: Uuid,
     /// How deep in a chain of causes this request stands; 0 for one from outside.
     pub depth: u32,
+    /// The run of a workflow that it is a step of.
+    pub run: Option<Uuid>,
     /// Through what it came: `api`, `workflow`, `plugin`, `system`.
     pub via: &'static str,
     /// On whose behalf the actor acts: who caused the run of a workflow. None where the actor acts for themselves.

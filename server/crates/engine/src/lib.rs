@@ -37,7 +37,7 @@ pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX, norma
 pub use context::{NewIds, RequestContext};
 pub use error::EngineError;
 pub use read::{Group, ListResult, ReadPlan};
-pub use record::{Record, RecordScope, json_name, json_of_field, json_of_value, value_of_json};
+pub use record::{Record, RecordScope, json_name, json_of_field, json_of_value, value_of_cell, value_of_json};
 pub use search::{Hit, Hits, SEARCH_SCORE_MAX};
 pub use snapshot::Snapshot;
 pub use upkeep::{EVENT_RETENTION, UPKEEP_INTERVAL};
@@ -147,8 +147,8 @@ impl Engine {
         today: NaiveDate,
     ) -> RequestContext {
         let (request_id, new_ids) = (Uuid::now_v7(), NewIds::default());
-        let (depth, via, on_behalf_of, deadline) = (0, "api", None, None);
-        RequestContext { snapshot, actor, now, today, request_id, depth, via, on_behalf_of, deadline, new_ids }
+        let (depth, run, via, on_behalf_of, deadline) = (0, None, "api", None, None);
+        RequestContext { snapshot, actor, now, today, request_id, depth, run, via, on_behalf_of, deadline, new_ids }
     }
 
     /// Waits until this process has written events since the last call; readers also poll, for other processes' events.

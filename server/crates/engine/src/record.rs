@@ -171,7 +171,8 @@ pub fn value_of_json(field: &Field, json: &Json) -> Value {
     }
 }
 
-pub(crate) fn value_of_cell(field: &Field, cell: Cell<'_>) -> Value {
+/// A stored field's value from a cell of an answer.
+pub fn value_of_cell(field: &Field, cell: Cell<'_>) -> Value {
     match cell {
         Cell::Null => Value::Null,
         Cell::Boolean(truth) => Value::Boolean(truth),

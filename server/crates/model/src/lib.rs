@@ -14,7 +14,7 @@ pub mod renaming;
 pub mod resolve;
 pub mod rule;
 pub mod scalar;
-mod suggest;
+pub mod suggest;
 pub mod text;
 pub mod value;
 

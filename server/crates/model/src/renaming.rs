@@ -111,6 +111,14 @@ impl Renaming {
         document.name_field = document.name_field.as_ref().map(named);
         document.parent = document.parent.as_ref().map(named);
         document.search = document.search.iter().map(named).collect();
+        // What a feature says of the module's fields.
+        for setting in document.features.iter_mut().filter_map(|features| features.get_mut("tasks")?.as_object_mut()) {
+            for field in setting.values_mut() {
+                if let Some(name) = field.as_str().map(str::to_owned) {
+                    *field = named(&name).into();
+                }
+            }
+        }
         for lists in [&mut document.indexes, &mut document.uniques, &mut document.duplicates] {
             for FieldList { fields } in lists.iter_mut() {
                 *fields = fields.iter().map(named).collect();

@@ -6,7 +6,7 @@ const LENGTH_MAX: usize = 64;
 
 /// `; did you mean …?` with the one of `names` nearest to `wrong` (equal but for case, else at most a third of its letters
 /// apart), or nothing.
-pub(crate) fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+pub fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     nearest(wrong, names).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 

@@ -229,7 +229,7 @@ impl Writer<'_> {
             Expr::Literal(value) => self.literal(value),
             Expr::Field(Root::Record, path) => self.rule_field(source, hops, path),
             // Only rules that are evaluated in memory may name the record before the change; the checker sees to it.
-            Expr::Field(Root::Old, _) => "NULL".to_owned(),
+            Expr::Field(Root::Old, _) | Expr::Outside(..) => "NULL".to_owned(),
             Expr::ActorId => self.typed_param(Param::ActorId, "uuid"),
             Expr::Now => self.typed_param(Param::Now, "timestamptz"),
             Expr::Today => self.typed_param(Param::Today, "date"),
@@ -425,7 +425,13 @@ impl Writer<'_> {
                 }
                 _ => false,
             },
-            Expr::ActorId | Expr::Now | Expr::Today | Expr::Not(_) | Expr::IsNull(_) | Expr::In(..) => false,
+            Expr::Outside(..)
+            | Expr::ActorId
+            | Expr::Now
+            | Expr::Today
+            | Expr::Not(_)
+            | Expr::IsNull(_)
+            | Expr::In(..) => false,
         }
     }
 }

@@ -15,16 +15,52 @@ pub const WORKFLOW_SCHEMA: &str = include_str!("../../../../schema/workflow.sche
 pub(crate) struct Definition {
     pub name: String,
     pub module: Option<String>,
-    #[serde(default = "yes")]
-    pub active: bool,
+    #[serde(default)]
+    pub status: Status,
     #[serde(default)]
     pub run_as: RunAs,
     #[serde(default)]
     pub timing: Timing,
     pub trigger: Trigger,
     pub steps: Vec<Step>,
-    /// Not carried out yet.
-    pub retry: Option<Json>,
+    /// Of every step that does not say otherwise.
+    pub retry: Option<Retry>,
+}
+
+/// Whether a workflow does anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Status {
+    /// It starts nothing: it is still being written.
+    Draft,
+    /// Its trigger starts runs.
+    #[default]
+    Active,
+    /// It starts nothing, and its runs rest where they are.
+    Paused,
+}
+
+impl Status {
+    /// As it is kept and told.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Draft => "DRAFT",
+            Self::Active => "ACTIVE",
+            Self::Paused => "PAUSED",
+        }
+    }
+}
+
+/// How a step is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Retry {
+    /// How often, after the first try.
+    pub times: Option<u32>,
+    /// The first wait; each further one is twice as long.
+    pub first_after: Option<String>,
+    /// The longest wait.
+    pub at_most: Option<String>,
 }
 
 /// Whose rights the steps have.
@@ -52,13 +88,36 @@ pub(crate) enum Timing {
     BeforeCommit,
 }
 
-/// What starts a run.
+/// What starts a run: one of these.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Trigger {
     pub on: Option<Vec<String>>,
     #[serde(default)]
     pub changed: Vec<String>,
     pub when: Option<String>,
+    pub schedule: Option<Schedule>,
+    pub manual: Option<Manual>,
+    /// Not carried out yet.
+    pub date: Option<Json>,
+    /// Not carried out yet.
+    pub webhook: Option<Json>,
+    /// Not carried out yet.
+    pub workflow: Option<Json>,
+}
+
+/// Starts a run at given times.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Schedule {
+    pub cron: String,
+    pub time_zone: Option<String>,
+}
+
+/// Starts a run where a person says so.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Manual {
+    pub input_schema: Option<Json>,
 }
 
 /// One step.
@@ -69,11 +128,28 @@ pub(crate) struct Step {
     pub when: Option<String>,
     #[serde(default)]
     pub on_error: OnError,
-    pub call: Option<Call>,
-    pub update: Option<Update>,
-    /// Kinds of step, and options, that are not carried out yet.
+    pub retry: Option<Retry>,
     #[serde(flatten)]
-    pub others: serde_json::Map<String, Json>,
+    pub kind: StepKind,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum StepKind {
+    Call(Call),
+    Update(Update),
+    Create(Create),
+    Find(Find),
+    AssignTask(AssignTask),
+    Branch(Branch),
+    ForEach(ForEach),
+    Wait(Wait),
+    // Not carried out yet.
+    SendEmail {},
+    SendSms {},
+    Webhook {},
+    Approve {},
 }
 
 /// What a failed step does to its run.
@@ -99,16 +175,93 @@ pub(crate) struct Call {
     pub timeout_ms: Option<u64>,
 }
 
-/// Changes the record of the event.
+/// Changes a record: that of the event, or another one by its id.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Update {
     pub module: Option<String>,
     pub record: Option<String>,
-    pub set: serde_json::Map<String, Json>,
+    pub set: Values,
 }
 
-fn yes() -> bool {
-    true
+/// Values by field name, which may hold rules.
+pub(crate) type Values = serde_json::Map<String, Json>;
+
+/// Makes a record.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Create {
+    pub module: String,
+    pub set: Values,
+}
+
+/// Looks for records.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Find {
+    pub module: String,
+    pub filter: Option<Values>,
+    #[serde(default)]
+    pub order_by: Vec<Values>,
+    #[serde(default = "page")]
+    pub first: u32,
+    #[serde(default)]
+    pub fields: Vec<String>,
+}
+
+/// Makes a record that somebody has to do something, about the event's record.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AssignTask {
+    pub module: Option<String>,
+    pub to: String,
+    pub subject: String,
+    pub description: Option<String>,
+    pub due_in: Option<String>,
+    pub priority: Option<String>,
+    #[serde(default)]
+    pub set: Values,
+}
+
+/// Goes one of several ways.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Branch {
+    pub cases: Vec<Case>,
+    #[serde(default)]
+    pub otherwise: Vec<Step>,
+}
+
+/// One of the ways, and when it is gone.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Case {
+    pub when: String,
+    pub steps: Vec<Step>,
+}
+
+/// Does steps once for each item of a list.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ForEach {
+    #[serde(rename = "in")]
+    pub list: String,
+    #[serde(rename = "as")]
+    pub item: String,
+    pub steps: Vec<Step>,
+    #[serde(default = "items")]
+    pub max: u32,
+}
+
+/// Lets time pass: so long, or until then.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Wait {
+    #[serde(rename = "for")]
+    pub length: Option<String>,
+    pub until: Option<String>,
+}
+
+fn page() -> u32 {
+    50
+}
+
+fn items() -> u32 {
+    1_000
 }
 
 fn no_input() -> Json {

@@ -40,7 +40,7 @@ impl WorkflowDocuments for WorkflowFiles {
         let checked = parse(document).and_then(|definition| {
             check(&definition, catalog, Some(&installed))?;
             Ok(CheckedWorkflow {
-                active: definition.active,
+                status: definition.status.name(),
                 runs_as_author: matches!(definition.run_as, RunAs::Author),
             })
         });

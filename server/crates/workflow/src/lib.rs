@@ -5,19 +5,28 @@
 //! so it takes effect once; a call of a plugin may be made again after a crash.
 
 mod check;
+mod control;
 mod definition;
 mod documents;
+mod find;
 mod matcher;
 mod plugins;
+mod program;
 mod rename;
-mod runner;
+mod run;
 mod save;
+mod schedule;
+mod shape;
 mod template;
+#[cfg(test)]
+mod testing;
 mod value;
+mod versions;
 
+pub use control::{cancel_run, retry_run, skip_step, start_workflow};
 pub use definition::WORKFLOW_SCHEMA;
 pub use documents::WorkflowFiles;
 pub use matcher::WorkflowLoader;
 pub use plugins::{InstallError, InstalledPlugin, Plugins};
-pub use runner::{ATTEMPTS_MAX, LEASE, run_workflows};
+pub use run::{LEASE, OUTPUT_BYTES_MAX, STEPS_DONE_MAX, run_workflows};
 pub use save::save_workflow;

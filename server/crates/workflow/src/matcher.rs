@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cardine_engine::events::{EventMatcher, EventMatcherLoader, RecordEvent};
 use cardine_engine::{EngineError, RecordScope, Snapshot};
 use cardine_model::Catalog;
-use cardine_model::catalog::{FieldId, ModuleId};
+use cardine_model::catalog::{FieldId, ModuleId, RelationId};
 use cardine_model::renaming::Renaming;
 use cardine_store::platform::workflows::{NewRun, WorkflowRow, load_workflows};
 use cardine_store::{BoxFuture, ReadTx, Store};
@@ -14,31 +14,32 @@ use rustc_hash::FxHashMap;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use crate::check::{Workflow, check};
-use crate::definition::parse;
+use crate::check::check;
+use crate::definition::{Status, parse};
+use crate::program::{Start, Workflow};
 use crate::rename;
+use crate::run::RunState;
+use crate::versions::Version;
 
-/// The active workflows over one catalog.
+/// The newest versions of the workflows over one catalog.
 #[derive(Debug)]
 pub(crate) struct Workflows {
-    by_id: FxHashMap<Uuid, ActiveWorkflow>,
-}
-
-/// A workflow, and who saved it.
-#[derive(Debug)]
-pub(crate) struct ActiveWorkflow {
-    pub author: Option<Uuid>,
-    pub workflow: Workflow,
+    by_id: FxHashMap<Uuid, Arc<Version>>,
 }
 
 impl Workflows {
-    /// Those of `rows` that are active and fit the catalog. One that does not fit (any more) starts no runs, and the log says so.
+    /// Those of `rows` that fit the catalog. One that does not fit (any more) starts no runs, and the log says so.
     pub(crate) fn from_rows(rows: &[WorkflowRow], catalog: &Catalog) -> Self {
         let mut by_id = FxHashMap::default();
-        for row in rows.iter().filter(|row| row.active) {
+        for row in rows {
             match parse(&row.definition).and_then(|definition| check(&definition, catalog, None)) {
-                Ok(workflow) => {
-                    by_id.insert(row.id, ActiveWorkflow { author: row.author, workflow });
+                Ok(mut workflow) => {
+                    // What needed a field that was retired is paused past its document.
+                    if row.status != workflow.status.name() {
+                        workflow.status = Status::Paused;
+                    }
+                    let version = Version { author: row.author, number: row.version, workflow };
+                    by_id.insert(row.id, Arc::new(version));
                 }
                 Err(issues) => {
                     let first = issues.first().map(ToString::to_string).unwrap_or_default();
@@ -53,10 +54,19 @@ impl Workflows {
         Self { by_id }
     }
 
-    /// The workflow with this id in a snapshot, whose catalog it fits; `None` if it is not active there.
-    pub(crate) fn of(snapshot: &Snapshot, id: Uuid) -> Option<&ActiveWorkflow> {
+    /// The newest version of the workflow with this id in a snapshot, whose catalog it fits.
+    pub(crate) fn of(snapshot: &Snapshot, id: Uuid) -> Option<&Arc<Version>> {
+        Self::in_snapshot(snapshot).and_then(|workflows| workflows.by_id.get(&id))
+    }
+
+    /// All of a snapshot.
+    pub(crate) fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&Uuid, &Arc<Version>)> {
+        Self::in_snapshot(snapshot).into_iter().flat_map(|workflows| &workflows.by_id)
+    }
+
+    fn in_snapshot(snapshot: &Snapshot) -> Option<&Self> {
         let matcher: &dyn Any = &*snapshot.matcher;
-        matcher.downcast_ref::<Self>().and_then(|workflows| workflows.by_id.get(&id))
+        matcher.downcast_ref::<Self>()
     }
 }
 
@@ -65,8 +75,14 @@ impl EventMatcher for Workflows {
         let mut runs: Vec<NewRun> = self
             .by_id
             .iter()
-            .filter(|(_, active)| matches(&active.workflow, event))
-            .map(|(id, _)| NewRun { workflow: *id, state: initial_state(event) })
+            .filter(|(_, version)| matches(&version.workflow, event))
+            .map(|(id, version)| NewRun {
+                workflow: *id,
+                version: version.number,
+                state: initial_state(event),
+                cause: event.ctx.run,
+                depth: event.ctx.depth,
+            })
             .collect();
         runs.sort_by_key(|run| run.workflow);
         runs
@@ -74,9 +90,11 @@ impl EventMatcher for Workflows {
 }
 
 fn matches(workflow: &Workflow, event: &RecordEvent<'_>) -> bool {
-    workflow.module == event.module.id
-        && workflow.on.iter().any(|kind| kind == event.kind)
-        && (event.kind != "UPDATED" || is_about(workflow, event))
+    let Start::Change { on, changed, relinked } = &workflow.start else { return false };
+    workflow.status == Status::Active
+        && workflow.module == Some(event.module.id)
+        && on.iter().any(|kind| kind == event.kind)
+        && (event.kind != "UPDATED" || is_about(changed, relinked, event))
         && workflow.when.as_ref().is_none_or(|when| {
             when.is_met(&RecordScope {
                 record: event.after,
@@ -89,8 +107,7 @@ fn matches(workflow: &Workflow, event: &RecordEvent<'_>) -> bool {
 }
 
 /// Whether an update changed something that the workflow names, or it names nothing.
-fn is_about(workflow: &Workflow, event: &RecordEvent<'_>) -> bool {
-    let (changed, relinked) = (&workflow.changed, &workflow.relinked);
+fn is_about(changed: &[FieldId], relinked: &[RelationId], event: &RecordEvent<'_>) -> bool {
     changed.is_empty() && relinked.is_empty()
         || changed.iter().any(|field| event.changed.contains(field))
         || event.relation.is_some_and(|relation| relinked.contains(&relation))
@@ -98,8 +115,7 @@ fn is_about(workflow: &Workflow, event: &RecordEvent<'_>) -> bool {
 
 /// What the steps see of the event: it is kept with the run, so that later changes of the record don't show.
 fn initial_state(event: &RecordEvent<'_>) -> serde_json::Value {
-    json!({
-        "event": {
+    RunState::of_event(json!({
             "kind": event.kind,
             "module": event.module.name,
             "at": event.ctx.now,
@@ -111,9 +127,7 @@ fn initial_state(event: &RecordEvent<'_>) -> serde_json::Value {
             "depth": event.ctx.depth,
             "record": event.after.to_json(event.module),
             "old": event.before.map(|record| record.to_json(event.module)),
-        },
-        "outputs": {},
-    })
+    }))
 }
 
 /// Loads the workflows for the engine's snapshots.

@@ -35,9 +35,9 @@ pub async fn save_workflow(
     let id = engine
         .store()
         .write(move |tx: &mut WriteTx| {
-            let (name, active, document) = (definition.name.clone(), definition.active, document.clone());
+            let (name, status, document) = (definition.name.clone(), definition.status.name(), document.clone());
             Box::pin(async move {
-                let id = store_workflow(tx, &name, &document, active, actor, now).await?;
+                let id = store_workflow(tx, &name, &document, status, actor, now).await?;
                 let audit = NewAudit {
                     at: now,
                     actor,

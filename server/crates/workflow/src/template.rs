@@ -1,11 +1,12 @@
 //! Values of steps: JSON whose texts may hold `{{ … }}`. A text that is one `{{ … }}` alone keeps the value's type.
 //!
-//! Inside stands a path into what the steps before gave (`steps.score.output.value`), or a rule over the event's record
-//! (`record.amount`, `old.stage`, `actor.id`, arithmetic and all else of the rule language).
+//! Inside stands a path into what the steps before gave (`steps.score.output.value`) or to a loop's item, or a rule over the
+//! event's record (`record.amount`, `old.stage`, `actor.id`, arithmetic and all else of the rule language) and over such paths.
 
-use cardine_model::catalog::{Catalog, ModuleId};
-use cardine_model::rule::{self, Context, Expected, Scope, TypedRule};
+use cardine_model::rule::{self, Expected, Scope, TypedRule};
 use serde_json::Value as Json;
+
+use crate::shape::{Found, Names, Shape};
 
 /// A value with its rules checked.
 #[derive(Debug, Clone)]
@@ -34,8 +35,8 @@ pub(crate) enum Part {
 /// What stands between the braces.
 #[derive(Debug, Clone)]
 pub(crate) enum Hole {
-    /// The output of a step before, and the way into it.
-    Output(String, Vec<String>),
+    /// A path to what is no field of the record, and what is known of the value there.
+    Outside(Vec<String>, Shape),
     /// A rule over the record.
     Rule(Box<TypedRule>),
 }
@@ -47,12 +48,17 @@ pub(crate) struct Fault {
     pub message: String,
 }
 
+/// What fills the holes.
+pub(crate) trait Filling: Scope {
+    /// The value at a path from outside of the record; null if there is none.
+    fn at(&self, path: &[String]) -> Json;
+    /// As the rules see it.
+    fn scope(&self) -> &dyn Scope;
+}
+
 /// What templates are checked against.
 pub(crate) struct Checker<'a> {
-    pub catalog: &'a Catalog,
-    pub module: ModuleId,
-    /// Ids of the steps before.
-    pub steps: &'a [String],
+    pub names: &'a Names<'a>,
 }
 
 impl Checker<'_> {
@@ -111,26 +117,21 @@ impl Checker<'_> {
     }
 
     fn check_hole(&self, inside: &str, faults: &mut Vec<Fault>) -> Option<Hole> {
-        if let Some(path) = inside.strip_prefix("steps.") {
-            let mut names = path.split('.').map(str::to_owned);
-            let step = names.next().unwrap_or_default();
-            let output = names.next();
-            let way: Vec<String> = names.collect();
-            let is_name =
-                |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            if output.as_deref() != Some("output") || !way.iter().all(is_name) {
-                faults.push(fault(format!("`{inside}` must be `steps.<id>.output`, with names behind it")));
-                return None;
-            }
-            if !self.steps.contains(&step) {
-                faults.push(fault(format!("there is no step `{step}` before this one")));
-                return None;
-            }
-            return Some(Hole::Output(step, way));
+        if let Some(path) = path_of(inside)
+            && let Some(found) = self.names.find(&path)
+        {
+            return match found {
+                Ok(Found { shape, .. }) => {
+                    Some(Hole::Outside(path.into_iter().map(str::to_owned).collect(), shape.clone()))
+                }
+                Err(message) => {
+                    faults.push(fault(message));
+                    None
+                }
+            };
         }
-        let context = Context { module: self.module, allow_old: true, allow_relations: false, expected: Expected::Any };
-        match rule::check(inside, &context, self.catalog) {
-            Ok(rule) if reads_computed_fields(&rule, self.catalog, self.module) => {
+        match rule::check(inside, &self.names.context(Expected::Any), self.names) {
+            Ok(rule) if reads_computed_fields(&rule, self.names) => {
                 faults.push(fault(COMPUTED_FIELDS.to_owned()));
                 None
             }
@@ -143,12 +144,22 @@ impl Checker<'_> {
     }
 }
 
+/// The names of a text that is a path and nothing else.
+pub(crate) fn path_of(text: &str) -> Option<Vec<&str>> {
+    let names: Vec<&str> = text.split('.').collect();
+    let is_name = |name: &&str| {
+        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    names.iter().all(is_name).then_some(names)
+}
+
 /// Why a rule over a formula is refused.
 pub(crate) const COMPUTED_FIELDS: &str = "formulas and rollups can't be read in workflows yet; stored fields can";
 
 /// Whether a rule reads what is not stored: an event does not hold it, so it would silently be null.
-pub(crate) fn reads_computed_fields(rule: &TypedRule, catalog: &Catalog, module: ModuleId) -> bool {
-    let module = catalog.module(module);
+pub(crate) fn reads_computed_fields(rule: &TypedRule, names: &Names<'_>) -> bool {
+    let Some(module) = names.module else { return false };
     rule.inputs().iter().any(|(_, path)| module.field(path.field).column.is_none())
 }
 
@@ -194,16 +205,16 @@ impl Template {
     }
 
     /// The value, with every hole filled.
-    pub fn fill(&self, scope: &dyn Scope, outputs: &serde_json::Map<String, Json>) -> Json {
+    pub fn fill(&self, filling: &dyn Filling) -> Json {
         match self {
             Self::Constant(value) => value.clone(),
-            Self::Value(hole) => hole.value(scope, outputs),
+            Self::Value(hole) => hole.value(filling),
             Self::Text(parts) => {
                 let mut text = String::new();
                 for part in parts {
                     match part {
                         Part::Constant(piece) => text.push_str(piece),
-                        Part::Hole(hole) => match hole.value(scope, outputs) {
+                        Part::Hole(hole) => match hole.value(filling) {
                             Json::Null => {}
                             Json::String(piece) => text.push_str(&piece),
                             other => text.push_str(&other.to_string()),
@@ -212,9 +223,9 @@ impl Template {
                 }
                 Json::String(text)
             }
-            Self::List(items) => Json::Array(items.iter().map(|item| item.fill(scope, outputs)).collect()),
+            Self::List(items) => Json::Array(items.iter().map(|item| item.fill(filling)).collect()),
             Self::Object(entries) => {
-                Json::Object(entries.iter().map(|(name, item)| (name.clone(), item.fill(scope, outputs))).collect())
+                Json::Object(entries.iter().map(|(name, item)| (name.clone(), item.fill(filling))).collect())
             }
         }
     }
@@ -224,27 +235,21 @@ impl Hole {
     fn rule(&self) -> Option<&TypedRule> {
         match self {
             Self::Rule(rule) => Some(rule),
-            Self::Output(..) => None,
+            Self::Outside(..) => None,
         }
     }
 
-    fn value(&self, scope: &dyn Scope, outputs: &serde_json::Map<String, Json>) -> Json {
+    fn value(&self, filling: &dyn Filling) -> Json {
         match self {
-            Self::Rule(rule) => cardine_engine::json_of_value(&rule.eval(scope)),
-            Self::Output(step, way) => {
-                let output = outputs.get(step);
-                way.iter()
-                    .fold(output, |place, name| place.and_then(|place| place.get(name)))
-                    .cloned()
-                    .unwrap_or(Json::Null)
-            }
+            Self::Rule(rule) => cardine_engine::json_of_value(&rule.eval(filling.scope())),
+            Self::Outside(path, _) => filling.at(path),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use cardine_model::catalog::FieldPath;
+    use cardine_model::catalog::{Catalog, FieldPath};
     use cardine_model::resolve::builtin_catalog;
     use cardine_model::rule::Root;
     use cardine_model::{Decimal, Value};
@@ -259,7 +264,7 @@ mod tests {
         assert_eq!(split_hole("no end }"), None);
     }
 
-    struct Deal(Decimal);
+    struct Deal(Decimal, Json);
 
     impl Scope for Deal {
         fn field(&self, _root: Root, _path: &FieldPath) -> Value {
@@ -279,15 +284,29 @@ mod tests {
         }
     }
 
+    impl Filling for Deal {
+        fn at(&self, path: &[String]) -> Json {
+            path.iter().fold(&self.1, |place, name| &place[name]).clone()
+        }
+
+        fn scope(&self) -> &dyn Scope {
+            self
+        }
+    }
+
+    fn names(catalog: &Catalog) -> Names<'_> {
+        let mut names = Names::of(catalog, catalog.module_by_name("Opportunity"));
+        names.steps.push(("a".to_owned(), Shape::Any));
+        names
+    }
+
     /// The value filled over a deal worth 12.50 and the output `{"n": 3, "none": null}` of a step `a`; or the faults.
     fn filled(value: &Json) -> Result<Json, Vec<Fault>> {
         let catalog = builtin_catalog(1).unwrap();
-        let module = catalog.module_by_name("Opportunity").unwrap().id;
         let mut faults = Vec::new();
-        let steps = ["a".to_owned()];
-        let template = Checker { catalog: &catalog, module, steps: &steps }.check(value, &mut faults);
-        let outputs = json!({"a": {"n": 3, "none": null}});
-        let filled = template.fill(&Deal(Decimal::parse("12.50").unwrap()), outputs.as_object().unwrap());
+        let template = Checker { names: &names(&catalog) }.check(value, &mut faults);
+        let outside = json!({"steps": {"a": {"output": {"n": 3, "none": null}}}});
+        let filled = template.fill(&Deal(Decimal::parse("12.50").unwrap(), outside));
         if faults.is_empty() { Ok(filled) } else { Err(faults) }
     }
 
@@ -319,11 +338,9 @@ mod tests {
     #[test]
     fn every_rule_of_a_template_is_found() {
         let catalog = builtin_catalog(1).unwrap();
-        let module = catalog.module_by_name("Opportunity").unwrap().id;
         let value =
             json!({"a": ["{{ amount }}", "x {{ name }} {{ steps.a.output }}"], "b": {"c": "{{ stage }}"}, "d": 1});
-        let steps = ["a".to_owned()];
-        let template = Checker { catalog: &catalog, module, steps: &steps }.check(&value, &mut Vec::new());
+        let template = Checker { names: &names(&catalog) }.check(&value, &mut Vec::new());
         let mut found: Vec<&str> = template.rules().into_iter().map(|rule| rule.source.as_str()).collect();
         found.sort_unstable();
         assert_eq!(found, ["amount", "name", "stage"]);

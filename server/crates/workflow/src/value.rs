@@ -3,7 +3,7 @@
 use cardine_engine::value_of_json;
 use cardine_model::catalog::{Field, FieldKind};
 use cardine_model::rule::RuleType;
-use cardine_model::{Decimal, Value};
+use cardine_model::{Decimal, Value, duration};
 use serde_json::Value as Json;
 
 /// JSON in a field's type; `None` if it does not fit. Numbers may come as JSON numbers or as text, and are rounded to the field's
@@ -35,6 +35,34 @@ pub(crate) fn typed_value(field: &Field, json: &Json) -> Option<Value> {
         (_, Json::Number(_)) => None,
         (_, text @ Json::String(_)) => Some(value_of_json(field, text)).filter(|value| !value.is_null()),
     }
+}
+
+/// JSON in a rule's type; null if it is of another one. Decimals and durations are numbers to rules.
+pub(crate) fn rule_value(json: &Json, ty: RuleType) -> Value {
+    let text = json.as_str();
+    let value = match ty {
+        RuleType::Null => None,
+        RuleType::Boolean => json.as_bool().map(Value::Boolean),
+        RuleType::Number => match json {
+            Json::Number(number) => Decimal::parse(&number.to_string()).map(Value::Decimal),
+            _ => text.and_then(|text| {
+                let seconds = || duration::parse(text).ok().map(Decimal::from_i64);
+                Decimal::parse(text).or_else(seconds).map(Value::Decimal)
+            }),
+        },
+        RuleType::Text => text.map(|text| Value::Text(text.to_owned())),
+        RuleType::Date => text.and_then(|text| text.parse().ok()).map(Value::Date),
+        RuleType::Time => text.and_then(|text| text.parse().ok()).map(Value::Time),
+        RuleType::DateTime => {
+            text.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok()).map(|at| Value::DateTime(at.to_utc()))
+        }
+        RuleType::Id => text.and_then(|text| uuid::Uuid::try_parse(text).ok()).map(Value::Id),
+        RuleType::TextList => json.as_array().map(|items| {
+            let texts = items.iter().filter_map(Json::as_str).map(|text| Value::Text(text.to_owned()));
+            Value::List(texts.collect())
+        }),
+    };
+    value.unwrap_or(Value::Null)
 }
 
 /// Whether what a rule of this type gives can be a field's value.
@@ -102,6 +130,25 @@ mod tests {
             ("organization", json!("no-id")),
         ] {
             assert_eq!(value(name, misfit.clone()), None, "{name}: {misfit}");
+        }
+    }
+
+    #[test]
+    fn json_becomes_the_rules_type_or_null() {
+        let number = |text: &str| Value::Decimal(Decimal::parse(text).unwrap());
+        for (json, ty, expected) in [
+            (json!(3), RuleType::Number, number("3")),
+            (json!("12.50"), RuleType::Number, number("12.5")),
+            (json!("PT1M"), RuleType::Number, number("60")),
+            (json!("x"), RuleType::Number, Value::Null),
+            (json!(true), RuleType::Boolean, Value::Boolean(true)),
+            (json!("true"), RuleType::Boolean, Value::Null),
+            (json!(["a", 1]), RuleType::TextList, Value::List(vec![Value::Text("a".to_owned())])),
+            (json!(7), RuleType::Text, Value::Null),
+            (json!("2026-02-30"), RuleType::Date, Value::Null),
+            (json!("no-id"), RuleType::Id, Value::Null),
+        ] {
+            assert_eq!(rule_value(&json, ty), expected, "{json} {ty:?}");
         }
     }
 

@@ -88,7 +88,7 @@ impl<'a> Checking<'a> {
                 Err(found) => faults.extend(found.into_iter().map(|issue| at_file(&file, issue))),
                 Ok(checked) => {
                     let author = self.files.author.or(self.workflow_author(name));
-                    if checked.active && checked.runs_as_author && author.is_none() {
+                    if checked.status == "ACTIVE" && checked.runs_as_author && author.is_none() {
                         let message = "nobody is the author of this workflow, with whose rights it is to run: say --author, or let it run as a role";
                         faults.push(Issue::new(path![file, "runAs"], "author", message));
                     }

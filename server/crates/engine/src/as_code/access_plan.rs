@@ -60,7 +60,7 @@ pub(crate) enum AccessWrite {
     Workflow {
         name: String,
         content: Json,
-        active: bool,
+        status: &'static str,
         author: Option<Uuid>,
     },
     SwitchWorkflowOff(String),
@@ -242,13 +242,13 @@ impl Planning<'_> {
                 continue;
             }
             // Its faults were told before.
-            let Ok(CheckedWorkflow { active, .. }) = workflows.check(catalog, &|_| true, content) else { continue };
+            let Ok(CheckedWorkflow { status, .. }) = workflows.check(catalog, &|_| true, content) else { continue };
             let author = files.author.or(self.checking.workflow_author(name));
             let (name, content) = (name.clone(), content.clone());
-            self.part.writes.push(AccessWrite::Workflow { name, content, active, author });
+            self.part.writes.push(AccessWrite::Workflow { name, content, status, author });
         }
         for row in &present.workflows {
-            if self.unwanted(Kind::Workflow, &row.name) && row.active {
+            if self.unwanted(Kind::Workflow, &row.name) && row.status == "ACTIVE" {
                 self.differs(Kind::Workflow, &row.name, Fate::SwitchedOff);
                 self.part.writes.push(AccessWrite::SwitchWorkflowOff(row.name.clone()));
             }

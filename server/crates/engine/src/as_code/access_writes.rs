@@ -98,8 +98,8 @@ impl AccessWrite {
                 let changes = changes_of_rule(&row.name, old.as_ref(), Some(&row));
                 audit(tx, by, "SAVED", "SharingRule", Uuid::nil(), changes).await?;
             }
-            Self::Workflow { name, content, active, author } => {
-                let id = save_workflow(tx, name, content, *active, *author, by.at).await?;
+            Self::Workflow { name, content, status, author } => {
+                let id = save_workflow(tx, name, content, status, *author, by.at).await?;
                 let changes = json!({"definition": {"new": content}});
                 audit(tx, by, "SAVED", "Workflow", id, changes).await?;
             }

@@ -175,8 +175,8 @@ pub trait WorkflowDocuments: Send + Sync + std::fmt::Debug {
 /// What is asked of a workflow's document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckedWorkflow {
-    /// Whether it starts runs.
-    pub active: bool,
+    /// `DRAFT`, `ACTIVE`, `PAUSED`.
+    pub status: &'static str,
     /// Whether it runs with its author's rights.
     pub runs_as_author: bool,
 }

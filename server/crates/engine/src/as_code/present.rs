@@ -66,13 +66,13 @@ impl Present {
     }
 }
 
-/// A workflow's document; one that is switched off says so.
+/// A workflow's document; one that has been switched off since it was saved says so.
 pub(super) fn workflow_content(workflow: &WorkflowRow) -> Json {
     let mut content = workflow.definition.clone();
     if let Json::Object(entries) = &mut content {
         entries.shift_remove("$schema");
-        if !workflow.active {
-            entries.insert("active".to_owned(), false.into());
+        if entries.get("status").map_or(Some("ACTIVE"), Json::as_str) != Some(&workflow.status) {
+            entries.insert("status".to_owned(), workflow.status.clone().into());
         }
     }
     content

@@ -119,10 +119,12 @@ async fn rename(
                     *place = renaming.rule(base, context, source).into();
                 }
             }),
-            DocumentKind::Workflow => match (workflows, serde_json::from_str::<Json>(&document.text)) {
-                (Some(workflows), Ok(json)) => workflows.renamed(base, renaming, json).to_string(),
-                _ => continue,
-            },
+            DocumentKind::Workflow | DocumentKind::WorkflowVersion => {
+                match (workflows, serde_json::from_str::<Json>(&document.text)) {
+                    (Some(workflows), Ok(json)) => workflows.renamed(base, renaming, json).to_string(),
+                    _ => continue,
+                }
+            }
             DocumentKind::Run => {
                 changed_json(&document.text, |state| rename_event(base, renaming, &mut state["event"]))
             }
@@ -206,7 +208,7 @@ async fn hide(
                     switched_off.push(document.name);
                 }
             }
-            DocumentKind::Grant | DocumentKind::PermissionSet | DocumentKind::Run => {}
+            DocumentKind::Grant | DocumentKind::PermissionSet | DocumentKind::WorkflowVersion | DocumentKind::Run => {}
         }
     }
     let at = || at.to_vec();

@@ -4,7 +4,7 @@ use cardine_model::catalog::{Field, FieldId, FieldKind, Module, Relation};
 use cardine_model::{ScalarType, Value};
 use cardine_store::WriteTx;
 use cardine_store::platform::events::{Inserted, NewAudit, NewEvent, insert_audits, insert_events};
-use cardine_store::platform::workflows::{self, NewRun};
+use cardine_store::platform::workflows::{self, NewRun, Origin};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
@@ -47,13 +47,14 @@ pub(super) async fn tell(tx: &mut WriteTx, ctx: &RequestContext, changes: &[Chan
     if is_too_deep(ctx, told.len()) {
         return Ok(());
     }
-    let mut runs: Vec<(i64, Uuid, NewRun)> = Vec::new();
+    let mut runs: Vec<(Origin, NewRun)> = Vec::new();
     for ((change, kind), number) in told.into_iter().zip(numbers) {
         let Some(after) = change.after else { continue };
         let changed = change.changed();
         let (module, id, before) = (change.module, change.id, change.before);
         let event = RecordEvent { ctx, module, kind, id, before, after, changed: &changed, relation: None };
-        runs.extend(ctx.snapshot.matcher.runs(&event).into_iter().map(|run| (number, id, run)));
+        let origin = Origin { event: Some(number), record: Some(id), due_at: None };
+        runs.extend(ctx.snapshot.matcher.runs(&event).into_iter().map(|run| (origin, run)));
     }
     workflows::queue_runs(tx, &runs, ctx.now).await?;
     Ok(())
@@ -90,14 +91,16 @@ pub(super) async fn tell_links(
     if is_too_deep(ctx, told.len()) {
         return Ok(());
     }
-    let mut runs: Vec<(i64, Uuid, NewRun)> = Vec::new();
+    let mut runs: Vec<(Origin, NewRun)> = Vec::new();
     for ((change, (id, _)), number) in changes.iter().zip(&told).zip(numbers) {
         let (module, record, relation) = (change.module, change.record, Some(change.relation.id));
         let (id, before) = (*id, Some(record));
         let event = RecordEvent { ctx, module, kind: KIND, id, before, after: record, changed: &[], relation };
-        runs.extend(ctx.snapshot.matcher.runs(&event).into_iter().map(|run| (number, id, run)));
+        let origin = Origin { event: Some(number), record: Some(id), due_at: None };
+        runs.extend(ctx.snapshot.matcher.runs(&event).into_iter().map(|run| (origin, run)));
     }
-    Ok(workflows::queue_runs(tx, &runs, ctx.now).await?)
+    workflows::queue_runs(tx, &runs, ctx.now).await?;
+    Ok(())
 }
 
 /// Writes events, and gives their numbers. The statement tells at no cost whether modules have changed since the request began.

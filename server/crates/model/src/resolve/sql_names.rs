@@ -13,7 +13,7 @@ use crate::path;
 pub const SQL_NAME_LENGTH_MAX: usize = 63;
 
 /// Tables of the platform that are no modules. A module's table never begins with `_`, so one that does needs no mention.
-pub const PLATFORM_TABLES: [&str; 27] = [
+pub const PLATFORM_TABLES: [&str; 28] = [
     "api_key",
     "audit_entry",
     "auto_number",
@@ -40,7 +40,8 @@ pub const PLATFORM_TABLES: [&str; 27] = [
     "sign_in_failure",
     "workflow",
     "workflow_run",
-    "workflow_step_run",
+    "workflow_step_log",
+    "workflow_version",
 ];
 
 /// Beginnings of table names that a database or the platform keeps for itself. On SQLite a table `json_each` would be read

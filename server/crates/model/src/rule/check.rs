@@ -27,6 +27,21 @@ pub trait Schema {
     fn field_names(&self, _module: ModuleId) -> Vec<String> {
         Vec::new()
     }
+
+    /// What a path means that begins with no field, such as the output of a workflow's step, or why it means nothing; `None` if its
+    /// first name is none that stands for something outside of the record.
+    fn outside(&self, _path: &[&str]) -> Option<Result<Outside, String>> {
+        None
+    }
+}
+
+/// A value from outside of the record.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outside {
+    /// Its type; `None` if it is known only when the rule runs, so that the rule must say what it takes it for.
+    pub ty: Option<RuleType>,
+    /// The field that it was read from: which of the path's names that is, its module, and its id.
+    pub field: Option<(usize, ModuleId, FieldId)>,
 }
 
 /// A field as rules see it.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{BinaryOp, Expr, Function, Root, TypedRule, calendar, strings};
+use super::{BinaryOp, Expr, Function, Root, RuleType, TypedRule, calendar, strings};
 use crate::catalog::FieldPath;
 use crate::{Decimal, Value};
 
@@ -12,6 +12,10 @@ use crate::{Decimal, Value};
 pub trait Scope {
     /// The value at `path`; null where a reference on the way is null or its record may not be seen. A formula's unrounded value.
     fn field(&self, root: Root, path: &FieldPath) -> Value;
+    /// The value from outside of the record at `path`, of this type; null where it has another one.
+    fn outside(&self, _path: &[String], _ty: RuleType) -> Value {
+        Value::Null
+    }
     /// The id of the user who acts, or null.
     fn actor_id(&self) -> Value;
     /// The instant of the request.
@@ -38,6 +42,7 @@ impl Expr {
         match self {
             Self::Literal(value) => value.clone(),
             Self::Field(root, path) => widened(scope.field(*root, path)),
+            Self::Outside(path, ty) => widened(scope.outside(path, *ty)),
             Self::ActorId => scope.actor_id(),
             Self::Now => Value::DateTime(scope.now()),
             Self::Today => Value::Date(scope.today()),

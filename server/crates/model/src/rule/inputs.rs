@@ -24,7 +24,7 @@ impl Expr {
     pub fn walk(&self, visit: &mut dyn FnMut(&Self)) {
         visit(self);
         match self {
-            Self::Literal(_) | Self::Field(..) | Self::ActorId | Self::Now | Self::Today => {}
+            Self::Literal(_) | Self::Field(..) | Self::Outside(..) | Self::ActorId | Self::Now | Self::Today => {}
             Self::Negate(operand) | Self::Not(operand) | Self::IsNull(operand) => operand.walk(visit),
             Self::Binary(_, left, right) => {
                 left.walk(visit);
@@ -47,7 +47,7 @@ impl Expr {
     pub(crate) fn walk_mut(&mut self, visit: &mut dyn FnMut(&mut Self)) {
         visit(self);
         match self {
-            Self::Literal(_) | Self::Field(..) | Self::ActorId | Self::Now | Self::Today => {}
+            Self::Literal(_) | Self::Field(..) | Self::Outside(..) | Self::ActorId | Self::Now | Self::Today => {}
             Self::Negate(operand) | Self::Not(operand) | Self::IsNull(operand) => operand.walk_mut(visit),
             Self::Binary(_, left, right) => {
                 left.walk_mut(visit);

@@ -18,7 +18,7 @@ pub mod strings;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Context, Expected, Schema, SchemaField, check};
+pub use check::{Context, Expected, Outside, Schema, SchemaField, check};
 pub use eval::Scope;
 pub use mentions::{Mention, mentions};
 
@@ -91,6 +91,8 @@ pub enum Expr {
     Literal(Value),
     /// A field's value; a formula's unrounded one.
     Field(Root, FieldPath),
+    /// A value from outside of the record, by its path; only in the rules of workflows, which are evaluated in memory.
+    Outside(Vec<String>, RuleType),
     /// The id of the user who acts, or null.
     ActorId,
     /// The instant of the request.

@@ -14,6 +14,7 @@ pub mod names;
 pub mod password_resets;
 pub mod permission_sets;
 pub mod plugins;
+pub mod runs;
 pub mod sessions;
 pub mod settings;
 pub mod sharing;

@@ -56,6 +56,8 @@ pub enum DocumentKind {
     RecordRule,
     /// A workflow's JSON.
     Workflow,
+    /// The JSON of one of its versions.
+    WorkflowVersion,
     /// JSON: the state of a run that has not ended.
     Run,
 }
@@ -88,6 +90,11 @@ pub async fn fetch_documents(tx: &mut WriteTx) -> Result<Vec<NamedDocument>, Sto
             r#"SELECT g."role_id", g."module", r."name", g."rule" FROM "record_rule" g JOIN "role" r ON r."id" = g."role_id" ORDER BY r."name", g."module""#,
         ),
         (DocumentKind::Workflow, r#"SELECT "id", '', "name", "definition" FROM "workflow" ORDER BY "name""#),
+        (
+            DocumentKind::WorkflowVersion,
+            r#"SELECT v."workflow_id", CAST(v."version" AS text), w."name", v."definition" FROM "workflow_version" v
+                JOIN "workflow" w ON w."id" = v."workflow_id" ORDER BY w."name", v."version""#,
+        ),
         (
             DocumentKind::Run,
             r#"SELECT "id", '', '', "state" FROM "workflow_run" WHERE "finished_at" IS NULL ORDER BY "id""#,
@@ -128,6 +135,9 @@ pub async fn put_document(tx: &mut WriteTx, document: &NamedDocument, text: &str
             r#"UPDATE "record_rule" SET "rule" = $1::text WHERE "role_id" = $2::uuid AND "module" = $3::text"#
         }
         DocumentKind::PermissionSet => r#"UPDATE "permission_set" SET "access" = $1::text WHERE "id" = $2::uuid"#,
+        DocumentKind::WorkflowVersion => {
+            r#"UPDATE "workflow_version" SET "definition" = $1::text WHERE "workflow_id" = $2::uuid AND CAST("version" AS text) = $3::text"#
+        }
         DocumentKind::Workflow => r#"UPDATE "workflow" SET "definition" = $1::text WHERE "id" = $2::uuid"#,
         DocumentKind::Run => r#"UPDATE "workflow_run" SET "state" = $1::text WHERE "id" = $2::uuid"#,
         DocumentKind::SharingRule => r#"UPDATE "sharing_rule" SET "definition" = $1::text WHERE "name" = $2::text"#,
@@ -137,7 +147,7 @@ pub async fn put_document(tx: &mut WriteTx, document: &NamedDocument, text: &str
         _ => Value::Id(document.key.0.parse().map_err(|_| StoreError::corrupt("an id that is none"))?),
     };
     let mut values = vec![Value::Text(text.to_owned()), key];
-    if matches!(document.kind, DocumentKind::Grant | DocumentKind::RecordRule) {
+    if matches!(document.kind, DocumentKind::Grant | DocumentKind::RecordRule | DocumentKind::WorkflowVersion) {
         values.push(Value::Text(document.key.1.clone()));
     }
     change(tx, statement, &values).await.map(|_| ())
@@ -145,7 +155,7 @@ pub async fn put_document(tx: &mut WriteTx, document: &NamedDocument, text: &str
 
 /// Starts a workflow no more.
 pub async fn switch_workflow_off(tx: &mut WriteTx, name: &str) -> Result<(), StoreError> {
-    let text = r#"UPDATE "workflow" SET "active" = false WHERE "name" = $1::text"#;
+    let text = r#"UPDATE "workflow" SET "status" = 'PAUSED' WHERE "name" = $1::text"#;
     change(tx, text, &[Value::Text(name.to_owned())]).await.map(|_| ())
 }
 

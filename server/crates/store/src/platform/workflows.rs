@@ -1,4 +1,4 @@
-//! Workflows and their runs: definitions, the queue with its leases, and the log of steps.
+//! Workflows and their runs: definitions with their versions, the queue with its leases, and the log of steps.
 
 use cardine_failpoints::pass;
 use cardine_model::Value;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{insert_rows, optional_text, portable};
 use crate::{Bindings, Cell, ReadTx, RowSet, StoreError, WriteTx};
 
-/// A saved workflow.
+/// A saved workflow, as it is in force.
 #[derive(Debug, Clone)]
 pub struct WorkflowRow {
     /// Its id.
@@ -19,11 +19,20 @@ pub struct WorkflowRow {
     pub name: String,
     /// Its document.
     pub definition: Json,
-    /// Whether it starts runs.
-    pub active: bool,
+    /// `DRAFT`, `ACTIVE`, `PAUSED`.
+    pub status: String,
     /// Counts its saves.
     pub version: i64,
     /// Who saved it last.
+    pub author: Option<Uuid>,
+}
+
+/// A version of a workflow.
+#[derive(Debug, Clone)]
+pub struct VersionRow {
+    /// Its document.
+    pub definition: Json,
+    /// Who saved it.
     pub author: Option<Uuid>,
 }
 
@@ -32,8 +41,14 @@ pub struct WorkflowRow {
 pub struct NewRun {
     /// The workflow.
     pub workflow: Uuid,
+    /// Its version.
+    pub version: i64,
     /// What caused it and what its steps gave.
     pub state: Json,
+    /// The run whose write caused it.
+    pub cause: Option<Uuid>,
+    /// How many causes came before it.
+    pub depth: u32,
 }
 
 /// A run that this process has leased.
@@ -43,46 +58,59 @@ pub struct LeasedRun {
     pub id: Uuid,
     /// The workflow.
     pub workflow: Uuid,
+    /// The version that it began with.
+    pub version: i64,
     /// The record that it is about.
     pub record: Option<Uuid>,
     /// The next step's position.
     pub step: usize,
     /// What caused it and what its steps gave.
     pub state: Json,
+    /// The loops that it is in.
+    pub loops: Json,
+    /// How many steps it has done.
+    pub steps_done: i64,
     /// How often the step was begun, this time included.
     pub attempts: i64,
     /// Shows that the lease is still ours.
     pub token: Uuid,
 }
 
-/// A run for people.
-#[derive(Debug, Clone)]
-pub struct RunRow {
-    /// Its id.
-    pub id: Uuid,
-    /// The workflow's name.
-    pub workflow: String,
-    /// The record that it is about.
-    pub record: Option<Uuid>,
-    /// `QUEUED`, `RUNNING`, `DONE`, `FAILED`.
-    pub status: String,
-    /// How often its step was begun.
-    pub attempts: i64,
-    /// Why it failed, or waits to be tried again.
-    pub error: Option<String>,
-    /// When it was queued.
-    pub created_at: String,
-    /// When it ended.
-    pub finished_at: Option<String>,
+/// How far a run has come.
+#[derive(Debug)]
+pub struct Advance<'a> {
+    /// The next step's position.
+    pub step: usize,
+    /// What its steps gave, where that has changed.
+    pub state: Option<&'a Json>,
+    /// The loops that it is in.
+    pub loops: &'a Json,
+    /// How many steps it has done.
+    pub steps_done: i64,
+    /// What becomes of it now.
+    pub then: Then,
 }
 
-/// A step's log entry.
+/// What becomes of a run after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It goes on at once, with the same lease.
+    GoOn,
+    /// It goes on then, by whoever leases it.
+    Wait(DateTime<Utc>),
+    /// It has ended well.
+    End(DateTime<Utc>),
+}
+
+/// Log entries of the steps of one run.
 #[derive(Debug)]
 pub struct StepLog<'a> {
     /// The run.
     pub run: Uuid,
     /// The step's id.
     pub step: &'a str,
+    /// The items of the loops around, such as `3.1`; empty outside of loops.
+    pub place: &'a str,
     /// Which attempt, from 1.
     pub attempt: i64,
     /// `DONE`, `SKIPPED`, `FAILED`.
@@ -102,8 +130,8 @@ pub struct StepLog<'a> {
 /// All workflows, by name.
 pub async fn load_workflows(tx: &mut ReadTx) -> Result<Vec<WorkflowRow>, StoreError> {
     let columns =
-        [ColumnType::Id, ColumnType::Text, ColumnType::Text, ColumnType::Boolean, ColumnType::Integer, ColumnType::Id];
-    let text = r#"SELECT "id", "name", "definition", "active", "version", "author_id" FROM "workflow" ORDER BY "name""#;
+        [ColumnType::Id, ColumnType::Text, ColumnType::Text, ColumnType::Text, ColumnType::Integer, ColumnType::Id];
+    let text = r#"SELECT "id", "name", "definition", "status", "version", "author_id" FROM "workflow" ORDER BY "name""#;
     let rows = tx.query(&portable(tx.dialect(), text, 0, &columns), &Bindings::default()).await?;
     (0..rows.len())
         .map(|row| {
@@ -111,7 +139,7 @@ pub async fn load_workflows(tx: &mut ReadTx) -> Result<Vec<WorkflowRow>, StoreEr
                 id: required_id(&rows, row, 0)?,
                 name: text_of(rows.cell(row, 1)).unwrap_or_default(),
                 definition: json_of(rows.cell(row, 2))?,
-                active: rows.cell(row, 3).boolean().unwrap_or_default(),
+                status: text_of(rows.cell(row, 3)).unwrap_or_default(),
                 version: rows.cell(row, 4).integer().unwrap_or_default(),
                 author: id_of(rows.cell(row, 5)),
             })
@@ -119,69 +147,142 @@ pub async fn load_workflows(tx: &mut ReadTx) -> Result<Vec<WorkflowRow>, StoreEr
         .collect()
 }
 
+/// One version of a workflow.
+pub async fn load_version(tx: &mut ReadTx, workflow: Uuid, version: i64) -> Result<Option<VersionRow>, StoreError> {
+    let text = r#"SELECT "definition", "author_id" FROM "workflow_version" WHERE "workflow_id" = $1::uuid AND "version" = $2::integer"#;
+    let values = [Value::Id(workflow), Value::Integer(version)];
+    let statement = portable(tx.dialect(), text, values.len(), &[ColumnType::Text, ColumnType::Id]);
+    let rows = tx.query(&statement, &bound(&values)).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(VersionRow { definition: json_of(rows.cell(0, 0))?, author: id_of(rows.cell(0, 1)) }))
+}
+
 /// Saves a workflow under its name: a new one, or the next version of the one that has it.
 pub async fn save_workflow(
     tx: &mut WriteTx,
     name: &str,
     definition: &Json,
-    active: bool,
+    status: &str,
     author: Option<Uuid>,
     now: DateTime<Utc>,
 ) -> Result<Uuid, StoreError> {
-    let text = r#"INSERT INTO "workflow" ("id", "name", "definition", "active", "version", "author_id", "created_at", "updated_at")
-        VALUES ($1::uuid, $2::text, $3::text, $4::boolean, 1, $5::uuid, $6::timestamptz, $6::timestamptz)
-        ON CONFLICT ("name") DO UPDATE SET "definition" = $3::text, "active" = $4::boolean, "version" = "workflow"."version" + 1,
-        "author_id" = $5::uuid, "updated_at" = $6::timestamptz RETURNING "id""#;
+    let text = r#"INSERT INTO "workflow" ("id", "name", "definition", "status", "version", "author_id", "created_at", "updated_at")
+        VALUES ($1::uuid, $2::text, $3::text, $4::text, 1, $5::uuid, $6::timestamptz, $6::timestamptz)
+        ON CONFLICT ("name") DO UPDATE SET "definition" = $3::text, "status" = $4::text, "version" = "workflow"."version" + 1,
+        "author_id" = $5::uuid, "updated_at" = $6::timestamptz RETURNING "id", "version""#;
+    let author = author.map_or(Value::Null, Value::Id);
+    let definition = Value::Text(definition.to_string());
     let values = [
         Value::Id(Uuid::now_v7()),
         Value::Text(name.to_owned()),
-        Value::Text(definition.to_string()),
-        Value::Boolean(active),
-        author.map_or(Value::Null, Value::Id),
+        definition.clone(),
+        Value::Text(status.to_owned()),
+        author.clone(),
         Value::DateTime(now),
     ];
-    let statement = portable(tx.dialect(), text, values.len(), &[ColumnType::Id]);
+    let statement = portable(tx.dialect(), text, values.len(), &[ColumnType::Id, ColumnType::Integer]);
     let rows = tx.query(&statement, &bound(&values)).await?;
-    if rows.is_empty() { Err(StoreError::corrupt("a saved workflow without an id")) } else { required_id(&rows, 0, 0) }
+    if rows.is_empty() {
+        return Err(StoreError::corrupt("a saved workflow without an id"));
+    }
+    let id = required_id(&rows, 0, 0)?;
+    let version = rows.cell(0, 1).integer().unwrap_or_default();
+    let text = r#"INSERT INTO "workflow_version" ("workflow_id", "version", "definition", "author_id", "created_at")
+        VALUES ($1::uuid, $2::integer, $3::text, $4::uuid, $5::timestamptz)"#;
+    let values = [Value::Id(id), Value::Integer(version), definition, author, Value::DateTime(now)];
+    tx.execute(&portable(tx.dialect(), text, values.len(), &[]), &bound(&values)).await?;
+    Ok(id)
 }
 
-/// Queues runs, each with the event's number and the record; one that is queued already for the same event stays as it is.
-pub async fn queue_runs(tx: &mut WriteTx, runs: &[(i64, Uuid, NewRun)], now: DateTime<Utc>) -> Result<(), StoreError> {
-    const COLUMNS: [(&str, &str); 8] = [
+/// Where a run comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// The event's number.
+    pub event: Option<i64>,
+    /// The record that it is about.
+    pub record: Option<Uuid>,
+    /// The due time of a schedule.
+    pub due_at: Option<DateTime<Utc>>,
+}
+
+/// Queues runs; one that is queued already for the same event, or for the same due time, stays as it is.
+pub async fn queue_runs(
+    tx: &mut WriteTx,
+    runs: &[(Origin, NewRun)],
+    now: DateTime<Utc>,
+) -> Result<Vec<Uuid>, StoreError> {
+    const COLUMNS: [(&str, &str); 12] = [
         ("id", "uuid"),
         ("workflow_id", "uuid"),
+        ("version", "integer"),
         ("event_seq", "bigint"),
         ("record_id", "uuid"),
+        ("due_at", "timestamptz"),
         ("status", "text"),
         ("state", "text"),
+        ("cause_run_id", "uuid"),
+        ("depth", "integer"),
         ("run_at", "timestamptz"),
         ("created_at", "timestamptz"),
     ];
-    let values = |(event, record, run): &(i64, Uuid, NewRun)| {
+    let id = |id: Option<Uuid>| id.map_or(Value::Null, Value::Id);
+    let mut ids = Vec::with_capacity(runs.len());
+    let mut values = |(origin, run): &(Origin, NewRun)| {
+        let own = Uuid::now_v7();
+        ids.push(own);
         vec![
-            Value::Id(Uuid::now_v7()),
+            Value::Id(own),
             Value::Id(run.workflow),
-            Value::Integer(*event),
-            Value::Id(*record),
+            Value::Integer(run.version),
+            origin.event.map_or(Value::Null, Value::Integer),
+            id(origin.record),
+            origin.due_at.map_or(Value::Null, Value::DateTime),
             Value::Text("QUEUED".to_owned()),
             Value::Text(run.state.to_string()),
+            id(run.cause),
+            Value::Integer(i64::from(run.depth)),
             Value::DateTime(now),
             Value::DateTime(now),
         ]
     };
     if runs.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     pass!("write.runs");
-    let once = r#"ON CONFLICT ("workflow_id", "event_seq") DO NOTHING"#;
-    let statement = insert_rows(tx.dialect(), "workflow_run", &COLUMNS, runs.len(), once, &[]);
-    tx.execute_rows(&statement, runs.iter().map(values).collect()).await.map(|_| ())
+    let rows = runs.iter().map(&mut values).collect();
+    let statement = insert_rows(tx.dialect(), "workflow_run", &COLUMNS, runs.len(), "ON CONFLICT DO NOTHING", &[]);
+    tx.execute_rows(&statement, rows).await?;
+    Ok(ids)
 }
 
-/// Leases due runs until `until`. Of one record's runs only the oldest unfinished one is ever due; runs that another process
-/// has leased are passed over, those whose lease ended are taken.
+/// Up to when a workflow's due times are settled: the last one that was queued, or when it was saved.
+pub async fn last_due(tx: &mut ReadTx, workflow: Uuid) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let text = r#"SELECT w."updated_at", (SELECT MAX(r."due_at") FROM "workflow_run" r WHERE r."workflow_id" = w."id" AND r."due_at" IS NOT NULL)
+        FROM "workflow" w WHERE w."id" = $1::uuid"#;
+    let values = [Value::Id(workflow)];
+    let statement = portable(tx.dialect(), text, values.len(), &[ColumnType::DateTime, ColumnType::DateTime]);
+    let rows = tx.query(&statement, &bound(&values)).await?;
+    let instant = |column| rows.cell(0, column).text().and_then(|text| text.parse().ok());
+    Ok(if rows.is_empty() { None } else { instant(0).max(instant(1)) })
+}
+
+/// The workflows that have something to do, by their ids. Those that are paused rest.
+pub async fn due_workflows(tx: &mut ReadTx, now: DateTime<Utc>) -> Result<Vec<Uuid>, StoreError> {
+    let text = r#"SELECT w."id" FROM "workflow" w WHERE w."status" <> 'PAUSED' AND EXISTS (SELECT 1 FROM "workflow_run" r
+        WHERE r."workflow_id" = w."id" AND r."finished_at" IS NULL AND r."run_at" <= $1::timestamptz
+        AND (r."lease_until" IS NULL OR r."lease_until" < $1::timestamptz)) ORDER BY w."id""#;
+    let values = [Value::DateTime(now)];
+    let rows = tx.query(&portable(tx.dialect(), text, values.len(), &[ColumnType::Id]), &bound(&values)).await?;
+    (0..rows.len()).map(|row| required_id(&rows, row, 0)).collect()
+}
+
+/// Leases due runs of one workflow until `until`. Of one record's runs only the oldest is ever due, save that none waits for one
+/// whose step waits; runs that another process has leased are passed over, those whose lease ended are taken.
 pub async fn lease_runs(
     tx: &mut WriteTx,
+    workflow: Uuid,
     limit: usize,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
@@ -193,26 +294,39 @@ pub async fn lease_runs(
     let text = format!(
         r#"UPDATE "workflow_run" SET "lease_until" = $2::timestamptz, "lease_token" = $3::uuid, "status" = 'RUNNING',
         "attempts" = "attempts" + 1 WHERE "id" IN (SELECT r."id" FROM "workflow_run" r
-            WHERE r."finished_at" IS NULL AND r."run_at" <= $1::timestamptz AND (r."lease_until" IS NULL OR r."lease_until" < $1::timestamptz)
+            WHERE r."workflow_id" = $4::uuid AND r."finished_at" IS NULL AND r."run_at" <= $1::timestamptz
+            AND (r."lease_until" IS NULL OR r."lease_until" < $1::timestamptz)
             AND NOT EXISTS (SELECT 1 FROM "workflow_run" e WHERE e."record_id" = r."record_id" AND e."finished_at" IS NULL
-                AND (e."event_seq" < r."event_seq" OR (e."event_seq" = r."event_seq" AND e."id" < r."id")))
+                AND e."status" <> 'WAITING' AND (e."event_seq" < r."event_seq" OR (e."event_seq" = r."event_seq" AND e."id" < r."id")))
             ORDER BY r."run_at", r."event_seq" LIMIT {limit}{skip})
-        RETURNING "id", "workflow_id", "record_id", "step", "state", "attempts""#
+        RETURNING "id", "workflow_id", "version", "record_id", "step", "state", "loops", "steps_done", "attempts""#
     );
     let token = Uuid::new_v4();
-    let values = [Value::DateTime(now), Value::DateTime(until), Value::Id(token)];
-    let columns =
-        [ColumnType::Id, ColumnType::Id, ColumnType::Id, ColumnType::Integer, ColumnType::Text, ColumnType::Integer];
+    let values = [Value::DateTime(now), Value::DateTime(until), Value::Id(token), Value::Id(workflow)];
+    let columns = [
+        ColumnType::Id,
+        ColumnType::Id,
+        ColumnType::Integer,
+        ColumnType::Id,
+        ColumnType::Integer,
+        ColumnType::Text,
+        ColumnType::Text,
+        ColumnType::Integer,
+        ColumnType::Integer,
+    ];
     let rows = tx.query(&portable(tx.dialect(), &text, values.len(), &columns), &bound(&values)).await?;
     (0..rows.len())
         .map(|row| {
             Ok(LeasedRun {
                 id: required_id(&rows, row, 0)?,
                 workflow: required_id(&rows, row, 1)?,
-                record: id_of(rows.cell(row, 2)),
-                step: rows.cell(row, 3).integer().and_then(|step| usize::try_from(step).ok()).unwrap_or_default(),
-                state: json_of(rows.cell(row, 4))?,
-                attempts: rows.cell(row, 5).integer().unwrap_or_default(),
+                version: rows.cell(row, 2).integer().unwrap_or_default(),
+                record: id_of(rows.cell(row, 3)),
+                step: rows.cell(row, 4).integer().and_then(|step| usize::try_from(step).ok()).unwrap_or_default(),
+                state: json_of(rows.cell(row, 5))?,
+                loops: json_of(rows.cell(row, 6))?,
+                steps_done: rows.cell(row, 7).integer().unwrap_or_default(),
+                attempts: rows.cell(row, 8).integer().unwrap_or_default(),
                 token,
             })
         })
@@ -233,36 +347,39 @@ pub async fn end_leases(tx: &mut WriteTx) -> Result<(), StoreError> {
     tx.execute(&portable(tx.dialect(), text, 0, &[]), &bound(&[])).await.map(|_| ())
 }
 
-/// Records what a step gave and goes on to the next. False if the lease is not ours any more: then nothing may be committed.
-pub async fn advance_run(tx: &mut WriteTx, run: &LeasedRun, step: usize, state: &Json) -> Result<bool, StoreError> {
-    let text = r#"UPDATE "workflow_run" SET "step" = $3::integer, "state" = $4::text, "attempts" = 1, "error" = NULL
+/// Records how far a run has come. False if the lease is not ours any more: then nothing may be committed.
+pub async fn advance_run(tx: &mut WriteTx, run: &LeasedRun, to: &Advance<'_>) -> Result<bool, StoreError> {
+    let text = r#"UPDATE "workflow_run" SET "step" = $3::integer, "state" = COALESCE($4::text, "state"), "loops" = $5::text,
+        "steps_done" = $6::integer, "attempts" = $7::integer, "error" = NULL, "status" = $8::text,
+        "run_at" = COALESCE($9::timestamptz, "run_at"), "finished_at" = $10::timestamptz,
+        "lease_until" = CASE WHEN $8::text = 'RUNNING' THEN "lease_until" END,
+        "lease_token" = CASE WHEN $8::text = 'RUNNING' THEN "lease_token" END
         WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL"#;
+    let (attempts, status, run_at, finished_at) = match to.then {
+        Then::GoOn => (1, "RUNNING", Value::Null, Value::Null),
+        Then::Wait(until) => (0, "WAITING", Value::DateTime(until), Value::Null),
+        Then::End(now) => (run.attempts, "DONE", Value::Null, Value::DateTime(now)),
+    };
     let values = [
         Value::Id(run.id),
         Value::Id(run.token),
-        Value::Integer(i64::try_from(step).unwrap_or(i64::MAX)),
-        Value::Text(state.to_string()),
+        Value::Integer(i64::try_from(to.step).unwrap_or(i64::MAX)),
+        to.state.map_or(Value::Null, |state| Value::Text(state.to_string())),
+        Value::Text(to.loops.to_string()),
+        Value::Integer(to.steps_done),
+        Value::Integer(attempts),
+        Value::Text(status.to_owned()),
+        run_at,
+        finished_at,
     ];
     changed_one(tx, text, &values).await
 }
 
-/// Ends a run as `DONE` or `FAILED`. False if the lease is not ours any more.
-pub async fn finish_run(
-    tx: &mut WriteTx,
-    run: &LeasedRun,
-    status: &str,
-    error: Option<&str>,
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let text = r#"UPDATE "workflow_run" SET "status" = $3::text, "error" = $4::text, "finished_at" = $5::timestamptz,
+/// Ends a run as failed, at the step that it is at. False if the lease is not ours any more.
+pub async fn fail_run(tx: &mut WriteTx, run: &LeasedRun, error: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let text = r#"UPDATE "workflow_run" SET "status" = 'FAILED', "error" = $3::text, "finished_at" = $4::timestamptz,
         "lease_until" = NULL, "lease_token" = NULL WHERE "id" = $1::uuid AND "lease_token" = $2::uuid"#;
-    let values = [
-        Value::Id(run.id),
-        Value::Id(run.token),
-        Value::Text(status.to_owned()),
-        optional_text(error),
-        Value::DateTime(now),
-    ];
+    let values = [Value::Id(run.id), Value::Id(run.token), Value::Text(error.to_owned()), Value::DateTime(now)];
     changed_one(tx, text, &values).await
 }
 
@@ -281,14 +398,13 @@ pub async fn postpone_run(
 
 /// Puts a step's end into the log.
 pub async fn log_step(tx: &mut WriteTx, log: &StepLog<'_>) -> Result<(), StoreError> {
-    let text = r#"INSERT INTO "workflow_step_run" ("run_id", "step", "attempt", "status", "input", "output", "error", "started_at", "finished_at")
-        VALUES ($1::uuid, $2::text, $3::integer, $4::text, $5::text, $6::text, $7::text, $8::timestamptz, $9::timestamptz)
-        ON CONFLICT ("run_id", "step", "attempt") DO UPDATE SET "status" = $4::text, "output" = $6::text, "error" = $7::text,
-        "finished_at" = $9::timestamptz"#;
+    let text = r#"INSERT INTO "workflow_step_log" ("run_id", "step", "place", "attempt", "status", "input", "output", "error", "started_at", "finished_at")
+        VALUES ($1::uuid, $2::text, $3::text, $4::integer, $5::text, $6::text, $7::text, $8::text, $9::timestamptz, $10::timestamptz)"#;
     let json = |json: Option<&Json>| json.map_or(Value::Null, |json| Value::Text(json.to_string()));
     let values = [
         Value::Id(log.run),
         Value::Text(log.step.to_owned()),
+        Value::Text(log.place.to_owned()),
         Value::Integer(log.attempt),
         Value::Text(log.status.to_owned()),
         json(log.input),
@@ -300,60 +416,28 @@ pub async fn log_step(tx: &mut WriteTx, log: &StepLog<'_>) -> Result<(), StoreEr
     tx.execute(&portable(tx.dialect(), text, values.len(), &[]), &bound(&values)).await.map(|_| ())
 }
 
-/// The newest runs first, at most `limit`.
-pub async fn newest_runs(tx: &mut ReadTx, limit: i64) -> Result<Vec<RunRow>, StoreError> {
-    let text = r#"SELECT r."id", w."name", r."record_id", r."status", r."attempts", r."error", r."created_at", r."finished_at"
-        FROM "workflow_run" r JOIN "workflow" w ON w."id" = r."workflow_id" ORDER BY r."id" DESC LIMIT $1::bigint"#;
-    let columns = [
-        ColumnType::Id,
-        ColumnType::Text,
-        ColumnType::Id,
-        ColumnType::Text,
-        ColumnType::Integer,
-        ColumnType::Text,
-        ColumnType::DateTime,
-        ColumnType::DateTime,
-    ];
-    let values = [Value::Integer(limit)];
-    let rows = tx.query(&portable(tx.dialect(), text, 1, &columns), &bound(&values)).await?;
-    (0..rows.len())
-        .map(|row| {
-            Ok(RunRow {
-                id: required_id(&rows, row, 0)?,
-                workflow: text_of(rows.cell(row, 1)).unwrap_or_default(),
-                record: id_of(rows.cell(row, 2)),
-                status: text_of(rows.cell(row, 3)).unwrap_or_default(),
-                attempts: rows.cell(row, 4).integer().unwrap_or_default(),
-                error: text_of(rows.cell(row, 5)),
-                created_at: text_of(rows.cell(row, 6)).unwrap_or_default(),
-                finished_at: text_of(rows.cell(row, 7)),
-            })
-        })
-        .collect()
-}
-
-async fn changed_one(tx: &mut WriteTx, text: &str, values: &[Value]) -> Result<bool, StoreError> {
+pub(super) async fn changed_one(tx: &mut WriteTx, text: &str, values: &[Value]) -> Result<bool, StoreError> {
     let changed = tx.execute(&portable(tx.dialect(), text, values.len(), &[]), &bound(values)).await?;
     Ok(changed == 1)
 }
 
-fn bound(values: &[Value]) -> Bindings<'_> {
+pub(super) fn bound(values: &[Value]) -> Bindings<'_> {
     Bindings { values, ..Bindings::default() }
 }
 
-fn required_id(rows: &RowSet, row: usize, column: usize) -> Result<Uuid, StoreError> {
+pub(super) fn required_id(rows: &RowSet, row: usize, column: usize) -> Result<Uuid, StoreError> {
     id_of(rows.cell(row, column)).ok_or_else(|| StoreError::corrupt("a row without an id"))
 }
 
-fn id_of(cell: Cell<'_>) -> Option<Uuid> {
+pub(super) fn id_of(cell: Cell<'_>) -> Option<Uuid> {
     cell.text().and_then(|text| Uuid::try_parse(text).ok())
 }
 
-fn text_of(cell: Cell<'_>) -> Option<String> {
+pub(super) fn text_of(cell: Cell<'_>) -> Option<String> {
     cell.text().map(str::to_owned)
 }
 
-fn json_of(cell: Cell<'_>) -> Result<Json, StoreError> {
+pub(super) fn json_of(cell: Cell<'_>) -> Result<Json, StoreError> {
     let text = cell.text().unwrap_or("null");
     serde_json::from_str(text).map_err(|_| StoreError::corrupt("a JSON column without JSON"))
 }

@@ -90,10 +90,27 @@ const METHODS: [Signature; 21] = {
     ]
 };
 
+/// The functions that say what a value from outside is.
+fn type_named(function: &str) -> Option<RuleType> {
+    Some(match function {
+        "number" => RuleType::Number,
+        "text" => RuleType::Text,
+        "boolean" => RuleType::Boolean,
+        "date" => RuleType::Date,
+        "datetime" => RuleType::DateTime,
+        _ => return None,
+    })
+}
+
 impl Checker<'_> {
     pub(super) fn call(&mut self, call: &CallExpr, position: usize) -> Checked {
         let name = call.func_name.as_str();
         let arguments = call.args.as_slice();
+        if let (Some(ty), None, [value]) = (type_named(name), &call.target, arguments)
+            && let Some(taken) = self.taken_for(ty, value)
+        {
+            return taken;
+        }
         match (name, call.target.as_deref(), arguments) {
             ("now", None, []) => self.typed(Expr::Now, RuleType::DateTime, position),
             ("today", None, []) => self.typed(Expr::Today, RuleType::Date, position),

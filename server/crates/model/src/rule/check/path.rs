@@ -16,6 +16,10 @@ struct Segment {
     position: usize,
 }
 
+fn names(segments: &[Segment]) -> Vec<&str> {
+    segments.iter().map(|segment| segment.name.as_str()).collect()
+}
+
 impl Checker<'_> {
     pub(super) fn path(&mut self, node: &Expression) -> Checked {
         let segments = self.segments(node)?;
@@ -35,8 +39,42 @@ impl Checker<'_> {
                 let message = format!("`{0}` is a record; name one of its fields, as in `{0}.name`", first.name);
                 self.fail(first.position, message)
             }
+            _ if self.is_outside(&segments) => self.outside(&segments, None),
             _ => self.field(Root::Record, &segments),
         }
+    }
+
+    fn is_outside(&self, segments: &[Segment]) -> bool {
+        !self.has_field(&segments[0].name) && self.schema.outside(&names(segments)).is_some()
+    }
+
+    /// `number(x)` and its like, of a value from outside whose type the checker does not know; `None` if `node` is no such path.
+    pub(super) fn taken_for(&mut self, ty: RuleType, node: &Expression) -> Option<Checked> {
+        if !matches!(node.expr, Syntax::Ident(_) | Syntax::Select(_)) || self.parsed.atom(node).is_some() {
+            return None;
+        }
+        let segments = self.segments(node)?;
+        self.is_outside(&segments).then(|| self.outside(&segments, Some(ty)))
+    }
+
+    fn outside(&mut self, segments: &[Segment], taken_for: Option<RuleType>) -> Checked {
+        let position = segments[0].position;
+        let outside = match self.schema.outside(&names(segments)) {
+            Some(Ok(outside)) => outside,
+            Some(Err(message)) => return self.fail(position, message),
+            None => return self.fail(position, format!("there is no `{}`", segments[0].name)),
+        };
+        if let Some((segment, module, field)) = outside.field
+            && let Some(Segment { name, position }) = segments.get(segment)
+        {
+            self.mentions.push(Mention { position: *position, length: name.len(), module, field });
+        }
+        let Some(ty) = outside.ty.or(taken_for) else {
+            let message = "its type is not known here: say what it is, as in `number(x)`, `text(x)`, `boolean(x)`, `date(x)` or `datetime(x)`";
+            return self.fail(position, message);
+        };
+        let path = segments.iter().map(|segment| segment.name.clone()).collect();
+        self.typed(Expr::Outside(path, ty), ty, position)
     }
 
     fn actor(&mut self, rest: &[Segment]) -> Checked {

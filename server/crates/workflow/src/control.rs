@@ -1,0 +1,279 @@
+//! What people do with workflows and their runs: start, cancel, try again, skip.
+
+use async_recursion::async_recursion as boxed;
+use std::sync::Arc;
+
+use cardine_engine::{Engine, EngineError, RequestContext};
+use cardine_model::catalog::{FieldPath, Module, ModuleId};
+use cardine_model::{Issue, Value, path};
+use cardine_query::{CompareOp, Deleted, Filter, List, Page, Slot, Take, authorise};
+use cardine_store::WriteTx;
+use cardine_store::platform::events::{NewAudit, insert_audit};
+use cardine_store::platform::runs::{self, EndedRun, GoOn};
+use cardine_store::platform::workflows::{NewRun, Origin, queue_runs};
+use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
+
+use crate::definition::Status;
+use crate::matcher::Workflows;
+use crate::program::{Node, Start};
+use crate::run::RunState;
+use crate::versions::Versions;
+
+/// Starts a run of a workflow whose trigger is `manual`: about a record that the caller sees, if the workflow has a module.
+///
+/// # Errors
+/// [`EngineError::Forbidden`] if the caller is no administrator; [`EngineError::Validation`] where the workflow is not started by
+/// hand, or the input does not meet its schema; [`EngineError::NotFound`] if there is no such record.
+#[boxed]
+pub async fn start_workflow(
+    engine: &Engine,
+    ctx: &RequestContext,
+    name: &str,
+    record: Option<Uuid>,
+    input: Json,
+) -> Result<Uuid, EngineError> {
+    only_administrators(ctx)?;
+    let found = Workflows::all(&ctx.snapshot).find(|(_, version)| version.workflow.name == name);
+    let Some((id, version)) = found else {
+        let message = format!("there is no workflow `{name}`, or it does not fit the modules");
+        return Err(refused(path!["workflow"], "unknownWorkflow", message));
+    };
+    let Start::Hand(schema) = &version.workflow.start else {
+        return Err(refused(path!["workflow"], "trigger", "its trigger is not `manual`, so it is not started by hand"));
+    };
+    if version.workflow.status != Status::Active {
+        return Err(refused(path!["workflow"], "status", "it is not active"));
+    }
+    if let Some(schema) = schema {
+        let issues: Vec<Issue> = schema
+            .iter_errors(&input)
+            .map(|error| Issue::new(path!["input"], "schema", error.masked_with("this value").to_string()))
+            .collect();
+        if !issues.is_empty() {
+            return Err(EngineError::Validation(issues));
+        }
+    }
+    let image = match (version.workflow.module, record) {
+        (Some(module), Some(record)) => Json::Object(fetch(engine, ctx, module, record).await?),
+        (None, None) => Json::Null,
+        (Some(_), None) => return Err(refused(path!["record"], "required", "say which record the run is about")),
+        (None, Some(_)) => return Err(refused(path!["record"], "notAvailable", "the workflow is about no record")),
+    };
+    let module = version.workflow.module.map(|module| ctx.catalog().module(module).name.clone());
+    let state = RunState::of_event(json!({
+        "kind": "STARTED",
+        "module": module,
+        "at": ctx.now,
+        "today": ctx.today,
+        "actor": ctx.actor.user,
+        "cause": ctx.on_behalf_of.or(ctx.actor.user),
+        "request": ctx.request_id,
+        "depth": ctx.depth,
+        "record": image,
+        "trigger": {"input": input},
+    }));
+    let new = NewRun { workflow: *id, version: version.number, state, cause: ctx.run, depth: ctx.depth };
+    let new = Arc::new([(Origin { event: None, record, due_at: None }, new)]);
+    let now = ctx.now;
+    let queued = engine
+        .store()
+        .write(move |tx: &mut WriteTx| {
+            let new = Arc::clone(&new);
+            Box::pin(async move { Ok::<_, EngineError>(queue_runs(tx, new.as_slice(), now).await?) })
+        })
+        .await?;
+    engine.wake_event_readers();
+    queued.first().copied().ok_or(EngineError::Internal)
+}
+
+/// A record's stored values that the caller may read.
+async fn fetch(
+    engine: &Engine,
+    ctx: &RequestContext,
+    module: ModuleId,
+    id: Uuid,
+) -> Result<Map<String, Json>, EngineError> {
+    let definition = ctx.catalog().module(module);
+    let readable = definition
+        .fields
+        .iter()
+        .filter(|field| field.column.is_some() && field.has_value() && ctx.actor.rights.can_read(module, field.id));
+    let fields: Vec<_> = readable.map(|field| field.id).collect();
+    let list = List {
+        module,
+        filter: Some(Filter::Compare { path: FieldPath::own(Module::ID), op: CompareOp::Eq, operand: Slot(0) }),
+        order: Vec::new(),
+        page: Page { take: Take::One, after: None, before: None, offset: None },
+        deleted: Deleted::Exclude,
+        outputs: fields.iter().copied().map(FieldPath::own).collect(),
+        rows: true,
+        totals: Vec::new(),
+        groups: None,
+        children: Vec::new(),
+        histories: Vec::new(),
+    };
+    let list = authorise(list, ctx.catalog(), &ctx.actor.rights).map_err(|_| EngineError::NotFound)?;
+    let found = engine.read(ctx, vec![list], vec![Value::Id(id)].into()).await?;
+    let result = found.first().ok_or(EngineError::NotFound)?;
+    if result.root().rows.is_empty() {
+        return Err(EngineError::NotFound);
+    }
+    let mut record = cardine_engine::Record::empty(definition);
+    for (output, field) in fields.iter().enumerate() {
+        let value = cardine_engine::value_of_cell(definition.field(*field), result.cell(0, output));
+        record.set(*field, value);
+    }
+    Ok(record.to_json(definition))
+}
+
+/// Ends a run that has not ended; a step that is under way records nothing any more.
+///
+/// # Errors
+/// [`EngineError::NotFound`] if there is no such run; [`EngineError::Conflict`] if it has ended.
+#[boxed]
+pub async fn cancel_run(engine: &Engine, ctx: &RequestContext, run: Uuid) -> Result<(), EngineError> {
+    only_administrators(ctx)?;
+    let ctx = ctx.clone();
+    engine
+        .store()
+        .write(move |tx: &mut WriteTx| {
+            let ctx = ctx.clone();
+            Box::pin(async move {
+                if !runs::cancel_run(tx, run, ctx.now).await? {
+                    return Err(match runs::ended_run(tx, run).await? {
+                        Some(_) => conflict("the run has ended already"),
+                        None => EngineError::NotFound,
+                    });
+                }
+                note(tx, &ctx, "CANCELLED", run, json!({})).await
+            })
+        })
+        .await
+}
+
+/// Lets a failed or cancelled run go on: at the step that it ended at, or from an earlier one outside of branches and loops.
+///
+/// # Errors
+/// [`EngineError::NotFound`] if there is no such run; [`EngineError::Conflict`] if it did not fail; [`EngineError::Validation`] if
+/// it can't go on from there.
+#[boxed]
+pub async fn retry_run(
+    engine: &Engine,
+    ctx: &RequestContext,
+    run: Uuid,
+    step: Option<String>,
+) -> Result<(), EngineError> {
+    go_on(engine, ctx, run, "RETRIED", step, false).await
+}
+
+/// Lets a failed or cancelled run go on behind the step that it ended at, whose output is null.
+///
+/// # Errors
+/// As [`retry_run`].
+#[boxed]
+pub async fn skip_step(engine: &Engine, ctx: &RequestContext, run: Uuid) -> Result<(), EngineError> {
+    go_on(engine, ctx, run, "SKIPPED", None, true).await
+}
+
+async fn go_on(
+    engine: &Engine,
+    ctx: &RequestContext,
+    run: Uuid,
+    action: &'static str,
+    from: Option<String>,
+    skip: bool,
+) -> Result<(), EngineError> {
+    only_administrators(ctx)?;
+    let ended = engine
+        .store()
+        .write(move |tx: &mut WriteTx| Box::pin(async move { Ok::<_, EngineError>(runs::ended_run(tx, run).await?) }))
+        .await?
+        .ok_or(EngineError::NotFound)?;
+    if ended.status == "DONE" {
+        return Err(conflict("the run has ended well"));
+    }
+    let (snapshot, version) = Versions::new(engine.clone()).fetch(ended.workflow, ended.version).await?;
+    let Some(version) = version else {
+        return Err(conflict("the run's workflow does not fit the modules any more"));
+    };
+    let steps = &version.workflow.steps;
+    let module = version.workflow.module.map(|module| snapshot.catalog.module(module));
+    let restored = RunState::restore(&ended.state, &ended.loops, steps, module);
+    let mut state = restored.map_err(|_| conflict("the run's place is none of its version's any more"))?;
+    let place = match from {
+        Some(step) => rewind(&mut state, steps, &ended, &step)?,
+        None if skip => match steps.get(ended.step) {
+            Some(node) => {
+                state.set_output(&node.id, Json::Null);
+                node.after(ended.step)
+            }
+            None => return Err(conflict("the run has no step to skip")),
+        },
+        None => ended.step,
+    };
+    let shared = Arc::new((ctx.clone(), state.to_json(), state.loops_to_json()));
+    engine
+        .store()
+        .write(move |tx: &mut WriteTx| {
+            let shared = Arc::clone(&shared);
+            Box::pin(async move {
+                let (ctx, state, loops) = &*shared;
+                if !runs::requeue_run(tx, run, &GoOn { step: place, state, loops }, ctx.now).await? {
+                    return Err(conflict("the run goes on already"));
+                }
+                note(tx, ctx, action, run, json!({"step": place})).await
+            })
+        })
+        .await?;
+    engine.wake_event_readers();
+    Ok(())
+}
+
+/// To an earlier step outside of loops: what it and those behind it gave is forgotten.
+fn rewind(state: &mut RunState, steps: &[Node], ended: &EndedRun, step: &str) -> Result<usize, EngineError> {
+    let place = steps.iter().position(|node| node.id == step);
+    let Some(place) = place.filter(|place| steps[*place].depth == 0 && *place <= ended.step) else {
+        let message = "the run has not come to such a step, or it stands in a loop";
+        return Err(refused(path!["step"], "unknownStep", message));
+    };
+    let behind: Vec<&str> = steps[place..].iter().map(|node| node.id.as_str()).collect();
+    state.forget(|step| behind.contains(&step));
+    Ok(place)
+}
+
+async fn note(
+    tx: &mut WriteTx,
+    ctx: &RequestContext,
+    action: &'static str,
+    run: Uuid,
+    changes: Json,
+) -> Result<(), EngineError> {
+    let audit = NewAudit {
+        at: ctx.now,
+        actor: ctx.actor.user,
+        on_behalf_of: None,
+        via: ctx.via,
+        action,
+        module: Some("WorkflowRun"),
+        record: Some(run),
+        changes,
+        request: ctx.request_id,
+    };
+    Ok(insert_audit(tx, &audit).await?)
+}
+
+fn only_administrators(ctx: &RequestContext) -> Result<(), EngineError> {
+    if ctx.actor.rights.administrator {
+        return Ok(());
+    }
+    Err(EngineError::Forbidden("only administrators may start and change runs of workflows".to_owned()))
+}
+
+fn conflict(message: &str) -> EngineError {
+    EngineError::Conflict { message: message.to_owned(), issues: Vec::new() }
+}
+
+fn refused(place: Vec<cardine_model::PathSegment>, rule: &'static str, message: impl Into<String>) -> EngineError {
+    EngineError::Validation(vec![Issue::new(place, rule, message.into())])
+}

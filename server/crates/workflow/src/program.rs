@@ -1,0 +1,181 @@
+//! A workflow as it runs: its steps in one row, where branches and loops are jumps, so that a run's place is one number.
+
+use std::time::Duration;
+
+use cardine_model::catalog::{FieldId, ModuleId, RelationId};
+use cardine_model::rule::TypedRule;
+
+use crate::definition::{OnError, RunAs, Status};
+use crate::find::FindRecords;
+use crate::schedule::Times;
+use crate::template::Template;
+
+/// A workflow that can run.
+#[derive(Debug)]
+pub(crate) struct Workflow {
+    pub name: String,
+    /// None of one that is about no record.
+    pub module: Option<ModuleId>,
+    pub status: Status,
+    pub run_as: RunAs,
+    pub start: Start,
+    pub when: Option<TypedRule>,
+    pub steps: Vec<Node>,
+}
+
+/// What starts a run.
+#[derive(Debug)]
+pub(crate) enum Start {
+    /// A record's change.
+    Change {
+        /// Kinds of event.
+        on: Vec<String>,
+        /// Of updates: only if one of these changed; any if both are empty.
+        changed: Vec<FieldId>,
+        /// Or the links of one of these.
+        relinked: Vec<RelationId>,
+    },
+    /// The clock.
+    Times(Times),
+    /// A person, with an input that meets this JSON Schema.
+    Hand(Option<Box<jsonschema::Validator>>),
+}
+
+/// One place of the row.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// The step's id; of a jump that of the step that it belongs to.
+    pub id: String,
+    pub when: Option<TypedRule>,
+    pub on_error: OnError,
+    pub retrying: Retrying,
+    /// How many loops are around it.
+    pub depth: usize,
+    pub act: Act,
+}
+
+/// What is done at a place.
+#[derive(Debug)]
+pub(crate) enum Act {
+    /// A step of its own; the next place follows.
+    Do(Action),
+    /// Goes on at the first case that is met.
+    Branch { cases: Vec<(TypedRule, usize)>, otherwise: usize, after: usize },
+    /// Goes on with the next place for each item of the list.
+    ForEach { list: Template, item: String, max: usize, after: usize },
+    /// The end of a loop's steps: the next item, or what comes after it.
+    Next { each: usize },
+    /// Goes on there.
+    Jump(usize),
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Calls a function of a plugin.
+    Call { plugin: String, function: String, input: Template },
+    /// Changes a record; the event's where none is named.
+    Update { module: ModuleId, record: Option<Template>, set: Vec<(FieldId, Given)> },
+    /// Makes a record.
+    Create { module: ModuleId, set: Vec<(FieldId, Given)> },
+    /// Looks for records.
+    Find(Box<FindRecords>),
+    /// Lets time pass.
+    Wait(Until),
+}
+
+/// A value that is written.
+#[derive(Debug)]
+pub(crate) enum Given {
+    /// What the template gives.
+    Template(Template),
+    /// So many seconds from the moment of the step.
+    Later(i64),
+}
+
+/// How long a step waits.
+#[derive(Debug)]
+pub(crate) enum Until {
+    /// So many seconds.
+    Later(i64),
+    /// Until the instant, or the start of the day, that this gives.
+    Date(Template),
+}
+
+/// How a failed step is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retrying {
+    /// How often a step is begun before it has failed for good.
+    pub attempts_max: i64,
+    /// The first wait; each further one is twice as long.
+    pub first_after: Duration,
+    /// The longest wait.
+    pub at_most: Duration,
+}
+
+impl Default for Retrying {
+    fn default() -> Self {
+        Self { attempts_max: 8, first_after: Duration::from_secs(2), at_most: Duration::from_secs(3_600) }
+    }
+}
+
+impl Retrying {
+    /// The wait after so many tries.
+    pub fn wait(&self, attempts: i64) -> Duration {
+        let doubled = u32::try_from(attempts.clamp(1, 32) - 1).unwrap_or_default();
+        self.first_after.saturating_mul(1_u32.checked_shl(doubled).unwrap_or(u32::MAX)).min(self.at_most)
+    }
+}
+
+impl Node {
+    /// Every template that is filled here.
+    pub fn templates(&self) -> Vec<&Template> {
+        fn given(set: &[(FieldId, Given)]) -> impl Iterator<Item = &Template> {
+            set.iter().filter_map(|(_, given)| match given {
+                Given::Template(template) => Some(template),
+                Given::Later(_) => None,
+            })
+        }
+        match &self.act {
+            Act::Do(Action::Call { input, .. }) => vec![input],
+            Act::Do(Action::Update { record, set, .. }) => record.iter().chain(given(set)).collect(),
+            Act::Do(Action::Create { set, .. }) => given(set).collect(),
+            Act::Do(Action::Find(find)) => find.templates(),
+            Act::Do(Action::Wait(Until::Date(template))) => vec![template],
+            Act::ForEach { list, .. } => vec![list],
+            Act::Do(Action::Wait(Until::Later(_))) | Act::Branch { .. } | Act::Next { .. } | Act::Jump(_) => Vec::new(),
+        }
+    }
+
+    /// Every rule over the event's record.
+    pub fn rules(&self) -> Vec<&TypedRule> {
+        let cases = match &self.act {
+            Act::Branch { cases, .. } => cases.as_slice(),
+            _ => &[],
+        };
+        let conditions = self.when.iter().chain(cases.iter().map(|(when, _)| when));
+        conditions.chain(self.templates().into_iter().flat_map(Template::rules)).collect()
+    }
+
+    /// Where a run goes on that leaves this step out.
+    pub fn after(&self, place: usize) -> usize {
+        match &self.act {
+            Act::Branch { after, .. } | Act::ForEach { after, .. } => *after,
+            _ => place + 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest() {
+        let retrying =
+            Retrying { attempts_max: 9, first_after: Duration::from_secs(3), at_most: Duration::from_secs(20) };
+        let waits: Vec<u64> = (1..=5).map(|attempts| retrying.wait(attempts).as_secs()).collect();
+        assert_eq!(waits, [3, 6, 12, 20, 20]);
+        assert_eq!(retrying.wait(i64::MAX).as_secs(), 20);
+    }
+}

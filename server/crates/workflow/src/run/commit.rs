@@ -1,0 +1,209 @@
+//! What a step did, recorded: the change of records, the run's progress and the log commit together, so that a change is made once
+//! however often the step is begun.
+
+use std::sync::Arc;
+
+use cardine_engine::{EngineError, RequestContext, Write, apply};
+use cardine_store::platform::workflows::{
+    Advance, LeasedRun, StepLog, Then, advance_run, fail_run, log_step, postpone_run,
+};
+use cardine_store::{StoreError, WriteTx};
+use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use super::{RunState, Runner, StepError};
+
+/// A step's end.
+#[derive(Debug, Clone)]
+pub(super) struct StepEnd {
+    pub step: String,
+    pub place: String,
+    /// How many loops it stands in.
+    pub depth: usize,
+    pub status: &'static str,
+    pub input: Option<Json>,
+    pub output: Option<Json>,
+    pub error: Option<String>,
+    pub started_at: DateTime<Utc>,
+}
+
+impl StepEnd {
+    fn log(&self, run: &LeasedRun) -> OwnedLog {
+        OwnedLog { run: run.id, attempt: run.attempts, end: self.clone() }
+    }
+}
+
+struct OwnedLog {
+    run: Uuid,
+    attempt: i64,
+    end: StepEnd,
+}
+
+impl OwnedLog {
+    async fn write(&self, tx: &mut WriteTx, output: Option<&Json>) -> Result<(), StoreError> {
+        let end = &self.end;
+        let log = StepLog {
+            run: self.run,
+            step: &end.step,
+            place: &end.place,
+            attempt: self.attempt,
+            status: end.status,
+            input: end.input.as_ref(),
+            output: output.or(end.output.as_ref()),
+            error: end.error.as_deref(),
+            started_at: end.started_at,
+            finished_at: Utc::now(),
+        };
+        log_step(tx, &log).await
+    }
+}
+
+/// A change of records that a step makes.
+pub(super) struct Effect {
+    pub ctx: RequestContext,
+    pub write: Write,
+}
+
+/// All that one step's end commits.
+struct Commit {
+    run: LeasedRun,
+    log: Option<OwnedLog>,
+    effect: Option<Effect>,
+    state: RunState,
+    step: usize,
+    then: Then,
+}
+
+/// How the transaction ended without taking effect.
+enum Ended {
+    LeaseLost,
+    Engine(EngineError),
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl Commit {
+    /// The id of the record that was written, if one was.
+    async fn write(&self, tx: &mut WriteTx) -> Result<Option<Uuid>, Ended> {
+        let written = match &self.effect {
+            Some(effect) => apply(tx, &effect.ctx, &effect.write).await.map_err(Ended::Engine)?.first().copied(),
+            None => None,
+        };
+        let output = written.map(|id| json!({"id": id}));
+        let mut state = self.state.clone();
+        if let (Some(output), Some(log)) = (&output, &self.log) {
+            state.change_output(&log.end.step, log.end.depth, output.clone());
+        }
+        // What steps inside of loops gave is kept with the loops.
+        let is_outside = self.log.as_ref().is_some_and(|log| log.end.depth == 0);
+        let outputs = is_outside.then(|| state.to_json());
+        let advance = Advance {
+            step: self.step,
+            state: outputs.as_ref(),
+            loops: &state.loops_to_json(),
+            steps_done: self.run.steps_done + 1,
+            then: self.then,
+        };
+        if !advance_run(tx, &self.run, &advance).await? {
+            return Err(Ended::LeaseLost);
+        }
+        if let Some(log) = &self.log {
+            log.write(tx, output.as_ref()).await?;
+        }
+        Ok(written)
+    }
+}
+
+impl Runner {
+    /// Records a step's end and where the run goes on; the run and its state are as in the database afterwards.
+    #[expect(clippy::too_many_arguments, reason = "one step's parts")]
+    pub(super) async fn commit(
+        &self,
+        run: &mut LeasedRun,
+        state: &mut RunState,
+        end: Option<StepEnd>,
+        effect: Option<Effect>,
+        step: usize,
+        then: Then,
+    ) -> Result<(), StepError> {
+        let has_effect = effect.is_some();
+        let at = end.as_ref().map(|end| (end.step.clone(), end.depth));
+        let log = end.as_ref().map(|end| end.log(run));
+        let commit = Arc::new(Commit { run: run.clone(), log, effect, state: state.clone(), step, then });
+        let done = self
+            .engine
+            .store()
+            .write(move |tx: &mut WriteTx| {
+                let commit = Arc::clone(&commit);
+                Box::pin(async move { commit.write(tx).await })
+            })
+            .await;
+        let written = match done {
+            Ok(written) => written,
+            Err(Ended::LeaseLost) => return Err(StepError::LeaseLost),
+            Err(Ended::Engine(error)) => return Err(error.into()),
+        };
+        if has_effect {
+            self.engine.wake_event_readers();
+        }
+        if let (Some(id), Some((step, depth))) = (written, at) {
+            state.change_output(&step, depth, json!({"id": id}));
+        }
+        run.step = step;
+        run.steps_done += 1;
+        run.attempts = 1;
+        Ok(())
+    }
+
+    /// Ends a run as failed, with its log.
+    pub(super) async fn fail(&self, run: &LeasedRun, end: Option<StepEnd>, error: String) -> Result<(), StepError> {
+        tracing::warn!(run = %run.id, error, "a workflow's run failed");
+        self.give_back(run, end, error, None).await
+    }
+
+    /// Gives a run back to be tried again, with its log.
+    pub(super) async fn postpone(
+        &self,
+        run: &LeasedRun,
+        end: Option<StepEnd>,
+        error: String,
+        run_at: DateTime<Utc>,
+    ) -> Result<(), StepError> {
+        self.give_back(run, end, error, Some(run_at)).await
+    }
+
+    async fn give_back(
+        &self,
+        run: &LeasedRun,
+        end: Option<StepEnd>,
+        error: String,
+        run_at: Option<DateTime<Utc>>,
+    ) -> Result<(), StepError> {
+        let log = end.map(|end| StepEnd { error: Some(error.clone()), ..end }.log(run));
+        let shared = Arc::new((run.clone(), log, error));
+        let ours = self
+            .engine
+            .store()
+            .write(move |tx: &mut WriteTx| {
+                let shared = Arc::clone(&shared);
+                Box::pin(async move {
+                    let (run, log, error) = &*shared;
+                    let ours = match run_at {
+                        Some(run_at) => postpone_run(tx, run, error, run_at).await?,
+                        None => fail_run(tx, run, error, Utc::now()).await?,
+                    };
+                    if let (Some(log), true) = (log, ours) {
+                        log.write(tx, None).await?;
+                    }
+                    Ok::<_, StoreError>(ours)
+                })
+            })
+            .await?;
+        if ours { Ok(()) } else { Err(StepError::LeaseLost) }
+    }
+}

@@ -1,0 +1,62 @@
+//! Runs: leased, done step by step, each step's effect recorded with it, until they end, wait or fail.
+
+mod acts;
+mod clock;
+mod commit;
+mod queue;
+mod state;
+mod steps;
+
+use std::time::Duration;
+
+use cardine_engine::{Engine, EngineError};
+use cardine_store::StoreError;
+
+use crate::plugins::Plugins;
+use crate::versions::Versions;
+
+pub use queue::run_workflows;
+pub(crate) use state::{RunState, instant_of};
+
+/// How long a run belongs to the process that leased it without a sign of life; as long does a run wait whose process died.
+pub const LEASE: Duration = Duration::from_secs(15);
+/// Most steps that one run does, those of its loops counted each time.
+pub const STEPS_DONE_MAX: i64 = 20_000;
+/// Largest output of a step, in bytes of JSON.
+pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
+
+struct Runner {
+    engine: Engine,
+    plugins: Plugins,
+    versions: Versions,
+}
+
+/// Why a step did not succeed.
+#[derive(Debug)]
+enum StepError {
+    /// A later try may succeed.
+    Temporary(String, Option<Duration>),
+    /// It will not.
+    Final(String),
+    /// The lease went to another process, which goes on, or the run was cancelled; nothing may be written.
+    LeaseLost,
+}
+
+impl From<EngineError> for StepError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Unavailable | EngineError::Stale => Self::Temporary(error.to_string(), None),
+            EngineError::Validation(issues) => {
+                let issues: Vec<String> = issues.iter().map(ToString::to_string).collect();
+                Self::Final(format!("VALIDATION_FAILED: {}", issues.join("; ")))
+            }
+            other => Self::Final(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for StepError {
+    fn from(error: StoreError) -> Self {
+        EngineError::from(error).into()
+    }
+}

@@ -1,0 +1,232 @@
+//! A run, step by step: what is next, with whose rights, and what becomes of the run where a step fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cardine_access::Actor;
+use cardine_engine::{RequestContext, Snapshot};
+use cardine_model::catalog::Module;
+use cardine_store::platform::workflows::{LeasedRun, Then};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::{Value as Json, json};
+
+use super::acts::Done;
+use super::commit::StepEnd;
+use super::state::{Known, Misplaced, id_of};
+use super::{OUTPUT_BYTES_MAX, RunState, Runner, STEPS_DONE_MAX, StepError};
+use crate::definition::{OnError, RunAs};
+use crate::program::{Act, Node};
+use crate::versions::Version;
+
+/// Where a run is: its version over the modules of the moment.
+pub(super) struct Here<'a> {
+    pub snapshot: &'a Arc<Snapshot>,
+    pub version: &'a Version,
+    pub module: Option<&'a Module>,
+    pub node: &'a Node,
+}
+
+impl Runner {
+    /// Does the run's steps until it ends, waits, or fails, and records each.
+    pub(super) async fn run_steps(&self, run: &mut LeasedRun) -> Result<(), StepError> {
+        let mut state: Option<RunState> = None;
+        loop {
+            // The modules, rights and versions of the moment, from one snapshot: the checked steps fit its catalog.
+            let (snapshot, version) = match self.versions.fetch(run.workflow, run.version).await {
+                Ok(fetched) => fetched,
+                Err(error) => return self.put_off(run, StepError::from(error)).await,
+            };
+            let Some(version) = version else {
+                let message = "the workflow does not fit the modules any more".to_owned();
+                return self.fail(run, None, message).await;
+            };
+            let steps = &version.workflow.steps;
+            let module = version.workflow.module.map(|module| snapshot.catalog.module(module));
+            let restored = match state.take() {
+                Some(state) => Ok(state),
+                None => RunState::restore(&run.state, &run.loops, steps, module),
+            };
+            let settled = restored.and_then(|mut state| {
+                let place = state.settle(steps, run.step, module)?;
+                Ok((state, place))
+            });
+            let Ok((mut here, place)) = settled else { return self.fail(run, None, Misplaced.to_string()).await };
+            run.step = place;
+            let Some(node) = steps.get(place) else {
+                return self.commit(run, &mut here, None, None, place, Then::End(Utc::now())).await;
+            };
+            let at = Here { snapshot: &snapshot, version: &version, module, node };
+            if !self.step(run, &mut here, &at).await? {
+                return Ok(());
+            }
+            state = Some(here);
+        }
+    }
+
+    /// One step; false if the run does not go on now.
+    async fn step(&self, run: &mut LeasedRun, state: &mut RunState, at: &Here<'_>) -> Result<bool, StepError> {
+        let started_at = Utc::now();
+        let depth = state.depth();
+        let end = |status: &'static str| StepEnd {
+            step: at.node.id.clone(),
+            place: state.place(),
+            depth,
+            status,
+            input: None,
+            output: None,
+            error: None,
+            started_at,
+        };
+        let (skipped, failed) = (end("SKIPPED"), end("FAILED"));
+        let attempts_max = at.node.retrying.attempts_max;
+        let done = if run.steps_done >= STEPS_DONE_MAX {
+            let message = format!("LIMIT_EXCEEDED: a run does at most {STEPS_DONE_MAX} steps");
+            return self.fail(run, Some(failed), message).await.map(|()| false);
+        } else if run.attempts > attempts_max {
+            let message = format!("the step was begun {attempts_max} times, and the server ended before it did");
+            Err(StepError::Final(message))
+        } else {
+            self.act(run, state, at).await
+        };
+        let steps = &at.version.workflow.steps;
+        let error = match done {
+            Ok(Done { skipped: true, .. }) => {
+                state.set_output(&at.node.id, Json::Null);
+                return self.go_on(run, state, at, skipped, None, at.node.after(run.step), None).await;
+            }
+            Ok(done) => {
+                let size = done.output.to_string().len();
+                if size <= OUTPUT_BYTES_MAX {
+                    let before = state.clone();
+                    state.set_output(&at.node.id, done.output.clone());
+                    if let Some(each) = done.enters
+                        && let Err(misplaced) = state.enter_first(steps, each, at.module)
+                    {
+                        return self.fail(run, Some(failed), misplaced.to_string()).await.map(|()| false);
+                    }
+                    let next = done.next.unwrap_or(run.step + 1);
+                    let end = StepEnd { status: "DONE", input: done.input, output: Some(done.output), ..skipped };
+                    match self.go_on(run, state, at, end, done.effect, next, done.waits).await {
+                        Err(error @ (StepError::Final(_) | StepError::Temporary(..))) => {
+                            *state = before;
+                            error
+                        }
+                        ended => return ended,
+                    }
+                } else {
+                    let message =
+                        format!("LIMIT_EXCEEDED: the output has {size} bytes; at most {OUTPUT_BYTES_MAX} are allowed");
+                    StepError::Final(message)
+                }
+            }
+            Err(error) => error,
+        };
+        let error = match error {
+            StepError::LeaseLost => return Err(error),
+            StepError::Temporary(message, after) if run.attempts < attempts_max => {
+                let wait = after.unwrap_or_else(|| at.node.retrying.wait(run.attempts));
+                let run_at = Utc::now() + wait.min(Duration::from_secs(31_536_000));
+                return self.postpone(run, Some(failed), message, run_at).await.map(|()| false);
+            }
+            StepError::Temporary(message, _) | StepError::Final(message) => message,
+        };
+        if at.node.on_error == OnError::Fail {
+            return self.fail(run, Some(failed), error).await.map(|()| false);
+        }
+        // The next step comes although this one failed; its output is null.
+        state.set_output(&at.node.id, Json::Null);
+        let end = StepEnd { error: Some(error), ..failed };
+        self.go_on(run, state, at, end, None, at.node.after(run.step), None).await
+    }
+
+    /// Records the step's end, and goes on at `next`; false if the run has ended or waits.
+    #[expect(clippy::too_many_arguments, reason = "one step's parts")]
+    async fn go_on(
+        &self,
+        run: &mut LeasedRun,
+        state: &mut RunState,
+        at: &Here<'_>,
+        end: StepEnd,
+        effect: Option<super::commit::Effect>,
+        next: usize,
+        waits: Option<DateTime<Utc>>,
+    ) -> Result<bool, StepError> {
+        let steps = &at.version.workflow.steps;
+        let settled = state.settle(steps, next, at.module);
+        let next = settled.map_err(|misplaced| StepError::Final(misplaced.to_string()))?;
+        let then = match waits {
+            Some(until) => Then::Wait(until),
+            None if next >= steps.len() => Then::End(Utc::now()),
+            None => Then::GoOn,
+        };
+        self.commit(run, state, Some(end), effect, next, then).await?;
+        Ok(then == Then::GoOn)
+    }
+
+    async fn put_off(&self, run: &LeasedRun, error: StepError) -> Result<(), StepError> {
+        match error {
+            StepError::Temporary(message, _) => {
+                self.postpone(run, None, message, Utc::now() + Duration::from_secs(2)).await
+            }
+            StepError::Final(message) => self.fail(run, None, message).await,
+            StepError::LeaseLost => Err(error),
+        }
+    }
+
+    /// The rights of the moment, one step deeper in the chain of causes.
+    pub(super) fn context(
+        &self,
+        run: &LeasedRun,
+        state: &RunState,
+        at: &Here<'_>,
+    ) -> Result<RequestContext, StepError> {
+        let now = Utc::now();
+        let (snapshot, run_as) = (at.snapshot, &at.version.workflow.run_as);
+        let actor = match run_as {
+            RunAs::Role { role } => snapshot.access.role_actor(&snapshot.catalog, role),
+            RunAs::Author | RunAs::Actor => {
+                let user = if *run_as == RunAs::Author { at.version.author } else { id_of(state.event("actor")) };
+                user.and_then(|user| snapshot.access.actor(&snapshot.catalog, user, None, None))
+            }
+        };
+        let actor: Actor = actor.ok_or_else(|| {
+            StepError::Final(
+                "the user or role with whose rights the workflow runs is not there or not active".to_owned(),
+            )
+        })?;
+        let today = today_in(&actor.time_zone, now);
+        let mut ctx = self.engine.request(Arc::clone(snapshot), actor, now, today);
+        ctx.depth = state.event("depth").as_u64().and_then(|depth| u32::try_from(depth).ok()).unwrap_or(0) + 1;
+        ctx.via = "workflow";
+        ctx.run = Some(run.id);
+        ctx.on_behalf_of = id_of(state.event("cause"));
+        ctx.request_id = id_of(state.event("request")).unwrap_or(ctx.request_id);
+        Ok(ctx)
+    }
+}
+
+/// Every field that the step's rules read must be one that the run may read: an event holds all of them.
+pub(super) fn check_readable(ctx: &RequestContext, at: &Here<'_>) -> Result<(), StepError> {
+    let Some(module) = at.module else { return Ok(()) };
+    let mut fields = at.node.rules().into_iter().flat_map(|rule| rule.inputs()).map(|(_, path)| path.field);
+    match fields.find(|field| !ctx.actor.rights.can_read(module.id, *field)) {
+        None => Ok(()),
+        Some(hidden) => {
+            let name = &module.field(hidden).name;
+            Err(StepError::Final(format!("FORBIDDEN: whoever the workflow runs as may not read `{name}`")))
+        }
+    }
+}
+
+pub(super) fn today_in(time_zone: &str, now: DateTime<Utc>) -> NaiveDate {
+    time_zone.parse::<chrono_tz::Tz>().map_or_else(|_| now.date_naive(), |zone| now.with_timezone(&zone).date_naive())
+}
+
+/// Which of a branch's cases is gone: its number from 1, 0 for none.
+pub(super) fn branch(known: &Known<'_>, act: &Act) -> (Json, usize) {
+    let Act::Branch { cases, otherwise, .. } = act else { return (Json::Null, 0) };
+    match cases.iter().position(|(when, _)| when.is_met(known)) {
+        Some(position) => (json!({"case": position + 1}), cases[position].1),
+        None => (json!({"case": 0}), *otherwise),
+    }
+}

@@ -1,0 +1,85 @@
+//! A database of each kind, with an engine that knows workflows, for the cases of this crate.
+
+use async_recursion::async_recursion as boxed;
+use std::sync::Arc;
+
+use cardine_engine::Engine;
+use cardine_store::platform::runs::{RunFilter, find_runs};
+use cardine_store::platform::workflows::save_workflow;
+use cardine_store::{DatabaseUrl, Options, ReadTx, Store, StoreError, WriteTx};
+use cardine_test_postgres::PostgresDatabase;
+use chrono::Utc;
+use serde_json::Value as Json;
+
+use crate::WorkflowLoader;
+
+/// A migrated database; gone with the value.
+pub(crate) struct Database {
+    store: Store,
+    _folder: Option<tempfile::TempDir>,
+    _server: Option<PostgresDatabase>,
+}
+
+impl Database {
+    /// One of each kind that this machine has.
+    #[boxed]
+    pub async fn each() -> Vec<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let mut databases = vec![Self::open(DatabaseUrl::Sqlite(path), Some(folder), None).await];
+        if let Some(server) = tokio::task::spawn_blocking(cardine_test_postgres::database).await.unwrap() {
+            let url = server.url().parse().unwrap();
+            databases.push(Self::open(url, None, Some(server)).await);
+        }
+        databases
+    }
+
+    async fn open(url: DatabaseUrl, folder: Option<tempfile::TempDir>, server: Option<PostgresDatabase>) -> Self {
+        let options = Options { sqlite_readers: 2, postgres_connections: 8, ..Options::default() };
+        let store = Store::open(&url, &options).await.unwrap();
+        store.migrate().await.unwrap();
+        Self { store, _folder: folder, _server: server }
+    }
+
+    /// As a process of its own would have it.
+    #[boxed]
+    pub async fn engine(&self) -> Engine {
+        let engine = Engine::open(self.store.clone()).await.unwrap();
+        engine.set_matcher_loader(Arc::new(WorkflowLoader)).await.unwrap();
+        engine
+    }
+
+    /// Saves a workflow in nobody's name.
+    #[boxed]
+    pub async fn save(&self, engine: &Engine, document: Json) {
+        engine
+            .store()
+            .write(move |tx: &mut WriteTx| {
+                let document = document.clone();
+                Box::pin(async move {
+                    let name = document["name"].as_str().unwrap();
+                    save_workflow(tx, name, &document, "ACTIVE", None, Utc::now()).await?;
+                    tx.bump_access_epoch().await?;
+                    Ok::<_, StoreError>(())
+                })
+            })
+            .await
+            .unwrap();
+        engine.reload().await.unwrap();
+    }
+
+    /// The due times of all runs.
+    #[boxed]
+    pub async fn due(&self, engine: &Engine) -> Vec<String> {
+        let rows = engine
+            .store()
+            .read(|tx: &mut ReadTx| {
+                Box::pin(async move { Ok::<_, StoreError>(find_runs(tx, &RunFilter::default(), 1_000).await?) })
+            })
+            .await
+            .unwrap();
+        let mut due: Vec<String> = rows.into_iter().filter_map(|row| row.due_at).collect();
+        due.sort_unstable();
+        due
+    }
+}

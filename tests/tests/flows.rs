@@ -1,0 +1,442 @@
+//! Steps of workflows that read and write records, branch, loop and wait; what becomes of runs that fail; and who may do what.
+
+use cardine_tests::{Answer, Client, eventually, on_both_databases};
+use serde_json::{Value, json};
+
+const RUN: &str = "id workflow version recordId status attempts error depth cause { id } caused { id workflow } \
+    steps { step place attempt status input output error }";
+
+/// A workflow on opportunities that are won.
+fn on_won(name: &str, steps: Value) -> Value {
+    json!({"name": name, "module": "Opportunity", "steps": steps,
+        "trigger": {"on": ["UPDATED"], "changed": ["stage"], "when": "stage == \"CLOSED_WON\""}})
+}
+
+async fn deal(client: &Client, name: &str, data: Value) -> String {
+    let mut values = json!({"name": name, "closeDate": "2026-06-30"});
+    for (key, value) in data.as_object().expect("an object") {
+        values[key] = value.clone();
+    }
+    client.create("Opportunity", values).await
+}
+
+async fn update_deal(client: &Client, id: &str, data: Value) {
+    let text = "mutation($id: ID!, $data: OpportunityUpdate!) { updateOpportunity(id: $id, data: $data) { id } }";
+    client.query_with(text, json!({"id": id, "data": data})).await.ok();
+}
+
+async fn win(client: &Client, id: &str) {
+    update_deal(client, id, json!({"stage": "CLOSED_WON"})).await;
+}
+
+/// A field of an opportunity.
+async fn read_deal(client: &Client, id: &str, field: &str) -> Value {
+    let answer = client
+        .query_with(&format!("query($id: ID!) {{ opportunity(id: $id) {{ {field} }} }}"), json!({"id": id}))
+        .await;
+    answer.ok()["opportunity"][field].clone()
+}
+
+/// The tasks with a subject that begins so, by subject.
+async fn tasks(client: &Client, subject: &str) -> Vec<Value> {
+    let text = "query($subject: String!) { tasks(filter: {subject: {startsWith: $subject}}, orderBy: [{subject: ASC}]) { nodes { \
+        id subject status description dueDate ownerId parent { ... on Opportunity { name } } } } }";
+    let answer = client.query_with(text, json!({"subject": subject})).await;
+    answer.ok()["tasks"]["nodes"].as_array().expect("a list").clone()
+}
+
+fn task(subject: &str) -> Value {
+    json!({"subject": subject, "startAt": "2026-01-01T09:00:00Z", "dueDate": "2026-01-02"})
+}
+
+/// The newest run of a workflow once it has this status.
+async fn run_with(admin: &Client, workflow: &str, status: &str) -> Value {
+    let text = format!("query($workflow: String!) {{ runs(first: 1, workflow: $workflow) {{ {RUN} }} }}");
+    eventually(&format!("a run of {workflow} is {status}"), || async {
+        let answer = admin.admin_query_with(&text, json!({"workflow": workflow})).await;
+        let run = answer.ok()["runs"][0].clone();
+        let ended = ["DONE", "FAILED", "CANCELLED"].contains(&run["status"].as_str().unwrap_or_default());
+        assert!(run["status"] == status || !ended, "it has ended otherwise: {run:#}");
+        (run["status"] == status).then_some(run)
+    })
+    .await
+}
+
+/// A mutation of the run with this id.
+async fn change_run(client: &Client, name: &str, id: &Value, others: &str) -> Answer {
+    let text = format!("mutation($id: ID!) {{ {name}(id: $id{others}) {{ id status }} }}");
+    client.admin_query_with(&text, json!({"id": id})).await
+}
+
+/// `path: rule` of every issue, sorted.
+fn faults(answer: &Answer) -> Vec<String> {
+    let words = |issue: &Value| -> Vec<String> {
+        let path = issue["path"].as_array().expect("a path");
+        path.iter().map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned)).collect()
+    };
+    let mut found: Vec<String> = answer
+        .issues()
+        .into_iter()
+        .map(|issue| format!("{}: {}", words(issue).join("."), issue["rule"].as_str().unwrap_or_default()))
+        .collect();
+    found.sort();
+    found
+}
+
+/// What each step of a run did: `step place status`.
+fn done(run: &Value) -> Vec<String> {
+    let text = |step: &Value, key: &str| step[key].as_str().unwrap_or_default().to_owned();
+    let steps = run["steps"].as_array().expect("a list");
+    steps
+        .iter()
+        .map(|step| format!("{} {} {}", text(step, "step"), text(step, "place"), text(step, "status")))
+        .collect()
+}
+
+on_both_databases! {
+    async fn steps_find_branch_loop_and_write_other_records(server: Server) {
+        let admin = server.admin().await;
+        let organization = admin.create("Organization", json!({"name": "Ferrero"})).await;
+        admin.save_workflow(on_won("clear-up", json!([
+            {"id": "open", "find": {"module": "Task", "fields": ["subject", "dueDate"], "orderBy": [{"subject": "DESC"}],
+                "filter": {"subject": {"startsWith": "{{ name }}"}, "not": {"status": {"in": ["COMPLETED", "DEFERRED"]}}}}},
+            {"id": "any", "branch": {
+                "cases": [{"when": "steps.open.output.totalCount > 1", "steps": [
+                    {"id": "each", "forEach": {"in": "{{ steps.open.output.nodes }}", "as": "one", "steps": [
+                        {"id": "skip", "when": "one.subject.endsWith(\"2\")", "update": {"module": "Task", "record": "{{ one.id }}",
+                            "set": {"status": "DEFERRED"}}},
+                        {"id": "close", "when": "!one.subject.endsWith(\"2\")", "update": {"module": "Task", "record": "{{ one.id }}",
+                            "set": {"status": "COMPLETED", "description": "{{ one.subject }} due {{ one.dueDate }} of {{ name }}"}}}]}}]}],
+                "otherwise": [{"id": "make", "create": {"module": "Task",
+                    "set": {"subject": "None for {{ name }}", "startAt": "{{ now() }}", "dueDate": "{{ closeDate }}"}}},
+                    {"id": "again", "update": {"module": "Task", "record": "{{ steps.make.output.id }}", "set": {"status": "PLANNED"}}}]}},
+            {"id": "tell", "when": "organizationId != null", "update": {"module": "Organization", "record": "{{ organizationId }}",
+                "set": {"description": "{{ steps.open.output.totalCount }} of {{ name }}, first {{ steps.open.output.first.subject }}"}}},
+            {"id": "call", "assignTask": {"to": "{{ ownerId }}", "subject": "Call about {{ name }}", "dueIn": "P2D"}}
+        ]))).await.ok();
+        admin.create_many("Task", ["Alba 1", "Alba 2", "Alba 3", "Other"].map(task)).await;
+        let alba = deal(&admin, "Alba", json!({"organizationId": organization})).await;
+        win(&admin, &alba).await;
+        let run = run_with(&admin, "clear-up", "DONE").await;
+        assert_eq!(done(&run), ["open  DONE", "any  DONE", "each  DONE", "skip 0 SKIPPED", "close 0 DONE", "skip 1 DONE", "close 1 SKIPPED",
+            "skip 2 SKIPPED", "close 2 DONE", "tell  DONE", "call  DONE"]);
+        let found = tasks(&admin, "Alba").await;
+        let seen: Vec<_> = found.iter().map(|task| (task["status"].as_str().unwrap(), task["description"].clone())).collect();
+        assert_eq!(seen, [("COMPLETED", json!("Alba 1 due 2026-01-02 of Alba")), ("DEFERRED", Value::Null),
+            ("COMPLETED", json!("Alba 3 due 2026-01-02 of Alba"))]);
+        assert_eq!(tasks(&admin, "Other").await[0]["status"], "NOT_STARTED");
+        let told = admin.query("{ organizations { nodes { description } } }").await;
+        assert_eq!(told.ok()["organizations"]["nodes"][0]["description"], "3 of Alba, first Alba 3");
+        let call = &tasks(&admin, "Call about").await[0];
+        assert_eq!((&call["parent"]["name"], &call["ownerId"]), (&json!("Alba"), &json!(admin.own_id().await)));
+        // The other way, where nothing is found.
+        let barolo = deal(&admin, "Barolo", json!({})).await;
+        win(&admin, &barolo).await;
+        let run = run_with(&admin, "clear-up", "DONE").await;
+        assert_eq!(run["recordId"], json!(barolo));
+        assert_eq!(done(&run), ["open  DONE", "any  DONE", "make  DONE", "again  DONE", "tell  SKIPPED", "call  DONE"]);
+        let made = &tasks(&admin, "None for Barolo").await[0];
+        assert_eq!((&made["status"], &made["dueDate"]), (&json!("PLANNED"), &json!("2026-06-30")));
+        let again = run["steps"].as_array().unwrap().iter().find(|step| step["step"] == "again").unwrap();
+        assert_eq!(again["input"], json!({"id": made["id"], "status": "PLANNED"}), "{run:#}");
+    }
+
+    async fn the_manuals_steps_are_saved_and_done(server: Server) {
+        let admin = server.admin().await;
+        let blocks = cardine_tests::document::blocks_of("docs/workflows.md");
+        let block = blocks.iter().find(|block| block.info == "json steps").expect("the manual has such a block");
+        admin.save_workflow(on_won("printed", serde_json::from_str(&block.text).expect("JSON"))).await.ok();
+        let id = deal(&admin, "Alba", json!({"closeDate": "2020-06-30"})).await;
+        win(&admin, &id).await;
+        run_with(&admin, "printed", "DONE").await;
+        assert_eq!(tasks(&admin, "Thank for Alba").await.len(), 1);
+        assert_eq!(read_deal(&admin, &id, "nextStep").await, "Closed");
+    }
+
+    async fn steps_see_and_change_only_what_the_author_may(server: Server) {
+        let admin = server.admin().await;
+        admin.create_user("author@example.org", "the author writes workflows", "administrator").await;
+        let author = server.sign_in("author@example.org", "the author writes workflows").await;
+        let id = author.own_id().await;
+        author.save_workflow(on_won("count", json!([
+            {"id": "found", "find": {"module": "Task", "fields": ["subject", "location"]}},
+            {"id": "note", "update": {"set": {"nextStep": "{{ steps.found.output.totalCount }}"}}}]))).await.ok();
+        author.save_workflow(on_won("make", json!([{"id": "make", "create": {"module": "Ticket", "set": {"subject": "x"}}}]))).await.ok();
+        admin.create_role("clerk", None).await;
+        let all = json!({"create": true, "read": true, "update": true, "fields": {"*": "WRITE"}});
+        admin.set_access("clerk", "Opportunity", all.clone()).await;
+        admin.set_access("clerk", "Task", all).await;
+        admin.admin_query_with("mutation($id: ID!) { assignUser(user: $id, role: \"clerk\") { id } }", json!({"id": id})).await.ok();
+        let author = server.sign_in("author@example.org", "the author writes workflows").await;
+        // Two of its own, and one that it does not see.
+        author.create_many("Task", ["Own 1", "Own 2"].map(task)).await;
+        admin.create("Task", task("Hidden")).await;
+        let first = deal(&author, "First", json!({})).await;
+        win(&author, &first).await;
+        let run = run_with(&admin, "count", "DONE").await;
+        assert_eq!(read_deal(&author, &first, "nextStep").await, "2");
+        assert!(!run.to_string().contains("Hidden"), "{run:#}");
+        let refused = run_with(&admin, "make", "FAILED").await;
+        assert!(refused["error"].as_str().unwrap().contains("may not create"), "{refused:#}");
+        // A field that is read no more fails the step, whatever it would give.
+        admin.set_access("clerk", "Task", json!({"read": true, "fields": {"*": "WRITE", "location": "NONE"}})).await;
+        let second = deal(&author, "Second", json!({})).await;
+        win(&author, &second).await;
+        let run = run_with(&admin, "count", "FAILED").await;
+        assert!(run["error"].as_str().unwrap().starts_with("FORBIDDEN"), "{run:#}");
+        assert_eq!(read_deal(&author, &second, "nextStep").await, Value::Null);
+        // Runs, with their inputs and outputs, are for administrators.
+        for text in ["{ runs { steps { input output } } }".to_owned(), format!("{{ run(id: {}) {{ error }} }}", run["id"])] {
+            assert_eq!(author.admin_query(&text).await.codes(), ["FORBIDDEN"]);
+        }
+        for mutation in ["cancelRun", "retryRun", "skipStep"] {
+            assert_eq!(change_run(&author, mutation, &run["id"], "").await.codes(), ["FORBIDDEN"]);
+        }
+    }
+
+    async fn a_failed_run_is_tried_again_from_any_step_or_goes_on_without_it(server: Server) {
+        let admin = server.admin().await;
+        admin.save_workflow(on_won("fill", json!([
+            {"id": "make", "create": {"module": "Task", "set": {"subject": "Made for {{ name }}", "startAt": "{{ now() }}", "dueDate": "{{ closeDate }}"}}},
+            {"id": "find", "find": {"module": "Organization", "fields": ["name"]}},
+            {"id": "name", "update": {"module": "Task", "record": "{{ steps.make.output.id }}", "set": {"subject": "{{ steps.find.output.first.name }}"}}},
+            {"id": "last", "update": {"set": {"nextStep": "last"}}}]))).await.ok();
+        let first = deal(&admin, "First", json!({})).await;
+        win(&admin, &first).await;
+        // There is no organization, so a required field would be emptied.
+        let failed = run_with(&admin, "fill", "FAILED").await;
+        assert!(failed["error"].as_str().unwrap().starts_with("VALIDATION_FAILED"), "{failed:#}");
+        let listed = admin.admin_query("{ runs(status: \"FAILED\") { id } }").await;
+        assert_eq!(listed.ok()["runs"], json!([{"id": failed["id"]}]));
+        admin.admin_query("{ runs(status: \"LOST\") { id } }").await.refused("VALIDATION_FAILED");
+        // Where it failed: the same again, as the output of the step before is kept.
+        admin.create("Organization", json!({"name": "Barilla"})).await;
+        change_run(&admin, "retryRun", &failed["id"], "").await.ok();
+        run_with(&admin, "fill", "FAILED").await;
+        // From the step before, which finds one now; the record is not made twice.
+        change_run(&admin, "retryRun", &failed["id"], ", step: \"find\"").await.ok();
+        let run = run_with(&admin, "fill", "DONE").await;
+        assert_eq!(run["id"], failed["id"]);
+        assert_eq!((tasks(&admin, "Barilla").await.len(), tasks(&admin, "Made").await.len()), (1, 0));
+        assert_eq!(done(&run), ["make  DONE", "find  DONE", "name  FAILED", "name  FAILED", "find  DONE", "name  DONE", "last  DONE"]);
+        for mutation in ["retryRun", "cancelRun", "skipStep"] {
+            change_run(&admin, mutation, &run["id"], "").await.refused("CONFLICT");
+        }
+        change_run(&admin, "retryRun", &json!("01890a5d-ac96-774b-bcce-b302099a8057"), "").await.refused("NOT_FOUND");
+
+        // Without the step.
+        admin.save_workflow(on_won("fill", json!([
+            {"id": "name", "update": {"set": {"name": "{{ leadSource }}"}}},
+            {"id": "last", "update": {"set": {"nextStep": "skipped{{ steps.name.output.id }}!"}}}]))).await.ok();
+        let second = deal(&admin, "Second", json!({})).await;
+        win(&admin, &second).await;
+        let failed = run_with(&admin, "fill", "FAILED").await;
+        assert_eq!(faults(change_run(&admin, "retryRun", &failed["id"], ", step: \"last\"").await.refused("VALIDATION_FAILED")), ["step: unknownStep"]);
+        change_run(&admin, "skipStep", &failed["id"], "").await.ok();
+        run_with(&admin, "fill", "DONE").await;
+        assert_eq!(read_deal(&admin, &second, "nextStep").await, "skipped!");
+        assert_eq!(read_deal(&admin, &second, "name").await, "Second");
+    }
+
+    async fn a_waiting_run_survives_a_restart_and_holds_up_no_other(mut server: Server) {
+        let admin = server.admin().await;
+        admin.save_workflow(on_won("patient", json!([
+            {"id": "wait", "wait": {"until": "{{ closeDate }}"}},
+            {"id": "note", "update": {"set": {"nextStep": "{{ steps.wait.output.until }}"}}}]))).await.ok();
+        let far = deal(&admin, "Far", json!({"closeDate": "2999-06-30"})).await;
+        win(&admin, &far).await;
+        let waiting = run_with(&admin, "patient", "WAITING").await;
+        // A date that has passed, or none, is waited for no longer; and other runs of the record go on.
+        update_deal(&admin, &far, json!({"stage": "CLOSED_LOST", "closeDate": "2020-06-30"})).await;
+        win(&admin, &far).await;
+        let other = run_with(&admin, "patient", "DONE").await;
+        assert_ne!(other["id"], waiting["id"]);
+        assert_eq!(read_deal(&admin, &far, "nextStep").await, "2020-06-30T00:00:00.000Z");
+        server.restart().await;
+        let text = "query($id: ID!) { run(id: $id) { status runAt error } }";
+        let answer = admin.admin_query_with(text, json!({"id": waiting["id"]})).await;
+        assert_eq!(answer.ok()["run"], json!({"status": "WAITING", "runAt": "2999-06-30T00:00:00.000Z", "error": null}));
+        change_run(&admin, "cancelRun", &waiting["id"], "").await.ok();
+        let answer = admin.admin_query_with(text, json!({"id": waiting["id"]})).await;
+        assert_eq!(answer.ok()["run"]["status"], "CANCELLED");
+        // A short one ends by itself.
+        admin.save_workflow(on_won("patient", json!([
+            {"id": "wait", "wait": {"for": "PT1S"}}, {"id": "note", "update": {"set": {"nextStep": "waited"}}}]))).await.ok();
+        let near = deal(&admin, "Near", json!({})).await;
+        win(&admin, &near).await;
+        let run = run_with(&admin, "patient", "DONE").await;
+        assert_eq!((read_deal(&admin, &near, "nextStep").await, done(&run)), (json!("waited"), vec!["wait  DONE".to_owned(), "note  DONE".to_owned()]));
+    }
+
+    async fn a_run_finishes_on_the_version_that_it_began_with(server: Server) {
+        let admin = server.admin().await;
+        let version = |note: &str, status: &str| {
+            let mut definition = on_won("note", json!([{"id": "wait", "wait": {"for": "PT2S"}}, {"id": "note", "update": {"set": {"nextStep": note}}}]));
+            definition["status"] = json!(status);
+            definition
+        };
+        let list = "{ workflows { name status version } }";
+        admin.save_workflow(version("draft", "DRAFT")).await.ok();
+        let id = deal(&admin, "Deal", json!({})).await;
+        win(&admin, &id).await;
+        assert_eq!(admin.admin_query("{ runs { id } }").await.ok()["runs"], json!([]), "a draft starts nothing");
+        admin.save_workflow(version("one", "ACTIVE")).await.ok();
+        let first = deal(&admin, "First", json!({})).await;
+        win(&admin, &first).await;
+        run_with(&admin, "note", "WAITING").await;
+        // Paused, its runs rest and no new one begins.
+        admin.save_workflow(version("two", "PAUSED")).await.ok();
+        let rested = deal(&admin, "Rested", json!({})).await;
+        win(&admin, &rested).await;
+        assert_eq!(admin.admin_query("{ runs { id } }").await.ok()["runs"].as_array().unwrap().len(), 1);
+        admin.save_workflow(version("three", "ACTIVE")).await.ok();
+        assert_eq!(admin.admin_query(list).await.ok()["workflows"], json!([{"name": "note", "status": "ACTIVE", "version": 4}]));
+        let run = run_with(&admin, "note", "DONE").await;
+        assert_eq!((&run["version"], read_deal(&admin, &first, "nextStep").await), (&json!(2), json!("one")));
+        let last = deal(&admin, "Last", json!({})).await;
+        win(&admin, &last).await;
+        let run = run_with(&admin, "note", "DONE").await;
+        assert_eq!((&run["version"], read_deal(&admin, &last, "nextStep").await), (&json!(4), json!("three")));
+    }
+
+    async fn a_renamed_field_is_followed_into_running_versions(server: Server) {
+        let admin = server.admin().await;
+        admin.save_workflow(on_won("note", json!([
+            {"id": "found", "find": {"module": "Task", "filter": {"subject": {"eq": "{{ name }}"}}, "fields": ["subject"]}},
+            {"id": "wait", "wait": {"for": "PT2S"}},
+            {"id": "each", "forEach": {"in": "{{ steps.found.output.nodes }}", "as": "one", "steps": [
+                {"id": "note", "update": {"module": "Task", "record": "{{ one.id }}", "set": {"subject": "{{ name }} is done"}}}]}}]))).await.ok();
+        admin.create("Task", task("Deal")).await;
+        let id = deal(&admin, "Deal", json!({})).await;
+        win(&admin, &id).await;
+        run_with(&admin, "note", "WAITING").await;
+        admin.change("renameField", json!({"module": "Task", "name": "subject", "to": "title"})).await.ok();
+        run_with(&admin, "note", "DONE").await;
+        let answer = admin.query("{ tasks { nodes { title } } }").await;
+        assert_eq!(answer.ok()["tasks"]["nodes"], json!([{"title": "Deal is done"}]));
+    }
+
+    async fn a_run_is_started_by_hand_with_an_input(server: Server) {
+        let admin = server.admin().await;
+        admin.save_workflow(json!({"name": "give", "module": "Opportunity", "trigger": {"manual": {"inputSchema":
+            {"type": "object", "required": ["percent"], "properties": {"percent": {"type": "integer", "maximum": 50}}}}},
+            "steps": [{"id": "give", "when": "number(trigger.input.percent) > 0",
+                "update": {"set": {"amount": "{{ amount * (100 - number(trigger.input.percent)) / 100 }}"}}}]})).await.ok();
+        admin.save_workflow(json!({"name": "count", "trigger": {"manual": {}}, "steps": [
+            {"id": "all", "find": {"module": "Opportunity"}},
+            {"id": "note", "create": {"module": "Task", "set": {"subject": "Counted {{ steps.all.output.totalCount }}", "startAt": "{{ now() }}", "dueDate": "{{ today() }}"}}}]})).await.ok();
+        let id = deal(&admin, "Deal", json!({"amount": "200"})).await;
+        let start = |arguments: Value| {
+            let admin = admin.clone();
+            async move {
+                let text = "mutation($workflow: String!, $record: ID, $input: JSON) { startWorkflow(workflow: $workflow, record: $record, input: $input) { id status } }";
+                admin.admin_query_with(text, arguments).await
+            }
+        };
+        start(json!({"workflow": "give", "record": id, "input": {"percent": 25}})).await.ok();
+        run_with(&admin, "give", "DONE").await;
+        assert_eq!(read_deal(&admin, &id, "amount").await, "150.00");
+        start(json!({"workflow": "count"})).await.ok();
+        run_with(&admin, "count", "DONE").await;
+        assert_eq!(tasks(&admin, "Counted 1").await.len(), 1);
+        for (arguments, fault) in [
+            (json!({"workflow": "give", "record": id, "input": {"percent": 51}}), "input: schema"),
+            (json!({"workflow": "give", "record": id}), "input: schema"),
+            (json!({"workflow": "give", "input": {"percent": 1}}), "record: required"),
+            (json!({"workflow": "count", "record": id}), "record: notAvailable"),
+            (json!({"workflow": "none"}), "workflow: unknownWorkflow"),
+        ] {
+            assert_eq!(faults(start(arguments).await.refused("VALIDATION_FAILED")), [fault]);
+        }
+        start(json!({"workflow": "give", "record": "01890a5d-ac96-774b-bcce-b302099a8057", "input": {"percent": 1}})).await.refused("NOT_FOUND");
+        assert_eq!(admin.admin_query("{ runs { id } }").await.ok()["runs"].as_array().unwrap().len(), 2);
+    }
+
+    async fn a_chain_of_causes_is_told_and_ends(server: Server) {
+        let admin = server.admin().await;
+        // Each record makes the next one, as long as nothing says where to stop: the bound does.
+        admin.save_workflow(json!({"name": "multiply", "module": "Task", "trigger": {"on": ["CREATED"], "when": "subject == \"Copy\""},
+            "steps": [{"id": "again", "create": {"module": "Task", "set": {"subject": "Copy", "startAt": "{{ startAt }}", "dueDate": "{{ dueDate }}"}}}]})).await.ok();
+        admin.create("Task", task("Copy")).await;
+        let text = format!("{{ runs(first: 100) {{ {RUN} }} }}");
+        let runs = eventually("the chain ends", || async {
+            let answer = admin.admin_query(&text).await;
+            let runs = answer.ok()["runs"].as_array().unwrap().clone();
+            (runs.len() >= 16 && runs.iter().all(|run| run["status"] == "DONE")).then_some(runs)
+        }).await;
+        assert_eq!((runs.len(), tasks(&admin, "Copy").await.len()), (16, 17));
+        for (position, run) in runs.iter().enumerate() {
+            assert_eq!(run["depth"], json!(15 - position), "{run:#}");
+            let cause = runs.get(position + 1).map_or(Value::Null, |cause| json!({"id": cause["id"]}));
+            assert_eq!(run["cause"], cause);
+        }
+        assert_eq!(runs[15]["caused"], json!([{"id": runs[14]["id"], "workflow": "multiply"}]));
+    }
+
+    async fn documents_that_can_t_work_are_refused_with_every_fault(server: Server) {
+        let admin = server.admin().await;
+        let find = || json!({"id": "found", "find": {"module": "Task", "fields": ["subject"]}});
+        let note = |value: &str| json!({"id": "note", "update": {"set": {"nextStep": value}}});
+        let each = |list: &str, item: &str, inside: Value| json!({"id": "each", "forEach": {"in": list, "as": item, "steps": [inside]}});
+        let cases = [
+            (json!([find(), note("{{ steps.found.output.nods }}")]), vec!["definition.steps.1.update.set.nextStep: rule"]),
+            (json!([find(), note("{{ steps.found.output.nodes }}")]), vec!["definition.steps.1.update.set.nextStep: type"]),
+            (json!([find(), note("{{ steps.found.output.first.location }}")]), vec!["definition.steps.1.update.set.nextStep: rule"]),
+            (json!([find(), note("{{ steps.found.output.totalCount + name }}")]), vec!["definition.steps.1.update.set.nextStep: rule"]),
+            (json!([find(), {"id": "n", "update": {"set": {"amount": "{{ steps.found.output.first.subject }}"}}}]), vec!["definition.steps.1.update.set.amount: type"]),
+            (json!([find(), each("{{ steps.found.output.first }}", "one", note("x"))]), vec!["definition.steps.1.forEach.in: type"]),
+            (json!([find(), each("{{ steps.found.output.nodes }}", "name", note("x"))]), vec!["definition.steps.1.forEach.as: unique"]),
+            (json!([find(), each("{{ steps.found.output.nodes }}", "one", note("{{ one.subjct }}"))]), vec!["definition.steps.1.forEach.steps.0.update.set.nextStep: rule"]),
+            // What a loop's steps give is forgotten behind it.
+            (json!([find(), each("{{ steps.found.output.nodes }}", "one", find_again()), note("{{ steps.again.output.totalCount }}")]),
+                vec!["definition.steps.2.update.set.nextStep: rule"]),
+            (json!([{"id": "found", "find": {"module": "Task", "filter": {"subjct": {"eq": 1}, "dueDate": {"contains": "x", "lt": "soon"}, "status": "PLANNED"},
+                "fields": ["none"], "orderBy": [{"subject": "UP"}]}}]),
+                vec!["definition.steps.0.find.fields.0: unknownField", "definition.steps.0.find.filter.dueDate.contains: unknownOperator",
+                    "definition.steps.0.find.filter.dueDate.lt: type", "definition.steps.0.find.filter.status: type",
+                    "definition.steps.0.find.filter.subjct: unknownField", "definition.steps.0.find.orderBy.0.subject: order"]),
+            (json!([{"id": "n", "update": {"module": "Task", "set": {"subject": "x"}}}]), vec!["definition.steps.0.update.record: required"]),
+            (json!([{"id": "n", "update": {"record": "{{ name }}", "set": {"name": "x"}}}]), vec!["definition.steps.0.update.record: type"]),
+            (json!([{"id": "n", "create": {"module": "Taks", "set": {"subject": "x"}}}]), vec!["definition.steps.0.create.module: unknownModule"]),
+            (json!([{"id": "n", "create": {"module": "User", "set": {"email": "x"}}}]), vec!["definition.steps.0.create.module: unknownModule"]),
+            (json!([{"id": "w", "wait": {"for": "P1M"}}]), vec!["definition.steps.0.wait.for: duration"]),
+            (json!([{"id": "w", "wait": {"until": "{{ amount }}"}}]), vec!["definition.steps.0.wait.until: type"]),
+            (json!([{"id": "n", "when": "1 > 2", "update": {"set": {"name": "x"}}}]), vec!["definition.steps.0.when: unreachable"]),
+            (json!([{"id": "b", "branch": {"cases": [{"when": "true", "steps": [note("x")]}, {"when": "amount > 1", "steps": [find()]}], "otherwise": [find_again()]}}]),
+                vec!["definition.steps.0.branch.cases.1: unreachable", "definition.steps.0.branch.otherwise: unreachable"]),
+            (json!([{"id": "a", "assignTask": {"to": "{{ name }}", "subject": "x", "priority": "URGENT"}}]),
+                vec!["definition.steps.0.assignTask.priority: type", "definition.steps.0.assignTask.to: type"]),
+            (json!([{"id": "b", "branch": {"cases": [{"when": "amount > 1", "steps": [note("x")]}], "otherwise": [note("y")]}}]),
+                vec!["definition.steps.0.branch.otherwise.0.id: unique"]),
+        ];
+        for (steps, expected) in cases {
+            let answer = admin.save_workflow(on_won("faulty", steps.clone())).await;
+            assert_eq!(faults(answer.refused("VALIDATION_FAILED")), expected, "{steps}: {answer}");
+        }
+        for (document, expected) in [
+            // It would start itself for ever.
+            (json!({"name": "endless", "module": "Task", "trigger": {"on": ["CREATED"]}, "steps": [
+                {"id": "again", "create": {"module": "Task", "set": {"subject": "x"}}}]}), "definition.steps: endless"),
+            (json!({"name": "endless", "module": "Opportunity", "trigger": {"on": ["UPDATED"]}, "steps": [
+                {"id": "more", "update": {"set": {"amount": "{{ amount + 1 }}"}}}]}), "definition.steps: endless"),
+            (json!({"name": "clock", "trigger": {"schedule": {"cron": "61 * * * *"}}, "steps": [find()]}), "definition.trigger.schedule.cron: cron"),
+            (json!({"name": "clock", "trigger": {"schedule": {"cron": "1 * * * *", "timeZone": "Rome"}}, "steps": [find()]}),
+                "definition.trigger.schedule.timeZone: timeZone"),
+            (json!({"name": "clock", "trigger": {"schedule": {"cron": "1 * * * *"}}, "steps": [{"id": "n", "when": "amount > 1", "find": {"module": "Task"}}]}),
+                "definition.steps.0.when: rule"),
+        ] {
+            assert_eq!(faults(admin.save_workflow(document).await.refused("VALIDATION_FAILED")), [expected]);
+        }
+        assert_eq!(admin.admin_query("{ workflows { name } }").await.ok()["workflows"], json!([]));
+        // The same, but for an end.
+        admin.save_workflow(json!({"name": "more", "module": "Opportunity", "trigger": {"on": ["UPDATED"], "when": "amount < 3"},
+            "steps": [{"id": "more", "update": {"set": {"amount": "{{ amount + 1 }}"}}}]})).await.ok();
+        let id = deal(&admin, "Deal", json!({"amount": "0"})).await;
+        update_deal(&admin, &id, json!({"nextStep": "x"})).await;
+        eventually("it counts to three", || async { (read_deal(&admin, &id, "amount").await == "3.00").then_some(()) }).await;
+    }
+}
+
+fn find_again() -> Value {
+    json!({"id": "again", "find": {"module": "Task"}})
+}
