@@ -1,0 +1,195 @@
+//! Every trigger runs and its effects are there once, whatever dies meanwhile, and a write that was undone triggers nothing.
+//!
+//! `CARDINE_TEST_TRIGGERS` tells how many on each database (600 unless told otherwise), `CARDINE_TEST_CRASHES` how often server and
+//! connections die meanwhile (6), `CARDINE_TEST_SEED` which choices are made. The whole measure:
+//! `CARDINE_TEST_TRIGGERS=100000 CARDINE_TEST_CRASHES=100 cargo test -p cardine-tests --test workflow_crashes`.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
+
+mod hand;
+
+use std::time::{Duration, Instant};
+
+use cardine_tests::chance::Chance;
+use cardine_tests::{Client, Server, eventually, on_both_databases};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const WRITERS: usize = 8;
+/// Parcels of one mutation.
+const TOGETHER: usize = 10;
+
+/// Where the server dies by itself, also between a step's effect and its note; in between it is killed from outside.
+const POINTS: [&str; 4] = ["write.runs", "write.before_commit", "write.after_commit", "group.job_done"];
+
+fn setting(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).map_or(otherwise, |value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+/// Parcels, and two labels that a workflow makes for each, of which nothing but the workflow keeps a third one away.
+async fn prepare(admin: &Client) {
+    let parcel = json!({"name": "Parcel", "plural": "Parcels", "fields": [{"name": "code", "type": "text", "maxLength": 40, "unique": true}]});
+    admin.create_module(parcel).await.ok();
+    let label = json!({"name": "Label", "plural": "Labels", "fields": [{"name": "code", "type": "text", "maxLength": 40, "indexed": true},
+        {"name": "side", "type": "text", "maxLength": 10}]});
+    admin.create_module(label).await.ok();
+    let step =
+        |side: &str| json!({"id": side, "create": {"module": "Label", "set": {"code": "{{ code }}", "side": side}}});
+    let document = json!({"name": "label", "module": "Parcel", "trigger": {"on": ["CREATED"]}, "retry": {"firstAfter": "PT1S", "atMost": "PT1S", "times": 20},
+        "steps": [step("front"), step("back")]});
+    admin.save_workflow(document).await.ok();
+}
+
+/// Makes parcels with the codes `{name}-{number}`, until the server is gone or all are made; gives how many are.
+async fn write(client: Client, name: String, mut made: usize, wanted: usize) -> usize {
+    let text = "mutation($data: [ParcelCreate!]!) { createParcels(data: $data) { id } }";
+    while made < wanted {
+        let codes = (made..wanted.min(made + TOGETHER)).map(|number| json!({"code": format!("{name}-{number}")}));
+        let data: Vec<Value> = codes.collect();
+        let end = made + data.len();
+        // Undone: its second record has a code that the first one has.
+        let undone = json!([{"code": format!("undone-{name}-{made}")}, {"code": format!("undone-{name}-{made}")}]);
+        let _ = ask(&client, text, undone, None).await;
+        let key = format!("{name}-{made}-{end}");
+        let Some(answer) = ask(&client, text, json!(data), Some(&key)).await else { return made };
+        assert!(answer["errors"].is_null(), "{answer}");
+        made = end;
+    }
+    made
+}
+
+/// The whole answer; `None` if the server or its database was gone.
+async fn ask(client: &Client, text: &str, data: Value, key: Option<&str>) -> Option<Value> {
+    let mut request = client.request(Method::POST, "/graphql");
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key);
+    }
+    let response = request.json(&json!({"query": text, "variables": {"data": data}})).send().await.ok()?;
+    let answer: Value = serde_json::from_slice(&response.bytes().await.ok()?).ok()?;
+    let is_gone = answer["errors"][0]["extensions"]["code"] == "UNAVAILABLE";
+    (!is_gone).then_some(answer)
+}
+
+/// Cuts every connection to the server's database, as a restart of PostgreSQL does.
+async fn cut_connections(server: &Server) {
+    if server.postgres().is_some() {
+        let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        hand::count(server, others).await;
+    }
+}
+
+async fn unfinished(server: &Server) -> i64 {
+    hand::count(server, "SELECT count(*) FROM workflow_run WHERE finished_at IS NULL").await
+}
+
+/// Waits until no run is left, as long as they become fewer.
+async fn wait_for_all(server: &Server) {
+    loop {
+        let left = unfinished(server).await;
+        if left == 0 {
+            return;
+        }
+        eventually("runs go on", || async { (unfinished(server).await < left).then_some(()) }).await;
+    }
+}
+
+/// Each parcel has run once, and has one label for each side.
+async fn each_was_done_once(server: &Server, parcels: usize) {
+    let parcels = i64::try_from(parcels).unwrap();
+    assert_eq!(hand::count(server, "SELECT count(*) FROM parcel").await, parcels);
+    assert_eq!(hand::count(server, "SELECT count(*) FROM workflow_run WHERE status = 'DONE'").await, parcels);
+    assert_eq!(hand::count(server, "SELECT count(*) FROM label").await, 2 * parcels);
+    for side in ["front", "back"] {
+        let labelled = format!(
+            "SELECT count(DISTINCT p.code) FROM parcel p JOIN label l ON l.code = p.code WHERE l.side = '{side}'"
+        );
+        assert_eq!(hand::count(server, &labelled).await, parcels, "{side}");
+    }
+    assert_eq!(hand::count(server, "SELECT count(*) FROM label WHERE code LIKE 'undone%'").await, 0);
+}
+
+on_both_databases! {
+    async fn each_trigger_takes_effect_once_whatever_dies(mut server: Server) {
+        let (triggers, crashes) = (setting("CARDINE_TEST_TRIGGERS", 600), setting("CARDINE_TEST_CRASHES", 6));
+        let seed = setting("CARDINE_TEST_SEED", 20_261_122) as u64;
+        println!("CARDINE_TEST_SEED={seed}");
+        let mut chance = Chance::new(seed);
+        let admin = server.admin().await;
+        prepare(&admin).await;
+        let wanted = triggers.div_ceil(WRITERS);
+        let mut made = [0; WRITERS];
+        let begun = Instant::now();
+        for crash in 1..=crashes {
+            let point = (crash % 2 == 0).then(|| chance.item(&POINTS));
+            let failpoints = point.map_or(String::new(), |point| format!("{point}={}*pass->abort", chance.below(40)));
+            server.kill_hard();
+            server.set_variable("CARDINE_TEST_FAILPOINTS", &failpoints);
+            server.restart().await;
+            // A part of them in each life, so that there is always something to do when the next end comes.
+            let part = wanted * crash / crashes;
+            let writing: Vec<_> = made.iter().enumerate()
+                .map(|(writer, made)| tokio::spawn(write(admin.clone(), format!("w{writer}"), *made, part)))
+                .collect();
+            tokio::time::sleep(Duration::from_millis(chance.below(400) as u64)).await;
+            cut_connections(&server).await;
+            tokio::time::sleep(Duration::from_millis(chance.below(400) as u64)).await;
+            if point.is_none() {
+                server.kill_hard();
+            }
+            for (made, writing) in made.iter_mut().zip(writing) {
+                *made = writing.await.unwrap();
+            }
+        }
+        server.kill_hard();
+        server.set_variable("CARDINE_TEST_FAILPOINTS", "");
+        server.restart().await;
+        for (writer, made) in made.iter_mut().enumerate() {
+            *made = write(admin.clone(), format!("w{writer}"), *made, wanted).await;
+        }
+        wait_for_all(&server).await;
+        println!("{} triggers, {crashes} crashes, {:?}", wanted * WRITERS, begun.elapsed());
+        assert_eq!(made, [wanted; WRITERS]);
+        each_was_done_once(&server, wanted * WRITERS).await;
+    }
+}
+
+/// Sends a signal to a server's process.
+fn signal(server: &Server, name: &str) {
+    let status = std::process::Command::new("kill").args([name, &server.process_id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// A process that stands still for longer than its leases last finds on waking that others have gone on, and writes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_stood_still_writes_nothing_for_leases_that_it_lost() {
+    if !cardine_tests::Backend::Postgres.is_available() {
+        return;
+    }
+    let still = Server::start(cardine_tests::Backend::Postgres).await;
+    let admin = still.admin().await;
+    prepare(&admin).await;
+    let parcels = 1_200;
+    assert_eq!(write(admin.clone(), "w".to_owned(), 0, parcels).await, parcels);
+    let leased = "SELECT count(*) FROM workflow_run WHERE lease_until IS NOT NULL AND finished_at IS NULL";
+    eventually("it has leased runs", || async { (hand::count(&still, leased).await > 0).then_some(()) }).await;
+    signal(&still, "-STOP");
+    // What a network does with connections on which nothing is heard: no transaction of its keeps rows locked.
+    cut_connections(&still).await;
+    let left = hand::count(&still, leased).await;
+    let other = still.another().await;
+    wait_for_all(&other).await;
+    signal(&still, "-CONT");
+    eventually("it works again", || async {
+        let answer = ask(
+            &admin,
+            "mutation($data: [ParcelCreate!]!) { createParcels(data: $data) { id } }",
+            json!([{"code": "last"}]),
+            Some("last"),
+        )
+        .await?;
+        answer["errors"].is_null().then_some(())
+    })
+    .await;
+    wait_for_all(&still).await;
+    assert!(left > 0, "it stood still while it had leases");
+    each_was_done_once(&still, parcels + 1).await;
+}
