@@ -2,7 +2,8 @@
 
 use cardine_engine::mail::LeasedMail;
 use chrono::DateTime;
-use lettre::message::{Mailbox, MultiPart};
+use lettre::address::Envelope;
+use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
 use super::template::Filled;
@@ -24,12 +25,29 @@ pub(super) fn message(from: &Mailbox, mail: &LeasedMail, filled: Filled) -> Resu
     let mut builder = Message::builder()
         .message_id(Some(format!("<{}>", mail.message_id)))
         .from(from.clone())
-        .to(Mailbox::new(None, recipient))
-        .subject(one_line(&filled.subject));
+        .subject(one_line(&filled.subject))
+        .envelope(Envelope::new(Some(from.email.clone()), vec![recipient.clone()])?);
+    let address = |text: &String| text.parse().map_err(|_| Unsendable::Recipient);
+    for one in &filled.to {
+        builder = builder.to(Mailbox::new(None, address(one)?));
+    }
+    for one in &filled.cc {
+        builder = builder.cc(Mailbox::new(None, address(one)?));
+    }
+    if filled.to.is_empty() && filled.cc.is_empty() {
+        builder = builder.to(Mailbox::new(None, recipient));
+    }
+    if let Some(one) = &filled.reply_to {
+        builder = builder.reply_to(Mailbox::new(None, address(one)?));
+    }
     if let Ok(created) = DateTime::parse_from_rfc3339(&mail.created_at) {
         builder = builder.date(created.into());
     }
-    Ok(builder.multipart(MultiPart::alternative_plain_html(filled.text, filled.html))?)
+    Ok(match (filled.text, filled.html) {
+        (Some(text), Some(html)) => builder.multipart(MultiPart::alternative_plain_html(text, html))?,
+        (None, Some(html)) => builder.singlepart(SinglePart::html(html))?,
+        (text, None) => builder.singlepart(SinglePart::plain(text.unwrap_or_default()))?,
+    })
 }
 
 /// Without line breaks and other control characters.
@@ -56,8 +74,9 @@ mod tests {
             attempts: 1,
             token: Uuid::nil(),
         };
-        let (subject, text, html) = (subject.to_owned(), "Hello\r\n.\r\nthere".to_owned(), "<p>Hello</p>".to_owned());
-        let message = message(&"Our CRM <crm@example.org>".parse().unwrap(), &mail, Filled { subject, text, html })?;
+        let (text, html) = (Some("Hello\r\n.\r\nthere".to_owned()), Some("<p>Hello</p>".to_owned()));
+        let filled = Filled { subject: subject.to_owned(), text, html, ..Filled::default() };
+        let message = message(&"Our CRM <crm@example.org>".parse().unwrap(), &mail, filled)?;
         Ok(String::from_utf8(message.formatted()).unwrap())
     }
 

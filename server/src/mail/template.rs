@@ -1,5 +1,6 @@
 //! What mails say, by template and language. What is put into HTML is escaped by the engine.
 
+use cardine_engine::mail::WRITTEN_MAIL;
 use minijinja::Environment;
 use serde_json::Value as Json;
 
@@ -19,11 +20,18 @@ const LANGUAGES: [&str; 2] = ["en", "it"];
 pub(super) struct Templates(Environment<'static>);
 
 /// What a mail says.
-#[derive(Debug)]
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Filled {
     pub subject: String,
-    pub text: String,
-    pub html: String,
+    pub text: Option<String>,
+    pub html: Option<String>,
+    /// Who stands in the head; the recipient alone if nobody does.
+    #[serde(default)]
+    pub to: Vec<String>,
+    #[serde(default)]
+    pub cc: Vec<String>,
+    pub reply_to: Option<String>,
 }
 
 impl Templates {
@@ -39,6 +47,12 @@ impl Templates {
 
     /// Fills a template in the language of `locale`, or in English.
     pub(super) fn fill(&self, template: &str, locale: &str, parameters: &Json) -> Result<Filled, minijinja::Error> {
+        if template == WRITTEN_MAIL {
+            let written = serde_json::from_value(parameters.clone());
+            return written.map_err(|_| {
+                minijinja::Error::new(minijinja::ErrorKind::CannotDeserialize, "not as mails are written")
+            });
+        }
         let language = locale.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
         let language = LANGUAGES.iter().find(|known| **known == language).unwrap_or(&LANGUAGES[0]);
         let fill = |kind: &str| {
@@ -47,7 +61,8 @@ impl Templates {
         };
         let (text, html) = (fill("txt")?, fill("html")?);
         let (subject, text) = text.split_once('\n').unwrap_or((&text, ""));
-        Ok(Filled { subject: subject.trim().to_owned(), text: text.trim().to_owned() + "\n", html })
+        let (subject, text) = (subject.trim().to_owned(), text.trim().to_owned() + "\n");
+        Ok(Filled { subject, text: Some(text), html: Some(html), ..Filled::default() })
     }
 }
 
@@ -57,10 +72,17 @@ mod tests {
 
     use super::*;
 
-    fn filled(locale: &str, name: &str) -> Filled {
+    struct Said {
+        subject: String,
+        text: String,
+        html: String,
+    }
+
+    fn filled(locale: &str, name: &str) -> Said {
         let parameters = json!({"name": name, "link": "https://crm.example.org/reset?token=x", "minutes": 30,
             "server": "https://crm.example.org/"});
-        Templates::new().fill("password-reset", locale, &parameters).unwrap()
+        let Filled { subject, text, html, .. } = Templates::new().fill("password-reset", locale, &parameters).unwrap();
+        Said { subject, text: text.unwrap(), html: html.unwrap() }
     }
 
     #[test]
@@ -70,9 +92,10 @@ mod tests {
         for mail in [&english, &italian] {
             assert!(
                 mail.text.contains("https://crm.example.org/reset?token=x") && mail.text.contains("30"),
-                "{mail:?}"
+                "{}",
+                mail.text
             );
-            assert!(mail.html.contains("reset?token=x\"") && mail.html.contains("30"), "{mail:?}");
+            assert!(mail.html.contains("reset?token=x\"") && mail.html.contains("30"), "{}", mail.html);
         }
         assert_eq!(filled("de", "Ann").subject, english.subject);
     }
@@ -83,6 +106,14 @@ mod tests {
         assert!(mail.html.contains("&lt;img src=x") && !mail.html.contains("<img"), "{}", mail.html);
         assert!(mail.html.contains("{{ link }}"), "a value is not a template");
         assert!(mail.text.contains("<img src=x"), "a plain text is not escaped");
+    }
+
+    #[test]
+    fn a_mail_that_brings_what_it_says_is_filled_with_nothing() {
+        let written = json!({"subject": "{{ link }}", "text": "x", "html": null, "to": ["a@x.org"], "cc": [], "replyTo": null, "server": "y"});
+        let filled = Templates::new().fill(WRITTEN_MAIL, "en", &written).unwrap();
+        assert_eq!((filled.subject.as_str(), filled.text.as_deref(), filled.html), ("{{ link }}", Some("x"), None));
+        assert_eq!(filled.to, ["a@x.org"]);
     }
 
     #[test]

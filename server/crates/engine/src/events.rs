@@ -4,9 +4,9 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use cardine_model::Catalog;
 use cardine_model::catalog::{FieldId, Module, ModuleId, RelationId};
 use cardine_model::renaming::Renaming;
+use cardine_model::{Catalog, Value};
 use cardine_store::platform::workflows::NewRun;
 use cardine_store::{BoxFuture, Store};
 use serde_json::Value as Json;
@@ -44,6 +44,21 @@ pub struct RecordEvent<'a> {
 pub trait EventMatcher: Any + Send + Sync + Debug {
     /// The runs to queue in the event's own transaction.
     fn runs(&self, event: &RecordEvent<'_>) -> Vec<NewRun>;
+
+    /// Whether changes of this module's records are shown to [`Self::before_commit`].
+    fn is_asked_before_commit(&self, module: ModuleId) -> bool;
+
+    /// What else a change sets of its record, in the types of the fields; or why it is not to be. For one that deletes, nothing is set.
+    fn before_commit(&self, event: &RecordEvent<'_>) -> Result<Vec<(FieldId, Value)>, Refusal>;
+}
+
+/// Why a change is not to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// For whoever asked for the change.
+    pub message: String,
+    /// The fields at fault; none if it is the record as a whole.
+    pub fields: Vec<FieldId>,
 }
 
 /// Makes the matcher of a snapshot; called when the catalog or the access epoch has changed.
@@ -69,5 +84,13 @@ pub(crate) struct NoRuns;
 impl EventMatcher for NoRuns {
     fn runs(&self, _event: &RecordEvent<'_>) -> Vec<NewRun> {
         Vec::new()
+    }
+
+    fn is_asked_before_commit(&self, _module: ModuleId) -> bool {
+        false
+    }
+
+    fn before_commit(&self, _event: &RecordEvent<'_>) -> Result<Vec<(FieldId, Value)>, Refusal> {
+        Ok(Vec::new())
     }
 }

@@ -13,6 +13,9 @@ use crate::{Engine, EngineError};
 
 pub use cardine_store::platform::mail::LeasedMail;
 
+/// The name for mails that bring what they say with them: `{subject, text, html, to, cc, replyTo}`.
+pub const WRITTEN_MAIL: &str = "written";
+
 /// How long a sender has a mail to itself; longer than an attempt may take.
 const LEASE: TimeDelta = TimeDelta::minutes(3);
 /// How long it is kept that a mail was sent.
@@ -36,11 +39,7 @@ pub struct Mail {
 impl Mail {
     /// As it is queued. Nothing but one plain address can be a recipient: no list, no name, no line break.
     pub(crate) fn queued(self, now: DateTime<Utc>) -> Result<NewMail, EngineError> {
-        let options = email_address::Options::default().without_display_text().without_domain_literal();
-        let is_plain = self.recipient.len() <= 254
-            && !self.recipient.contains(|character: char| character.is_control() || character.is_whitespace())
-            && email_address::EmailAddress::parse_with_options(&self.recipient, options).is_ok();
-        if !is_plain {
+        if !is_address(&self.recipient) {
             let message = "a mail goes to one address such as ann@example.org";
             let issue = cardine_model::Issue::new(cardine_model::path!["recipient"], "email", message);
             return Err(EngineError::Validation(vec![issue]));
@@ -58,6 +57,14 @@ impl Mail {
             expires_at: now + self.useful_for,
         })
     }
+}
+
+/// Whether a text is one plain address: no list, no name, no line break.
+pub fn is_address(text: &str) -> bool {
+    let options = email_address::Options::default().without_display_text().without_domain_literal();
+    text.len() <= 254
+        && !text.contains(|character: char| character.is_control() || character.is_whitespace())
+        && email_address::EmailAddress::parse_with_options(text, options).is_ok()
 }
 
 /// Queues a mail in the transaction of what causes it. After the commit, [`Engine::wake_mail`] saves it a moment of waiting.

@@ -145,8 +145,9 @@ pub(crate) enum StepKind {
     Branch(Branch),
     ForEach(ForEach),
     Wait(Wait),
+    Refuse(Refuse),
+    SendEmail(SendEmail),
     // Not carried out yet.
-    SendEmail {},
     SendSms {},
     Webhook {},
     Approve {},
@@ -254,6 +255,46 @@ pub(crate) struct Wait {
     #[serde(rename = "for")]
     pub length: Option<String>,
     pub until: Option<String>,
+}
+
+/// Sends a mail.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SendEmail {
+    pub to: Recipients,
+    pub cc: Option<Recipients>,
+    pub bcc: Option<Recipients>,
+    pub reply_to: Option<String>,
+    pub subject: String,
+    pub text: Option<String>,
+    pub html: Option<String>,
+}
+
+/// One address, or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Recipients {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Recipients {
+    /// All of them.
+    pub fn all(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Several(several) => several,
+        }
+    }
+}
+
+/// Refuses the write that the workflow stands in.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Refuse {
+    pub message: String,
+    /// Those at fault.
+    #[serde(default)]
+    pub fields: Vec<String>,
 }
 
 fn page() -> u32 {

@@ -4,6 +4,7 @@
 //! was paused too long cannot write any more. A step that changes records commits the change and the run's progress together,
 //! so it takes effect once; a call of a plugin may be made again after a crash.
 
+mod before_commit;
 mod check;
 mod control;
 mod definition;

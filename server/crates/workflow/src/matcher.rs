@@ -3,19 +3,20 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use cardine_engine::events::{EventMatcher, EventMatcherLoader, RecordEvent};
+use cardine_engine::events::{EventMatcher, EventMatcherLoader, RecordEvent, Refusal};
 use cardine_engine::{EngineError, RecordScope, Snapshot};
-use cardine_model::Catalog;
 use cardine_model::catalog::{FieldId, ModuleId, RelationId};
 use cardine_model::renaming::Renaming;
+use cardine_model::{Catalog, Value};
 use cardine_store::platform::workflows::{NewRun, WorkflowRow, load_workflows};
 use cardine_store::{BoxFuture, ReadTx, Store};
 use rustc_hash::FxHashMap;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+use crate::before_commit;
 use crate::check::check;
-use crate::definition::{Status, parse};
+use crate::definition::{Status, Timing, parse};
 use crate::program::{Start, Workflow};
 use crate::rename;
 use crate::run::RunState;
@@ -25,12 +26,15 @@ use crate::versions::Version;
 #[derive(Debug)]
 pub(crate) struct Workflows {
     by_id: FxHashMap<Uuid, Arc<Version>>,
+    /// Those that are done inside the write, by module and in the order of their names.
+    before_commit: FxHashMap<ModuleId, Vec<Arc<Version>>>,
 }
 
 impl Workflows {
     /// Those of `rows` that fit the catalog. One that does not fit (any more) starts no runs, and the log says so.
     pub(crate) fn from_rows(rows: &[WorkflowRow], catalog: &Catalog) -> Self {
         let mut by_id = FxHashMap::default();
+        let mut before_commit: FxHashMap<ModuleId, Vec<Arc<Version>>> = FxHashMap::default();
         for row in rows {
             match parse(&row.definition).and_then(|definition| check(&definition, catalog, None)) {
                 Ok(mut workflow) => {
@@ -38,8 +42,13 @@ impl Workflows {
                     if row.status != workflow.status.name() {
                         workflow.status = Status::Paused;
                     }
-                    let version = Version { author: row.author, number: row.version, workflow };
-                    by_id.insert(row.id, Arc::new(version));
+                    let version = Arc::new(Version { author: row.author, number: row.version, workflow });
+                    let Workflow { timing, status, module, .. } = &version.workflow;
+                    if let (Timing::BeforeCommit, Status::Active, Some(module)) = (timing, status, module) {
+                        // The rows come by name.
+                        before_commit.entry(*module).or_default().push(Arc::clone(&version));
+                    }
+                    by_id.insert(row.id, version);
                 }
                 Err(issues) => {
                     let first = issues.first().map(ToString::to_string).unwrap_or_default();
@@ -51,7 +60,7 @@ impl Workflows {
                 }
             }
         }
-        Self { by_id }
+        Self { by_id, before_commit }
     }
 
     /// The newest version of the workflow with this id in a snapshot, whose catalog it fits.
@@ -75,7 +84,7 @@ impl EventMatcher for Workflows {
         let mut runs: Vec<NewRun> = self
             .by_id
             .iter()
-            .filter(|(_, version)| matches(&version.workflow, event))
+            .filter(|(_, version)| version.workflow.timing == Timing::AfterCommit && matches(&version.workflow, event))
             .map(|(id, version)| NewRun {
                 workflow: *id,
                 version: version.number,
@@ -86,6 +95,15 @@ impl EventMatcher for Workflows {
             .collect();
         runs.sort_by_key(|run| run.workflow);
         runs
+    }
+
+    fn is_asked_before_commit(&self, module: ModuleId) -> bool {
+        self.before_commit.contains_key(&module)
+    }
+
+    fn before_commit(&self, event: &RecordEvent<'_>) -> Result<Vec<(FieldId, Value)>, Refusal> {
+        let asked = self.before_commit.get(&event.module.id).into_iter().flatten().map(|version| &**version);
+        before_commit::ask(asked, event, |version, event| matches(&version.workflow, event))
     }
 }
 

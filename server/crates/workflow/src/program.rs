@@ -5,7 +5,7 @@ use std::time::Duration;
 use cardine_model::catalog::{FieldId, ModuleId, RelationId};
 use cardine_model::rule::TypedRule;
 
-use crate::definition::{OnError, RunAs, Status};
+use crate::definition::{OnError, RunAs, Status, Timing};
 use crate::find::FindRecords;
 use crate::schedule::Times;
 use crate::template::Template;
@@ -18,6 +18,7 @@ pub(crate) struct Workflow {
     pub module: Option<ModuleId>,
     pub status: Status,
     pub run_as: RunAs,
+    pub timing: Timing,
     pub start: Start,
     pub when: Option<TypedRule>,
     pub steps: Vec<Node>,
@@ -82,6 +83,30 @@ pub(crate) enum Action {
     Find(Box<FindRecords>),
     /// Lets time pass.
     Wait(Until),
+    /// Sends a mail.
+    SendEmail(Box<MailOut>),
+    /// Refuses the write that it stands in.
+    Refuse { message: Template, fields: Vec<FieldId> },
+}
+
+/// A mail that a step sends.
+#[derive(Debug)]
+pub(crate) struct MailOut {
+    pub to: Vec<Template>,
+    pub cc: Vec<Template>,
+    pub bcc: Vec<Template>,
+    pub reply_to: Option<Template>,
+    pub subject: Template,
+    pub text: Option<Template>,
+    pub html: Option<Template>,
+}
+
+impl MailOut {
+    fn templates(&self) -> Vec<&Template> {
+        let lists = [&self.to, &self.cc, &self.bcc].into_iter().flatten();
+        let others = [&self.reply_to, &self.text, &self.html].into_iter().flatten();
+        lists.chain(others).chain([&self.subject]).collect()
+    }
 }
 
 /// A value that is written.
@@ -137,10 +162,11 @@ impl Node {
             })
         }
         match &self.act {
-            Act::Do(Action::Call { input, .. }) => vec![input],
+            Act::Do(Action::Call { input: one, .. } | Action::Refuse { message: one, .. }) => vec![one],
             Act::Do(Action::Update { record, set, .. }) => record.iter().chain(given(set)).collect(),
             Act::Do(Action::Create { set, .. }) => given(set).collect(),
             Act::Do(Action::Find(find)) => find.templates(),
+            Act::Do(Action::SendEmail(mail)) => mail.templates(),
             Act::Do(Action::Wait(Until::Date(template))) => vec![template],
             Act::ForEach { list, .. } => vec![list],
             Act::Do(Action::Wait(Until::Later(_))) | Act::Branch { .. } | Act::Next { .. } | Act::Jump(_) => Vec::new(),

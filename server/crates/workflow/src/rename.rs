@@ -150,6 +150,20 @@ impl<'a> Walk<'a> {
                 self.module_at(place, "module");
             }
             StepKind::Wait(_) => self.templates_at(&mut json["wait"], "until", names),
+            StepKind::SendEmail(_) => {
+                for name in ["to", "cc", "bcc", "replyTo", "subject", "text", "html"] {
+                    self.templates_at(&mut json["sendEmail"], name, names);
+                }
+            }
+            StepKind::Refuse(_) => {
+                let place = &mut json["refuse"];
+                self.templates_at(place, "message", names);
+                if let (Some(fields), Some(module)) =
+                    (place.get_mut("fields").and_then(Json::as_array_mut), names.module)
+                {
+                    fields.iter_mut().for_each(|field| self.field(field, module));
+                }
+            }
             StepKind::Branch(_) => {
                 for case in json["branch"]["cases"].as_array_mut().into_iter().flatten() {
                     self.condition(&mut case["when"], names);
@@ -174,7 +188,7 @@ impl<'a> Walk<'a> {
                 self.steps(&mut place["steps"], names);
                 names.items.pop();
             }
-            StepKind::SendEmail {} | StepKind::SendSms {} | StepKind::Webhook {} | StepKind::Approve {} => {}
+            StepKind::SendSms {} | StepKind::Webhook {} | StepKind::Approve {} => {}
         }
     }
 

@@ -49,11 +49,12 @@ impl Shape {
                     ("totalCount", number()),
                 ])
             }
+            StepKind::SendEmail(_) => Self::object([("recipients", number())]),
             StepKind::Branch(_) => Self::object([("case", number())]),
             StepKind::ForEach(_) => Self::object([("count", number())]),
             StepKind::Wait(_) => Self::object([("until", Self::Value(Some(RuleType::DateTime)))]),
             StepKind::Call(_)
-            | StepKind::SendEmail {}
+            | StepKind::Refuse(_)
             | StepKind::SendSms {}
             | StepKind::Webhook {}
             | StepKind::Approve {} => Self::Any,

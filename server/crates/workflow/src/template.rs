@@ -231,6 +231,46 @@ impl Template {
     }
 }
 
+impl Template {
+    /// A text of HTML: what fills the holes is text in it, whatever it holds.
+    pub fn fill_html(&self, filling: &dyn Filling) -> String {
+        let text = |value: Json| match value {
+            Json::Null => String::new(),
+            Json::String(text) => text,
+            other => other.to_string(),
+        };
+        let escaped = |hole: &Hole| escape(&text(hole.value(filling)));
+        match self {
+            Self::Value(hole) => escaped(hole),
+            Self::Text(parts) => {
+                let parts = parts.iter().map(|part| match part {
+                    Part::Constant(piece) => piece.clone(),
+                    Part::Hole(hole) => escaped(hole),
+                });
+                parts.collect()
+            }
+            Self::Constant(value) => text(value.clone()),
+            Self::List(_) | Self::Object(_) => escape(&self.fill(filling).to_string()),
+        }
+    }
+}
+
+/// As text between tags and inside quoted attributes.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
 impl Hole {
     fn rule(&self) -> Option<&TypedRule> {
         match self {
@@ -325,6 +365,20 @@ mod tests {
         ] {
             assert_eq!(filled(&value), Ok(expected), "{value}");
         }
+    }
+
+    #[test]
+    fn what_fills_html_is_text_in_it() {
+        let catalog = builtin_catalog(1).unwrap();
+        let html = |text: &str| {
+            let template = Checker { names: &names(&catalog) }.check(&json!(text), &mut Vec::new());
+            let given = json!({"steps": {"a": {"output": {"n": "<b onclick='x'>\"A\" & co</b>", "none": null}}}});
+            template.fill_html(&Deal(Decimal::parse("1").unwrap(), given))
+        };
+        let escaped = "&lt;b onclick=&#39;x&#39;&gt;&quot;A&quot; &amp; co&lt;/b&gt;";
+        assert_eq!(html("{{ steps.a.output.n }}"), escaped);
+        assert_eq!(html("<p>{{ steps.a.output.n }}</p>{{ steps.a.output.none }}"), format!("<p>{escaped}</p>"));
+        assert_eq!(html("<p>&amp;</p>"), "<p>&amp;</p>");
     }
 
     #[test]

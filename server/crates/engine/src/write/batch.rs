@@ -85,6 +85,7 @@ impl<'a> Batch<'a> {
     /// Checks all, writes all, and tells of all; or refuses with every fault of every record.
     pub(super) async fn write(mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
         self.resolve_links(tx).await?;
+        self.ask_before_commit();
         self.find_targets(tx).await?;
         if self.is_faulty() {
             // What the database would say of the others is told in the same answer. All of it is undone.

@@ -34,6 +34,7 @@ impl Change<'_> {
 
 /// Keeps the stored rollups over the records right, writes audit entries and events of all changes, and queues what follows: a statement for each, however many changes there are.
 pub(super) async fn tell(tx: &mut WriteTx, ctx: &RequestContext, changes: &[Change<'_>]) -> Result<(), EngineError> {
+    super::before_commit::ask_before_deletion(ctx, changes)?;
     super::rollups::keep(tx, ctx, changes).await?;
     let audits: Vec<NewAudit<'_>> = changes.iter().map(|change| audit(ctx, change)).collect();
     insert_audits(tx, &audits).await?;

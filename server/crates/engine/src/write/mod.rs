@@ -1,6 +1,7 @@
 //! Writing: one transaction for all mutations of an operation; row, audit entry and outbox event commit together.
 
 mod batch;
+mod before_commit;
 mod create;
 mod delete;
 mod destroy;

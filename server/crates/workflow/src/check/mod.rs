@@ -1,6 +1,7 @@
 //! A workflow's document against a catalog and the installed plugins: from what is written to what can run, all faults at once.
 
 mod filter;
+mod mail;
 mod reach;
 mod steps;
 mod trigger;
@@ -47,6 +48,8 @@ pub(crate) fn check(
         plugins: installed.map(|installed| installed.plugins),
         ids: Vec::new(),
         retrying: Retrying::default(),
+        before_commit: definition.timing == Timing::BeforeCommit,
+        is_about_deletes: definition.trigger.on.iter().flatten().any(|kind| kind == "DELETED"),
         nodes: Vec::new(),
         issues,
     };
@@ -67,11 +70,13 @@ pub(crate) fn check(
             module: module.map(|module| module.id),
             status: definition.status,
             run_as: definition.run_as.clone(),
+            timing: definition.timing,
             start,
             when,
             steps: checking.nodes,
         };
-        let endless = reach::endless(&workflow, catalog);
+        // A change inside the write is no event of its own.
+        let endless = if checking.before_commit { Vec::new() } else { reach::endless(&workflow, catalog) };
         return if endless.is_empty() { Ok(workflow) } else { Err(endless) };
     }
     Err(checking.issues)
@@ -88,10 +93,6 @@ fn find_module<'c>(definition: &Definition, catalog: &'c Catalog, issues: &mut V
 
 /// What the document asks for and the server does not do yet is told: nothing is passed over in silence.
 fn check_options(definition: &Definition, installed: Option<&Installed<'_>>, issues: &mut Vec<Issue>) {
-    if definition.timing == Timing::BeforeCommit {
-        let message = "workflows before the commit are not available yet; leave `timing` out";
-        issues.push(Issue::new(path!["definition", "timing"], "notAvailable", message));
-    }
     if let (RunAs::Role { role }, Some(installed)) = (&definition.run_as, installed)
         && !(installed.has_role)(role)
     {
@@ -110,6 +111,8 @@ struct Checking<'a> {
     /// Of all steps so far.
     ids: Vec<String>,
     retrying: Retrying,
+    before_commit: bool,
+    is_about_deletes: bool,
     nodes: Vec<Node>,
     issues: Vec<Issue>,
 }

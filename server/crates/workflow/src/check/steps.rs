@@ -5,7 +5,7 @@ use cardine_model::rule::{Expr, RuleType, TypedRule};
 use cardine_model::{PathSegment, Value, path};
 
 use super::{Checking, DEPTH_MAX, below};
-use crate::definition::{AssignTask, Branch, Call, Find, ForEach, Step, StepKind, Update, Wait};
+use crate::definition::{AssignTask, Branch, Call, Find, ForEach, Refuse, Step, StepKind, Update, Wait};
 use crate::find::FindRecords;
 use crate::program::{Act, Action, Given, Node, Retrying, Until};
 use crate::shape::Shape;
@@ -39,7 +39,10 @@ impl<'a> Checking<'a> {
             }
             self.ids.push(step.id.clone());
             self.step(step, &place, nesting, depth);
-            self.names.steps.push((step.id.clone(), Shape::of_output(step, self.catalog)));
+            // Inside a write steps give nothing but what they do to the record.
+            if !self.before_commit {
+                self.names.steps.push((step.id.clone(), Shape::of_output(step, self.catalog)));
+            }
         }
         self.names.steps.truncate(known);
     }
@@ -54,6 +57,9 @@ impl<'a> Checking<'a> {
             None => self.retrying,
         };
         let frame = Frame { id: step.id.clone(), when, on_error: step.on_error, retrying, depth };
+        if self.before_commit {
+            self.fits_inside(&step.kind, place);
+        }
         let action = match &step.kind {
             StepKind::Call(call) => self.call(call, &below(place, "call")),
             StepKind::Update(update) => self.update(update, &below(place, "update")),
@@ -67,9 +73,10 @@ impl<'a> Checking<'a> {
             StepKind::Find(find) => self.find(find, &below(place, "find")),
             StepKind::AssignTask(task) => self.assign_task(task, &below(place, "assignTask")),
             StepKind::Wait(wait) => self.wait(wait, &below(place, "wait")),
+            StepKind::Refuse(refuse) => self.refuse(refuse, &below(place, "refuse")),
             StepKind::Branch(branch) => return self.branch(frame, branch, &below(place, "branch"), nesting),
             StepKind::ForEach(each) => return self.for_each(frame, each, &below(place, "forEach"), nesting),
-            StepKind::SendEmail {} => return self.not_yet(place, "sendEmail"),
+            StepKind::SendEmail(mail) => Some(self.send_email(mail, &below(place, "sendEmail"))),
             StepKind::SendSms {} => return self.not_yet(place, "sendSms"),
             StepKind::Webhook {} => return self.not_yet(place, "webhook"),
             StepKind::Approve {} => return self.not_yet(place, "approve"),
@@ -79,9 +86,45 @@ impl<'a> Checking<'a> {
         }
     }
 
+    /// Inside the write there is only the write.
+    fn fits_inside(&mut self, kind: &StepKind, place: &[PathSegment]) {
+        let is_own = |update: &Update| {
+            let own = self.names.module.map(|module| module.name.as_str());
+            update.record.is_none() && update.module.as_deref().is_none_or(|name| Some(name) == own)
+        };
+        let fits = match kind {
+            StepKind::Branch(_) | StepKind::Refuse(_) => true,
+            StepKind::Update(update) => is_own(update),
+            _ => false,
+        };
+        if !fits {
+            let message = "inside the write there is only the write: its record is changed by `update` without `record`, \
+                or the write is refused by `refuse`; `branch` chooses";
+            self.tell(place.to_vec(), "notBeforeCommit", message);
+        }
+        if self.is_about_deletes && matches!(kind, StepKind::Update(_)) {
+            let message = "a record that is deleted is not changed: leave `DELETED` out of the trigger, or `refuse`";
+            self.tell(place.to_vec(), "notBeforeCommit", message);
+        }
+    }
+
+    fn refuse(&mut self, refuse: &Refuse, place: &[PathSegment]) -> Option<Action> {
+        if !self.before_commit {
+            let message = "what is committed can't be refused; say `\"timing\": \"BEFORE_COMMIT\"`";
+            self.tell(place.to_vec(), "timing", message);
+        }
+        let message = self.template(&serde_json::Value::String(refuse.message.clone()), &below(place, "message"));
+        let module = self.names.module?;
+        let mut fields = Vec::new();
+        for (position, name) in refuse.fields.iter().enumerate() {
+            fields.extend(self.stored_field(module, name, [place, &path!["fields", position]].concat()));
+        }
+        Some(Action::Refuse { message, fields })
+    }
+
     fn not_yet(&mut self, place: &[PathSegment], name: &str) {
         let message = format!(
-            "`{name}` is not available yet; steps are `update`, `create`, `find`, `assignTask`, `call`, `branch`, `forEach` and `wait`"
+            "`{name}` is not available yet; steps are `update`, `create`, `find`, `assignTask`, `sendEmail`, `call`, `branch`, `forEach` and `wait`"
         );
         self.tell(below(place, name), "notAvailable", message);
     }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use super::commit::Effect;
+use super::mail::send_email;
 use super::state::{Known, id_of, instant_of};
 use super::steps::{Here, branch, check_readable, today_in};
 use super::{RunState, Runner, StepError};
@@ -73,6 +74,7 @@ impl Runner {
                 Ok(written(ctx, write, input))
             }
             Act::Do(Action::Find(find)) => self.find(&ctx, find, &known).await,
+            Act::Do(Action::SendEmail(mail)) => send_email(&ctx, mail, &known),
             Act::Do(Action::Wait(until)) => {
                 let until = wait_until(&ctx, until, &known)?;
                 let output = json!({"until": json_of_instant(until)});
@@ -96,6 +98,8 @@ impl Runner {
                 let next = (count == 0).then_some(*after);
                 Ok(Done { output, next, enters: (count > 0).then_some(run.step), ..Done::default() })
             }
+            // Refused when the workflow was saved.
+            Act::Do(Action::Refuse { .. }) => Err(StepError::Final("what is committed can't be refused".to_owned())),
             // The run settles behind them.
             Act::Next { .. } | Act::Jump(_) => Ok(Done::default()),
         }
@@ -151,7 +155,11 @@ impl Runner {
 }
 
 fn written(ctx: RequestContext, write: Write, input: Map<String, Json>) -> Done {
-    Done { input: Some(Json::Object(input)), effect: Some(Effect { ctx, write }), ..Done::default() }
+    Done {
+        input: Some(Json::Object(input)),
+        effect: Some(Effect::Write(Box::new(ctx), Box::new(write))),
+        ..Done::default()
+    }
 }
 
 fn record_id(template: &Template, known: &Known<'_>) -> Result<Uuid, StepError> {

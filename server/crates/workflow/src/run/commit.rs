@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use cardine_engine::mail::{Mail, queue_mail};
 use cardine_engine::{EngineError, RequestContext, Write, apply};
 use cardine_store::platform::workflows::{
     Advance, LeasedRun, StepLog, Then, advance_run, fail_run, log_step, postpone_run,
@@ -59,10 +60,12 @@ impl OwnedLog {
     }
 }
 
-/// A change of records that a step makes.
-pub(super) struct Effect {
-    pub ctx: RequestContext,
-    pub write: Write,
+/// What a step does that is recorded with it.
+pub(super) enum Effect {
+    /// A change of records.
+    Write(Box<RequestContext>, Box<Write>),
+    /// Mails to be queued.
+    Mail(Vec<Mail>),
 }
 
 /// All that one step's end commits.
@@ -91,7 +94,13 @@ impl Commit {
     /// The id of the record that was written, if one was.
     async fn write(&self, tx: &mut WriteTx) -> Result<Option<Uuid>, Ended> {
         let written = match &self.effect {
-            Some(effect) => apply(tx, &effect.ctx, &effect.write).await.map_err(Ended::Engine)?.first().copied(),
+            Some(Effect::Write(ctx, write)) => apply(tx, ctx, write).await.map_err(Ended::Engine)?.first().copied(),
+            Some(Effect::Mail(mails)) => {
+                for mail in mails {
+                    queue_mail(tx, mail.clone(), Utc::now()).await.map_err(Ended::Engine)?;
+                }
+                None
+            }
             None => None,
         };
         let output = written.map(|id| json!({"id": id}));
@@ -150,6 +159,7 @@ impl Runner {
         };
         if has_effect {
             self.engine.wake_event_readers();
+            self.engine.wake_mail();
         }
         if let (Some(id), Some((step, depth))) = (written, at) {
             state.change_output(&step, depth, json!({"id": id}));

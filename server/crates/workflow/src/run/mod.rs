@@ -3,6 +3,7 @@
 mod acts;
 mod clock;
 mod commit;
+mod mail;
 mod queue;
 mod state;
 mod steps;

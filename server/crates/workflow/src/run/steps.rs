@@ -14,6 +14,7 @@ use super::acts::Done;
 use super::commit::StepEnd;
 use super::state::{Known, Misplaced, id_of};
 use super::{OUTPUT_BYTES_MAX, RunState, Runner, STEPS_DONE_MAX, StepError};
+use crate::before_commit::unreadable;
 use crate::definition::{OnError, RunAs};
 use crate::program::{Act, Node};
 use crate::versions::Version;
@@ -208,11 +209,10 @@ impl Runner {
 /// Every field that the step's rules read must be one that the run may read: an event holds all of them.
 pub(super) fn check_readable(ctx: &RequestContext, at: &Here<'_>) -> Result<(), StepError> {
     let Some(module) = at.module else { return Ok(()) };
-    let mut fields = at.node.rules().into_iter().flat_map(|rule| rule.inputs()).map(|(_, path)| path.field);
-    match fields.find(|field| !ctx.actor.rights.can_read(module.id, *field)) {
+    match unreadable(at.node, module, &ctx.actor.rights) {
         None => Ok(()),
         Some(hidden) => {
-            let name = &module.field(hidden).name;
+            let name = &hidden.name;
             Err(StepError::Final(format!("FORBIDDEN: whoever the workflow runs as may not read `{name}`")))
         }
     }
