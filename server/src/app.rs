@@ -8,7 +8,7 @@ use cardine_egress::Egress;
 use cardine_engine::Engine;
 use cardine_engine::identity::ResetLimits;
 use cardine_graphql::{Front, Subscriptions};
-use cardine_workflow::Plugins;
+use cardine_workflow::{Plugins, WebhookKey};
 use url::Url;
 
 use crate::admin::{AccountSchema, AdminSchema};
@@ -31,6 +31,8 @@ pub struct App {
     pub connections: Arc<Connections>,
     /// Installed plugins.
     pub plugins: Plugins,
+    /// What requests of workflows are signed with.
+    pub webhook_key: WebhookKey,
     /// The one way by which requests leave this server.
     pub egress: Egress,
     /// Read once at the start.
@@ -56,6 +58,7 @@ impl App {
         engine: Engine,
         front: Front,
         plugins: Plugins,
+        webhook_key: WebhookKey,
         config: Config,
         address: SocketAddr,
         setup: Setup,
@@ -74,6 +77,7 @@ impl App {
             engine,
             front,
             plugins,
+            webhook_key,
             egress: Egress::new(config.inner_hosts.clone()),
             config,
             public_url,

@@ -16,7 +16,7 @@ use cardine_graphql::cursor::CursorKey;
 use cardine_graphql::limits::Limits;
 use cardine_plugin_host::{HostConfig, PluginHost};
 use cardine_store::{Options, Store};
-use cardine_workflow::Plugins;
+use cardine_workflow::{Plugins, WebhookKey};
 use chrono::Utc;
 use poem::endpoint::{DynEndpoint, ToDynEndpoint};
 use poem::http::{Method, header};
@@ -49,7 +49,8 @@ impl Site {
         let front = Front::new(Limits::default(), CursorKey::new(b"test"));
         let plugins = Plugins::new(PluginHost::new(HostConfig::new(folder.path().join("plugins"))).unwrap());
         let address = SocketAddr::from(([127, 0, 0, 1], 8000));
-        let app = Arc::new(App::new(engine, front, plugins, config, address, Setup::default()));
+        let app =
+            Arc::new(App::new(engine, front, plugins, WebhookKey::new(b"test"), config, address, Setup::default()));
         let hash = app.auth.passwords.hash("correct horse").await.unwrap();
         let by = ChangedBy::system("test", Utc::now());
         app.engine.create_first_administrator(by, "admin@example.org", hash).await.unwrap();

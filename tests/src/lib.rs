@@ -35,6 +35,7 @@ pub mod repository;
 pub mod rust_code;
 pub mod server;
 pub mod waiting;
+pub mod webhook_server;
 pub mod websocket;
 
 pub use answer::Answer;
@@ -48,4 +49,5 @@ pub use mail_server::{MailServer, ReceivedMail};
 pub use node::Node;
 pub use server::{Launch, Server};
 pub use waiting::eventually;
+pub use webhook_server::{ReceivedRequest, WebhookServer};
 pub use websocket::{Fate, WebSocket};

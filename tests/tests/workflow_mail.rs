@@ -72,6 +72,15 @@ on_both_databases! {
         assert_eq!(mail.mails().len(), 1);
     }
 
+    async fn the_manuals_example_is_saved(backend: Backend) {
+        let (server, _mail) = site(backend).await;
+        let admin = server.admin().await;
+        let blocks = cardine_tests::document::blocks_of("docs/workflows.md");
+        let block = blocks.iter().find(|block| block.info == "json outside").expect("the manual has such a block");
+        let steps: Value = serde_json::from_str(&block.text).expect("JSON");
+        admin.save_workflow(json!({"name": "tell", "module": "Opportunity", "trigger": {"on": ["UPDATED"], "when": "stage == \"CLOSED_WON\""}, "steps": steps})).await.ok();
+    }
+
     async fn what_is_no_address_is_refused(backend: Backend) {
         let (server, mail) = site(backend).await;
         let admin = server.admin().await;

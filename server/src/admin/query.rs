@@ -71,6 +71,11 @@ impl BaseQuery {
         fetch_workflows(ctx).await
     }
 
+    /// The secret that steps with `"secret": name` sign with: whoever is called checks the signature with it.
+    async fn webhook_secret(&self, ctx: &Context<'_>, name: String) -> String {
+        ctx.data_unchecked::<AdminContext>().app.webhook_key.secret(&name)
+    }
+
     /// The newest runs of workflows; at most 1,000. For those before them, give the id of the last one as `after`. Those that failed
     /// wait, with `status: "FAILED"`, for `retryRun` or `skipStep`.
     async fn runs(

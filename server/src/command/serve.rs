@@ -12,7 +12,7 @@ use cardine_engine::identity::ChangedBy;
 use cardine_graphql::Front;
 use cardine_graphql::cursor::CursorKey;
 use cardine_store::Store;
-use cardine_workflow::{Plugins, WorkflowLoader, run_workflows};
+use cardine_workflow::{Outside, Plugins, WebhookKey, WorkflowLoader, run_workflows};
 use chrono::Utc;
 use poem::Server;
 use poem::listener::TcpAcceptor;
@@ -57,11 +57,13 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     let (setup, setup_secret) = prepare_administrator(&engine, config.first_admin.as_ref()).await?;
     let secret = engine.shared_secret("cursor_key").await.context("the key of cursors could not be read")?;
     let front = Front::new(config.limits.clone(), CursorKey::new(&secret));
+    let webhook_secret = engine.shared_secret("webhook_key").await.context("the key of webhooks could not be read")?;
+    let webhook_key = WebhookKey::new(&webhook_secret);
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}: choose another address by --listen", config.listen))?;
     let address = listener.local_addr().context("the address listened on is not known")?;
-    let app = Arc::new(App::new(engine.clone(), front, plugins.clone(), config, address, setup));
+    let app = Arc::new(App::new(engine.clone(), front, plugins.clone(), webhook_key.clone(), config, address, setup));
     announce(&app, address, setup_secret.as_ref());
     let (stop, stopped) = watch::channel(false);
     let followed = tokio::spawn(follow_plugins(plugins.clone(), store.clone()));
@@ -70,7 +72,9 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
         Some(server) => Some(Mailer::new(engine.clone(), server, app.public_url.clone(), app.reset_limits())?),
     };
     let sender = sender.map(|mailer| tokio::spawn(mailer.run(stopped.clone())));
-    let runner = tokio::spawn(run_workflows(engine, plugins, stopped));
+    let (egress, sends_mail) = (app.egress.clone(), app.config.mail.is_some());
+    let outside = Outside { plugins, egress, webhook_key, sends_mail };
+    let runner = tokio::spawn(run_workflows(engine, outside, stopped));
 
     let draining = Arc::clone(&app);
     let until = async move {

@@ -152,7 +152,8 @@ pub async fn cancel_run(engine: &Engine, ctx: &RequestContext, run: Uuid) -> Res
         .await
 }
 
-/// Lets a failed or cancelled run go on: at the step that it ended at, or from an earlier one outside of branches and loops.
+/// Lets a failed or cancelled run go on: at the step that it ended at, or from an earlier one outside of branches and loops. One that
+/// ended well does what it did once more, from the step that is named.
 ///
 /// # Errors
 /// [`EngineError::NotFound`] if there is no such run; [`EngineError::Conflict`] if it did not fail; [`EngineError::Validation`] if
@@ -190,8 +191,8 @@ async fn go_on(
         .write(move |tx: &mut WriteTx| Box::pin(async move { Ok::<_, EngineError>(runs::ended_run(tx, run).await?) }))
         .await?
         .ok_or(EngineError::NotFound)?;
-    if ended.status == "DONE" {
-        return Err(conflict("the run has ended well"));
+    if ended.status == "DONE" && from.is_none() {
+        return Err(conflict("the run has ended well; to do it again from a step, name the step"));
     }
     let (snapshot, version) = Versions::new(engine.clone()).fetch(ended.workflow, ended.version).await?;
     let Some(version) = version else {

@@ -147,9 +147,9 @@ pub(crate) enum StepKind {
     Wait(Wait),
     Refuse(Refuse),
     SendEmail(SendEmail),
+    Webhook(Webhook),
     // Not carried out yet.
     SendSms {},
-    Webhook {},
     Approve {},
 }
 
@@ -288,6 +288,22 @@ impl Recipients {
     }
 }
 
+/// Calls an address outside.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Webhook {
+    pub url: String,
+    #[serde(default = "post")]
+    pub method: String,
+    #[serde(default)]
+    pub headers: serde_json::Map<String, Json>,
+    pub body: Option<Json>,
+    #[serde(default = "ten_seconds")]
+    pub timeout_ms: u64,
+    /// The name of the secret that it is signed with.
+    pub secret: Option<String>,
+}
+
 /// Refuses the write that the workflow stands in.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Refuse {
@@ -295,6 +311,14 @@ pub(crate) struct Refuse {
     /// Those at fault.
     #[serde(default)]
     pub fields: Vec<String>,
+}
+
+fn post() -> String {
+    "POST".to_owned()
+}
+
+fn ten_seconds() -> u64 {
+    10_000
 }
 
 fn page() -> u32 {

@@ -18,6 +18,7 @@ mod run;
 mod save;
 mod schedule;
 mod shape;
+mod signing;
 mod template;
 #[cfg(test)]
 mod testing;
@@ -29,5 +30,6 @@ pub use definition::WORKFLOW_SCHEMA;
 pub use documents::WorkflowFiles;
 pub use matcher::WorkflowLoader;
 pub use plugins::{InstallError, InstalledPlugin, Plugins};
-pub use run::{LEASE, OUTPUT_BYTES_MAX, STEPS_DONE_MAX, run_workflows};
+pub use run::{LEASE, OUTPUT_BYTES_MAX, Outside, STEPS_DONE_MAX, run_workflows};
 pub use save::save_workflow;
+pub use signing::WebhookKey;

@@ -85,8 +85,22 @@ pub(crate) enum Action {
     Wait(Until),
     /// Sends a mail.
     SendEmail(Box<MailOut>),
+    /// Calls an address outside.
+    Webhook(Box<WebhookOut>),
     /// Refuses the write that it stands in.
     Refuse { message: Template, fields: Vec<FieldId> },
+}
+
+/// A request that a step sends.
+#[derive(Debug)]
+pub(crate) struct WebhookOut {
+    pub url: Template,
+    pub method: String,
+    pub headers: Vec<(String, Template)>,
+    /// The event, where none is given.
+    pub body: Option<Template>,
+    pub timeout: Duration,
+    pub secret: Option<String>,
 }
 
 /// A mail that a step sends.
@@ -167,6 +181,10 @@ impl Node {
             Act::Do(Action::Create { set, .. }) => given(set).collect(),
             Act::Do(Action::Find(find)) => find.templates(),
             Act::Do(Action::SendEmail(mail)) => mail.templates(),
+            Act::Do(Action::Webhook(webhook)) => {
+                let headers = webhook.headers.iter().map(|(_, template)| template);
+                headers.chain(&webhook.body).chain([&webhook.url]).collect()
+            }
             Act::Do(Action::Wait(Until::Date(template))) => vec![template],
             Act::ForEach { list, .. } => vec![list],
             Act::Do(Action::Wait(Until::Later(_))) | Act::Branch { .. } | Act::Next { .. } | Act::Jump(_) => Vec::new(),

@@ -150,6 +150,11 @@ impl<'a> Walk<'a> {
                 self.module_at(place, "module");
             }
             StepKind::Wait(_) => self.templates_at(&mut json["wait"], "until", names),
+            StepKind::Webhook(_) => {
+                for name in ["url", "headers", "body"] {
+                    self.templates_at(&mut json["webhook"], name, names);
+                }
+            }
             StepKind::SendEmail(_) => {
                 for name in ["to", "cc", "bcc", "replyTo", "subject", "text", "html"] {
                     self.templates_at(&mut json["sendEmail"], name, names);
@@ -188,7 +193,7 @@ impl<'a> Walk<'a> {
                 self.steps(&mut place["steps"], names);
                 names.items.pop();
             }
-            StepKind::SendSms {} | StepKind::Webhook {} | StepKind::Approve {} => {}
+            StepKind::SendSms {} | StepKind::Approve {} => {}
         }
     }
 

@@ -234,23 +234,28 @@ impl Template {
 impl Template {
     /// A text of HTML: what fills the holes is text in it, whatever it holds.
     pub fn fill_html(&self, filling: &dyn Filling) -> String {
+        self.fill_parts(filling, escape)
+    }
+
+    /// A text of a language of its own: what fills the holes is written in it by `write`.
+    pub fn fill_parts(&self, filling: &dyn Filling, write: impl Fn(&str) -> String) -> String {
         let text = |value: Json| match value {
             Json::Null => String::new(),
             Json::String(text) => text,
             other => other.to_string(),
         };
-        let escaped = |hole: &Hole| escape(&text(hole.value(filling)));
+        let written = |hole: &Hole| write(&text(hole.value(filling)));
         match self {
-            Self::Value(hole) => escaped(hole),
+            Self::Value(hole) => written(hole),
             Self::Text(parts) => {
                 let parts = parts.iter().map(|part| match part {
                     Part::Constant(piece) => piece.clone(),
-                    Part::Hole(hole) => escaped(hole),
+                    Part::Hole(hole) => written(hole),
                 });
                 parts.collect()
             }
             Self::Constant(value) => text(value.clone()),
-            Self::List(_) | Self::Object(_) => escape(&self.fill(filling).to_string()),
+            Self::List(_) | Self::Object(_) => write(&self.fill(filling).to_string()),
         }
     }
 }

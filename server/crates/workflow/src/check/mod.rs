@@ -6,6 +6,7 @@ mod reach;
 mod steps;
 mod trigger;
 mod values;
+mod webhook;
 
 use std::time::Duration;
 

@@ -76,9 +76,11 @@ impl<'a> Checking<'a> {
             StepKind::Refuse(refuse) => self.refuse(refuse, &below(place, "refuse")),
             StepKind::Branch(branch) => return self.branch(frame, branch, &below(place, "branch"), nesting),
             StepKind::ForEach(each) => return self.for_each(frame, each, &below(place, "forEach"), nesting),
-            StepKind::SendEmail(mail) => Some(self.send_email(mail, &below(place, "sendEmail"))),
+            StepKind::SendEmail(mail) => {
+                Some(Action::SendEmail(Box::new(self.send_email(mail, &below(place, "sendEmail")))))
+            }
             StepKind::SendSms {} => return self.not_yet(place, "sendSms"),
-            StepKind::Webhook {} => return self.not_yet(place, "webhook"),
+            StepKind::Webhook(webhook) => Some(self.webhook(webhook, &below(place, "webhook"))),
             StepKind::Approve {} => return self.not_yet(place, "approve"),
         };
         if let Some(action) = action {
@@ -124,7 +126,7 @@ impl<'a> Checking<'a> {
 
     fn not_yet(&mut self, place: &[PathSegment], name: &str) {
         let message = format!(
-            "`{name}` is not available yet; steps are `update`, `create`, `find`, `assignTask`, `sendEmail`, `call`, `branch`, `forEach` and `wait`"
+            "`{name}` is not available yet; steps are `update`, `create`, `find`, `assignTask`, `sendEmail`, `webhook`, `call`, `branch`, `forEach` and `wait`"
         );
         self.tell(below(place, name), "notAvailable", message);
     }

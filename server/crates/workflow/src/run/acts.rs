@@ -74,7 +74,11 @@ impl Runner {
                 Ok(written(ctx, write, input))
             }
             Act::Do(Action::Find(find)) => self.find(&ctx, find, &known).await,
+            Act::Do(Action::SendEmail(_)) if !self.outside.sends_mail => {
+                Err(StepError::Final("no mail server is configured: say --smtp-url and --mail-from".to_owned()))
+            }
             Act::Do(Action::SendEmail(mail)) => send_email(&ctx, mail, &known),
+            Act::Do(Action::Webhook(webhook)) => self.webhook(&ctx, run.id, state, at, webhook).await,
             Act::Do(Action::Wait(until)) => {
                 let until = wait_until(&ctx, until, &known)?;
                 let output = json!({"until": json_of_instant(until)});
@@ -113,7 +117,7 @@ impl Runner {
         function: &str,
         input: Json,
     ) -> Result<Json, StepError> {
-        let Some(loaded) = self.plugins.get(plugin) else {
+        let Some(loaded) = self.outside.plugins.get(plugin) else {
             return Err(StepError::Temporary(format!("the plugin `{plugin}` is not installed"), None));
         };
         let context = CallContext {

@@ -7,13 +7,16 @@ mod mail;
 mod queue;
 mod state;
 mod steps;
+mod webhook;
 
 use std::time::Duration;
 
+use cardine_egress::Egress;
 use cardine_engine::{Engine, EngineError};
 use cardine_store::StoreError;
 
 use crate::plugins::Plugins;
+use crate::signing::WebhookKey;
 use crate::versions::Versions;
 
 pub use queue::run_workflows;
@@ -26,9 +29,22 @@ pub const STEPS_DONE_MAX: i64 = 20_000;
 /// Largest output of a step, in bytes of JSON.
 pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
 
+/// What steps use beside the database.
+#[derive(Clone)]
+pub struct Outside {
+    /// Whose functions are called.
+    pub plugins: Plugins,
+    /// The one way by which requests leave.
+    pub egress: Egress,
+    /// What they are signed with.
+    pub webhook_key: WebhookKey,
+    /// Whether there is a mail server.
+    pub sends_mail: bool,
+}
+
 struct Runner {
     engine: Engine,
-    plugins: Plugins,
+    outside: Outside,
     versions: Versions,
 }
 

@@ -14,8 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 
 use super::clock::Clockwork;
-use super::{LEASE, Runner, StepError};
-use crate::plugins::Plugins;
+use super::{LEASE, Outside, Runner, StepError};
 use crate::versions::Versions;
 
 /// How often a run shows that its process lives.
@@ -29,9 +28,9 @@ const POLL: Duration = Duration::from_millis(500);
 
 /// Runs workflows until `stop` says so; runs that have begun finish.
 #[boxed]
-pub async fn run_workflows(engine: Engine, plugins: Plugins, mut stop: watch::Receiver<bool>) {
+pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Receiver<bool>) {
     let versions = Versions::new(engine.clone());
-    let runner = Arc::new(Runner { engine, plugins, versions });
+    let runner = Arc::new(Runner { engine, outside, versions });
     if let Err(error) = runner.take_over().await {
         tracing::warn!(%error, "leases of the process before can't be ended; they end by themselves");
     }
