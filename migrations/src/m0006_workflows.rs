@@ -66,8 +66,12 @@ const STATEMENTS: &[&str] = &[
     r#"ALTER TABLE "workflow_run" ADD COLUMN "cause_run_id" {id}"#,
     r#"ALTER TABLE "workflow_run" ADD COLUMN "depth" {integer} NOT NULL DEFAULT 0"#,
     r#"ALTER TABLE "workflow_run" ADD COLUMN "due_at" {instant}"#,
-    // One run per due time, however many processes look at the clock.
-    r#"CREATE UNIQUE INDEX "workflow_run_due_key" ON "workflow_run" ("workflow_id", "due_at") WHERE "due_at" IS NOT NULL"#,
+    // One run per due time, and per record where it is one's own, however many processes look at the clock.
+    r#"CREATE UNIQUE INDEX "workflow_run_due_key" ON "workflow_run" ("workflow_id", "due_at") WHERE "due_at" IS NOT NULL AND "record_id" IS NULL"#,
+    r#"CREATE UNIQUE INDEX "workflow_run_record_due_key" ON "workflow_run" ("workflow_id", "record_id", "due_at")
+        WHERE "due_at" IS NOT NULL AND "record_id" IS NOT NULL"#,
+    // Up to when records' due times are settled.
+    r#"ALTER TABLE "workflow" ADD COLUMN "looked_at" {instant}"#,
     // Which workflows have something to do, and what of each is next.
     r#"DROP INDEX "workflow_run_due_idx""#,
     r#"CREATE INDEX "workflow_run_due_idx" ON "workflow_run" ("workflow_id", "run_at") WHERE "finished_at" IS NULL"#,

@@ -28,6 +28,8 @@ const UNDO: &[&str] = &[
     "CREATE TABLE workflow_step_run AS SELECT run_id, step, attempt, status, input, output, error, started_at, finished_at FROM workflow_step_log",
     "DROP TABLE workflow_step_log",
     "DROP INDEX workflow_run_due_key",
+    "DROP INDEX workflow_run_record_due_key",
+    "ALTER TABLE workflow DROP COLUMN looked_at",
     "DROP INDEX workflow_run_due_idx",
     "DROP INDEX workflow_run_cause_idx",
     "DROP INDEX workflow_run_failed_idx",
