@@ -45,10 +45,10 @@ const STATUS_ON_POSTGRES: &str = r#"UPDATE "workflow" SET "definition" = (CASE W
     ELSE ("definition"::jsonb - 'active') || '{"status": "PAUSED"}'::jsonb END)::text WHERE "definition"::jsonb ? 'active'"#;
 
 const STATEMENTS: &[&str] = &[
-    // `ACTIVE`, `PAUSED` or `DRAFT`.
+    // `ACTIVE`, `PAUSED` or `DRAFT`. The column `active` stays, and nothing reads it any more: to drop a column, SQLite looks at all indexes,
+    // and those of modules are over functions that only the server's own connections have.
     r#"ALTER TABLE "workflow" ADD COLUMN "status" {text} NOT NULL DEFAULT 'ACTIVE'"#,
     r#"UPDATE "workflow" SET "status" = 'PAUSED' WHERE NOT "active""#,
-    r#"ALTER TABLE "workflow" DROP COLUMN "active""#,
     r#"CREATE TABLE "workflow_version" (
         "workflow_id" {id} NOT NULL REFERENCES "workflow" ("id") ON DELETE CASCADE,
         "version" {integer} NOT NULL,

@@ -169,7 +169,7 @@ async fn rights(admin: &Client) -> Value {
     let text = "{ roles { name label administrator access { module create read update delete fields } }
         permissionSets { name label access { module create read update delete fields } }
         sharingRules { name module ownedBy { role roleAndBelow group } rule with { role roleAndBelow group } access delete }
-        workflows { name definition active } }";
+        workflows { name definition status } }";
     admin.admin_query(text).await.ok().clone()
 }
 

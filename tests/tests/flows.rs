@@ -161,7 +161,7 @@ on_both_databases! {
         author.save_workflow(on_won("count", json!([
             {"id": "found", "find": {"module": "Task", "fields": ["subject", "location"]}},
             {"id": "note", "update": {"set": {"nextStep": "{{ steps.found.output.totalCount }}"}}}]))).await.ok();
-        author.save_workflow(on_won("make", json!([{"id": "make", "create": {"module": "Ticket", "set": {"subject": "x"}}}]))).await.ok();
+        author.save_workflow(on_won("make", json!([{"id": "make", "create": {"module": "Ticket", "set": {"title": "x"}}}]))).await.ok();
         admin.create_role("clerk", None).await;
         let all = json!({"create": true, "read": true, "update": true, "fields": {"*": "WRITE"}});
         admin.set_access("clerk", "Opportunity", all.clone()).await;

@@ -40,7 +40,6 @@ const UNDO: &[&str] = &[
     "ALTER TABLE workflow_run DROP COLUMN depth",
     "ALTER TABLE workflow_run DROP COLUMN due_at",
     "CREATE INDEX workflow_run_due_idx ON workflow_run (run_at) WHERE finished_at IS NULL",
-    "ALTER TABLE workflow ADD COLUMN active boolean NOT NULL DEFAULT TRUE",
     "UPDATE workflow SET active = FALSE, definition = replace(definition, '\"status\":\"PAUSED\"', '\"active\":false') WHERE status <> 'ACTIVE'",
     "ALTER TABLE workflow DROP COLUMN status",
     "DELETE FROM seaql_migrations WHERE version IN ('m0004_sign_in', 'm0005_files', 'm0006_workflows')",
