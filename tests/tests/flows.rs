@@ -352,6 +352,47 @@ on_both_databases! {
         assert_eq!(admin.admin_query("{ runs { id } }").await.ok()["runs"].as_array().unwrap().len(), 2);
     }
 
+    async fn a_records_date_starts_a_run_and_takes_it_along_when_it_moves(server: Server) {
+        let admin = server.admin().await;
+        admin.save_workflow(json!({"name": "remind", "module": "Task", "trigger": {"date": {"field": "startAt", "offset": "-PT1H"}, "when": "status != \"COMPLETED\""},
+            "steps": [{"id": "note", "update": {"set": {"description": "due {{ trigger.dueAt }} for {{ startAt }}"}}}]})).await.ok();
+        let start = |seconds: i64| {
+            let at = chrono::Utc::now() + chrono::TimeDelta::seconds(3_600 + seconds);
+            json!(at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+        };
+        let made = |subject: &str, seconds: i64| json!({"subject": subject, "startAt": start(seconds), "dueDate": "2099-01-01"});
+        let due = made("R due", 4);
+        let ids = admin.create_many("Task", [due.clone(), made("R away", 4), made("R nearer", 40_000), made("R past", -600)]).await;
+        let done = json!({"subject": "R done", "startAt": start(4), "dueDate": "2099-01-01", "status": "COMPLETED"});
+        admin.create("Task", done).await;
+        let text = "mutation($id: ID!, $data: TaskUpdate!) { updateTask(id: $id, data: $data) { id } }";
+        admin.query_with(text, json!({"id": ids[1], "data": {"startAt": start(40_000)}})).await.ok();
+        admin.query_with(text, json!({"id": ids[2], "data": {"startAt": start(5)}})).await.ok();
+        let runs = eventually("both are due", || async {
+            let answer = admin.admin_query("{ runs(workflow: \"remind\") { recordId status dueAt } }").await;
+            let runs = answer.ok()["runs"].as_array().unwrap().clone();
+            (runs.len() == 2 && runs.iter().all(|run| run["status"] == "DONE")).then_some(runs)
+        }).await;
+        let mut records: Vec<_> = runs.iter().map(|run| run["recordId"].clone()).collect();
+        records.sort_by_key(|id| id.as_str().map(str::to_owned));
+        let mut expected = vec![json!(ids[0]), json!(ids[2])];
+        expected.sort_by_key(|id| id.as_str().map(str::to_owned));
+        assert_eq!(records, expected);
+        let noted = tasks(&admin, "R due").await[0]["description"].as_str().unwrap().to_owned();
+        assert!(noted.ends_with(&format!("for {}", due["startAt"].as_str().unwrap())), "{noted}");
+        assert_eq!(tasks(&admin, "R past").await[0]["description"], Value::Null, "it was over when it was set");
+        for (trigger, fault) in [
+            (json!({"date": {"field": "subject"}}), "definition.trigger.date.field: type"),
+            (json!({"date": {"field": "dueDate", "offset": "-PT5H"}}), "definition.trigger.date.offset: duration"),
+            (json!({"date": {"field": "startAt", "at": "09:00"}}), "definition.trigger.date.at: notAvailable"),
+            (json!({"date": {"field": "dueDate", "timeZone": "Rome"}}), "definition.trigger.date.timeZone: timeZone"),
+            (json!({"date": {"field": "none"}}), "definition.trigger.date.field: unknownField"),
+        ] {
+            let document = json!({"name": "faulty", "module": "Task", "trigger": trigger, "steps": [{"id": "w", "wait": {"for": "PT0S"}}]});
+            assert_eq!(faults(admin.save_workflow(document).await.refused("VALIDATION_FAILED")), [fault]);
+        }
+    }
+
     async fn a_chain_of_causes_is_told_and_ends(server: Server) {
         let admin = server.admin().await;
         // Each record makes the next one, as long as nothing says where to stop: the bound does.

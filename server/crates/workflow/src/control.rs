@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cardine_engine::{Engine, EngineError, RequestContext};
 use cardine_model::catalog::{FieldPath, Module, ModuleId};
 use cardine_model::{Issue, Value, path};
-use cardine_query::{CompareOp, Deleted, Filter, List, Page, Slot, Take, authorise};
+use cardine_query::{CompareOp, Filter, Slot};
 use cardine_store::WriteTx;
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use cardine_store::platform::runs::{self, EndedRun, GoOn};
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::definition::Status;
 use crate::matcher::Workflows;
 use crate::program::{Node, Start};
+use crate::records::fetch_records;
 use crate::run::RunState;
 use crate::versions::Versions;
 
@@ -94,37 +95,10 @@ async fn fetch(
     module: ModuleId,
     id: Uuid,
 ) -> Result<Map<String, Json>, EngineError> {
-    let definition = ctx.catalog().module(module);
-    let readable = definition
-        .fields
-        .iter()
-        .filter(|field| field.column.is_some() && field.has_value() && ctx.actor.rights.can_read(module, field.id));
-    let fields: Vec<_> = readable.map(|field| field.id).collect();
-    let list = List {
-        module,
-        filter: Some(Filter::Compare { path: FieldPath::own(Module::ID), op: CompareOp::Eq, operand: Slot(0) }),
-        order: Vec::new(),
-        page: Page { take: Take::One, after: None, before: None, offset: None },
-        deleted: Deleted::Exclude,
-        outputs: fields.iter().copied().map(FieldPath::own).collect(),
-        rows: true,
-        totals: Vec::new(),
-        groups: None,
-        children: Vec::new(),
-        histories: Vec::new(),
-    };
-    let list = authorise(list, ctx.catalog(), &ctx.actor.rights).map_err(|_| EngineError::NotFound)?;
-    let found = engine.read(ctx, vec![list], vec![Value::Id(id)].into()).await?;
-    let result = found.first().ok_or(EngineError::NotFound)?;
-    if result.root().rows.is_empty() {
-        return Err(EngineError::NotFound);
-    }
-    let mut record = cardine_engine::Record::empty(definition);
-    for (output, field) in fields.iter().enumerate() {
-        let value = cardine_engine::value_of_cell(definition.field(*field), result.cell(0, output));
-        record.set(*field, value);
-    }
-    Ok(record.to_json(definition))
+    let filter = Filter::Compare { path: FieldPath::own(Module::ID), op: CompareOp::Eq, operand: Slot(1) };
+    let found = fetch_records(engine, ctx, module, filter, vec![Value::Id(id)], 1).await?;
+    let record = found.into_iter().next().ok_or(EngineError::NotFound)?;
+    Ok(record.to_json(ctx.catalog().module(module)))
 }
 
 /// Ends a run that has not ended; a step that is under way records nothing any more.

@@ -97,8 +97,7 @@ pub(crate) struct Trigger {
     pub when: Option<String>,
     pub schedule: Option<Schedule>,
     pub manual: Option<Manual>,
-    /// Not carried out yet.
-    pub date: Option<Json>,
+    pub date: Option<DateTrigger>,
     /// Not carried out yet.
     pub webhook: Option<Json>,
     /// Not carried out yet.
@@ -110,6 +109,16 @@ pub(crate) struct Trigger {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Schedule {
     pub cron: String,
+    pub time_zone: Option<String>,
+}
+
+/// Starts a run at a time relative to a date of each record.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DateTrigger {
+    pub field: String,
+    pub offset: Option<String>,
+    pub at: Option<String>,
     pub time_zone: Option<String>,
 }
 

@@ -6,6 +6,7 @@ use cardine_model::catalog::{FieldId, ModuleId, RelationId};
 use cardine_model::rule::TypedRule;
 
 use crate::definition::{OnError, RunAs, Status, Timing};
+use crate::due_dates::DueDates;
 use crate::find::FindRecords;
 use crate::schedule::Times;
 use crate::template::Template;
@@ -38,6 +39,8 @@ pub(crate) enum Start {
     },
     /// The clock.
     Times(Times),
+    /// A date of each record.
+    Date(DueDates),
     /// A person, with an input that meets this JSON Schema.
     Hand(Option<Box<jsonschema::Validator>>),
 }

@@ -86,6 +86,9 @@ impl<'a> Walk<'a> {
         {
             changed.iter_mut().for_each(|place| self.field(place, module));
         }
+        if let (Some(field), Some(module)) = (document.pointer_mut("/trigger/date/field"), module) {
+            self.field(field, module);
+        }
         if let Some(steps) = document.get_mut("steps") {
             self.steps(steps, &mut names);
         }

@@ -268,6 +268,24 @@ pub async fn last_due(tx: &mut ReadTx, workflow: Uuid) -> Result<Option<DateTime
     Ok(if rows.is_empty() { None } else { instant(0).max(instant(1)) })
 }
 
+/// Up to when the due times of a workflow's records are settled: the last look that was noted, or when it was saved.
+pub async fn last_look(tx: &mut ReadTx, workflow: Uuid) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let text = r#"SELECT "updated_at", "looked_at" FROM "workflow" WHERE "id" = $1::uuid"#;
+    let values = [Value::Id(workflow)];
+    let statement = portable(tx.dialect(), text, values.len(), &[ColumnType::DateTime, ColumnType::DateTime]);
+    let rows = tx.query(&statement, &bound(&values)).await?;
+    let instant = |column| rows.cell(0, column).text().and_then(|text| text.parse().ok());
+    Ok(if rows.is_empty() { None } else { instant(0).max(instant(1)) })
+}
+
+/// Notes that records' due times are settled up to an instant.
+pub async fn note_look(tx: &mut WriteTx, workflow: Uuid, at: DateTime<Utc>) -> Result<(), StoreError> {
+    let text = r#"UPDATE "workflow" SET "looked_at" = $2::timestamptz WHERE "id" = $1::uuid"#;
+    let values = [Value::Id(workflow), Value::DateTime(at)];
+    tx.execute(&portable(tx.dialect(), text, values.len(), &[]), &bound(&values)).await?;
+    Ok(())
+}
+
 /// The workflows that have something to do, by their ids. Those that are paused rest.
 pub async fn due_workflows(tx: &mut ReadTx, now: DateTime<Utc>) -> Result<Vec<Uuid>, StoreError> {
     let text = r#"SELECT w."id" FROM "workflow" w WHERE w."status" <> 'PAUSED' AND EXISTS (SELECT 1 FROM "workflow_run" r

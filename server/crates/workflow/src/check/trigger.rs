@@ -1,9 +1,12 @@
 //! What starts a workflow, checked.
 
-use cardine_model::{Issue, path};
+use cardine_model::catalog::FieldKind;
+use cardine_model::{Issue, PathSegment, duration, path};
+use chrono::NaiveTime;
 
 use super::Checking;
-use crate::definition::{Definition, Schedule};
+use crate::definition::{DateTrigger, Definition, RunAs, Schedule};
+use crate::due_dates::{DueDates, Moment};
 use crate::program::Start;
 use crate::schedule::Times;
 use crate::shape::Shape;
@@ -14,12 +17,8 @@ impl Checking<'_> {
         let trigger = &definition.trigger;
         let place = || path!["definition", "trigger"];
         let is_change = trigger.on.is_some();
-        if !is_change && trigger.when.is_some() {
-            self.tell(
-                [place(), path!["when"]].concat(),
-                "notAvailable",
-                "`when` is about a record's change: leave it out here",
-            );
+        if !is_change && trigger.date.is_none() && trigger.when.is_some() {
+            self.tell([place(), path!["when"]].concat(), "notAvailable", "`when` is about a record: leave it out here");
         }
         if let Some(on) = &trigger.on {
             let (mut changed, mut relinked) = (Vec::new(), Vec::new());
@@ -42,7 +41,13 @@ impl Checking<'_> {
                 self.tell(path!["definition", "module"], "notAvailable", message);
             }
             self.names.trigger = Some(Shape::of_time());
+            self.needs_somebody(definition);
             return self.times(schedule);
+        }
+        if let Some(date) = &trigger.date {
+            self.names.trigger = Some(Shape::of_time());
+            self.needs_somebody(definition);
+            return self.date(date);
         }
         if let Some(manual) = &trigger.manual {
             self.names.trigger = Some(Shape::of_input());
@@ -55,23 +60,82 @@ impl Checking<'_> {
                 }
             };
         }
-        for (name, given) in [("date", &trigger.date), ("webhook", &trigger.webhook), ("workflow", &trigger.workflow)] {
+        for (name, given) in [("webhook", &trigger.webhook), ("workflow", &trigger.workflow)] {
             if given.is_some() {
-                let message = format!("`{name}` is not available yet; triggers are `on`, `schedule` and `manual`");
+                let message =
+                    format!("`{name}` is not available yet; triggers are `on`, `schedule`, `date` and `manual`");
                 self.issues.push(Issue::new([place(), path![name]].concat(), "notAvailable", message));
             }
         }
         None
     }
 
+    /// Nobody causes what the clock starts.
+    fn needs_somebody(&mut self, definition: &Definition) {
+        if definition.run_as == RunAs::Actor {
+            let message = "the clock is nobody: run as the author or a role";
+            self.tell(path!["definition", "runAs"], "notAvailable", message);
+        }
+    }
+
+    fn date(&mut self, date: &DateTrigger) -> Option<Start> {
+        let place = |name: &str| path!["definition", "trigger", "date", name];
+        let module = self.names.module?;
+        let id = self.stored_field(module, &date.field, place("field"))?;
+        let seconds = match &date.offset {
+            None => 0,
+            Some(text) => match duration::parse(text) {
+                Ok(seconds) => seconds,
+                Err(fault) => {
+                    self.tell(place("offset"), "duration", format!("this is no duration{}", fault.hint()));
+                    return None;
+                }
+            },
+        };
+        let moment = match module.field(id).kind {
+            FieldKind::Date => {
+                if seconds % 86_400 != 0 {
+                    self.tell(
+                        place("offset"),
+                        "duration",
+                        "from a day on, whole days are counted, such as -P3D; say the time of day by `at`",
+                    );
+                }
+                let zone = self.zone(date.time_zone.as_deref(), place("timeZone"))?;
+                let at = date.at.as_deref().unwrap_or("00:00");
+                let Ok(at) = NaiveTime::parse_from_str(at, "%H:%M") else {
+                    self.tell(place("at"), "time", "this is no time of day such as 09:00");
+                    return None;
+                };
+                Moment::OfDay { days: seconds / 86_400, at, zone }
+            }
+            FieldKind::DateTime => {
+                for (name, is_given) in [("at", date.at.is_some()), ("timeZone", date.time_zone.is_some())] {
+                    if is_given {
+                        self.tell(place(name), "notAvailable", "the field has a time of its own: leave this out");
+                    }
+                }
+                Moment::Later { seconds }
+            }
+            _ => {
+                self.tell(place("field"), "type", format!("`{}` is no date, and no date and time", date.field));
+                return None;
+            }
+        };
+        Some(Start::Date(DueDates { field: id, moment }))
+    }
+
+    fn zone(&mut self, name: Option<&str>, place: Vec<PathSegment>) -> Option<chrono_tz::Tz> {
+        let zone = name.unwrap_or("UTC").parse::<chrono_tz::Tz>();
+        if zone.is_err() {
+            self.tell(place, "timeZone", "this is not an IANA name such as Europe/Rome");
+        }
+        zone.ok()
+    }
+
     fn times(&mut self, schedule: &Schedule) -> Option<Start> {
         let place = |name: &str| path!["definition", "trigger", "schedule", name];
-        let name = schedule.time_zone.as_deref().unwrap_or("UTC");
-        let Ok(zone) = name.parse::<chrono_tz::Tz>() else {
-            let message = "this is not an IANA name such as Europe/Rome";
-            self.tell(place("timeZone"), "timeZone", message);
-            return None;
-        };
+        let zone = self.zone(schedule.time_zone.as_deref(), place("timeZone"))?;
         match Times::parse(&schedule.cron, zone) {
             Ok(times) => Some(Start::Times(times)),
             Err(message) => {

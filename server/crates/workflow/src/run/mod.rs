@@ -3,6 +3,7 @@
 mod acts;
 mod clock;
 mod commit;
+mod dates;
 mod mail;
 mod queue;
 mod state;

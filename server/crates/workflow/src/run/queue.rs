@@ -14,6 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 
 use super::clock::Clockwork;
+use super::dates::DateWatch;
 use super::{LEASE, Outside, Runner, StepError};
 use crate::versions::Versions;
 
@@ -35,11 +36,15 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
         tracing::warn!(%error, "leases of the process before can't be ended; they end by themselves");
     }
     let mut clockwork = Clockwork::default();
+    let mut dates = DateWatch::default();
     let mut share = Share::default();
     let mut running = JoinSet::new();
     while !*stop.borrow() {
         if let Err(error) = clockwork.queue_due(&runner.engine, Utc::now()).await {
             tracing::warn!(%error, "what the clock starts can't be queued");
+        }
+        if let Err(error) = dates.queue_due(&runner.engine, Utc::now()).await {
+            tracing::warn!(%error, "what records' dates start can't be queued");
         }
         let leased = if share.is_full() { Ok(Vec::new()) } else { runner.lease(&mut share).await };
         let leased = leased.unwrap_or_else(|error| {
