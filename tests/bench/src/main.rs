@@ -12,6 +12,7 @@ mod questions;
 mod reads;
 mod report;
 mod site;
+mod workflows;
 mod writes;
 mod yardstick;
 
@@ -44,6 +45,8 @@ enum Task {
     Catalog(Catalog),
     /// What deciding who sees which record costs: a role with many users that moves in the tree, and lists under it
     Access(Access),
+    /// Runs of workflows in a second, and what a workflow adds to a write
+    Workflows(Workflows),
     /// A bare server of hand-written statements, as the bench starts it for itself
     #[command(hide = true)]
     Yardstick(yardstick::Options),
@@ -78,6 +81,15 @@ struct Catalog {
 struct Access {
     #[command(flatten)]
     access: access::Options,
+    /// Measure on one of the databases only
+    #[arg(long, value_enum)]
+    database: Option<Database>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Workflows {
+    #[command(flatten)]
+    workflows: workflows::Options,
     /// Measure on one of the databases only
     #[arg(long, value_enum)]
     database: Option<Database>,
@@ -138,6 +150,13 @@ async fn run(task: Task) -> anyhow::Result<()> {
                 decided.push(access::measure(backend, &access).await?);
             }
             println!("\n{}", report::access(&decided));
+        }
+        Task::Workflows(Workflows { workflows, database }) => {
+            let mut worked = Vec::new();
+            for backend in backends(database) {
+                worked.push(workflows::measure(backend, &workflows).await?);
+            }
+            println!("\n{}", report::workflows(&worked));
         }
         Task::Yardstick(_) => unreachable!("it measures nothing"),
     }

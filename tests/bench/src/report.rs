@@ -9,6 +9,7 @@ use crate::access::Decided;
 use crate::catalog::{Cost, Weighed};
 use crate::measure::Run;
 use crate::questions::{Question, View};
+use crate::workflows::Worked;
 use crate::writes::Written;
 
 /// Who answered.
@@ -213,6 +214,21 @@ fn microseconds(duration: Duration) -> String {
     format!("{} µs", duration.as_micros())
 }
 
+/// Runs in a second, and what a workflow adds to a write.
+pub fn workflows(worked: &[Worked]) -> String {
+    let mut table = String::from(
+        "| database | runs/s of one step | a write without | with a workflow | added (aim below 15 %) |\n| --- | ---: | ---: | ---: | ---: |\n",
+    );
+    for one in worked {
+        let added = (one.with.as_secs_f64() / one.without.as_secs_f64().max(f64::EPSILON) - 1.0) * 100.0;
+        let (without, with) = (one.without.as_micros(), one.with.as_micros());
+        let row =
+            format!("| {:?} | {:.0} | {without} µs | {with} µs | {added:.0} % |", one.backend, one.runs_per_second);
+        writeln!(table, "{row}").expect("a String takes all");
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,6 +283,13 @@ mod tests {
         let lines: Vec<&str> = table.lines().skip(2).collect();
         assert_eq!(lines[0], "| Postgres |  | 50000 |  | 16: 1000 (300 + 100 µs) |");
         assert_eq!(lines[1], "| Postgres | 20000 | 50000 | 2.5 | 16: 1000 (300 + 100 µs) |");
+    }
+
+    #[test]
+    fn what_a_workflow_adds_is_a_part_of_the_write() {
+        let (without, with) = (Duration::from_micros(1_000), Duration::from_micros(1_120));
+        let worked = Worked { backend: Backend::Sqlite, runs_per_second: 812.4, without, with };
+        assert_eq!(workflows(&[worked]).lines().last(), Some("| Sqlite | 812 | 1000 µs | 1120 µs | 12 % |"));
     }
 
     #[test]
