@@ -8,7 +8,7 @@ use cardine_egress::Egress;
 use cardine_engine::Engine;
 use cardine_engine::identity::ResetLimits;
 use cardine_graphql::{Front, Subscriptions};
-use cardine_workflow::{Plugins, WebhookKey};
+use cardine_workflow::{Counters, Plugins, WebhookKey};
 use url::Url;
 
 use crate::admin::{AccountSchema, AdminSchema};
@@ -31,6 +31,8 @@ pub struct App {
     pub connections: Arc<Connections>,
     /// Installed plugins.
     pub plugins: Plugins,
+    /// What workflows have done.
+    pub workflows: Arc<Counters>,
     /// What requests of workflows are signed with.
     pub webhook_key: WebhookKey,
     /// The one way by which requests leave this server.
@@ -77,6 +79,7 @@ impl App {
             engine,
             front,
             plugins,
+            workflows: Arc::default(),
             webhook_key,
             egress: Egress::new(config.inner_hosts.clone()),
             config,

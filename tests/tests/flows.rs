@@ -129,6 +129,10 @@ on_both_databases! {
         assert_eq!(told.ok()["organizations"]["nodes"][0]["description"], "3 of Alba, first Alba 3");
         let call = &tasks(&admin, "Call about").await[0];
         assert_eq!((&call["parent"]["name"], &call["ownerId"]), (&json!("Alba"), &json!(admin.own_id().await)));
+        let metrics = server.anonymous().request(reqwest::Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+        for line in ["cardine_workflow_runs_total{end=\"done\"} 1", "cardine_workflow_steps_total 11"] {
+            assert!(metrics.lines().any(|found| found == line), "{line}: {metrics}");
+        }
         // The other way, where nothing is found.
         let barolo = deal(&admin, "Barolo", json!({})).await;
         win(&admin, &barolo).await;

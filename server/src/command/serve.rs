@@ -73,7 +73,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     };
     let sender = sender.map(|mailer| tokio::spawn(mailer.run(stopped.clone())));
     let (egress, sends_mail) = (app.egress.clone(), app.config.mail.is_some());
-    let outside = Outside { plugins, egress, webhook_key, sends_mail };
+    let outside = Outside { plugins, egress, webhook_key, sends_mail, counters: Arc::clone(&app.workflows) };
     let runner = tokio::spawn(run_workflows(engine, outside, stopped));
 
     let draining = Arc::clone(&app);

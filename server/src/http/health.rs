@@ -30,6 +30,6 @@ pub async fn ready(app: Arc<App>, _: Request) -> Result<Response, ApiError> {
 
 /// Counters for Prometheus.
 pub async fn metrics(app: Arc<App>, _: Request) -> Result<Response, ApiError> {
-    let text = app.metrics.render(app.engine.snapshot().catalog.version);
+    let text = app.metrics.render(app.engine.snapshot().catalog.version) + &app.workflows.render();
     Ok(Response::builder().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }

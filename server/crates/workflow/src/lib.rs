@@ -7,6 +7,7 @@
 mod before_commit;
 mod check;
 mod control;
+mod counters;
 mod definition;
 mod documents;
 mod due_dates;
@@ -28,6 +29,7 @@ mod value;
 mod versions;
 
 pub use control::{cancel_run, retry_run, skip_step, start_workflow};
+pub use counters::Counters;
 pub use definition::WORKFLOW_SCHEMA;
 pub use documents::WorkflowFiles;
 pub use matcher::WorkflowLoader;

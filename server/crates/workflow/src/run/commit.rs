@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::{RunState, Runner, StepError};
+use crate::counters::Counted;
 
 /// A step's end.
 #[derive(Debug, Clone)]
@@ -142,6 +143,7 @@ impl Runner {
     ) -> Result<(), StepError> {
         let has_effect = effect.is_some();
         let at = end.as_ref().map(|end| (end.step.clone(), end.depth));
+        let took = end.as_ref().map(|end| Utc::now() - end.started_at);
         let log = end.as_ref().map(|end| end.log(run));
         let commit = Arc::new(Commit { run: run.clone(), log, effect, state: state.clone(), step, then });
         let done = self
@@ -163,6 +165,12 @@ impl Runner {
         }
         if let (Some(id), Some((step, depth))) = (written, at) {
             state.change_output(&step, depth, json!({"id": id}));
+        }
+        if let Some(took) = took {
+            self.outside.counters.count_step(took);
+        }
+        if matches!(then, Then::End(_)) {
+            self.outside.counters.count(Counted::Done);
         }
         run.step = step;
         run.steps_done += 1;
@@ -214,6 +222,10 @@ impl Runner {
                 })
             })
             .await?;
-        if ours { Ok(()) } else { Err(StepError::LeaseLost) }
+        if !ours {
+            return Err(StepError::LeaseLost);
+        }
+        self.outside.counters.count(if run_at.is_some() { Counted::Postponed } else { Counted::Failed });
+        Ok(())
     }
 }

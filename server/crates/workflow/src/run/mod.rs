@@ -10,12 +10,14 @@ mod state;
 mod steps;
 mod webhook;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cardine_egress::Egress;
 use cardine_engine::{Engine, EngineError};
 use cardine_store::StoreError;
 
+use crate::counters::Counters;
 use crate::plugins::Plugins;
 use crate::signing::WebhookKey;
 use crate::versions::Versions;
@@ -41,6 +43,8 @@ pub struct Outside {
     pub webhook_key: WebhookKey,
     /// Whether there is a mail server.
     pub sends_mail: bool,
+    /// What has been done.
+    pub counters: Arc<Counters>,
 }
 
 struct Runner {
