@@ -8,6 +8,7 @@ mod m0003_history;
 mod m0004_sign_in;
 mod m0005_files;
 mod m0006_workflows;
+mod m0007_approvals;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_sign_in::Migration),
             Box::new(m0005_files::Migration),
             Box::new(m0006_workflows::Migration),
+            Box::new(m0007_approvals::Migration),
         ]
     }
 }

@@ -397,6 +397,63 @@ on_both_databases! {
         }
     }
 
+    async fn a_run_waits_until_whoever_is_asked_has_decided(server: Server) {
+        let admin = server.admin().await;
+        let blocks = cardine_tests::document::blocks_of("docs/workflows.md");
+        let block = blocks.iter().find(|block| block.info == "json approval").expect("the manual has such a block");
+        admin.save_workflow(on_won("ask", serde_json::from_str(&block.text).expect("JSON"))).await.ok();
+        let (manager, person) = (server.create_user_with_role("sales-manager").await, server.create_user_with_role("sales-person").await);
+        let open = |client: &Client| {
+            let client = client.clone();
+            async move { client.admin_query("{ approvals { id question recordId workflow approved } }").await.ok()["approvals"].as_array().unwrap().clone() }
+        };
+        let decide = |client: &Client, id: &Value, approved: bool| {
+            let (client, id) = (client.clone(), id.clone());
+            let text = "mutation($id: ID!, $approved: Boolean!) { decideApproval(id: $id, approved: $approved, comment: \"by me\") { approved decidedById } }";
+            async move { client.admin_query_with(text, json!({"id": id, "approved": approved})).await }
+        };
+        let first = deal(&admin, "Alba", json!({})).await;
+        win(&admin, &first).await;
+        let asked = eventually("it is asked", || async { open(&manager).await.pop() }).await;
+        assert_eq!((&asked["question"], &asked["recordId"]), (&json!("A discount for Alba?"), &json!(first)));
+        assert_eq!(run_with(&admin, "ask", "WAITING").await["steps"][0]["status"], "WAITING");
+        // Nobody else sees it, or can answer it; a key is no person.
+        assert_eq!(open(&person).await, [] as [Value; 0]);
+        decide(&person, &asked["id"], true).await.refused("NOT_FOUND");
+        let key = manager.with_api_key(None).await;
+        assert!(!decide(&key, &asked["id"], true).await.codes().is_empty());
+        assert_eq!(decide(&manager, &asked["id"], true).await.ok()["decideApproval"]["decidedById"], json!(manager.own_id().await));
+        let run = run_with(&admin, "ask", "DONE").await;
+        assert_eq!(done(&run), ["ask  WAITING", "ask  DONE", "note  DONE"]);
+        assert_eq!(read_deal(&admin, &first, "nextStep").await, "by me");
+        decide(&manager, &asked["id"], false).await.refused("CONFLICT");
+        assert_eq!(open(&manager).await, [] as [Value; 0]);
+        // Handed on, and rejected.
+        let second = deal(&admin, "Barolo", json!({})).await;
+        win(&admin, &second).await;
+        let asked = eventually("it is asked again", || async { open(&manager).await.pop() }).await;
+        let hand_on = "mutation($id: ID!, $to: ID!) { delegateApproval(id: $id, to: $to) { askedId } }";
+        let to = json!({"id": asked["id"], "to": person.own_id().await});
+        person.admin_query_with(hand_on, to.clone()).await.refused("NOT_FOUND");
+        manager.admin_query_with(hand_on, to).await.ok();
+        decide(&person, &asked["id"], false).await.ok();
+        let run = run_with(&admin, "ask", "DONE").await;
+        assert_eq!(done(&run), ["ask  WAITING", "ask  DONE", "note  SKIPPED"]);
+        // The time is over: nobody has to do anything.
+        for (on_timeout, status, approved) in [("APPROVE", "DONE", json!(true)), ("REJECT", "DONE", json!(false)), ("FAIL", "FAILED", Value::Null)] {
+            let by = json!({"user": "{{ ownerId }}"});
+            admin.save_workflow(on_won("late", json!([{"id": "ask", "approve": {"by": by, "dueIn": "PT0S", "onTimeout": on_timeout}},
+                {"id": "note", "update": {"set": {"description": "it is {{ steps.ask.output.approved }}"}}}]))).await.ok();
+            let id = deal(&admin, on_timeout, json!({})).await;
+            win(&admin, &id).await;
+            let run = run_with(&admin, "late", status).await;
+            let ended = run["steps"].as_array().unwrap().iter().find(|step| step["status"] == "DONE");
+            assert_eq!(ended.map_or(Value::Null, |step| step["output"]["approved"].clone()), approved, "{run:#}");
+        }
+        let nobody = json!([{"id": "ask", "approve": {"by": {"role": "none"}}}]);
+        assert_eq!(faults(admin.save_workflow(on_won("late", nobody)).await.refused("VALIDATION_FAILED")), ["definition.steps.0.approve.by.role: unknownRole"]);
+    }
+
     async fn a_chain_of_causes_is_told_and_ends(server: Server) {
         let admin = server.admin().await;
         // Each record makes the next one, as long as nothing says where to stop: the bound does.

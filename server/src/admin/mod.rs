@@ -5,6 +5,7 @@
 
 mod access;
 mod account;
+mod approvals;
 mod audit;
 mod error;
 mod model;
@@ -18,8 +19,8 @@ mod workflow;
 use async_graphql::{EmptySubscription, MergedObject, ObjectType, Schema};
 
 use access::{AccessMutation, AccessQuery};
-pub use account::ROOT_FIELDS as ACCOUNT_FIELDS;
 use account::{AccountMutation, AccountQuery};
+use approvals::{ApprovalsMutation, ApprovalsQuery};
 use modules::{ModulesMutation, ModulesQuery};
 use mutation::BaseMutation;
 use query::BaseQuery;
@@ -27,16 +28,24 @@ pub use upload::PACKAGE_BYTES_MAX;
 
 /// The root of queries.
 #[derive(MergedObject, Default)]
-pub struct Query(BaseQuery, AccessQuery, AccountQuery, ModulesQuery);
+pub struct Query(BaseQuery, AccessQuery, AccountQuery, ApprovalsQuery, ModulesQuery);
 
 /// The root of mutations.
 #[derive(MergedObject, Default)]
-pub struct Mutation(BaseMutation, AccessMutation, AccountMutation, ModulesMutation);
+pub struct Mutation(BaseMutation, AccessMutation, AccountMutation, ApprovalsMutation, ModulesMutation);
+
+/// The root of queries of those who are no administrators.
+#[derive(MergedObject, Default)]
+pub struct OwnQuery(AccountQuery, ApprovalsQuery);
+
+/// The root of their mutations.
+#[derive(MergedObject, Default)]
+pub struct OwnMutation(AccountMutation, ApprovalsMutation);
 
 /// The schema. A request brings its [`AdminContext`] as data.
 pub type AdminSchema = Schema<Query, Mutation, EmptySubscription>;
 /// The schema of those who are no administrators.
-pub type AccountSchema = Schema<AccountQuery, AccountMutation, EmptySubscription>;
+pub type AccountSchema = Schema<OwnQuery, OwnMutation, EmptySubscription>;
 
 /// What resolvers work with.
 pub struct AdminContext {
@@ -52,6 +61,11 @@ pub struct AdminContext {
     pub uploads: usize,
 }
 
+/// The fields at the roots that everybody has who is signed in.
+pub fn own_fields() -> Vec<&'static str> {
+    account::ROOT_FIELDS.into_iter().chain(approvals::ROOT_FIELDS).collect()
+}
+
 /// The standard introspection query has 13 levels.
 const DEPTH_MAX: usize = 15;
 /// One for each field.
@@ -64,7 +78,7 @@ pub fn schema() -> AdminSchema {
 
 /// Makes the schema of those who are no administrators; once per process.
 pub fn account_schema() -> AccountSchema {
-    bounded(AccountQuery, AccountMutation)
+    bounded(OwnQuery::default(), OwnMutation::default())
 }
 
 fn bounded<Q: ObjectType + 'static, M: ObjectType + 'static>(query: Q, mutation: M) -> Schema<Q, M, EmptySubscription> {
@@ -82,7 +96,7 @@ mod tests {
     #[test]
     fn what_the_account_has_is_listed() {
         let sdl = account_schema().sdl();
-        let roots = ["type AccountQuery {", "type AccountMutation {"].map(|root| sdl.split_once(root).unwrap().1);
+        let roots = ["type OwnQuery {", "type OwnMutation {"].map(|root| sdl.split_once(root).unwrap().1);
         let bodies = roots.map(|rest| rest.split_once("\n}").unwrap().0);
         let lines = bodies.iter().flat_map(|body| body.lines());
         // The lines of a description do not begin like this.
@@ -91,7 +105,7 @@ mod tests {
             line[end..].starts_with(['(', ':']).then(|| line[..end].to_owned())
         };
         let mut found: Vec<String> = lines.filter_map(|line| name(line.strip_prefix('\t')?)).collect();
-        let mut listed = ACCOUNT_FIELDS.to_vec();
+        let mut listed = own_fields();
         found.sort_unstable();
         listed.sort_unstable();
         assert_eq!(found, listed, "{sdl}");

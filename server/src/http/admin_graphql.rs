@@ -18,7 +18,7 @@ use super::graphql_request::{Asked, read, read_body};
 use super::negotiation::{ResponseType, negotiate, wants_html};
 use super::page;
 use super::peer::peer;
-use crate::admin::{ACCOUNT_FIELDS, AdminContext, PACKAGE_BYTES_MAX};
+use crate::admin::{AdminContext, PACKAGE_BYTES_MAX, own_fields};
 use crate::app::App;
 
 /// Headers that a browser's page can send to another origin only after a preflight.
@@ -85,8 +85,8 @@ async fn execute(app: Arc<App>, caller: Caller, request: &mut Request) -> Result
     if changes && !mutations_allowed {
         return Err(ApiError::method_not_allowed("POST"));
     }
-    if !is_administrator && asks_beyond(&document, &ACCOUNT_FIELDS) {
-        let message = format!("Only administrators may do this. Others find here {}.", ACCOUNT_FIELDS.join(", "));
+    if !is_administrator && asks_beyond(&document, &own_fields()) {
+        let message = format!("Only administrators may do this. Others find here {}.", own_fields().join(", "));
         return Err(ApiError::forbidden(message));
     }
     operation.set_parsed_query(document);

@@ -157,9 +157,9 @@ pub(crate) enum StepKind {
     Refuse(Refuse),
     SendEmail(SendEmail),
     Webhook(Webhook),
+    Approve(Approve),
     // Not carried out yet.
     SendSms {},
-    Approve {},
 }
 
 /// What a failed step does to its run.
@@ -311,6 +311,36 @@ pub(crate) struct Webhook {
     pub timeout_ms: u64,
     /// The name of the secret that it is signed with.
     pub secret: Option<String>,
+}
+
+/// Waits for somebody's decision.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Approve {
+    pub by: Approver,
+    pub question: Option<String>,
+    pub due_in: Option<String>,
+    #[serde(default)]
+    pub on_timeout: OnTimeout,
+}
+
+/// Who decides.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Approver {
+    Role(String),
+    User(String),
+    Group(String),
+}
+
+/// What holds where nobody has decided in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum OnTimeout {
+    Approve,
+    #[default]
+    Reject,
+    Fail,
 }
 
 /// Refuses the write that the workflow stands in.

@@ -4,6 +4,7 @@
 //! was paused too long cannot write any more. A step that changes records commits the change and the run's progress together,
 //! so it takes effect once; a call of a plugin may be made again after a crash.
 
+mod approvals;
 mod before_commit;
 mod check;
 mod control;
@@ -28,6 +29,7 @@ mod testing;
 mod value;
 mod versions;
 
+pub use approvals::{approvals_for, decide_approval, delegate_approval};
 pub use control::{cancel_run, retry_run, skip_step, start_workflow};
 pub use counters::Counters;
 pub use definition::WORKFLOW_SCHEMA;

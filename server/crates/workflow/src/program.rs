@@ -5,7 +5,7 @@ use std::time::Duration;
 use cardine_model::catalog::{FieldId, ModuleId, RelationId};
 use cardine_model::rule::TypedRule;
 
-use crate::definition::{OnError, RunAs, Status, Timing};
+use crate::definition::{OnError, OnTimeout, RunAs, Status, Timing};
 use crate::due_dates::DueDates;
 use crate::find::FindRecords;
 use crate::schedule::Times;
@@ -90,8 +90,29 @@ pub(crate) enum Action {
     SendEmail(Box<MailOut>),
     /// Calls an address outside.
     Webhook(Box<WebhookOut>),
+    /// Waits for somebody's decision.
+    Approve(Box<Asked>),
     /// Refuses the write that it stands in.
     Refuse { message: Template, fields: Vec<FieldId> },
+}
+
+/// A decision that a step waits for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub by: AskedOf,
+    pub question: Option<Template>,
+    /// So many seconds from when it is asked.
+    pub due_in: Option<i64>,
+    pub on_timeout: OnTimeout,
+}
+
+/// Who is asked.
+#[derive(Debug)]
+pub(crate) enum AskedOf {
+    /// Whoever has this role.
+    Role(String),
+    /// The user, or the members of the group, with this id.
+    Id(Template),
 }
 
 /// A request that a step sends.
@@ -184,6 +205,13 @@ impl Node {
             Act::Do(Action::Create { set, .. }) => given(set).collect(),
             Act::Do(Action::Find(find)) => find.templates(),
             Act::Do(Action::SendEmail(mail)) => mail.templates(),
+            Act::Do(Action::Approve(asked)) => {
+                let by = match &asked.by {
+                    AskedOf::Role(_) => None,
+                    AskedOf::Id(template) => Some(template),
+                };
+                by.into_iter().chain(&asked.question).collect()
+            }
             Act::Do(Action::Webhook(webhook)) => {
                 let headers = webhook.headers.iter().map(|(_, template)| template);
                 headers.chain(&webhook.body).chain([&webhook.url]).collect()

@@ -158,6 +158,12 @@ impl<'a> Walk<'a> {
                     self.templates_at(&mut json["webhook"], name, names);
                 }
             }
+            StepKind::Approve(_) => {
+                self.templates_at(&mut json["approve"], "question", names);
+                for name in ["user", "group"] {
+                    self.templates_at(&mut json["approve"]["by"], name, names);
+                }
+            }
             StepKind::SendEmail(_) => {
                 for name in ["to", "cc", "bcc", "replyTo", "subject", "text", "html"] {
                     self.templates_at(&mut json["sendEmail"], name, names);
@@ -196,7 +202,7 @@ impl<'a> Walk<'a> {
                 self.steps(&mut place["steps"], names);
                 names.items.pop();
             }
-            StepKind::SendSms {} | StepKind::Approve {} => {}
+            StepKind::SendSms {} => {}
         }
     }
 

@@ -50,11 +50,16 @@ impl Shape {
                 ])
             }
             StepKind::SendEmail(_) => Self::object([("recipients", number())]),
+            StepKind::Approve(_) => Self::object([
+                ("approved", Self::Value(Some(RuleType::Boolean))),
+                ("by", Self::Value(Some(RuleType::Id))),
+                ("comment", Self::Value(Some(RuleType::Text))),
+            ]),
             StepKind::Webhook(_) => Self::object([("status", number()), ("body", Self::Any)]),
             StepKind::Branch(_) => Self::object([("case", number())]),
             StepKind::ForEach(_) => Self::object([("count", number())]),
             StepKind::Wait(_) => Self::object([("until", Self::Value(Some(RuleType::DateTime)))]),
-            StepKind::Call(_) | StepKind::Refuse(_) | StepKind::SendSms {} | StepKind::Approve {} => Self::Any,
+            StepKind::Call(_) | StepKind::Refuse(_) | StepKind::SendSms {} => Self::Any,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A workflow's document against a catalog and the installed plugins: from what is written to what can run, all faults at once.
 
+mod approve;
 mod filter;
 mod mail;
 mod reach;
@@ -33,10 +34,10 @@ pub(crate) struct Installed<'a> {
 }
 
 /// Checks `definition`; `installed` is left out where what is not there makes the run fail, not the document.
-pub(crate) fn check(
+pub(crate) fn check<'a>(
     definition: &Definition,
-    catalog: &Catalog,
-    installed: Option<&Installed<'_>>,
+    catalog: &'a Catalog,
+    installed: Option<&'a Installed<'a>>,
 ) -> Result<Workflow, Vec<Issue>> {
     let mut issues = Vec::new();
     let module = find_module(definition, catalog, &mut issues);
@@ -47,6 +48,7 @@ pub(crate) fn check(
         names: Names::of(catalog, module),
         unknown_module,
         plugins: installed.map(|installed| installed.plugins),
+        has_role: installed.map(|installed| installed.has_role),
         ids: Vec::new(),
         retrying: Retrying::default(),
         before_commit: definition.timing == Timing::BeforeCommit,
@@ -109,6 +111,8 @@ struct Checking<'a> {
     /// Then what does not need it is checked.
     unknown_module: bool,
     plugins: Option<&'a Plugins>,
+    /// Whether there is a role of this name; not asked when it is not saved.
+    has_role: Option<&'a (dyn Fn(&str) -> bool + Sync)>,
     /// Of all steps so far.
     ids: Vec<String>,
     retrying: Retrying,

@@ -81,7 +81,7 @@ impl<'a> Checking<'a> {
             }
             StepKind::SendSms {} => return self.not_yet(place, "sendSms"),
             StepKind::Webhook(webhook) => Some(self.webhook(webhook, &below(place, "webhook"))),
-            StepKind::Approve {} => return self.not_yet(place, "approve"),
+            StepKind::Approve(approve) => self.approve(approve, &below(place, "approve")),
         };
         if let Some(action) = action {
             self.push(frame, Act::Do(action));
@@ -126,7 +126,7 @@ impl<'a> Checking<'a> {
 
     fn not_yet(&mut self, place: &[PathSegment], name: &str) {
         let message = format!(
-            "`{name}` is not available yet; steps are `update`, `create`, `find`, `assignTask`, `sendEmail`, `webhook`, `call`, `branch`, `forEach` and `wait`"
+            "`{name}` is not available yet; steps are `update`, `create`, `find`, `assignTask`, `sendEmail`, `webhook`, `approve`, `call`, `branch`, `forEach` and `wait`"
         );
         self.tell(below(place, name), "notAvailable", message);
     }

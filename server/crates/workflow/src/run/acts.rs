@@ -78,6 +78,7 @@ impl Runner {
                 Err(StepError::Final("no mail server is configured: say --smtp-url and --mail-from".to_owned()))
             }
             Act::Do(Action::SendEmail(mail)) => send_email(&ctx, mail, &known),
+            Act::Do(Action::Approve(asked)) => self.approve(&ctx, run, state, at, asked).await,
             Act::Do(Action::Webhook(webhook)) => self.webhook(&ctx, run.id, state, at, webhook).await,
             Act::Do(Action::Wait(until)) => {
                 let until = wait_until(&ctx, until, &known)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cardine_engine::mail::{Mail, queue_mail};
 use cardine_engine::{EngineError, RequestContext, Write, apply};
+use cardine_store::platform::approvals::{ApprovalRow, NewApproval, decide, insert_approval};
 use cardine_store::platform::workflows::{
     Advance, LeasedRun, StepLog, Then, advance_run, fail_run, log_step, postpone_run,
 };
@@ -67,6 +68,10 @@ pub(super) enum Effect {
     Write(Box<RequestContext>, Box<Write>),
     /// Mails to be queued.
     Mail(Vec<Mail>),
+    /// A question to be asked.
+    Ask(Box<NewApproval>),
+    /// A question that is over, and what holds.
+    Close(Box<ApprovalRow>, bool),
 }
 
 /// All that one step's end commits.
@@ -99,6 +104,17 @@ impl Commit {
             Some(Effect::Mail(mails)) => {
                 for mail in mails {
                     queue_mail(tx, mail.clone(), Utc::now()).await.map_err(Ended::Engine)?;
+                }
+                None
+            }
+            Some(Effect::Ask(new)) => {
+                insert_approval(tx, new, Utc::now()).await?;
+                None
+            }
+            Some(Effect::Close(row, approved)) => {
+                // Somebody was faster: what they decided holds, and is seen when the step is begun again.
+                if !decide(tx, row, None, *approved, None, Utc::now()).await? {
+                    return Err(Ended::Engine(EngineError::Unavailable));
                 }
                 None
             }

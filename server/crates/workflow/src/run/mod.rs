@@ -1,6 +1,7 @@
 //! Runs: leased, done step by step, each step's effect recorded with it, until they end, wait or fail.
 
 mod acts;
+mod approve;
 mod clock;
 mod commit;
 mod dates;

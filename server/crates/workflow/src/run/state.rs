@@ -100,6 +100,12 @@ impl RunState {
         }
     }
 
+    /// Whether a step rests until somebody decides.
+    pub fn is_asking(&self, step: &str) -> bool {
+        let path = ["steps", step, "output", "asking"].map(str::to_owned);
+        self.at(&path) == Some(&Json::Bool(true))
+    }
+
     /// Forgets what these steps gave.
     pub fn forget(&mut self, is_meant: impl Fn(&str) -> bool) {
         self.outputs.retain(|step, _| !is_meant(step));

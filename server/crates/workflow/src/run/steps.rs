@@ -106,7 +106,9 @@ impl Runner {
                         return self.fail(run, Some(failed), misplaced.to_string()).await.map(|()| false);
                     }
                     let next = done.next.unwrap_or(run.step + 1);
-                    let end = StepEnd { status: "DONE", input: done.input, output: Some(done.output), ..skipped };
+                    // One that waits where it is has not ended.
+                    let status = if done.waits.is_some() && next == run.step { "WAITING" } else { "DONE" };
+                    let end = StepEnd { status, input: done.input, output: Some(done.output), ..skipped };
                     match self.go_on(run, state, at, end, done.effect, next, done.waits).await {
                         Err(error @ (StepError::Final(_) | StepError::Temporary(..))) => {
                             *state = before;
