@@ -454,6 +454,23 @@ on_both_databases! {
         assert_eq!(faults(admin.save_workflow(on_won("late", nobody)).await.refused("VALIDATION_FAILED")), ["definition.steps.0.approve.by.role: unknownRole"]);
     }
 
+    async fn a_long_queue_of_one_workflow_holds_up_no_other(server: Server) {
+        let admin = server.admin().await;
+        admin.create_module(json!({"name": "Parcel", "plural": "Parcels", "fields": [{"name": "note", "type": "text"}]})).await.ok();
+        let step = |module: &str, field: &str| json!({"name": module.to_lowercase(), "module": module, "trigger": {"on": ["CREATED"]},
+            "steps": [{"id": "note", "update": {"set": {field: "seen"}}}]});
+        admin.save_workflow(step("Parcel", "note")).await.ok();
+        admin.save_workflow(step("Task", "description")).await.ok();
+        let data: Vec<Value> = (0..500).map(|_| json!({})).collect();
+        for _ in 0..4 {
+            admin.query_with("mutation($data: [ParcelCreate!]!) { createParcels(data: $data) { id } }", json!({"data": data})).await.ok();
+        }
+        admin.create("Task", task("Behind them")).await;
+        run_with(&admin, "task", "DONE").await;
+        let left = admin.admin_query("{ runs(workflow: \"parcel\", status: \"QUEUED\", first: 1) { id } }").await;
+        assert_ne!(left.ok()["runs"], json!([]), "it was done before all that stood before it");
+    }
+
     async fn a_chain_of_causes_is_told_and_ends(server: Server) {
         let admin = server.admin().await;
         // Each record makes the next one, as long as nothing says where to stop: the bound does.
