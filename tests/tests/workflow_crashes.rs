@@ -39,10 +39,11 @@ async fn prepare(admin: &Client) {
     admin.save_workflow(document).await.ok();
 }
 
-/// Makes parcels with the codes `{name}-{number}`, until the server is gone or all are made; gives how many are.
-async fn write(client: Client, name: String, mut made: usize, wanted: usize) -> usize {
+/// Makes parcels with the codes `{name}-{number}` of `wanted`, until the server is gone or `part` of them are made; gives how many are.
+/// What is asked for again is asked for in the same words, with the same key.
+async fn write(client: Client, name: String, mut made: usize, part: usize, wanted: usize) -> usize {
     let text = "mutation($data: [ParcelCreate!]!) { createParcels(data: $data) { id } }";
-    while made < wanted {
+    while made < part {
         let codes = (made..wanted.min(made + TOGETHER)).map(|number| json!({"code": format!("{name}-{number}")}));
         let data: Vec<Value> = codes.collect();
         let end = made + data.len();
@@ -127,7 +128,7 @@ on_both_databases! {
             // A part of them in each life, so that there is always something to do when the next end comes.
             let part = wanted * crash / crashes;
             let writing: Vec<_> = made.iter().enumerate()
-                .map(|(writer, made)| tokio::spawn(write(admin.clone(), format!("w{writer}"), *made, part)))
+                .map(|(writer, made)| tokio::spawn(write(admin.clone(), format!("w{writer}"), *made, part, wanted)))
                 .collect();
             tokio::time::sleep(Duration::from_millis(chance.below(400) as u64)).await;
             cut_connections(&server).await;
@@ -143,7 +144,7 @@ on_both_databases! {
         server.set_variable("CARDINE_TEST_FAILPOINTS", "");
         server.restart().await;
         for (writer, made) in made.iter_mut().enumerate() {
-            *made = write(admin.clone(), format!("w{writer}"), *made, wanted).await;
+            *made = write(admin.clone(), format!("w{writer}"), *made, wanted, wanted).await;
         }
         wait_for_all(&server).await;
         println!("{} triggers, {crashes} crashes, {:?}", wanted * WRITERS, begun.elapsed());
@@ -168,7 +169,7 @@ async fn a_process_that_stood_still_writes_nothing_for_leases_that_it_lost() {
     let admin = still.admin().await;
     prepare(&admin).await;
     let parcels = 1_200;
-    assert_eq!(write(admin.clone(), "w".to_owned(), 0, parcels).await, parcels);
+    assert_eq!(write(admin.clone(), "w".to_owned(), 0, parcels, parcels).await, parcels);
     let leased = "SELECT count(*) FROM workflow_run WHERE lease_until IS NOT NULL AND finished_at IS NULL";
     eventually("it has leased runs", || async { (hand::count(&still, leased).await > 0).then_some(()) }).await;
     signal(&still, "-STOP");
@@ -176,7 +177,8 @@ async fn a_process_that_stood_still_writes_nothing_for_leases_that_it_lost() {
     cut_connections(&still).await;
     let left = hand::count(&still, leased).await;
     let other = still.another().await;
-    wait_for_all(&other).await;
+    wait_for_all(&still).await;
+    assert!(other.is_running());
     signal(&still, "-CONT");
     eventually("it works again", || async {
         let answer = ask(
