@@ -1,4 +1,5 @@
 //! Steps of workflows that read and write records, branch, loop and wait; what becomes of runs that fail; and who may do what.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
 
 use cardine_tests::{Answer, Client, eventually, on_both_databases};
 use serde_json::{Value, json};

@@ -33,6 +33,7 @@ async fn ended(admin: &Client, status: &str) -> Value {
             .admin_query("{ runs(first: 1) { id status error steps { step attempt status input output error } } }")
             .await;
         let run = answer.ok()["runs"][0].clone();
+        assert!(status == "FAILED" || run["status"] != "FAILED", "{run:#}");
         (run["status"] == status).then_some(run)
     })
     .await
