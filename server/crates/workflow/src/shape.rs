@@ -6,6 +6,9 @@ use cardine_model::suggest::did_you_mean;
 
 use crate::definition::{Step, StepKind};
 
+/// A named part of a value, and the field that it was read from.
+type Entry = (String, Shape, Option<(ModuleId, FieldId)>);
+
 /// What a value is.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Shape {
@@ -16,7 +19,7 @@ pub(crate) enum Shape {
     /// As many as there are.
     List(Box<Shape>),
     /// By name, each with the field that it was read from.
-    Object(Vec<(String, Shape, Option<(ModuleId, FieldId)>)>),
+    Object(Vec<Entry>),
 }
 
 impl Shape {

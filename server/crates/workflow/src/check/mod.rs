@@ -62,7 +62,7 @@ pub(crate) fn check<'a>(
     let start = checking.start(definition);
     let when_path = path!["definition", "trigger", "when"];
     let when = definition.trigger.when.as_deref().and_then(|source| checking.condition(source, when_path));
-    checking.steps(&definition.steps, &path!["definition", "steps"], 0, 0);
+    checking.steps(&definition.steps, &["definition".into(), "steps".into()], 0, 0);
     if checking.ids.len() > STEPS_MAX {
         let message = format!("there are {} steps; at most {STEPS_MAX} are allowed", checking.ids.len());
         checking.issues.push(Issue::new(path!["definition", "steps"], "limit", message));

@@ -2,7 +2,7 @@
 
 use cardine_model::catalog::{FieldKind, Module};
 use cardine_model::rule::{Expr, RuleType, TypedRule};
-use cardine_model::{PathSegment, Value, path};
+use cardine_model::{PathSegment, Value};
 
 use super::{Checking, DEPTH_MAX, below};
 use crate::definition::{AssignTask, Branch, Call, Find, ForEach, Refuse, Step, StepKind, Update, Wait};
@@ -119,7 +119,7 @@ impl<'a> Checking<'a> {
         let module = self.names.module?;
         let mut fields = Vec::new();
         for (position, name) in refuse.fields.iter().enumerate() {
-            fields.extend(self.stored_field(module, name, [place, &path!["fields", position]].concat()));
+            fields.extend(self.stored_field(module, name, below(&below(place, "fields"), position)));
         }
         Some(Action::Refuse { message, fields })
     }
@@ -148,7 +148,7 @@ impl<'a> Checking<'a> {
         let mut ends = Vec::new();
         let mut always_met = false;
         for (position, case) in branch.cases.iter().enumerate() {
-            let place = [place, &path!["cases", position]].concat();
+            let place = below(&below(place, "cases"), position);
             let when = self.condition(&case.when, below(&place, "when"));
             let met = when.as_ref().and_then(constant);
             if always_met {
@@ -264,7 +264,7 @@ impl<'a> Checking<'a> {
         let order = self.order(module, &find.order_by, &below(place, "orderBy"));
         let mut fields = Vec::new();
         for (position, name) in find.fields.iter().enumerate().filter(|(_, name)| *name != "id") {
-            fields.extend(self.stored_field(module, name, [place, &path!["fields", position]].concat()));
+            fields.extend(self.stored_field(module, name, below(&below(place, "fields"), position)));
         }
         let found = FindRecords { module: module.id, filter, order, first: find.first, fields };
         Some(Action::Find(Box::new(found)))

@@ -22,7 +22,7 @@ impl Checking<'_> {
         }
         if let Some(on) = &trigger.on {
             let (mut changed, mut relinked) = (Vec::new(), Vec::new());
-            let Some(module) = self.names.module else { return None };
+            let module = self.names.module?;
             for (position, name) in trigger.changed.iter().enumerate() {
                 let relation = module.relation_named(name).filter(|relation| relation.through.is_some());
                 match relation {

@@ -147,7 +147,6 @@ impl Commit {
 
 impl Runner {
     /// Records a step's end and where the run goes on; the run and its state are as in the database afterwards.
-    #[expect(clippy::too_many_arguments, reason = "one step's parts")]
     pub(super) async fn commit(
         &self,
         run: &mut LeasedRun,
