@@ -25,8 +25,9 @@ fn setting(name: &str, otherwise: usize) -> usize {
     std::env::var(name).map_or(otherwise, |value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-/// Parcels, and two labels that a workflow makes for each, of which nothing but the workflow keeps a third one away.
-async fn prepare(admin: &Client) {
+/// Parcels, and two labels that a workflow makes for each, of which nothing but the workflow keeps a third one away. Runs rest before
+/// they begin.
+async fn prepare(admin: &Client, rest: &str) {
     let parcel = json!({"name": "Parcel", "plural": "Parcels", "fields": [{"name": "code", "type": "text", "maxLength": 40, "unique": true}]});
     admin.create_module(parcel).await.ok();
     let label = json!({"name": "Label", "plural": "Labels", "fields": [{"name": "code", "type": "text", "maxLength": 40, "indexed": true},
@@ -35,7 +36,7 @@ async fn prepare(admin: &Client) {
     let step =
         |side: &str| json!({"id": side, "create": {"module": "Label", "set": {"code": "{{ code }}", "side": side}}});
     let document = json!({"name": "label", "module": "Parcel", "trigger": {"on": ["CREATED"]}, "retry": {"firstAfter": "PT1S", "atMost": "PT1S", "times": 20},
-        "steps": [step("front"), step("back")]});
+        "steps": [{"id": "rest", "wait": {"for": rest}}, step("front"), step("back")]});
     admin.save_workflow(document).await.ok();
 }
 
@@ -115,13 +116,13 @@ on_both_databases! {
         println!("CARDINE_TEST_SEED={seed}");
         let mut chance = Chance::new(seed);
         let admin = server.admin().await;
-        prepare(&admin).await;
+        prepare(&admin, "PT0S").await;
         let wanted = triggers.div_ceil(WRITERS);
         let mut made = [0; WRITERS];
         let begun = Instant::now();
         for crash in 1..=crashes {
             let point = (crash % 2 == 0).then(|| chance.item(&POINTS));
-            let failpoints = point.map_or(String::new(), |point| format!("{point}={}*pass->abort", chance.below(40)));
+            let failpoints = point.map_or(String::new(), |point| format!("{point}={}*pass->abort", 30 + chance.below(60)));
             server.kill_hard();
             server.set_variable("CARDINE_TEST_FAILPOINTS", &failpoints);
             server.restart().await;
@@ -167,10 +168,11 @@ async fn a_process_that_stood_still_writes_nothing_for_leases_that_it_lost() {
     }
     let still = Server::start(cardine_tests::Backend::Postgres).await;
     let admin = still.admin().await;
-    prepare(&admin).await;
+    // So long that all of them come to be due together.
+    prepare(&admin, "PT5S").await;
     let parcels = 1_200;
     assert_eq!(write(admin.clone(), "w".to_owned(), 0, parcels, parcels).await, parcels);
-    let leased = "SELECT count(*) FROM workflow_run WHERE lease_until IS NOT NULL AND finished_at IS NULL";
+    let leased = "SELECT count(*) FROM workflow_run WHERE lease_until IS NOT NULL AND finished_at IS NULL AND step > 0";
     eventually("it has leased runs", || async { (hand::count(&still, leased).await > 0).then_some(()) }).await;
     signal(&still, "-STOP");
     // What a network does with connections on which nothing is heard: no transaction of its keeps rows locked.
