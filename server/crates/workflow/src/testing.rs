@@ -73,9 +73,7 @@ impl Database {
     pub async fn due(&self, engine: &Engine) -> Vec<String> {
         let rows = engine
             .store()
-            .read(|tx: &mut ReadTx| {
-                Box::pin(async move { Ok::<_, StoreError>(find_runs(tx, &RunFilter::default(), 1_000).await?) })
-            })
+            .read(|tx: &mut ReadTx| Box::pin(async move { find_runs(tx, &RunFilter::default(), 1_000).await }))
             .await
             .unwrap();
         let mut due: Vec<String> = rows.into_iter().filter_map(|row| row.due_at).collect();
