@@ -139,6 +139,9 @@ pub enum Plugin {
     Install {
         /// The `.cardine` package
         file: PathBuf,
+        /// Grant all that its manifest asks for; without it a plugin keeps its grant, and a new one gets nothing
+        #[arg(long)]
+        grant_all: bool,
     },
 }
 

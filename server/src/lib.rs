@@ -9,5 +9,6 @@ pub mod config;
 mod demo;
 pub mod http;
 mod mail;
+mod plugin;
 
 pub use command::run;

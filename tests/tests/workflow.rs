@@ -442,10 +442,10 @@ on_both_databases! {
             answer.refused("VALIDATION_FAILED");
             assert!(answer.issues().iter().all(|issue| issue["path"][0] == "file"), "{answer}");
         }
-        // A dry run checks, and what would not be in force is not taken.
+        // A dry run checks, and a grant that is none is not taken.
         let with = |others: &str| Answer::of(upload(&admin, package_bytes("deal-score"), others).header("x-requested-with", "test"));
         assert_eq!(with(", dryRun: true").await.ok()["installPlugin"]["functions"], json!(["score"]));
-        assert_eq!(faults(with(", grant: {http: [\"*\"]}").await.refused("VALIDATION_FAILED")), ["grant: notAvailable"]);
+        assert_eq!(faults(with(", grant: {http: [\"*\"]}").await.refused("VALIDATION_FAILED")), ["grant: shape"]);
         let missing = run_command(&server, &["plugin", "check", Path::new("/nowhere/x.cardine").to_str().expect("UTF-8")]);
         assert_eq!(missing.status.code(), Some(1), "{}", said(&missing));
         assert_eq!(plugins(&admin).await, Vec::<Value>::new());

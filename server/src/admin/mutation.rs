@@ -8,6 +8,7 @@ use cardine_access::FieldAccess;
 use cardine_engine::EngineError;
 use cardine_engine::identity::{AccessPatch, Assignment, NewUser, UserPatch};
 use cardine_model::{Issue, path};
+use cardine_workflow::Grant;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -197,8 +198,8 @@ impl BaseMutation {
         fetch_run(ctx, id).await
     }
 
-    /// Installs a plugin's package, in place of one of the same name; with `dryRun` it is only checked. `grant` must be empty:
-    /// plugins get no capabilities yet.
+    /// Installs a plugin's package, in place of one of the same name; with `dryRun` it is only checked. `grant` is part of
+    /// its manifest's `permissions`, in their form; left out, an installed plugin keeps its grant and a new one gets nothing.
     async fn install_plugin(
         &self,
         ctx: &Context<'_>,
@@ -208,9 +209,9 @@ impl BaseMutation {
     ) -> Result<Plugin> {
         let AdminContext { app, request, .. } = ctx.data_unchecked();
         let package = read_package(ctx, file).await?;
-        let grant = grant.filter(|grant| !grant.is_null()).unwrap_or_else(|| Json::Object(serde_json::Map::new()));
+        let grant = grant.filter(|grant| !grant.is_null()).map_or(Grant::AsBefore, Grant::These);
         let installed = if dry_run.unwrap_or(false) {
-            app.plugins.check(&package, &grant).await
+            app.plugins.check(&app.engine, &package, &grant).await
         } else {
             app.plugins.install(&app.engine, request, package, grant).await
         };

@@ -140,6 +140,10 @@ pub struct Plugin {
     pub digest: String,
     /// The functions that workflows can call.
     pub functions: Vec<String>,
+    /// What its manifest asks for.
+    pub permissions: Json,
+    /// What of that it was granted.
+    pub grant: Json,
 }
 
 impl From<WorkflowRow> for Workflow {
@@ -176,8 +180,8 @@ impl From<RunRow> for Run {
 
 impl From<InstalledPlugin> for Plugin {
     fn from(plugin: InstalledPlugin) -> Self {
-        let InstalledPlugin { name, version, title, digest, functions } = plugin;
-        Self { name, version, title, digest, functions }
+        let InstalledPlugin { name, version, title, digest, functions, permissions, grant } = plugin;
+        Self { name, version, title, digest, functions, permissions, grant }
     }
 }
 

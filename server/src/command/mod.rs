@@ -59,7 +59,7 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Apply(options) => apply::apply(&config, &options).await,
         Command::Doctor(options) => doctor::doctor(&config, options).await,
         Command::Plugin(Plugin::Check { file }) => plugin::check(&config, &file).await,
-        Command::Plugin(Plugin::Install { file }) => plugin::install(&config, &file).await,
+        Command::Plugin(Plugin::Install { file, grant_all }) => plugin::install(&config, &file, grant_all).await,
         Command::User(User::Add { email, role, name }) => user::add(&config, email, role, name).await,
     }
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use cardine_engine::Engine;
+use cardine_engine::{Engine, EngineError};
 use cardine_plugin_host::{HostConfig, Package, PluginHost};
 use cardine_store::Store;
-use cardine_workflow::Plugins;
+use cardine_workflow::{Grant, InstallError, Plugins};
 use chrono::Utc;
 
 use super::database;
@@ -33,11 +33,20 @@ pub async fn check(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
     for function in manifest.functions() {
         println!("function {}", function.name);
     }
+    for hook in manifest.hooks() {
+        println!("hook before {} of {}", hook.operation.join(", "), hook.module);
+    }
+    for validator in manifest.validators() {
+        println!("validator {} for {}", validator.name, validator.applies_to.join(", "));
+    }
+    if let Some(permissions) = manifest.raw().get("permissions") {
+        println!("asks for {permissions}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 /// `cardine plugin install FILE`: a running server of the same database has it within a second.
-pub async fn install(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
+pub async fn install(config: &Config, file: &Path, grant_all: bool) -> anyhow::Result<ExitCode> {
     let package = read_package(file)?;
     let store = database::open_beside(config).await?;
     store.migrate().await.context("the platform's tables could not be brought up to date")?;
@@ -48,13 +57,25 @@ pub async fn install(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
     let now = Utc::now();
     let mut context = engine.request(snapshot, actor, now, now.date_naive());
     context.via = "command line";
-    let grants = serde_json::Value::Object(serde_json::Map::new());
-    let installed = plugins.install(&engine, &context, package, grants).await;
+    plugins.reload(&store).await.context("the installed plugins could not be read")?;
+    let grant = if grant_all { Grant::AllThatItAsksFor } else { Grant::AsBefore };
+    let installed = plugins.install(&engine, &context, package, grant).await;
     drop(engine);
     store.shutdown().await;
-    let installed = installed?;
+    let installed = installed.map_err(told)?;
     println!("{} {} is installed.", installed.name, installed.version);
     Ok(ExitCode::SUCCESS)
+}
+
+/// All faults, one in a line: a summary would leave the reader to guess.
+fn told(error: InstallError) -> anyhow::Error {
+    match error {
+        InstallError::Engine(EngineError::Validation(issues)) => {
+            let issues: Vec<String> = issues.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("the plugin cannot be installed:\n{}", issues.join("\n"))
+        }
+        other => other.into(),
+    }
 }
 
 fn host(config: &Config) -> anyhow::Result<PluginHost> {

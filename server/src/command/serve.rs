@@ -11,8 +11,7 @@ use cardine_engine::events::EventMatcherLoader;
 use cardine_engine::identity::ChangedBy;
 use cardine_graphql::Front;
 use cardine_graphql::cursor::CursorKey;
-use cardine_store::Store;
-use cardine_workflow::{Outside, Plugins, WebhookKey, WorkflowLoader, run_workflows};
+use cardine_workflow::{Outside, WebhookKey, WorkflowLoader, run_workflows};
 use chrono::Utc;
 use poem::Server;
 use poem::listener::TcpAcceptor;
@@ -31,6 +30,7 @@ use crate::http::acceptor::ClosesSilent;
 use crate::http::routes;
 use crate::http::setup::Setup;
 use crate::mail::Mailer;
+use crate::plugin::PluginHooksLoader;
 
 /// How long requests may go on after the signal to end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -54,6 +54,8 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     let plugins = plugin::open_plugins(&config, &store).await?;
     let loader: Arc<dyn EventMatcherLoader> = Arc::new(WorkflowLoader);
     engine.set_matcher_loader(loader).await.context("the workflows could not be loaded")?;
+    let hooks = PluginHooksLoader::new(plugins.clone());
+    engine.set_hooks_loader(Arc::new(hooks)).await.context("the hooks of plugins could not be loaded")?;
     let (setup, setup_secret) = prepare_administrator(&engine, config.first_admin.as_ref()).await?;
     let secret = engine.shared_secret("cursor_key").await.context("the key of cursors could not be read")?;
     let front = Front::new(config.limits.clone(), CursorKey::new(&secret));
@@ -66,7 +68,6 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     let app = Arc::new(App::new(engine.clone(), front, plugins.clone(), webhook_key.clone(), config, address, setup));
     announce(&app, address, setup_secret.as_ref());
     let (stop, stopped) = watch::channel(false);
-    let followed = tokio::spawn(follow_plugins(plugins.clone(), store.clone()));
     let sender = match &app.config.mail {
         None => None,
         Some(server) => Some(Mailer::new(engine.clone(), server, app.public_url.clone(), app.reset_limits())?),
@@ -102,20 +103,9 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     {
         tracing::warn!("a mail server took too long; the mail is tried again after the next start");
     }
-    followed.abort();
     drop(app);
     store.shutdown().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Loads what other processes, or the command line, install.
-async fn follow_plugins(plugins: Plugins, store: Store) {
-    let mut states = store.watch();
-    while states.changed().await.is_ok() {
-        if let Err(error) = plugins.reload(&store).await {
-            tracing::warn!(%error, "the installed plugins can't be read; they are read again at the next change");
-        }
-    }
 }
 
 /// Makes the first administrator from the environment, or the link that lets a person do it.

@@ -1,17 +1,20 @@
-//! Turns a [`FunctionPlugin`] into the exports that the WIT package wants.
+//! Turns a [`Plugin`] into the exports that the WIT package wants.
 
 use std::marker::PhantomData;
 use std::sync::Once;
 
 use crate::bindings::cardine::plugin::{log, types};
-use crate::bindings::exports::cardine::plugin::{functions, lifecycle};
-use crate::{FunctionPlugin, PluginError};
+use crate::bindings::exports::cardine::plugin::{
+    computed_fields, functions, jobs, lifecycle, record_hooks, routes, validators, virtual_modules,
+};
+use crate::records::{change, item, parse};
+use crate::{Change, Item, Plugin, PluginError};
 
-/// The component's exports for the plugin `P`; named by [`crate::export_functions!`] only.
+/// The component's exports for the plugin `P`; named by [`crate::export_plugin!`] only.
 #[derive(Debug)]
 pub struct Adapter<P>(PhantomData<P>);
 
-impl<P: FunctionPlugin> lifecycle::Guest for Adapter<P> {
+impl<P: Plugin> lifecycle::Guest for Adapter<P> {
     fn describe() -> String {
         P::describe().into_json()
     }
@@ -21,7 +24,7 @@ impl<P: FunctionPlugin> lifecycle::Guest for Adapter<P> {
     }
 }
 
-impl<P: FunctionPlugin> functions::Guest for Adapter<P> {
+impl<P: Plugin> functions::Guest for Adapter<P> {
     fn invoke(context: types::CallContext, name: String, input: String) -> Result<String, types::PluginError> {
         log_panics();
         call::<P>(&context, &name, &input)
@@ -37,13 +40,113 @@ impl<P: FunctionPlugin> functions::Guest for Adapter<P> {
     }
 }
 
-fn call<P: FunctionPlugin>(
-    context: &types::CallContext,
-    name: &str,
-    input: &str,
-) -> Result<String, types::PluginError> {
-    let input = serde_json::from_str(input)
-        .map_err(|error| types::PluginError::Failed(format!("the host passed malformed JSON: {error}")))?;
+impl<P: Plugin> record_hooks::Guest for Adapter<P> {
+    fn before(
+        context: types::CallContext,
+        module: String,
+        operation: String,
+        changes: Vec<record_hooks::Change>,
+    ) -> Result<Vec<record_hooks::Decision>, types::PluginError> {
+        log_panics();
+        let changes: Result<Vec<Change>, String> = changes.into_iter().map(change).collect();
+        let changes = changes.map_err(types::PluginError::Failed)?;
+        let decisions = P::before_write(&context, &module, &operation, &changes)?;
+        Ok(decisions.into_iter().map(record_hooks::Decision::from).collect())
+    }
+
+    fn after(
+        _context: types::CallContext,
+        _module: String,
+        _operation: String,
+        _changes: Vec<record_hooks::Change>,
+    ) -> Result<(), types::PluginError> {
+        Err(not_there())
+    }
+}
+
+impl<P: Plugin> validators::Guest for Adapter<P> {
+    fn validate(
+        context: types::CallContext,
+        validator: String,
+        params: String,
+        items: Vec<validators::Item>,
+    ) -> Result<Vec<types::Issue>, types::PluginError> {
+        log_panics();
+        let items: Result<Vec<Item>, String> = items.into_iter().map(item).collect();
+        let items = items.map_err(types::PluginError::Failed)?;
+        let params = parse(&params).map_err(types::PluginError::Failed)?;
+        let issues = P::validate(&context, &validator, &params, &items)?;
+        Ok(issues.into_iter().map(types::Issue::from).collect())
+    }
+}
+
+impl<P: Plugin> computed_fields::Guest for Adapter<P> {
+    fn compute(
+        _context: types::CallContext,
+        _module: String,
+        _fields: Vec<String>,
+        _args: String,
+        _records: Vec<String>,
+    ) -> Result<Vec<String>, types::PluginError> {
+        Err(not_there())
+    }
+}
+
+impl<P: Plugin> jobs::Guest for Adapter<P> {
+    fn run(
+        _context: types::CallContext,
+        _name: String,
+        _scheduled_at_ms: f64,
+        _cursor: Option<String>,
+    ) -> Result<Option<String>, types::PluginError> {
+        Err(not_there())
+    }
+}
+
+impl<P: Plugin> routes::Guest for Adapter<P> {
+    fn serve(
+        _context: types::CallContext,
+        _route: String,
+        _request: routes::Request,
+    ) -> Result<routes::Response, types::PluginError> {
+        Err(not_there())
+    }
+}
+
+impl<P: Plugin> virtual_modules::Guest for Adapter<P> {
+    fn list_records(
+        _context: types::CallContext,
+        _module: String,
+        _query: String,
+    ) -> Result<virtual_modules::Page, types::PluginError> {
+        Err(not_there())
+    }
+
+    fn get_many(
+        _context: types::CallContext,
+        _module: String,
+        _ids: Vec<String>,
+        _fields: Vec<String>,
+    ) -> Result<Vec<Option<String>>, types::PluginError> {
+        Err(not_there())
+    }
+
+    fn write(
+        _context: types::CallContext,
+        _module: String,
+        _operations: Vec<String>,
+    ) -> Result<Vec<Result<String, types::PluginError>>, types::PluginError> {
+        Err(not_there())
+    }
+}
+
+/// The manifest names nothing of the kind, so the host does not call it.
+fn not_there() -> types::PluginError {
+    types::PluginError::NotFound("the plugin has nothing of the kind".to_owned())
+}
+
+fn call<P: Plugin>(context: &types::CallContext, name: &str, input: &str) -> Result<String, types::PluginError> {
+    let input = parse(input).map_err(types::PluginError::Failed)?;
     P::invoke(context, name, input).map(|output| output.to_string()).map_err(|error: PluginError| error.into())
 }
 

@@ -1,4 +1,4 @@
-//! Write Cardine plugins in Rust: implement [`FunctionPlugin`] and call [`export_functions!`].
+//! Write Cardine plugins in Rust: implement [`Plugin`] and call [`export_plugin!`].
 //!
 //! The crate targets `wasm32-unknown-unknown`. That target has no clock and no randomness of its
 //! own; [`host::runtime`] supplies both. The other interfaces of the host are in [`host`] too, and
@@ -6,19 +6,21 @@
 
 mod adapter;
 mod error;
+mod records;
 
 pub use adapter::Adapter;
 pub use error::{Issue, PluginError};
+pub use records::{Change, Decision, Item};
 pub use serde_json::{self, Value};
 
-/// The code generated from `plugins/wit/since_v0_1`; plugins use [`host`] and [`FunctionPlugin`].
+/// The code generated from `plugins/wit/since_v0_1`; plugins use [`host`] and [`Plugin`].
 #[allow(missing_docs, clippy::all)]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit/since_v0_1",
-        world: "function-plugin",
+        world: "full-plugin",
         pub_export_macro: true,
-        export_macro_name: "export_function_plugin",
+        export_macro_name: "export_full_plugin",
         default_bindings_module: "cardine_plugin::bindings",
     });
 }
@@ -30,8 +32,8 @@ pub mod host {
     pub use crate::bindings::cardine::plugin::{api, config, events, http, log, runtime, state};
 }
 
-/// A plugin whose functions workflow steps may call.
-pub trait FunctionPlugin {
+/// A plugin. What its manifest does not name need not be implemented: the host never calls it.
+pub trait Plugin {
     /// The plugin's manifest. It must equal the package's `plugin.json`, so take it from there:
     /// `Manifest::from_json(include_str!("../plugin.json"))`. The host's interfaces may not be
     /// called here.
@@ -42,8 +44,40 @@ pub trait FunctionPlugin {
     ///
     /// # Errors
     /// [`PluginError`] tells the host whose fault it is and whether trying again makes sense.
-    fn invoke(context: &CallContext, name: &str, input: Value) -> Result<Value, PluginError>;
+    fn invoke(_context: &CallContext, name: &str, _input: Value) -> Result<Value, PluginError> {
+        Err(PluginError::NotFound(format!("there is no function `{name}`")))
+    }
+
+    /// Says what becomes of changes that are about to be written, in the write's transaction: one decision for each, in
+    /// their order. `operation` is `create`, `update`, `delete` or `restore`, the same for all.
+    ///
+    /// # Errors
+    /// Any error refuses the write, unless the manifest says `"onError": "ignore"`.
+    fn before_write(
+        _context: &CallContext,
+        _module: &str,
+        _operation: &str,
+        changes: &[Change],
+    ) -> Result<Vec<Decision>, PluginError> {
+        Ok(changes.iter().map(|_| Decision::Keep).collect())
+    }
+
+    /// Checks values by the validator `name` of the manifest. Only the log, the clock and randomness may be used.
+    ///
+    /// # Errors
+    /// Any error refuses the write. What is wrong with a value is no error: it is an issue in the answer.
+    fn validate(
+        _context: &CallContext,
+        name: &str,
+        _params: &Value,
+        _items: &[Item],
+    ) -> Result<Vec<Issue>, PluginError> {
+        Err(PluginError::NotFound(format!("there is no validator `{name}`")))
+    }
 }
+
+/// The name of [`Plugin`] for plugins that have functions alone.
+pub use Plugin as FunctionPlugin;
 
 /// A plugin's manifest as JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,15 +95,23 @@ impl Manifest {
     }
 }
 
-/// Makes a type that implements [`FunctionPlugin`] the component's exports.
+/// Makes a type that implements [`Plugin`] the component's exports.
 #[macro_export]
-macro_rules! export_functions {
+macro_rules! export_plugin {
     ($plugin:ty) => {
         #[cfg(target_arch = "wasm32")]
         mod cardine_plugin_exports {
             use super::*;
             type Exported = $crate::Adapter<$plugin>;
-            $crate::bindings::export_function_plugin!(Exported with_types_in $crate::bindings);
+            $crate::bindings::export_full_plugin!(Exported with_types_in $crate::bindings);
         }
+    };
+}
+
+/// The same, by the name that plugins with functions alone know.
+#[macro_export]
+macro_rules! export_functions {
+    ($plugin:ty) => {
+        $crate::export_plugin!($plugin);
     };
 }

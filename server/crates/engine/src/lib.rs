@@ -8,6 +8,7 @@ mod error;
 pub mod events;
 pub mod feed;
 pub mod files;
+pub mod hooks;
 pub mod identity;
 pub mod mail;
 mod memory;
@@ -64,6 +65,8 @@ struct Inner {
     feed: feed::ChangeFeed,
     /// Filled by the crate that knows workflows.
     matcher_loader: OnceLock<Arc<dyn events::EventMatcherLoader>>,
+    /// Filled by whoever runs plugins.
+    hooks_loader: OnceLock<Arc<dyn hooks::RecordHooksLoader>>,
     /// What finds a record of any module, by the rights that it was made for.
     locating: read::Locating,
     /// Where the contents of files are; set by who serves requests.
@@ -85,7 +88,8 @@ impl Engine {
     pub async fn open(store: Store) -> Result<Self, EngineError> {
         let catalog = Arc::new(change::bootstrap(&store).await?);
         let access = Arc::new(identity::bootstrap(&store, &catalog).await?);
-        let snapshot = ArcSwap::from_pointee(Snapshot { catalog, access, matcher: Arc::new(events::NoRuns) });
+        let (matcher, hooks) = (Arc::new(events::NoRuns), Arc::new(hooks::NoHooks));
+        let snapshot = ArcSwap::from_pointee(Snapshot { catalog, access, matcher, hooks });
         let inner = Inner {
             feed: feed::ChangeFeed::new(store.clone()),
             store,
@@ -93,6 +97,7 @@ impl Engine {
             events: Notify::new(),
             mail: Notify::new(),
             matcher_loader: OnceLock::new(),
+            hooks_loader: OnceLock::new(),
             locating: read::Locating::default(),
             files: OnceLock::new(),
             files_freed: Arc::default(),
@@ -126,9 +131,28 @@ impl Engine {
         }
         let current = self.snapshot();
         let matcher = self.load_matcher(&current.catalog).await?;
-        let (catalog, access) = (Arc::clone(&current.catalog), Arc::clone(&current.access));
-        self.0.snapshot.store(Arc::new(Snapshot { catalog, access, matcher }));
+        self.0.snapshot.store(Arc::new(Snapshot { matcher, ..Snapshot::clone(&current) }));
         Ok(())
+    }
+
+    /// Sets, once, what loads the hooks of writes, and loads them.
+    #[boxed]
+    pub async fn set_hooks_loader(&self, loader: Arc<dyn hooks::RecordHooksLoader>) -> Result<(), EngineError> {
+        let _one_at_a_time = self.0.changing.lock().await;
+        if self.0.hooks_loader.set(loader).is_err() {
+            tracing::error!("the loader of hooks was set twice; the first one stays");
+        }
+        let current = self.snapshot();
+        let hooks = self.load_hooks(&current.catalog).await?;
+        self.0.snapshot.store(Arc::new(Snapshot { hooks, ..Snapshot::clone(&current) }));
+        Ok(())
+    }
+
+    async fn load_hooks(&self, catalog: &Catalog) -> Result<Arc<dyn hooks::RecordHooks>, EngineError> {
+        match self.0.hooks_loader.get() {
+            Some(loader) => loader.load(self.store(), catalog).await,
+            None => Ok(Arc::new(hooks::NoHooks)),
+        }
     }
 
     async fn load_matcher(&self, catalog: &Catalog) -> Result<Arc<dyn events::EventMatcher>, EngineError> {
@@ -233,7 +257,8 @@ impl Engine {
                 false => Arc::new(identity::load(self.store()).await?),
             };
             let matcher = self.load_matcher(&catalog).await?;
-            known = Arc::new(Snapshot { catalog, access, matcher });
+            let hooks = self.load_hooks(&catalog).await?;
+            known = Arc::new(Snapshot { catalog, access, matcher, hooks });
         }
         self.0.snapshot.store(known);
         Ok(())

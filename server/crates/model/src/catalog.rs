@@ -7,7 +7,9 @@ use std::sync::Arc;
 use regex::Regex;
 use rustc_hash::FxHashMap;
 
-use crate::definition::{Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing, StableId};
+use crate::definition::{
+    Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing, StableId, ValidatorUse,
+};
 use crate::rule::TypedRule;
 use crate::{Decimal, ScalarType, Value};
 
@@ -70,6 +72,8 @@ pub struct Checks {
     pub patterns: FxHashMap<FieldId, Regex>,
     /// The JSON Schema of a JSON field.
     pub json_schemas: FxHashMap<FieldId, Arc<jsonschema::Validator>>,
+    /// The checks of plugins that a field's values pass.
+    pub validators: FxHashMap<FieldId, Vec<ValidatorUse>>,
 }
 
 /// One module.

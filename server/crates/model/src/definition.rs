@@ -220,6 +220,19 @@ pub struct ValidationDefinition {
     pub fields: Vec<String>,
 }
 
+/// A plugin's check of a field's values.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ValidatorUse {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The name of the validator in its manifest.
+    pub validator: String,
+    /// What the validator is told, by its `paramsSchema`.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub params: serde_json::Value,
+}
+
 /// One field of a module's document. Options that its type does not have are refused by the JSON Schema.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -259,6 +272,9 @@ pub struct FieldDefinition {
     /// `true` or the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecated: Option<Box<serde_json::Value>>,
+    /// Checks of plugins that each value passes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validators: Vec<ValidatorUse>,
 
     /// Text: most characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 
 wasmtime::component::bindgen!({
     path: "../../../plugins/wit/since_v0_1",
-    world: "function-plugin",
+    world: "full-plugin",
     imports: {
         "cardine:plugin/log": trappable,
         "cardine:plugin/runtime": trappable,

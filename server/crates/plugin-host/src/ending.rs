@@ -21,7 +21,8 @@ pub(crate) enum End {
 #[derive(Clone, Copy)]
 pub(crate) struct EndedCall<'a> {
     pub(crate) plugin: &'a str,
-    pub(crate) function: &'a str,
+    /// Such as "function `score`".
+    pub(crate) what: &'a str,
     pub(crate) limits: &'a Limits,
 }
 
@@ -114,7 +115,7 @@ impl EndedCall<'_> {
         self.invalid_output().with_detail(format!("{answers} answers to {inputs} inputs"))
     }
 
-    fn plugins_own_words(&self, error: types::PluginError) -> PluginFailure {
+    pub(crate) fn plugins_own_words(&self, error: types::PluginError) -> PluginFailure {
         match error {
             types::PluginError::Invalid(issues) => {
                 let message = self.sentence("found the input wrong");
@@ -133,7 +134,7 @@ impl EndedCall<'_> {
         }
     }
 
-    fn invalid_output(&self) -> PluginFailure {
+    pub(crate) fn invalid_output(&self) -> PluginFailure {
         let message = self.sentence("gave an answer that its manifest does not allow");
         PluginFailure::new(Reason::OutputInvalid, message)
     }
@@ -149,7 +150,7 @@ impl EndedCall<'_> {
     }
 
     fn sentence(&self, what: &str) -> String {
-        format!("function `{}` of plugin `{}` {what}", self.function, self.plugin)
+        format!("{} of plugin `{}` {what}", self.what, self.plugin)
     }
 }
 

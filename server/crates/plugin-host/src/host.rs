@@ -8,14 +8,15 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use crate::bindings::FunctionPlugin;
-use crate::bindings::exports::cardine::plugin::{functions, lifecycle};
+use crate::bindings::FullPlugin;
+use crate::bindings::exports::cardine::plugin::lifecycle;
 use crate::cache::CodeCache;
 use crate::call_state::CallState;
 use crate::cpu::Metered;
 use crate::engine::{Pooling, build_engine};
+use crate::entry::Exports;
 use crate::limits::Limits;
-use crate::manifest::Manifest;
+use crate::manifest::{HookPhase, Manifest};
 use crate::package::Package;
 use crate::plugin::LoadedPlugin;
 use crate::services::DeniedServices;
@@ -137,7 +138,7 @@ impl PluginHost {
         let refused = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
         let engine = build_engine(&config.limits, config.pooling).map_err(refused)?;
         let mut linker = Linker::new(&engine);
-        FunctionPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut CallState| state).map_err(refused)?;
+        FullPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut CallState| state).map_err(refused)?;
         let shared = Shared {
             ticker: Ticker::start(&engine)?,
             running: Arc::new(Semaphore::new(config.limits.concurrent)),
@@ -174,12 +175,8 @@ impl PluginHost {
         }
         let interface = |error: wasmtime::Error| LoadError::Interface(format!("{error:#}"));
         let instance_pre = self.shared.linker.instantiate_pre(&component).map_err(interface)?;
-        let functions = if manifest.functions().is_empty() {
-            None
-        } else {
-            Some(functions::GuestIndices::new(&instance_pre).map_err(interface)?)
-        };
-        LoadedPlugin::link(self.shared.clone(), package, limits, instance_pre, functions).map_err(LoadError::Interface)
+        let exports = Exports::find(manifest, &instance_pre).map_err(interface)?;
+        LoadedPlugin::link(self.shared.clone(), package, limits, instance_pre, exports).map_err(LoadError::Interface)
     }
 
     /// Off the async workers, within a time, one at a time. A compilation that takes too long goes
@@ -257,11 +254,14 @@ fn check_server_version(manifest: &Manifest) -> Result<(), LoadError> {
 
 /// A hook that never runs would be worse than a refusal.
 fn check_supported(manifest: &Manifest) -> Result<(), LoadError> {
-    let not_yet = ["hooks", "validators", "computed", "jobs", "routes"];
-    let used: Vec<&'static str> = not_yet
+    let not_yet = ["computed", "jobs", "routes", "modules", "fields"];
+    let mut used: Vec<&'static str> = not_yet
         .into_iter()
         .filter(|key| manifest.raw().get(key).and_then(|list| list.as_array()).is_some_and(|list| !list.is_empty()))
         .collect();
+    if manifest.hooks().iter().any(|hook| hook.phase == HookPhase::After) {
+        used.push("hooks of the phase `after`");
+    }
     if used.is_empty() { Ok(()) } else { Err(LoadError::Unsupported(used)) }
 }
 

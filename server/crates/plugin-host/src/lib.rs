@@ -16,7 +16,7 @@ mod package;
 
 pub use component::{ComponentError, componentize};
 pub use issue::{Issue, PathStep};
-pub use manifest::{FunctionManifest, LimitWishes, Manifest};
+pub use manifest::{FunctionManifest, HookManifest, HookPhase, LimitWishes, Manifest, OnError, ValidatorManifest};
 pub use package::{Package, PackageError, pack};
 
 #[cfg(feature = "runtime")]
@@ -36,6 +36,8 @@ mod ending;
 #[cfg(feature = "runtime")]
 mod engine;
 #[cfg(feature = "runtime")]
+mod entry;
+#[cfg(feature = "runtime")]
 mod failure;
 #[cfg(feature = "runtime")]
 mod host;
@@ -49,6 +51,8 @@ mod logs;
 mod memory;
 #[cfg(feature = "runtime")]
 mod plugin;
+#[cfg(feature = "runtime")]
+mod record_calls;
 #[cfg(feature = "runtime")]
 mod schemas;
 #[cfg(feature = "runtime")]
@@ -69,6 +73,7 @@ pub use {
     limits::Limits,
     logs::{LogLevel, LogLine},
     plugin::{BatchOutcome, LoadedPlugin, Outcome, Usage},
+    record_calls::{CheckedValue, Decision, RecordChange},
     services::{Answer, DeniedServices, HostServices, port},
     session::Session,
 };

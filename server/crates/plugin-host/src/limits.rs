@@ -26,6 +26,12 @@ pub struct Limits {
     pub cpu_ms_max: u64,
     /// CPU time that a batch gets for each of its inputs on top; 1 ms.
     pub cpu_ms_per_item: u64,
+    /// CPU time of one call before a write; 200 ms.
+    pub hook_cpu_ms: u64,
+    /// CPU time of one call of a validator; 50 ms.
+    pub validator_cpu_ms: u64,
+    /// Wall-clock time of such calls, which a transaction waits for; 2 s.
+    pub write_wall_ms: u64,
     /// Wall-clock time of one call, host calls included; 10 s. A call that may use more CPU time
     /// than half of it gets twice its CPU time.
     pub wall_ms: u64,
@@ -76,6 +82,9 @@ impl Default for Limits {
             cpu_ms: 1_000,
             cpu_ms_max: 30_000,
             cpu_ms_per_item: 1,
+            hook_cpu_ms: 200,
+            validator_cpu_ms: 50,
+            write_wall_ms: 2_000,
             wall_ms: 10_000,
             input_bytes: 4 << 20,
             output_bytes: 4 << 20,
@@ -113,6 +122,9 @@ impl Limits {
         hold("table_elements", self.table_elements as u64, 1, 1_000_000);
         hold("cpu_ms_max", self.cpu_ms_max, 1, 60_000);
         hold("cpu_ms", self.cpu_ms, 1, self.cpu_ms_max);
+        hold("hook_cpu_ms", self.hook_cpu_ms, 1, 2_000);
+        hold("validator_cpu_ms", self.validator_cpu_ms, 1, 1_000);
+        hold("write_wall_ms", self.write_wall_ms, 1, 20_000);
         hold("wall_ms", self.wall_ms, 1, 600_000);
         hold("input_bytes", self.input_bytes as u64, 2, 16 << 20);
         hold("output_bytes_max", self.output_bytes_max as u64, 2, 16 << 20);

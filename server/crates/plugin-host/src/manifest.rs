@@ -27,6 +27,10 @@ struct TypedManifest {
     #[serde(default)]
     functions: Vec<FunctionManifest>,
     #[serde(default)]
+    hooks: Vec<HookManifest>,
+    #[serde(default)]
+    validators: Vec<ValidatorManifest>,
+    #[serde(default)]
     limits: LimitWishes,
 }
 
@@ -63,6 +67,75 @@ pub struct FunctionManifest {
     /// Whether a call may be repeated without harm.
     #[serde(default)]
     pub idempotent: bool,
+}
+
+/// A call before records are written.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HookManifest {
+    /// A module by name, or `*` for each that the plugin may read.
+    pub module: String,
+    /// `create`, `update`, `delete`, `restore`.
+    pub operation: Vec<String>,
+    /// When it is called.
+    pub phase: HookPhase,
+    /// Of updates only those that change one of these fields; absent: all.
+    pub fields: Option<Vec<String>>,
+    /// A rule over the record; only records that meet it.
+    pub filter: Option<String>,
+    /// Smaller ones go first.
+    #[serde(default)]
+    pub order: i32,
+    /// Whether a call that failed refuses the write.
+    #[serde(default)]
+    pub on_error: OnError,
+}
+
+/// When a hook is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HookPhase {
+    /// In the write's transaction: it may change or refuse it.
+    Before,
+    /// Once it is committed.
+    After,
+}
+
+/// What a hook's failed call does to the write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnError {
+    /// It is refused.
+    #[default]
+    Fail,
+    /// It goes on as if there were no hook.
+    Ignore,
+}
+
+/// A check of values.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidatorManifest {
+    /// Unique within the plugin.
+    pub name: String,
+    /// Types of field, as definitions of modules name them.
+    pub applies_to: Vec<String>,
+    /// JSON Schema of the parameters that a field's definition gives; absent: none may be given.
+    pub params_schema: Option<Value>,
+}
+
+impl ValidatorManifest {
+    /// What is wrong with these parameters.
+    pub fn params_issues(&self, params: &Value) -> Vec<Issue> {
+        let Some(schema) = &self.params_schema else {
+            let is_none = params.is_null() || params.as_object().is_some_and(serde_json::Map::is_empty);
+            let message = format!("the validator `{}` takes no parameters", self.name);
+            return if is_none { Vec::new() } else { vec![Issue::new(Vec::new(), "params", message)] };
+        };
+        // A manifest that was read has schemas that compile.
+        let Ok(schema) = compile_schema(schema) else { return Vec::new() };
+        schema.iter_errors(params).map(|error| Issue::from_schema(&error)).take(ISSUES_MAX).collect()
+    }
 }
 
 impl Manifest {
@@ -115,6 +188,16 @@ impl Manifest {
         &self.typed.functions
     }
 
+    /// The calls before and after records are written.
+    pub fn hooks(&self) -> &[HookManifest] {
+        &self.typed.hooks
+    }
+
+    /// The checks of values.
+    pub fn validators(&self) -> &[ValidatorManifest] {
+        &self.typed.validators
+    }
+
     /// The whole document: module definitions, wanted permissions and settings schema are read from
     /// here by the parts of the server that grant or install them.
     pub fn raw(&self) -> &Value {
@@ -142,19 +225,25 @@ fn shape_issues(raw: &Value) -> Vec<Issue> {
 /// What a JSON Schema cannot say: unique names, schemas that are schemas.
 fn meaning_issues(raw: &Value) -> Vec<Issue> {
     let mut issues = Vec::new();
-    let no_functions = Vec::new();
-    let functions = raw.get("functions").and_then(Value::as_array).unwrap_or(&no_functions);
+    named_entries(raw, "functions", "function", &["inputSchema", "outputSchema"], &mut issues);
+    named_entries(raw, "validators", "validator", &["paramsSchema"], &mut issues);
+    issues
+}
+
+fn named_entries(raw: &Value, list: &str, what: &str, schemas: &[&str], issues: &mut Vec<Issue>) {
+    let none = Vec::new();
+    let entries = raw.get(list).and_then(Value::as_array).unwrap_or(&none);
     let mut names = HashSet::new();
-    for (index, function) in functions.iter().enumerate() {
-        let path = |key: &str| -> Vec<PathStep> { vec!["functions".into(), index.into(), key.into()] };
-        if let Some(name) = function.get("name").and_then(Value::as_str)
+    for (index, entry) in entries.iter().enumerate() {
+        let path = |key: &str| -> Vec<PathStep> { vec![list.into(), index.into(), key.into()] };
+        if let Some(name) = entry.get("name").and_then(Value::as_str)
             && !names.insert(name)
         {
-            let message = format!("there is another function `{name}`; names must be unique");
+            let message = format!("there is another {what} `{name}`; names must be unique");
             issues.push(Issue::new(path("name"), "duplicate", message));
         }
-        for key in ["inputSchema", "outputSchema"] {
-            if let Some(schema) = function.get(key)
+        for key in schemas {
+            if let Some(schema) = entry.get(*key)
                 && let Err(error) = compile_schema(schema)
             {
                 let message = format!("not a JSON Schema that can be used: {error}");
@@ -162,7 +251,6 @@ fn meaning_issues(raw: &Value) -> Vec<Issue> {
             }
         }
     }
-    issues
 }
 
 /// Compiles a schema that a plugin brought: no network, and regular expressions that take linear

@@ -8,10 +8,10 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 
-use crate::bindings::exports::cardine::plugin::functions;
 use crate::breaker::Breaker;
 use crate::call_context::CallContext;
 use crate::call_state::CallState;
+use crate::entry::Exports;
 use crate::failure::PluginFailure;
 use crate::host::Shared;
 use crate::limits::Limits;
@@ -67,7 +67,7 @@ pub(crate) struct Inner {
     pub(crate) digest: String,
     pub(crate) limits: Arc<Limits>,
     pub(crate) instance_pre: InstancePre<CallState>,
-    pub(crate) export: Option<functions::GuestIndices>,
+    pub(crate) exports: Exports,
     pub(crate) functions: HashMap<String, Function>,
     pub(crate) running: Arc<Semaphore>,
     pub(crate) breaker: Mutex<Breaker>,
@@ -84,7 +84,7 @@ impl LoadedPlugin {
         package: &Package,
         limits: Arc<Limits>,
         instance_pre: InstancePre<CallState>,
-        export: Option<functions::GuestIndices>,
+        exports: Exports,
     ) -> Result<Self, String> {
         let manifest = package.manifest().clone();
         let mut functions = HashMap::new();
@@ -101,7 +101,7 @@ impl LoadedPlugin {
             manifest,
             limits,
             instance_pre,
-            export,
+            exports,
             functions,
         };
         Ok(Self { inner: Arc::new(inner) })

@@ -7,15 +7,17 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use wasmtime::Store;
+use wasmtime::component::Instance;
 
-use crate::bindings::cardine::plugin::types;
-use crate::bindings::exports::cardine::plugin::functions;
 use crate::call_context::CallContext;
 use crate::call_state::CallState;
 use crate::cpu::Metered;
 use crate::ending::{End, EndedCall};
+use crate::entry::{Answer, Entry};
 use crate::failure::{Bound, PluginFailure, PluginIssue, Reason};
+use crate::limits::Limits;
 use crate::logs::LogLine;
+use crate::manifest::Manifest;
 use crate::plugin::{BatchOutcome, Function, LoadedPlugin, Outcome, Usage};
 use crate::services::HostServices;
 
@@ -37,8 +39,8 @@ pub struct Session {
 
 struct Live {
     store: Store<CallState>,
-    /// The instance's export; none until it is instantiated, which is part of the first call.
-    functions: Option<functions::Guest>,
+    /// None until it is instantiated, which is part of the first call.
+    instance: Option<Instance>,
 }
 
 /// A place among the running calls of the plugin and of the host.
@@ -46,9 +48,6 @@ struct Place {
     _plugin: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
 }
-
-/// The answers of one call as the component gave them: one per input.
-type Answers = Vec<Result<String, types::PluginError>>;
 
 impl Session {
     pub(crate) fn new(plugin: LoadedPlugin, services: Arc<dyn HostServices>) -> Self {
@@ -102,34 +101,70 @@ impl Session {
             let message = format!("plugin `{}` has no function `{name}`", plugin.manifest().name());
             PluginFailure::new(Reason::UnknownFunction, message)
         })?;
-        self.check_admission(&context)?;
         let texts = self.check_inputs(name, function, &inputs, as_batch)?;
-        self.take_place().await?;
+        let bytes = texts.iter().map(String::len).sum();
+        let limits = self.limits();
+        let cpu_budget = limits.cpu_budget(function.timeout_ms, inputs.len());
+        let wall_budget = limits.wall_budget(cpu_budget);
+        let entry = Entry::Function { name: name.to_owned(), inputs: texts, as_batch };
+        let what = format!("function `{name}`");
+        let (answer, (usage, logs)) = self.run_entry(context, &what, entry, bytes, cpu_budget, wall_budget).await?;
+        let Answer::Texts(answers) = answer else { unreachable!("the entry decides the answer") };
+        let call = EndedCall { plugin: plugin.manifest().name(), what: &what, limits: &limits };
+        if answers.len() == inputs.len() {
+            let check = |answer| call.check_answer(&function.schemas, answer);
+            let outputs = answers.into_iter().map(check).collect();
+            return Ok(BatchOutcome { outputs, usage, logs });
+        }
+        let failure = call.wrong_number_of_answers(inputs.len(), answers.len());
+        Err(self.end(&what, failure, usage, logs))
+    }
 
-        let cpu_budget = plugin.inner.limits.cpu_budget(function.timeout_ms, inputs.len());
-        let wall_budget = plugin.inner.limits.wall_budget(cpu_budget);
-        let answers = self.call(context, name, texts, as_batch, cpu_budget, wall_budget).await;
+    /// One call of any kind: admitted, in its turn, within its bounds, accounted for. `bytes` is the text that it passes.
+    pub(crate) async fn run_entry(
+        &mut self,
+        context: CallContext,
+        what: &str,
+        entry: Entry,
+        bytes: usize,
+        cpu_budget: Duration,
+        wall_budget: Duration,
+    ) -> Result<(Answer, (Usage, Vec<LogLine>)), PluginFailure> {
+        self.check_admission(&context)?;
+        self.check_input_bytes(bytes)?;
+        self.take_place().await?;
+        let answer = self.call(context, &entry, cpu_budget, wall_budget).await;
         let (usage, logs) = self.account();
-        let call = EndedCall { plugin: plugin.manifest().name(), function: name, limits: &plugin.inner.limits };
-        let answers = answers.map_err(|end| {
-            let state = self.live.as_ref().map(|live| live.store.data());
-            call.explain(end, state, cpu_budget, wall_budget)
-        });
-        let mut failure = match answers {
-            Ok(answers) if answers.len() == inputs.len() => {
-                let check = |answer| call.check_answer(&function.schemas, answer);
-                let outputs = answers.into_iter().map(check).collect();
-                return Ok(BatchOutcome { outputs, usage, logs });
-            }
-            Ok(answers) => call.wrong_number_of_answers(inputs.len(), answers.len()),
-            Err(failure) => failure,
+        let end = match answer {
+            Ok(answer) => return Ok((answer, (usage, logs))),
+            Err(end) => end,
         };
-        // An instance that was ended is never entered again.
+        let limits = self.limits();
+        let call = EndedCall { plugin: self.plugin_name(), what, limits: &limits };
+        let state = self.live.as_ref().map(|live| live.store.data());
+        let failure = call.explain(end, state, cpu_budget, wall_budget);
+        Err(self.end(what, failure, usage, logs))
+    }
+
+    /// An instance that was ended is never entered again.
+    fn end(&mut self, what: &str, mut failure: PluginFailure, usage: Usage, logs: Vec<LogLine>) -> PluginFailure {
         self.live = None;
         failure.diagnosis.usage = usage;
         failure.diagnosis.logs = logs;
-        self.note(name, &failure);
-        Err(failure)
+        self.note(what, &failure);
+        failure
+    }
+
+    pub(crate) fn manifest(&self) -> &Manifest {
+        self.plugin.manifest()
+    }
+
+    pub(crate) fn plugin_name(&self) -> &str {
+        self.plugin.manifest().name()
+    }
+
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        self.plugin.inner.limits.clone()
     }
 
     /// What the call that just ended used and logged.
@@ -146,16 +181,17 @@ impl Session {
     }
 
     /// Logs a call that was ended, and counts it towards a suspension.
-    fn note(&self, function: &str, failure: &PluginFailure) {
+    fn note(&self, what: &str, failure: &PluginFailure) {
         let manifest = self.plugin.manifest();
         tracing::warn!(
             plugin = manifest.name(),
             version = manifest.version(),
-            function,
+            what,
             reason = failure.reason.as_str(),
             bound = failure.bound.as_ref().map(|bound| bound.name),
             used = failure.bound.as_ref().map(|bound| bound.used),
             allowed = failure.bound.as_ref().map(|bound| bound.allowed),
+            detail = failure.diagnosis.detail,
             "plugin call ended"
         );
         if failure.counts_towards_suspension() && self.plugin.breaker().note_end(self.plugin.inner.host.now()) {
@@ -200,15 +236,17 @@ impl Session {
                 format!("the input does not fit function `{name}` of plugin `{plugin_name}`: {}", issues[0].message);
             return Err(PluginFailure { issues, ..PluginFailure::new(Reason::Input, message) });
         }
-        let texts: Vec<String> = inputs.iter().map(Value::to_string).collect();
-        let used: usize = texts.iter().map(String::len).sum();
+        Ok(inputs.iter().map(Value::to_string).collect())
+    }
+
+    fn check_input_bytes(&self, used: usize) -> Result<(), PluginFailure> {
         let allowed = self.plugin.inner.limits.input_bytes;
         if used > allowed {
             let bound = Bound { name: "inputBytes", used: used as u64, allowed: allowed as u64 };
             let message = format!("the input has {used} bytes; a call may pass {allowed}");
             return Err(PluginFailure::of_bound(Reason::Input, message, bound));
         }
-        Ok(texts)
+        Ok(())
     }
 
     async fn take_place(&mut self) -> Result<(), PluginFailure> {
@@ -237,12 +275,10 @@ impl Session {
     async fn call(
         &mut self,
         context: CallContext,
-        name: &str,
-        inputs: Vec<String>,
-        as_batch: bool,
+        entry: &Entry,
         cpu_budget: Duration,
         wall_budget: Duration,
-    ) -> Result<Answers, End> {
+    ) -> Result<Answer, End> {
         if std::mem::replace(&mut self.entered, true) {
             self.live = None;
         }
@@ -251,34 +287,25 @@ impl Session {
         let context = Arc::new(context);
         let _ticking = plugin.host.ticker.run();
 
-        let Live { store, functions } = self.live.get_or_insert_with(|| {
+        let Live { store, instance } = self.live.get_or_insert_with(|| {
             let mut state = CallState::new(plugin.limits.clone(), self.services.clone());
             state.host_calls = self.host_calls;
-            Live { store: state.into_store(&plugin.host.engine), functions: None }
+            Live { store: state.into_store(&plugin.host.engine), instance: None }
         });
         store.data_mut().begin_call(context, cpu_budget, wall_budget);
         store.set_epoch_deadline(1);
         let meter = store.data().cpu.clone();
         let work = async {
-            let functions = match functions {
-                Some(functions) => functions,
-                None => {
-                    let instance = plugin.instance_pre.instantiate_async(&mut *store).await?;
-                    let export = plugin.export.as_ref().expect("only functions of the manifest are called");
-                    functions.insert(export.load(&mut *store, &instance)?)
-                }
+            let instance = match instance {
+                Some(instance) => instance,
+                None => instance.insert(plugin.instance_pre.instantiate_async(&mut *store).await?),
             };
-            if as_batch {
-                functions.call_invoke_batch(store, &guest_context, name, &inputs).await
-            } else {
-                let [input] = inputs.as_slice() else { unreachable!("a single call has one input") };
-                functions.call_invoke(store, &guest_context, name, input).await.map(|answer| vec![answer])
-            }
+            plugin.exports.enter(store, instance, &guest_context, entry).await
         };
         let ended = timeout(wall_budget, Metered::new(meter, work)).await;
         self.entered = false;
         match ended {
-            Ok(Ok(answers)) => Ok(answers),
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(End::Error(error)),
             Err(_) => Err(End::WallClock),
         }

@@ -282,3 +282,17 @@ async fn code_under_another_plugins_name_is_not_trusted() {
     assert_eq!(call.unwrap_err().reason, Reason::UnknownFunction);
     assert_ne!(fs::read(&victim).unwrap(), fs::read(&attacker).unwrap());
 }
+
+/// Built when 0.1.0 was the newest version of the interface, by the script and the SDK of then.
+#[tokio::test(flavor = "multi_thread")]
+async fn components_of_released_versions_go_on_running() {
+    let fixture = Fixture::new();
+    let package = Package::read(include_bytes!("released/deal-score-0.1.0.cardine")).unwrap();
+    let plugin = fixture.host.load(&package).await.unwrap();
+    let input = json!({"id": "1", "amount": "164002.75"});
+    let outcome = plugin.invoke(CallContext::default(), "score", input, Arc::new(DeniedServices)).await.unwrap();
+    assert_eq!(outcome.output, json!({"value": 61}));
+    let faulty = json!({"id": "1", "amount": "much"});
+    let failure = plugin.invoke(CallContext::default(), "score", faulty, Arc::new(DeniedServices)).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Invalid);
+}

@@ -6,19 +6,32 @@ use std::sync::{Arc, RwLock};
 
 use cardine_engine::{Engine, EngineError, RequestContext};
 use cardine_model::{Issue, path};
-use cardine_plugin_host::{LoadError, LoadedPlugin, Package, PackageError, PluginHost};
+use cardine_plugin_host::{LoadError, LoadedPlugin, Manifest, Package, PackageError, PluginHost};
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use cardine_store::platform::plugins::{PluginRow, load_package, load_plugins, save_plugin};
 use cardine_store::{ReadTx, Store, WriteTx};
 use serde_json::{Value as Json, json};
 
+use crate::granted::{Grant, Granted, misfits};
+
 /// The plugins that this process can call. Cheap to clone.
 #[derive(Clone)]
 pub struct Plugins {
     host: PluginHost,
-    loaded: Arc<RwLock<BTreeMap<String, LoadedPlugin>>>,
+    loaded: Arc<RwLock<BTreeMap<String, GrantedPlugin>>>,
     /// One at a time: what was read before an installation must not undo it.
     changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A plugin that can be called, with what it may do.
+#[derive(Clone)]
+pub struct GrantedPlugin {
+    /// Ready to be called.
+    pub plugin: LoadedPlugin,
+    /// What it asked for and an administrator granted.
+    pub granted: Arc<Granted>,
+    /// As it was granted, to tell a change.
+    grants: Json,
 }
 
 /// An installed plugin for people.
@@ -34,6 +47,10 @@ pub struct InstalledPlugin {
     pub digest: String,
     /// The functions that workflows can call.
     pub functions: Vec<String>,
+    /// What it was granted.
+    pub grant: Json,
+    /// What its manifest asks for.
+    pub permissions: Json,
 }
 
 /// Why a plugin cannot be installed.
@@ -78,12 +95,17 @@ impl Plugins {
 
     /// The plugin of this name.
     pub fn get(&self, name: &str) -> Option<LoadedPlugin> {
-        self.read().get(name).cloned()
+        self.read().get(name).map(|installed| installed.plugin.clone())
+    }
+
+    /// All that can be called, by name.
+    pub fn all(&self) -> Vec<GrantedPlugin> {
+        self.read().values().cloned().collect()
     }
 
     /// The names of a plugin's functions; `None` if it is not installed.
     pub fn functions(&self, name: &str) -> Option<Vec<String>> {
-        self.read().get(name).map(function_names)
+        self.read().get(name).map(|installed| function_names(&installed.plugin))
     }
 
     /// All installed plugins, by name.
@@ -100,14 +122,17 @@ impl Plugins {
             .read(|tx: &mut ReadTx| Box::pin(async move { Ok::<_, EngineError>(load_plugins(tx).await?) }))
             .await?;
         for row in rows.iter().filter(|row| row.active) {
-            let same =
-                |plugin: &LoadedPlugin| plugin.digest() == row.digest && plugin.manifest().version() == row.version;
-            if self.get(&row.name).is_some_and(|plugin| same(&plugin)) {
+            let same = |known: &GrantedPlugin| {
+                known.plugin.digest() == row.digest
+                    && known.plugin.manifest().version() == row.version
+                    && known.grants == row.grants
+            };
+            if self.read().get(&row.name).is_some_and(same) {
                 continue;
             }
             match self.load(store, row).await {
-                Ok(plugin) => {
-                    self.write().insert(row.name.clone(), plugin);
+                Ok(loaded) => {
+                    self.write().insert(row.name.clone(), loaded);
                 }
                 Err(error) => tracing::error!(plugin = row.name, %error, "this plugin can't be loaded"),
             }
@@ -116,30 +141,41 @@ impl Plugins {
         Ok(())
     }
 
-    async fn load(&self, store: &Store, row: &PluginRow) -> Result<LoadedPlugin, InstallError> {
+    async fn load(&self, store: &Store, row: &PluginRow) -> Result<GrantedPlugin, InstallError> {
         let name = row.name.clone();
         let package = store
             .read(move |tx: &mut ReadTx| Box::pin(async move { Ok::<_, InstallError>(load_package(tx, &name).await?) }))
             .await?;
-        let package = Package::read(&package.ok_or(EngineError::NotFound)?)?;
-        Ok(self.host.load(&package).await?)
+        self.load_granted(&package.ok_or(EngineError::NotFound)?, &row.grants).await
     }
 
     /// Does all of an installation but storing it.
     #[boxed]
-    pub async fn check(&self, bytes: &[u8], grants: &Json) -> Result<InstalledPlugin, InstallError> {
-        self.load_granted(bytes, grants).await.map(|plugin| describe(&plugin))
+    pub async fn check(&self, engine: &Engine, bytes: &[u8], grant: &Grant) -> Result<InstalledPlugin, InstallError> {
+        self.prepare(engine, bytes, grant).await.map(|plugin| describe(&plugin))
     }
 
-    async fn load_granted(&self, bytes: &[u8], grants: &Json) -> Result<LoadedPlugin, InstallError> {
-        if grants.as_object().is_none_or(|grants| !grants.is_empty()) {
-            // Better none than one that looks as if it were in force.
-            let message = "plugins get no capabilities yet, so there is nothing to grant: leave `grant` out";
-            let issue = Issue::new(path!["grant"], "notAvailable", message);
-            return Err(EngineError::Validation(vec![issue]).into());
-        }
+    /// What is to be installed, if it fits the modules and what it is granted.
+    async fn prepare(&self, engine: &Engine, bytes: &[u8], grant: &Grant) -> Result<GrantedPlugin, InstallError> {
+        let manifest = Package::read(bytes)?;
+        let manifest = manifest.manifest();
+        let grants = match grant {
+            Grant::These(grants) => grants.clone(),
+            Grant::AllThatItAsksFor => permissions(manifest),
+            Grant::AsBefore => {
+                self.read().get(manifest.name()).map_or_else(|| json!({}), |installed| installed.grants.clone())
+            }
+        };
+        let loaded = self.load_granted(bytes, &grants).await?;
+        let issues = misfits(loaded.plugin.manifest(), &loaded.granted, &engine.snapshot().catalog);
+        if issues.is_empty() { Ok(loaded) } else { Err(EngineError::Validation(issues).into()) }
+    }
+
+    async fn load_granted(&self, bytes: &[u8], grants: &Json) -> Result<GrantedPlugin, InstallError> {
         let package = Package::read(bytes)?;
-        Ok(self.host.load(&package).await?)
+        let granted = Granted::parse(package.manifest(), grants).map_err(EngineError::Validation)?;
+        let plugin = self.host.load(&package).await?;
+        Ok(GrantedPlugin { plugin, granted: Arc::new(granted), grants: grants.clone() })
     }
 
     /// Installs a package, in place of one of the same name: checked, compiled, stored, and callable when this returns.
@@ -149,17 +185,18 @@ impl Plugins {
         engine: &Engine,
         ctx: &RequestContext,
         bytes: Vec<u8>,
-        grants: Json,
+        grant: Grant,
     ) -> Result<InstalledPlugin, InstallError> {
         if !ctx.actor.rights.administrator {
             return Err(EngineError::Forbidden("only administrators may install plugins".to_owned()).into());
         }
-        let plugin = self.load_granted(&bytes, &grants).await?;
+        let loaded = self.prepare(engine, &bytes, &grant).await?;
+        let plugin = &loaded.plugin;
         let row = PluginRow {
             name: plugin.manifest().name().to_owned(),
             version: plugin.manifest().version().to_owned(),
             digest: plugin.digest().to_owned(),
-            grants,
+            grants: loaded.grants.clone(),
             active: true,
         };
         let manifest = plugin.manifest().raw().clone();
@@ -182,7 +219,9 @@ impl Plugins {
                         action: "INSTALLED",
                         module: Some("Plugin"),
                         record: None,
-                        changes: json!({"name": row.name, "version": row.version, "digest": row.digest}),
+                        changes: json!({
+                            "name": row.name, "version": row.version, "digest": row.digest, "grant": row.grants,
+                        }),
                         request,
                     };
                     insert_audit(tx, &audit).await?;
@@ -191,30 +230,37 @@ impl Plugins {
                 })
             })
             .await?;
-        let installed = describe(&plugin);
-        self.write().insert(shared.0.name.clone(), plugin);
+        let installed = describe(&loaded);
+        self.write().insert(shared.0.name.clone(), loaded);
         drop(one_at_a_time);
         engine.reload().await?;
         Ok(installed)
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, LoadedPlugin>> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, GrantedPlugin>> {
         self.loaded.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<String, LoadedPlugin>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<String, GrantedPlugin>> {
         self.loaded.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-fn describe(plugin: &LoadedPlugin) -> InstalledPlugin {
+fn describe(installed: &GrantedPlugin) -> InstalledPlugin {
+    let manifest = installed.plugin.manifest();
     InstalledPlugin {
-        name: plugin.manifest().name().to_owned(),
-        version: plugin.manifest().version().to_owned(),
-        title: plugin.manifest().title().to_owned(),
-        digest: plugin.digest().to_owned(),
-        functions: function_names(plugin),
+        name: manifest.name().to_owned(),
+        version: manifest.version().to_owned(),
+        title: manifest.title().to_owned(),
+        digest: installed.plugin.digest().to_owned(),
+        functions: function_names(&installed.plugin),
+        grant: installed.grants.clone(),
+        permissions: permissions(manifest),
     }
+}
+
+fn permissions(manifest: &Manifest) -> Json {
+    manifest.raw().get("permissions").cloned().unwrap_or_else(|| json!({}))
 }
 
 fn function_names(plugin: &LoadedPlugin) -> Vec<String> {

@@ -125,7 +125,8 @@ impl Engine {
                             Arc::clone(&self.snapshot().access)
                         };
                         let matcher = self.load_matcher(&catalog).await?;
-                        self.0.snapshot.store(Arc::new(Snapshot { catalog, access, matcher }));
+                        let hooks = self.load_hooks(&catalog).await?;
+                        self.0.snapshot.store(Arc::new(Snapshot { catalog, access, matcher, hooks }));
                     }
                     return Ok(outcome);
                 }

@@ -87,6 +87,10 @@ impl<'a> Batch<'a> {
         self.resolve_links(tx).await?;
         self.ask_before_commit();
         self.find_targets(tx).await?;
+        if !self.is_faulty() {
+            self.ask_hooks().await?;
+        }
+        self.ask_validators().await?;
         if self.is_faulty() {
             // What the database would say of the others is told in the same answer. All of it is undone.
             let _ = self.try_others(tx).await;

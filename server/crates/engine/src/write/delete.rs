@@ -12,6 +12,7 @@ use rustc_hash::FxHashSet;
 use uuid::Uuid;
 
 use super::history::{Change, tell};
+use super::hooks::ask_about;
 use super::rules::id_at;
 use super::update::{check_version, id_of};
 use super::{CASCADE_MAX, Writing};
@@ -67,6 +68,7 @@ impl<'a> Writing<'a> {
     ) -> Result<(), EngineError> {
         let all = self.with_dependents(tx, records, Life::Live, &[]).await?;
         self.check_held_back(tx, &all).await?;
+        ask_about(self.ctx, &all, "delete").await?;
         for (position, taken) in all.iter().enumerate() {
             let action = if position == 0 { action } else { "DELETED" };
             let deleted = Value::DateTime(self.ctx.now);

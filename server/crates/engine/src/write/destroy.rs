@@ -13,6 +13,7 @@ use super::batch::Batch;
 use super::delete::{Taken, references_to};
 use super::files::release_files_of;
 use super::history::{Change, tell};
+use super::hooks::ask_about;
 use super::many_to_many::remove_links_of;
 use super::update::id_of;
 use super::{CASCADE_MAX, Writing};
@@ -25,6 +26,11 @@ impl Writing<'_> {
         let record = self.take_one(tx, id, Purpose::Delete, Life::Any).await?;
         let all = self.with_dependents(tx, vec![record], Life::Any, &[]).await?;
         self.check_held_back(tx, &all).await?;
+        let live = all.iter().map(|taken| Taken {
+            module: taken.module,
+            records: taken.records.iter().filter(|record| record.get(Module::DELETED_AT).is_null()).cloned().collect(),
+        });
+        ask_about(self.ctx, &live.collect::<Vec<_>>(), "delete").await?;
         self.clear_references(tx, &all).await?;
         for taken in &all {
             let ids = taken.ids();

@@ -8,6 +8,7 @@ mod destroy;
 mod files;
 mod hierarchy;
 mod history;
+mod hooks;
 mod input;
 mod links;
 mod many_to_many;

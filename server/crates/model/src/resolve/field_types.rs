@@ -48,6 +48,9 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
                 }
             }
             let kind = Resolver { draft, document, position, id, definition, issues }.kind();
+            if !definition.validators.is_empty() {
+                draft.module_mut(document.id).checks.validators.insert(id, definition.validators.clone());
+            }
             if issues.len() > before {
                 draft.faulty.insert((document.id, id));
             }

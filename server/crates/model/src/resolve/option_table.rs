@@ -78,19 +78,25 @@ pub(super) fn check(document: &Document<'_>, position: usize, field: &FieldDefin
 /// Options that a type may have, and those that it must have.
 fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static str]) {
     match field_type {
-        "text" => (&["required", "requiredIf", "unique", "indexed", "default", "maxLength", "pattern"], &[]),
-        "longText" | "richText" => (&["required", "requiredIf", "default", "maxLength", "pattern"], &[]),
+        "text" => {
+            (&["required", "requiredIf", "unique", "indexed", "default", "maxLength", "pattern", "validators"], &[])
+        }
+        "longText" | "richText" => (&["required", "requiredIf", "default", "maxLength", "pattern", "validators"], &[]),
         "email" | "phone" | "url" | "boolean" | "date" | "time" | "dateTime" | "duration" => {
-            (&["required", "requiredIf", "unique", "indexed", "default"], &[])
+            (&["required", "requiredIf", "unique", "indexed", "default", "validators"], &[])
         }
-        "integer" => (&["required", "requiredIf", "unique", "indexed", "default", "big", "min", "max"], &[]),
+        "integer" => {
+            (&["required", "requiredIf", "unique", "indexed", "default", "big", "min", "max", "validators"], &[])
+        }
         "decimal" | "percent" | "money" => {
-            (&["required", "requiredIf", "unique", "indexed", "default", "scale", "min", "max"], &[])
+            (&["required", "requiredIf", "unique", "indexed", "default", "scale", "min", "max", "validators"], &[])
         }
-        "choice" => (&["required", "requiredIf", "unique", "indexed", "default", "dependsOn"], &["options"]),
-        "multiChoice" => (&["required", "requiredIf", "default"], &["options"]),
+        "choice" => {
+            (&["required", "requiredIf", "unique", "indexed", "default", "dependsOn", "validators"], &["options"])
+        }
+        "multiChoice" => (&["required", "requiredIf", "default", "validators"], &["options"]),
         "address" | "geoPoint" => (&["required", "requiredIf", "default"], &[]),
-        "json" => (&["required", "requiredIf", "default", "schema"], &[]),
+        "json" => (&["required", "requiredIf", "default", "schema", "validators"], &[]),
         "reference" => {
             (&["required", "requiredIf", "unique", "indexed", "default", "inverse", "onDelete", "hierarchy"], &["to"])
         }
@@ -106,7 +112,7 @@ fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static 
 }
 
 /// Every option that only some types have, and whether the field has it.
-fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 31] {
+fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 32] {
     [
         ("required", field.required),
         ("requiredIf", field.required_if.is_some()),
@@ -139,5 +145,6 @@ fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 31] {
         ("filter", field.filter.is_some()),
         ("scope", field.scope.is_some()),
         ("stored", field.stored),
+        ("validators", !field.validators.is_empty()),
     ]
 }

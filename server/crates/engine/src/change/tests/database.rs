@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::change::bootstrap;
 use crate::events::NoRuns;
+use crate::hooks::NoHooks;
 use crate::identity::AccessState;
 use crate::{Engine, Inner, RequestContext, Snapshot};
 
@@ -62,9 +63,11 @@ impl Database {
     pub fn engine_with(&self, catalog: Catalog) -> Engine {
         let catalog = Arc::new(catalog);
         let access = Arc::new(AccessState::default());
-        let snapshot = ArcSwap::from_pointee(Snapshot { catalog, access, matcher: Arc::new(NoRuns) });
+        let snapshot =
+            ArcSwap::from_pointee(Snapshot { catalog, access, matcher: Arc::new(NoRuns), hooks: Arc::new(NoHooks) });
         let changing = tokio::sync::Mutex::new(());
         let (store, events, matcher_loader) = (self.store.clone(), Notify::new(), OnceLock::new());
+        let hooks_loader = OnceLock::new();
         let feed = crate::feed::ChangeFeed::new(store.clone());
         let (mail, locating) = (Notify::new(), crate::read::Locating::default());
         let retention = std::sync::Mutex::new(None);
@@ -77,6 +80,7 @@ impl Database {
             mail,
             feed,
             matcher_loader,
+            hooks_loader,
             locating,
             files,
             files_freed,

@@ -1,0 +1,72 @@
+//! The ways into a component: which of its exports a call enters, and what comes back.
+
+use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre};
+
+use crate::bindings::cardine::plugin::types::{CallContext, Issue, PluginError};
+use crate::bindings::exports::cardine::plugin::{functions, record_hooks, validators};
+use crate::call_state::CallState;
+use crate::manifest::Manifest;
+
+/// The exports that a manifest makes use of.
+pub(crate) struct Exports {
+    functions: Option<functions::GuestIndices>,
+    record_hooks: Option<record_hooks::GuestIndices>,
+    validators: Option<validators::GuestIndices>,
+}
+
+/// One call.
+pub(crate) enum Entry {
+    Function { name: String, inputs: Vec<String>, as_batch: bool },
+    BeforeWrite { module: String, operation: String, changes: Vec<record_hooks::Change> },
+    Validate { validator: String, params: String, items: Vec<validators::Item> },
+}
+
+/// What a component gave back.
+pub(crate) enum Answer {
+    /// One per input.
+    Texts(Vec<Result<String, PluginError>>),
+    Decisions(Result<Vec<record_hooks::Decision>, PluginError>),
+    Issues(Result<Vec<Issue>, PluginError>),
+}
+
+impl Exports {
+    /// What the manifest names must be exported; what else a component exports is never called.
+    pub(crate) fn find(manifest: &Manifest, component: &InstancePre<CallState>) -> wasmtime::Result<Self> {
+        let wants = |is_used: bool| is_used.then_some(component);
+        Ok(Self {
+            functions: wants(!manifest.functions().is_empty()).map(functions::GuestIndices::new).transpose()?,
+            record_hooks: wants(!manifest.hooks().is_empty()).map(record_hooks::GuestIndices::new).transpose()?,
+            validators: wants(!manifest.validators().is_empty()).map(validators::GuestIndices::new).transpose()?,
+        })
+    }
+
+    pub(crate) async fn enter(
+        &self,
+        store: &mut Store<CallState>,
+        instance: &Instance,
+        context: &CallContext,
+        entry: &Entry,
+    ) -> wasmtime::Result<Answer> {
+        const NAMED: &str = "only what the manifest names is called";
+        match entry {
+            Entry::Function { name, inputs, as_batch } => {
+                let functions = self.functions.as_ref().expect(NAMED).load(&mut *store, instance)?;
+                if *as_batch {
+                    return functions.call_invoke_batch(store, context, name, inputs).await.map(Answer::Texts);
+                }
+                let [input] = inputs.as_slice() else { unreachable!("a single call has one input") };
+                let answer = functions.call_invoke(store, context, name, input).await?;
+                Ok(Answer::Texts(vec![answer]))
+            }
+            Entry::BeforeWrite { module, operation, changes } => {
+                let hooks = self.record_hooks.as_ref().expect(NAMED).load(&mut *store, instance)?;
+                hooks.call_before(store, context, module, operation, changes).await.map(Answer::Decisions)
+            }
+            Entry::Validate { validator, params, items } => {
+                let validators = self.validators.as_ref().expect(NAMED).load(&mut *store, instance)?;
+                validators.call_validate(store, context, validator, params, items).await.map(Answer::Issues)
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A plugin's hook before writes: what it sees of the records, and what becomes of its answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cardine_access::{FieldAccess, Grants, ModuleGrant, Rights};
+use cardine_engine::hooks::{Proposed, apply_patch, issue_at};
+use cardine_engine::{EngineError, Record, RequestContext, json_name};
+use cardine_model::Catalog;
+use cardine_model::catalog::{Field, FieldId, Module, ModuleId};
+use cardine_plugin_host::{Decision, DeniedServices, HookManifest, LoadedPlugin, OnError, PluginIssue, RecordChange};
+use cardine_workflow::GrantedPlugin;
+use serde_json::{Map, Value as Json};
+
+use super::{call_context, refusal};
+
+/// One hook of one plugin on one module.
+pub struct Hook {
+    plugin: LoadedPlugin,
+    operations: Vec<String>,
+    /// Of updates only those that change one of these.
+    fields: Option<Vec<FieldId>>,
+    order: i32,
+    on_error: OnError,
+    /// The keys of a record's JSON that the plugin may see.
+    visible: BTreeSet<String>,
+    grant: ModuleGrant,
+}
+
+/// The hooks of all plugins, by module, in their order. One on a module that is not there any more waits for its return.
+pub fn by_module(installed: &[GrantedPlugin], catalog: &Catalog) -> BTreeMap<ModuleId, Vec<Hook>> {
+    let mut by_module: BTreeMap<ModuleId, Vec<Hook>> = BTreeMap::new();
+    for GrantedPlugin { plugin, granted, .. } in installed {
+        if plugin.manifest().hooks().is_empty() {
+            continue;
+        }
+        let grants = Grants::of(granted.records.iter().map(|(name, grant)| (name.as_str(), grant.clone())));
+        let rights = Rights::resolve(catalog, &[&grants], false);
+        for (name, grant) in granted.records.iter().filter(|(_, grant)| grant.read) {
+            let Some(module) = catalog.module_by_name(name) else {
+                tracing::warn!(plugin = plugin.manifest().name(), module = name, "a plugin's module is not there");
+                continue;
+            };
+            let hooks = plugin.manifest().hooks().iter().filter(|hook| hook.module == "*" || hook.module == *name);
+            let hooks: Vec<Hook> = hooks.map(|hook| Hook::new(plugin, hook, module, grant, &rights)).collect();
+            if !hooks.is_empty() {
+                by_module.entry(module.id).or_default().extend(hooks);
+            }
+        }
+    }
+    for hooks in by_module.values_mut() {
+        // Plugins come by name, and this keeps their order.
+        hooks.sort_by_key(|hook| hook.order);
+    }
+    by_module
+}
+
+impl Hook {
+    fn new(plugin: &LoadedPlugin, hook: &HookManifest, module: &Module, grant: &ModuleGrant, rights: &Rights) -> Self {
+        let named = |names: &Vec<String>| {
+            let fields = module.fields.iter().filter(|field| names.iter().any(|name| name == whole_name(field)));
+            fields.map(|field| field.id).collect()
+        };
+        Self {
+            plugin: plugin.clone(),
+            operations: hook.operation.clone(),
+            fields: hook.fields.as_ref().map(named),
+            order: hook.order,
+            on_error: hook.on_error,
+            visible: visible_keys(module, rights),
+            grant: grant.clone(),
+        }
+    }
+
+    /// Asks about all changes that are not refused yet, at once.
+    pub async fn ask(
+        &self,
+        ctx: &RequestContext,
+        module: &Module,
+        operation: &'static str,
+        changes: &mut [Proposed],
+    ) -> Result<(), EngineError> {
+        if !self.operations.iter().any(|wanted| wanted == operation) {
+            return Ok(());
+        }
+        let wanted = |change: &Proposed| change.issues.is_empty() && self.is_about(change);
+        let asked: Vec<usize> = (0..changes.len()).filter(|position| wanted(&changes[*position])).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let shown = asked.iter().map(|position| self.shown(module, &changes[*position])).collect();
+        let mut session = self.plugin.session(Arc::new(DeniedServices));
+        let decisions = match session.before_write(&call_context(ctx), &module.name, operation, shown).await {
+            Ok(decisions) => decisions,
+            Err(failure) => return self.failed(refusal(&failure)),
+        };
+        // Of an answer that is faulty anywhere nothing is taken.
+        let mut decided = Vec::with_capacity(asked.len());
+        for (position, decision) in asked.iter().zip(decisions) {
+            match self.decide(ctx, module, operation, &changes[*position], decision) {
+                Ok(change) => decided.push(change),
+                Err(error) => return self.failed(error),
+            }
+        }
+        for (position, change) in asked.into_iter().zip(decided) {
+            changes[position] = change;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: EngineError) -> Result<(), EngineError> {
+        match self.on_error {
+            OnError::Fail => Err(error),
+            OnError::Ignore => {
+                tracing::warn!(plugin = self.plugin.manifest().name(), %error, "a hook failed; the write goes on without it");
+                Ok(())
+            }
+        }
+    }
+
+    fn is_about(&self, change: &Proposed) -> bool {
+        match (&self.fields, &change.before, &change.after) {
+            (Some(fields), Some(before), Some(after)) => {
+                fields.iter().any(|field| before.get(*field) != after.get(*field))
+            }
+            _ => true,
+        }
+    }
+
+    fn shown(&self, module: &Module, change: &Proposed) -> RecordChange {
+        let image = |record: &Option<Record>| record.as_ref().map(|record| self.image(module, record));
+        let (before, after) = (image(&change.before), image(&change.after));
+        let none = Json::Null;
+        let differs = |key: &&String| {
+            let side = |image: &Option<Json>| {
+                image.as_ref().and_then(|image| image.get(key.as_str())).unwrap_or(&none).clone()
+            };
+            side(&before) != side(&after)
+        };
+        let changed_fields = self.visible.iter().filter(differs).cloned().collect();
+        RecordChange { id: change.id.to_string(), before, after, changed_fields }
+    }
+
+    fn image(&self, module: &Module, record: &Record) -> Json {
+        let image: Map<String, Json> =
+            record.to_json(module).into_iter().filter(|(key, _)| self.visible.contains(key)).collect();
+        Json::Object(image)
+    }
+
+    fn decide(
+        &self,
+        ctx: &RequestContext,
+        module: &Module,
+        operation: &str,
+        change: &Proposed,
+        decision: Decision,
+    ) -> Result<Proposed, EngineError> {
+        let mut change = change.clone();
+        match decision {
+            Decision::Keep => {}
+            Decision::Veto(issues) => {
+                let said =
+                    |issue: &PluginIssue| issue_at(ctx, module, issue.path.as_deref(), &issue.code, &issue.message);
+                change.issues.extend(issues.iter().map(said));
+                if change.issues.is_empty() {
+                    let message = format!("plugin `{}` refuses this", self.plugin.manifest().name());
+                    change.issues.push(issue_at(ctx, module, None, "veto", &message));
+                }
+            }
+            Decision::Patch(patch) => {
+                // What is brought back comes as it was.
+                let is_written = matches!(operation, "create" | "update");
+                let (Some(after), Json::Object(patch), true) = (&mut change.after, &patch, is_written) else {
+                    return Err(self.invalid(&["a record that goes, or comes back, cannot be changed".to_owned()]));
+                };
+                let may_write = |field: &Field| self.grant.field(whole_name(field)) == FieldAccess::Write;
+                let applied = apply_patch(ctx, module, after, patch, may_write);
+                applied.map_err(|faults| self.invalid(&faults.iter().map(ToString::to_string).collect::<Vec<_>>()))?;
+            }
+        }
+        Ok(change)
+    }
+
+    /// The faults are for the administrator: they may name what the caller must not see.
+    fn invalid(&self, faults: &[String]) -> EngineError {
+        let plugin = self.plugin.manifest().name();
+        tracing::warn!(plugin, faults = faults.join("; "), "a hook's patch is not valid");
+        let message = format!("plugin `{plugin}` answered with a change that may not be made");
+        EngineError::PluginFailed { reason: "OUTPUT_INVALID".to_owned(), message }
+    }
+}
+
+/// The keys of a record's JSON under which there is what these rights may read.
+pub fn visible_keys(module: &Module, rights: &Rights) -> BTreeSet<String> {
+    let readable = module.own_fields().filter(|field| rights.can_read(module.id, field.id));
+    readable.map(json_name).collect()
+}
+
+/// A field's name; of a part that of its whole.
+fn whole_name(field: &Field) -> &str {
+    field.name.split('.').next().unwrap_or(&field.name)
+}

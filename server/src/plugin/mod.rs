@@ -1,0 +1,105 @@
+//! Plugins where records are written: their hooks and validators fill the engine's port.
+
+mod hooks;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use cardine_engine::hooks::{Proposed, RecordHooks, RecordHooksLoader, ValueCheck};
+use cardine_engine::{EngineError, RequestContext};
+use cardine_model::catalog::{Module, ModuleId};
+use cardine_model::{Catalog, Issue};
+use cardine_plugin_host::{CallContext, PluginFailure};
+use cardine_store::{BoxFuture, Store};
+use cardine_workflow::{GrantedPlugin, Plugins};
+
+use hooks::Hook;
+
+/// Loads the plugins' hooks for the engine's snapshots. What other processes installed is loaded with them, so that no write of a
+/// snapshot passes a hook that was in force when the snapshot was made.
+pub struct PluginHooksLoader {
+    plugins: Plugins,
+}
+
+impl PluginHooksLoader {
+    /// Over the plugins of this process.
+    pub fn new(plugins: Plugins) -> Self {
+        Self { plugins }
+    }
+}
+
+impl RecordHooksLoader for PluginHooksLoader {
+    fn load<'a>(
+        &'a self,
+        store: &'a Store,
+        catalog: &'a Catalog,
+    ) -> BoxFuture<'a, Result<Arc<dyn RecordHooks>, EngineError>> {
+        Box::pin(async move {
+            self.plugins.reload(store).await?;
+            let installed = self.plugins.all();
+            let by_module = hooks::by_module(&installed, catalog);
+            let name = |one: &GrantedPlugin| one.plugin.manifest().name().to_owned();
+            let installed = installed.into_iter().map(|one| (name(&one), one)).collect();
+            Ok(Arc::new(PluginHooks { by_module, installed }) as Arc<dyn RecordHooks>)
+        })
+    }
+}
+
+/// The hooks over one catalog. Calls in flight keep the version of a plugin that they began with.
+struct PluginHooks {
+    /// In the order in which they are called.
+    by_module: BTreeMap<ModuleId, Vec<Hook>>,
+    installed: BTreeMap<String, GrantedPlugin>,
+}
+
+impl fmt::Debug for PluginHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginHooks").field("installed", &self.installed.keys()).finish_non_exhaustive()
+    }
+}
+
+impl RecordHooks for PluginHooks {
+    fn concerns(&self, module: ModuleId) -> bool {
+        self.by_module.contains_key(&module)
+    }
+
+    fn before_write<'a>(
+        &'a self,
+        ctx: &'a RequestContext,
+        module: &'a Module,
+        operation: &'static str,
+        changes: &'a mut [Proposed],
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(async move {
+            for hook in self.by_module.get(&module.id).into_iter().flatten() {
+                hook.ask(ctx, module, operation, changes).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn check_values<'a>(
+        &'a self,
+        ctx: &'a RequestContext,
+        values: &'a [ValueCheck<'a>],
+    ) -> BoxFuture<'a, Result<Vec<(usize, Issue)>, EngineError>> {
+        Box::pin(values::check(&self.installed, ctx, values))
+    }
+}
+
+/// What a plugin learns of who caused a call. Only what plugins cause counts as depth, and a hook causes no writes.
+fn call_context(ctx: &RequestContext) -> CallContext {
+    CallContext {
+        request_id: ctx.request_id.to_string(),
+        user: ctx.actor.user.map(|user| user.to_string()),
+        locale: ctx.actor.locale.clone(),
+        time_zone: ctx.actor.time_zone.to_string(),
+        ..CallContext::default()
+    }
+}
+
+fn refusal(failure: &PluginFailure) -> EngineError {
+    EngineError::PluginFailed { reason: failure.reason.to_string(), message: failure.message.clone() }
+}
