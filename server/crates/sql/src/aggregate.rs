@@ -2,8 +2,10 @@
 //!
 //! They are made of values as the API shows them, so that a sum is that of what stands in the list. An administrator's groups are
 //! `SELECT t1."stage", count(*), sum(t1."amount") FROM "deal" t1 WHERE t1."deleted_at" IS NULL GROUP BY 1 ORDER BY 1 … LIMIT $1`.
+//! SQLite groups by sorting alone; where counts, sums and means are all that is asked of groups by choices, dates and the like, a function of
+//! the store's does it by hashing: `SELECT g.value->>0, g.value->>1, g.value->>3 FROM json_each((SELECT cardine_groups(1, t1."stage", t1."amount") FROM …)) g`.
 
-use cardine_model::catalog::FieldPath;
+use cardine_model::catalog::{FieldKind, FieldPath, ModuleId};
 use cardine_model::{ScalarType, Value};
 use cardine_query::{DatePart, GroupKey, GroupTerm, GroupTest, Grouping, Measure, Nulls, mean_scale};
 use chrono::{NaiveDate, NaiveTime};
@@ -11,6 +13,9 @@ use chrono::{NaiveDate, NaiveTime};
 use crate::expr::{DECIMAL_COLLATION, Shape, postgres_division};
 use crate::statement::{ColumnType, Dialect, Param, Transform};
 use crate::writer::{Source, Writer};
+
+/// Most arguments that SQLite takes in every build.
+const ARGUMENTS_MAX: usize = 100;
 
 /// An expression and what its values are.
 pub(crate) struct Figure {
@@ -36,11 +41,62 @@ impl Writer<'_> {
         figures
     }
 
-    /// `GROUP BY`, `HAVING` and `ORDER BY`. Keys are named by position: an expression with parameters or joins is compared
-    /// only once.
-    pub fn group_clauses(&mut self, groups: &Grouping, figures: &[Figure]) -> String {
+    /// What `cardine_groups` is given, and the figures that are taken out of each group of its list; `None` if it cannot tell them all.
+    pub fn hashed_figures(&mut self, source: &mut Source, groups: &Grouping) -> Option<(String, Vec<Figure>)> {
+        let adds = |measure: &Measure| matches!(measure, Measure::Count | Measure::Sum(_) | Measure::Avg(_));
+        let fits = 1 + groups.keys.len() + groups.measures.len() <= ARGUMENTS_MAX;
+        let has_few_values = |key: &GroupKey| self.has_few_values(source.module, key);
+        if !(fits && groups.measures.iter().all(adds) && groups.keys.iter().all(has_few_values)) {
+            return None;
+        }
+        let taken = |position: usize| format!("(g.value->>{position})");
+        let mut figures: Vec<Figure> = groups.keys.iter().map(|key| self.group_key(source, key)).collect();
+        let mut arguments: Vec<String> = figures.iter_mut().map(|key| std::mem::take(&mut key.text)).collect();
+        for (position, key) in figures.iter_mut().enumerate() {
+            key.text = taken(position);
+        }
+        let (keys, mut numbers) = (arguments.len(), Vec::new());
+        for measure in &groups.measures {
+            let (Measure::Sum(path) | Measure::Avg(path)) = measure else {
+                figures.push(Figure { text: taken(keys), shape: Shape::Scalar(ScalarType::Integer) });
+                continue;
+            };
+            let (value, shape) = self.measured(source, path);
+            let place = numbers.iter().position(|known| *known == value).unwrap_or_else(|| {
+                numbers.push(value.clone());
+                numbers.len() - 1
+            });
+            let (count, sum) = (taken(keys + 1 + 2 * place), taken(keys + 2 + 2 * place));
+            figures.push(match measure {
+                Measure::Avg(path) => {
+                    let (_, field) = self.end(source.module, path);
+                    self.mean_of(&sum, &count, field.scalar().unwrap_or(ScalarType::Integer))
+                }
+                _ => {
+                    let Figure { shape, .. } = self.sum(&value, shape);
+                    let is_text = matches!(shape, Shape::Scalar(ScalarType::Decimal { .. }));
+                    Figure { text: if is_text { sum } else { format!("CAST({sum} AS INTEGER)") }, shape }
+                }
+            });
+        }
+        arguments.insert(0, keys.to_string());
+        arguments.append(&mut numbers);
+        Some((arguments.join(", "), figures))
+    }
+
+    /// Whether a key has so few values by its kind that all groups may be kept in memory: SQLite's own sort needs no such bound.
+    fn has_few_values(&self, module: ModuleId, key: &GroupKey) -> bool {
+        let (_, field) = self.end(module, &key.path);
+        key.part.is_some()
+            || matches!(field.kind, FieldKind::Choice { .. })
+            || matches!(Shape::of(field), Shape::Scalar(ScalarType::Boolean | ScalarType::Date))
+    }
+
+    /// `GROUP BY`, `HAVING` and `ORDER BY`; of what is grouped already, `WHERE` and `ORDER BY`. Keys are named by position: an expression
+    /// with parameters or joins is compared only once.
+    pub fn group_clauses(&mut self, groups: &Grouping, figures: &[Figure], to_group: bool) -> String {
         let positions: Vec<String> = (1..=groups.keys.len()).map(|position| position.to_string()).collect();
-        let mut text = format!(" GROUP BY {}", positions.join(", "));
+        let mut text = if to_group { format!(" GROUP BY {}", positions.join(", ")) } else { String::new() };
         let mut having = Vec::with_capacity(groups.having.len());
         for condition in &groups.having {
             let Figure { text: value, shape } = &figures[groups.keys.len() + condition.measure];
@@ -51,7 +107,8 @@ impl Writer<'_> {
             });
         }
         if !having.is_empty() {
-            text.push_str(&format!(" HAVING {}", having.join(" AND ")));
+            let clause = if to_group { "HAVING" } else { "WHERE" };
+            text.push_str(&format!(" {clause} {}", having.join(" AND ")));
         }
         let mut order = Vec::new();
         for key in &groups.order {
@@ -197,13 +254,19 @@ impl Writer<'_> {
 
     /// Divided as rules divide, then rounded.
     fn mean(&self, value: &str, scalar: ScalarType) -> Figure {
+        let sum = match self.dialect {
+            Dialect::Sqlite => format!("cardine_sum({value})"),
+            Dialect::Postgres => format!("sum({value})::numeric"),
+        };
+        self.mean_of(&sum, &format!("count({value})"), scalar)
+    }
+
+    /// The mean of so many values with this sum.
+    fn mean_of(&self, sum: &str, count: &str, scalar: ScalarType) -> Figure {
         let scale = mean_scale(scalar);
         let text = match self.dialect {
-            Dialect::Sqlite => format!("cardine_round(cardine_div(cardine_sum({value}), count({value})), {scale})"),
-            Dialect::Postgres => {
-                let mean = postgres_division(&format!("sum({value})::numeric"), &format!("count({value})"));
-                format!("round({mean}, {scale})")
-            }
+            Dialect::Sqlite => format!("cardine_round(cardine_div({sum}, {count}), {scale})"),
+            Dialect::Postgres => format!("round({}, {scale})", postgres_division(sum, count)),
         };
         match (scalar, self.dialect) {
             (ScalarType::Duration, Dialect::Sqlite) => {

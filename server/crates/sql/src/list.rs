@@ -118,9 +118,19 @@ impl Making<'_> {
         let by_rules = self.found == Found::Asked && !switched_off!("record.groups");
         let mut writer = self.writer();
         let mut source = writer.source(list.module, Visibility::Caller);
+        if self.dialect == Dialect::Sqlite
+            && let Some((arguments, figures)) = writer.hashed_figures(&mut source, groups)
+        {
+            let conditions = writer.conditions(&mut source, list, None, by_rules).join(" AND ");
+            let tail = writer.group_clauses(groups, &figures, false);
+            let limit = writer.limit(&list.page);
+            let rows = format!("SELECT cardine_groups({arguments}) FROM {} WHERE {conditions}", writer.from(&source));
+            let text = format!("SELECT {} FROM json_each(({rows})) g{tail}{limit}", texts(&figures));
+            return Statement { text, params: writer.into_params(), columns: columns(&figures) };
+        }
         let figures = writer.group_figures(&mut source, groups);
         let conditions = writer.conditions(&mut source, list, None, by_rules);
-        let tail = writer.group_clauses(groups, &figures);
+        let tail = writer.group_clauses(groups, &figures, true);
         let limit = writer.limit(&list.page);
         let from = writer.from(&source);
         let text = format!("SELECT {} FROM {from} WHERE {}{tail}{limit}", texts(&figures), conditions.join(" AND "));

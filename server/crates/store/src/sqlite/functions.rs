@@ -11,7 +11,7 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
 
-use super::json_functions;
+use super::{group_function, json_functions};
 
 /// Longest decimal text that is read; a formula's intermediate result may be longer than any stored value.
 const DECIMAL_LENGTH_MAX: usize = 4_096;
@@ -75,6 +75,7 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
         Ok(Some(number.to_fixed(digits)))
     })?;
     json_functions::register(connection, flags())?;
+    group_function::register(connection, flags())?;
     connection.create_aggregate_function("cardine_sum", 1, flags(), Sum)?;
     connection.create_aggregate_function("cardine_min_text", 1, flags(), ExtremeText(Ordering::Less))?;
     connection.create_aggregate_function("cardine_max_text", 1, flags(), ExtremeText(Ordering::Greater))?;
@@ -89,7 +90,7 @@ const SMALL_LENGTH_MAX: usize = 30;
 
 /// A sum in the making: in an integer as long as that holds it, and what goes beyond beside it.
 #[derive(Default)]
-struct Total {
+pub(super) struct Total {
     digits: i128,
     scale: u32,
     beyond: Option<Decimal>,
@@ -114,9 +115,31 @@ impl Total {
         self.beyond = Some(self.beyond.as_ref().map_or_else(|| number.clone(), |beyond| beyond + number));
     }
 
-    fn number(self) -> Decimal {
+    /// Adds an argument; whether it is a number, and not null.
+    pub(super) fn add_argument(&mut self, context: &Context<'_>, position: usize) -> Result<bool> {
+        let small = match context.get_raw(position) {
+            ValueRef::Integer(number) => Some((i128::from(number), 0)),
+            ValueRef::Text(bytes) => small(bytes),
+            _ => None,
+        };
+        if let Some((digits, scale)) = small {
+            self.add_small(digits, scale);
+        } else if let Some(number) = argument(context, position)? {
+            self.add(&number);
+        } else {
+            return Ok(false);
+        }
+        self.is_some = true;
+        Ok(true)
+    }
+
+    /// The sum; none of nothing.
+    pub(super) fn text(self) -> Option<String> {
+        if !self.is_some {
+            return None;
+        }
         let sum = Decimal::from_parts(self.digits, self.scale);
-        self.beyond.map_or_else(|| sum.clone(), |beyond| &sum + &beyond)
+        Some(self.beyond.map_or_else(|| sum.to_string(), |beyond| (&sum + &beyond).to_string()))
     }
 }
 
@@ -126,24 +149,11 @@ impl Aggregate<Total, Option<String>> for Sum {
     }
 
     fn step(&self, context: &mut Context<'_>, total: &mut Total) -> Result<()> {
-        let small = match context.get_raw(0) {
-            ValueRef::Integer(number) => Some((i128::from(number), 0)),
-            ValueRef::Text(bytes) => small(bytes),
-            _ => None,
-        };
-        if let Some((digits, scale)) = small {
-            total.add_small(digits, scale);
-        } else if let Some(number) = argument(context, 0)? {
-            total.add(&number);
-        } else {
-            return Ok(());
-        }
-        total.is_some = true;
-        Ok(())
+        total.add_argument(context, 0).map(|_| ())
     }
 
     fn finalize(&self, _: &mut Context<'_>, total: Option<Total>) -> Result<Option<String>> {
-        Ok(total.filter(|total| total.is_some).map(|total| total.number().to_string()))
+        Ok(total.and_then(Total::text))
     }
 }
 
@@ -236,7 +246,7 @@ fn parse_long(text: &str) -> Option<Decimal> {
     Some(if negative { -&number } else { number })
 }
 
-fn user_error(message: &str) -> Error {
+pub(super) fn user_error(message: &str) -> Error {
     Error::UserFunctionError(message.into())
 }
 

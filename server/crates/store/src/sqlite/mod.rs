@@ -6,6 +6,7 @@ mod decode;
 mod encode;
 mod error;
 mod functions;
+mod group_function;
 mod here;
 mod index_name;
 mod json_functions;
