@@ -268,6 +268,44 @@ on_both_databases! {
         assert_eq!(list.ok()["machines"]["nodes"], json!([{"partCount": 1, "parts": {"nodes": [{"name": "Screw"}]}}]));
     }
 
+    async fn a_reference_that_comes_back_leads_to_no_record_that_went_meanwhile(mut server: Server) {
+        let admin = start(&server).await;
+        let [deleted, gone, there] = ["deleted", "gone", "there"].map(|name| json!({"name": name}));
+        let makers = admin.create_many("Organization", [deleted, gone, there]).await;
+        let machines = makers.iter().map(|maker| json!({"title": "Drill", "makerId": maker}));
+        admin.create_many("Machine", machines.collect::<Vec<_>>()).await;
+        let write = async |mutation: &str, id: &str| {
+            let answer = admin.query(&format!("mutation {{ {mutation}(id: \"{id}\") {} }}", if mutation.starts_with("destroy") { "" } else { "{ id }" })).await;
+            let _ = answer.ok();
+        };
+        let leads = async || {
+            let list = admin.query("{ machines { nodes { makerId maker { id } } } }").await;
+            let list = list.ok()["machines"]["nodes"].clone();
+            let joined = admin.query("{ machines { nodes { makerId maker { id name } } } }").await;
+            for (alone, joined) in list.as_array().expect("machines").iter().zip(joined.ok()["machines"]["nodes"].as_array().expect("machines")) {
+                assert_eq!((&alone["makerId"], &alone["maker"]["id"]), (&joined["makerId"], &joined["maker"]["id"]));
+            }
+            let mut leads: Vec<Value> = list.as_array().expect("machines").iter().map(|machine| machine["makerId"].clone()).collect();
+            leads.retain(|lead| !lead.is_null());
+            leads
+        };
+        assert_eq!(leads().await.len(), 3);
+        write("deleteOrganization", &makers[0]).await;
+        assert_eq!(leads().await.len(), 2);
+        admin.change("retireField", with(of("maker"), "force", true)).await.ok();
+        write("destroyOrganization", &makers[1]).await;
+        admin.change("restoreField", of("maker")).await.ok();
+        assert_eq!(leads().await, [json!(makers[2])]);
+        write("restoreOrganization", &makers[0]).await;
+        assert_eq!(leads().await.len(), 2, "what was deleted is still known");
+        admin.change("retireModule", json!({"name": "Machine", "force": true})).await.ok();
+        write("destroyOrganization", &makers[0]).await;
+        admin.change("restoreModule", json!({"name": "Machine"})).await.ok();
+        assert_eq!(leads().await, [json!(makers[2])]);
+        assert!(server.stop().success());
+        doctor(&server);
+    }
+
     async fn a_purged_field_is_gone_and_who_takes_its_name_inherits_nothing(mut server: Server) {
         let admin = start(&server).await;
         admin.create_many("Machine", [json!({"title": "A", "note": "one"}), json!({"title": "B"})]).await;

@@ -17,8 +17,8 @@ mod tests;
 use cardine_model::catalog::{Catalog, Field, Module};
 
 pub use columns::{TableColumn, table_columns};
-pub use indexes::{index_names, unique_index_fields};
-pub use kept::{convert_column, drop_field, drop_module, link_tables};
+pub use indexes::{index_names, missing_indexes, unique_index_fields};
+pub use kept::{clear_lost, convert_column, drop_field, drop_module, link_tables};
 pub use renamed::renamed;
 pub use search::search_trigger_names;
 

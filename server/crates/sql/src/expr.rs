@@ -5,7 +5,7 @@
 //! filters, orders and groups it: a formula rounded to its scale.
 
 use cardine_failpoints::switched_off;
-use cardine_model::catalog::{Catalog, Field, FieldKind, FieldPath, Hop, ModuleId, Rollup};
+use cardine_model::catalog::{Catalog, Field, FieldKind, FieldPath, Hop, Module, ModuleId, Rollup};
 use cardine_model::definition::{RollupFunction, RollupScope};
 use cardine_model::rule::{BinaryOp, Expr, Function, Root};
 use cardine_model::{ScalarType, Value};
@@ -107,6 +107,64 @@ impl Writer<'_> {
             },
             _ => raw,
         }
+    }
+
+    /// The value of an output, beside other paths of the statement. On PostgreSQL a reference whose record's id alone is shown, to a module of which
+    /// the caller sees every record, is not joined: it leads to a record that is there, so that it is null only if that one is
+    /// deleted.
+    pub fn output<'p>(
+        &mut self,
+        source: &mut Source,
+        path: &FieldPath,
+        mut others: impl Iterator<Item = &'p FieldPath>,
+    ) -> String {
+        match self.lead(source, path).filter(|_| self.dialect == Dialect::Postgres) {
+            Some((hops, hop)) if !others.any(|other| is_through(&other.hops, hops, hop)) => {
+                self.lead_id(source, hops, hop)
+            }
+            _ => self.shown(source, path),
+        }
+    }
+
+    /// Where a path shows no more than which record a reference leads to, and all that it could lead to may be seen: the way to the
+    /// record that refers, and the reference with its target. What the platform keeps itself is apart, as no index tells of it.
+    fn lead<'p>(&self, source: &Source, path: &'p FieldPath) -> Option<(&'p [Hop], Hop)> {
+        let catalog = self.catalog;
+        let of = |hops: &[Hop]| hops.last().map_or(source.module, |hop| hop.target);
+        let (hops, hop) = match (&catalog.field(of(&path.hops), path.field).kind, path.hops.split_last()) {
+            (FieldKind::Reference(reference), _) => match reference.targets.as_slice() {
+                [target] => (path.hops.as_slice(), Hop { field: path.field, target: *target }),
+                _ => return None,
+            },
+            (FieldKind::Id, Some((last, before))) if path.field == Module::ID => (before, *last),
+            _ => return None,
+        };
+        let reference = catalog.field(of(hops), hop.field).reference()?;
+        let module = catalog.module(hop.target);
+        let may_be_read = source.visibility == Visibility::All || self.rights.can_read_module(hop.target);
+        let visibility = source.visibility.unless(switched_off!("record.join"));
+        let is_plain = reference.targets.len() == 1 && !module.platform && !module.held;
+        let all_seen =
+            || Writer::new(self.dialect, catalog, self.rights).visible(hop.target, "t", visibility).is_none();
+        let is_joined = [hops, &[hop]].concat();
+        (is_plain && may_be_read && !source.joins(&is_joined) && all_seen()).then_some((hops, hop))
+    }
+
+    /// The id of the record that a reference leads to, null if that one is deleted.
+    fn lead_id(&mut self, source: &mut Source, hops: &[Hop], hop: Hop) -> String {
+        let from = self.join(source, hops);
+        let from_module = hops.last().map_or(source.module, |hop| hop.target);
+        let id = column(&from, stored_column(self.catalog.field(from_module, hop.field)));
+        if switched_off!("record.deleted") {
+            return id;
+        }
+        let target = self.source(hop.target, Visibility::All);
+        format!(
+            "CASE WHEN EXISTS (SELECT 1 FROM {} WHERE {} = {id} AND {} IS NOT NULL) THEN NULL ELSE {id} END",
+            self.from(&target),
+            column(&target.alias, "id"),
+            column(&target.alias, "deleted_at")
+        )
     }
 
     /// A computed number with the digits that are shown.
@@ -449,6 +507,11 @@ pub(crate) fn is_kept_as_shown(rollup: &Rollup, catalog: &Catalog, module: Modul
     let related = catalog.module(module).relation(rollup.relation).module;
     let over_stored = rollup.field.is_none_or(|field| !catalog.field(related, field).is_derived());
     rollup.stored.is_some() && rollup.function != RollupFunction::Avg && over_stored
+}
+
+/// Whether a way goes on from the record that `hop` leads to behind `hops`, or ends there.
+fn is_through(way: &[Hop], hops: &[Hop], hop: Hop) -> bool {
+    way.strip_prefix(hops).and_then(<[Hop]>::first) == Some(&hop)
 }
 
 fn counts(function: RollupFunction) -> bool {

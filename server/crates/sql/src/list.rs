@@ -104,7 +104,7 @@ impl Making<'_> {
         let by_rules = self.found == Found::Asked && !switched_off!("record.list");
         let mut writer = self.writer();
         let mut source = writer.source(list.module, Visibility::Caller);
-        let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
+        let (outputs, columns) = writer.outputs(&mut source, list);
         let conditions = writer.conditions(&mut source, list, None, by_rules);
         let order = writer.order(&mut source, list);
         let limit = writer.limit(&list.page);
@@ -155,7 +155,7 @@ impl Making<'_> {
         let (text, columns) = match self.dialect {
             Dialect::Postgres => {
                 let mut source = writer.source(list.module, Visibility::Caller);
-                let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
+                let (outputs, columns) = writer.outputs(&mut source, list);
                 let outputs: Vec<String> =
                     outputs.iter().enumerate().map(|(position, value)| format!("{value} AS c{position}")).collect();
                 let tie = writer.tie(tied, &source.alias.clone(), "p.id", Visibility::Caller);
@@ -185,7 +185,7 @@ impl Making<'_> {
                     conditions.join(" AND ")
                 );
                 let mut source = writer.source(list.module, Visibility::Caller);
-                let (outputs, columns) = writer.outputs(&mut source, &list.outputs);
+                let (outputs, columns) = writer.outputs(&mut source, list);
                 let order = writer.order(&mut source, list).replacen(" ORDER BY ", " ORDER BY p.key, ", 1);
                 let table = writer.from(&source);
                 let text = format!(
@@ -236,11 +236,13 @@ fn unpaged(list: &List) -> List {
 }
 
 impl Writer<'_> {
-    fn outputs(&mut self, source: &mut Source, outputs: &[FieldPath]) -> (Vec<String>, Vec<ColumnType>) {
-        let mut values = Vec::with_capacity(outputs.len());
-        let mut columns = Vec::with_capacity(outputs.len());
-        for path in outputs {
-            values.push(self.shown(source, path));
+    fn outputs(&mut self, source: &mut Source, list: &List) -> (Vec<String>, Vec<ColumnType>) {
+        let mut values = Vec::with_capacity(list.outputs.len());
+        let mut columns = Vec::with_capacity(list.outputs.len());
+        let ordered: Vec<&FieldPath> = list.order.iter().map(|key| &key.path).collect();
+        for path in &list.outputs {
+            let others = list.outputs.iter().filter(|other| *other != path).chain(ordered.iter().copied());
+            values.push(self.output(source, path, others));
             let (_, field) = self.end(source.module, path);
             columns.push(Shape::of(field).column_type());
         }

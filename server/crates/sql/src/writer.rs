@@ -51,6 +51,13 @@ pub(crate) struct Source {
     joins: Vec<Join>,
 }
 
+impl Source {
+    /// Whether the record that `hops` lead to was asked for already.
+    pub fn joins(&self, hops: &[Hop]) -> bool {
+        self.joins.iter().any(|join| join.hops == hops)
+    }
+}
+
 struct Join {
     hops: Vec<Hop>,
     alias: String,

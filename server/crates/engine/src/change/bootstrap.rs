@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use cardine_model::Catalog;
+use cardine_model::catalog::Module;
 use cardine_model::definition::ModuleDefinition;
 use cardine_model::resolve::{ModuleIssue, module_documents, resolve};
-use cardine_store::Store;
+use cardine_sql::Dialect;
+use cardine_sql::ddl::{self, records};
+use cardine_store::{Bindings, ReadTx, RowSet, Store, StoreError, WriteTx};
 use chrono::Utc;
+use futures_util::FutureExt as _;
 use rustc_hash::FxHashSet;
 use uuid::Uuid;
 
@@ -23,7 +27,55 @@ const ATTEMPTS_MAX: u32 = 20;
 /// The catalog to start with. Built-in modules that the database has not are installed, all in one transaction; those that it
 /// has are left as they are, retired ones too.
 pub(crate) async fn bootstrap(store: &Store) -> Result<Catalog, EngineError> {
-    bootstrap_with(store, parse_built_in(&module_documents())).await
+    let catalog = bootstrap_with(store, parse_built_in(&module_documents())).await?;
+    if let Err(error) = make_missing_indexes(store, &catalog).await {
+        // Everything is answered without them, only slower.
+        tracing::warn!(%error, "indexes that are missing could not be made");
+    }
+    Ok(catalog)
+}
+
+/// Makes the indexes that an older program did not make. Of several processes that start, one makes them, and the others wait for it.
+pub(super) async fn make_missing_indexes(store: &Store, catalog: &Catalog) -> Result<(), EngineError> {
+    let modules: Arc<[Arc<Module>]> = catalog.modules.iter().filter(|module| !module.platform).cloned().collect();
+    let dialect = store.dialect();
+    let wanted = Arc::clone(&modules);
+    let is_complete = store
+        .read(move |tx: &mut ReadTx| {
+            async move {
+                let there = tx.query(&records::select_indexes(dialect), &Bindings::default()).await?;
+                Ok::<_, StoreError>(missing(dialect, &wanted, &there).is_empty())
+            }
+            .boxed()
+        })
+        .await?;
+    if is_complete {
+        return Ok(());
+    }
+    store
+        .write(move |tx: &mut WriteTx| {
+            let modules = Arc::clone(&modules);
+            async move {
+                if dialect == Dialect::Postgres {
+                    tx.run_ddl(&records::hold_table("module_definition")).await?;
+                }
+                let there = tx.query(&records::select_indexes(dialect), &Bindings::default()).await?;
+                for statement in missing(dialect, &modules, &there) {
+                    tx.run_ddl(&statement).await?;
+                }
+                Ok::<_, StoreError>(())
+            }
+            .boxed()
+        })
+        .await?;
+    Ok(())
+}
+
+/// What makes them, where those of `there` are.
+fn missing(dialect: Dialect, modules: &[Arc<Module>], there: &RowSet) -> Vec<String> {
+    let there: FxHashSet<&str> = (0..there.len()).filter_map(|row| there.cell(row, 1).text()).collect();
+    let of = |module: &Arc<Module>| ddl::missing_indexes(dialect, module, &|name| there.contains(name));
+    modules.iter().flat_map(of).collect()
 }
 
 /// As [`bootstrap`], with these modules as the built-in ones.
@@ -109,7 +161,7 @@ fn missing_modules(stored: &Stored, built_in: &[ModuleDefinition]) -> Vec<Module
 /// The plan to install those of `missing` that the modules in force leave room for; the catalog as it is if there are none.
 /// A name that an administrator has taken must not keep a newer program from starting.
 fn install_what_fits(
-    dialect: cardine_sql::Dialect,
+    dialect: Dialect,
     base: Catalog,
     mut missing: Vec<ModuleDefinition>,
 ) -> Result<Planned, Box<Catalog>> {

@@ -1,13 +1,15 @@
 //! Which indexes a module's table has, what they are over, and what they are called.
 //!
-//! All are over live records only (`WHERE deleted_at IS NULL`), as are the statements that use them; that is also what frees a
-//! unique value on delete. There is one for
+//! All but one are over live records only (`WHERE deleted_at IS NULL`), as are the statements that use them; that is also what
+//! frees a unique value on delete. There is one for
 //! - each unique set of fields;
 //! - each own reference and the owner, for to-many relations, rollups, deletes and the visibility of private records;
 //! - each field declared `indexed`, and each of the module's `indexes`;
 //! - `createdAt`, which is written once, so that it costs little. `updatedAt`, `createdBy` and `updatedBy` have none by themselves,
 //!   as they would cost every update a write to each; a module may declare them in its `indexes`;
-//! - on PostgreSQL, the words of each field that the search reads; [`super::search`] tells what SQLite has in their place.
+//! - on PostgreSQL, the words of each field that the search reads; [`super::search`] tells what SQLite has in their place;
+//! - on PostgreSQL, the ids of deleted records, of which there are few: whether a reference leads to one is seen there, without a look
+//!   at the record. SQLite would take the primary key nevertheless.
 //!
 //! Keys follow the statements' order: text by its sort key and then itself, `id` last, so that pages are read without sorting.
 
@@ -41,18 +43,21 @@ pub(super) struct Index {
     /// `USING …`, if it is not the usual kind.
     method: &'static str,
     keys: Vec<String>,
+    /// Whether it is over deleted records, and not over live ones.
+    deleted: bool,
 }
 
 impl Index {
     pub(super) fn create(&self, module: &Module) -> String {
         format!(
-            "CREATE {}INDEX {} ON {} {}({}) WHERE {} IS NULL",
+            "CREATE {}INDEX {} ON {} {}({}) WHERE {} IS {}NULL",
             if self.unique { "UNIQUE " } else { "" },
             quote(&self.name),
             quote(&module.table),
             self.method,
             self.keys.join(", "),
-            quote("deleted_at")
+            quote("deleted_at"),
+            if self.deleted { "NOT " } else { "" }
         )
     }
 
@@ -75,6 +80,13 @@ impl Index {
 /// The names of the indexes that a module's table has, its primary key's apart.
 pub fn index_names(dialect: Dialect, module: &Module) -> Vec<String> {
     indexes_of(dialect, module).into_iter().map(|index| index.name).collect()
+}
+
+/// The statements that make those of a module's indexes which are not among `there`, unique ones apart: an older program did not make
+/// them.
+pub fn missing_indexes(dialect: Dialect, module: &Module, there: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let missing = indexes_of(dialect, module).into_iter().filter(|index| !index.unique && !there(&index.name));
+    missing.map(|index| index.create(module)).collect()
 }
 
 /// The fields whose values must be unique together by the index of this name; `None` if the module has no such index.
@@ -110,7 +122,9 @@ pub(super) fn indexes_of(dialect: Dialect, module: &Module) -> Vec<Index> {
     let mut indexes: Vec<Index> = Vec::new();
     let searched =
         searched_fields(module).filter(|_| dialect == Dialect::Postgres).map(|field| searched(module, field));
-    for index in uniques.chain(ordered).chain(searched) {
+    // No reference leads to a link.
+    let deleted = (dialect == Dialect::Postgres && module.link.is_none()).then(|| deleted(module));
+    for index in uniques.chain(ordered).chain(searched).chain(deleted) {
         if !indexes.iter().any(|known| known.name == index.name) {
             indexes.push(index);
         }
@@ -129,7 +143,7 @@ fn unique(dialect: Dialect, module: &Module, fields: &[FieldId]) -> Index {
         true => format!("cardine_fold({column})"),
         false => compared(dialect, field, column),
     });
-    Index { name: name(UNIQUE, module, fields), keys: keys.collect(), method: "", unique: true }
+    Index { name: name(UNIQUE, module, fields), keys: keys.collect(), method: "", unique: true, deleted: false }
 }
 
 fn ordered(dialect: Dialect, module: &Module, fields: Vec<FieldId>) -> Index {
@@ -147,7 +161,7 @@ fn ordered(dialect: Dialect, module: &Module, fields: Vec<FieldId>) -> Index {
     if !fields.contains(&Module::ID) {
         keys.push(quote("id"));
     }
-    Index { name: name(ORDERED, module, &fields), keys, method: "", unique: false }
+    Index { name: name(ORDERED, module, &fields), keys, method: "", unique: false, deleted: false }
 }
 
 /// The words of a searched field, for PostgreSQL.
@@ -155,7 +169,13 @@ fn searched(module: &Module, field: &Field) -> Index {
     let column = quote(field.column.as_deref().unwrap_or_default());
     let text = searched_text(Dialect::Postgres, field, &column);
     let (name, keys) = (name(SEARCHED, module, &[field.id]), vec![format!("cardine_words({text})")]);
-    Index { name, keys, method: "USING gin ", unique: false }
+    Index { name, keys, method: "USING gin ", unique: false, deleted: false }
+}
+
+/// The ids of deleted records.
+fn deleted(module: &Module) -> Index {
+    let (name, keys) = (name(DELETED, module, &[]), vec![quote("id")]);
+    Index { name, keys, method: "", unique: false, deleted: true }
 }
 
 fn columns<'a>(module: &'a Module, fields: &'a [FieldId]) -> impl Iterator<Item = (&'a Field, String)> {
@@ -191,6 +211,7 @@ const ORDERED: &str = "_ix";
 const UNIQUE: &str = "_ux";
 const PRIMARY: &str = "_pk";
 const SEARCHED: &str = "_fx";
+const DELETED: &str = "_dx";
 
 /// `_ix_sales_order__status__due_date`. Indexes share a name space with tables, of which none of a module begins with `_`; and no
 /// SQL name has two `_` beside each other, so that different tables and columns never give one name. What is too long

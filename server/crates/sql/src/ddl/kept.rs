@@ -1,6 +1,6 @@
 //! What is taken away for good, and columns that get another type.
 
-use cardine_model::catalog::{Field, Module};
+use cardine_model::catalog::{Catalog, Field, Module};
 use cardine_model::definition::{FieldDefinition, ModuleDefinition};
 use cardine_model::name::{snake_case, upper_first};
 use cardine_model::resolve::column_names;
@@ -49,6 +49,20 @@ pub fn link_tables(definition: &ModuleDefinition) -> Vec<String> {
 
 fn link_table(module: &str, field: &str) -> String {
     snake_case(&format!("{module}{}", upper_first(field)))
+}
+
+/// Clears a reference to a single module where it leads to no record: while the reference was retired, or its module, nobody did that
+/// when records of the target were destroyed. Gives the target's table too.
+pub fn clear_lost(catalog: &Catalog, module: &Module, field: &Field) -> Option<(String, String)> {
+    let [target] = field.reference()?.targets.as_slice() else { return None };
+    let target = catalog.module(*target);
+    let (table, reference) = (quote(&module.table), quote(field.column.as_deref()?));
+    let lost = format!(
+        "NOT EXISTS (SELECT 1 FROM {} AS target WHERE target.\"id\" = {table}.{reference})",
+        quote(&target.table)
+    );
+    let cleared = format!("UPDATE {table} SET {reference} = NULL WHERE {reference} IS NOT NULL AND {lost}");
+    (!target.platform).then(|| (cleared, target.table.clone()))
 }
 
 /// Makes the column that takes the values of `field` from `before`, and what puts it in the place of the old one; both empty

@@ -114,7 +114,7 @@ fn names_of_indexes_are_short_and_differ() {
             assert!(names.insert(name.clone()), "{name} twice");
         }
     }
-    assert_eq!(names.len(), 4 + 2 + 2 + 3 * 2);
+    assert_eq!(names.len(), 4 + 2 + 2 + 3 * 3);
 }
 
 #[test]

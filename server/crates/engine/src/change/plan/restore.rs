@@ -49,6 +49,7 @@ impl Planning<'_> {
         let ddl::Difference { removed, made } =
             ddl::difference_beside(self.dialect, Some(self.catalog()), &after, &kept);
         let mut steps = vec![Step::Hold(vec![module.table.clone()])];
+        steps.extend(cleared(&after, name, Some(field)));
         let is_stored = after
             .module_by_name(name)
             .and_then(|module| module.field_named(field))
@@ -113,14 +114,29 @@ impl Planning<'_> {
             definitions.push(WrittenDefinition { definition: definition.clone(), how: Written::Instead });
         }
         definitions.push(WrittenDefinition { definition, how: Written::Restored });
+        let mut steps = cleared(&after, name, None);
+        steps.push(Step::Ddl([removed, made].concat()));
         let mut planned = self.planned(after, "MODULE_RESTORED", name, format!("restore module {name}"));
         planned.warnings = warnings;
-        Ok(Planned { steps: vec![Step::Ddl([removed, made].concat())], definitions, ..planned })
+        Ok(Planned { steps, definitions, ..planned })
     }
 
     fn resolves(&self, definition: &ModuleDefinition) -> Option<Catalog> {
         self.resolve(&[&definition.name], std::slice::from_ref(definition)).ok()
     }
+}
+
+/// What sees to it that the references of a module, or this one alone, lead to records that are there.
+fn cleared(after: &Catalog, name: &str, field: Option<&str>) -> Vec<Step> {
+    let Some(module) = after.module_by_name(name) else { return Vec::new() };
+    let fields = module.own_fields().filter(|known| !known.system && field.is_none_or(|field| known.name == field));
+    let lost = fields.filter_map(|field| ddl::clear_lost(after, module, field));
+    let (statements, mut tables): (Vec<String>, Vec<String>) = lost.unzip();
+    if statements.is_empty() {
+        return Vec::new();
+    }
+    tables.push(module.table.clone());
+    vec![Step::Hold(tables), Step::Ddl(statements)]
 }
 
 /// The positions of a module's fields that do not fit.

@@ -67,6 +67,31 @@ async fn a_newer_program_adds_what_is_missing_and_leaves_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn indexes_that_an_older_program_did_not_make_are_made_by_one_of_those_that_start() {
+    for database in Database::each().await {
+        let catalog = bootstrap(&database.store).await.unwrap();
+        let made = everything(&database.store).await;
+        for module in catalog.modules.iter().filter(|module| !module.platform).take(3) {
+            let names = cardine_sql::ddl::index_names(database.store.dialect(), module);
+            for name in names.iter().filter(|name| !name.starts_with("_ux_")) {
+                run(&database.store, &format!("DROP INDEX \"{name}\"")).await;
+            }
+        }
+        let missing = tables::differences(&database.store, &catalog).await.unwrap();
+        assert!(!missing.is_empty() && missing.iter().all(|what| what.contains("the index `_")), "{missing:?}");
+        let starts = (0..3).map(|_| {
+            let store = database.store.clone();
+            tokio::spawn(async move { bootstrap(&store).await })
+        });
+        for start in starts.collect::<Vec<_>>() {
+            start.await.unwrap().unwrap();
+        }
+        assert_eq!(tables::differences(&database.store, &catalog).await.unwrap(), Vec::<String>::new());
+        assert_eq!(everything(&database.store).await, made);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_is_taken_does_not_keep_a_newer_program_from_starting() {
     for database in Database::each().await {
         let taken: cardine_model::definition::ModuleDefinition = serde_json::from_value(serde_json::json!({
