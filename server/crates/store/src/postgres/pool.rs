@@ -15,9 +15,10 @@ use crate::error::cause;
 use crate::{Options, StoreError};
 
 /// What every session sets. It writes only where it says so. Plans are made for the values at hand ([`Planning::Custom`]). Statements with many formulas and rollups look dear to the planner, which would then
-/// compile them for longer than they run: JIT is off. A transaction that this process forgets, as when it is stopped by a debugger, ends
+/// compile them for longer than they run: JIT is off. Workers for one statement cost a
+/// sixth more processor time, and where many ask there are not enough of them: other processors are for other requests. A transaction that this process forgets, as when it is stopped by a debugger, ends
 /// after a minute, so that it does not hold its locks for ever.
-const SESSION_SETTINGS: &str = "-c TimeZone=UTC -c default_transaction_read_only=on -c plan_cache_mode=force_custom_plan -c jit=off -c idle_in_transaction_session_timeout=60000";
+const SESSION_SETTINGS: &str = "-c TimeZone=UTC -c default_transaction_read_only=on -c plan_cache_mode=force_custom_plan -c jit=off -c max_parallel_workers_per_gather=0 -c idle_in_transaction_session_timeout=60000";
 
 /// The oldest server that is supported, as `server_version_num` tells it.
 const OLDEST_VERSION: i32 = 140_000;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cardine_sql::Statement;
-use rusqlite::OpenFlags;
+use rusqlite::{OpenFlags, StatementStatus};
 
 use super::{date_functions, decode, encode, error, functions, index_name};
 use crate::bindings::{Bindings, resolve_params};
@@ -185,6 +185,8 @@ impl Connection {
                 statement.text
             )));
         }
+        // SQLite counts a statement's instructions over all its runs, and a bound on them is meant for one.
+        prepared.reset_status(StatementStatus::VmStep);
         for (position, bound) in bound.iter().enumerate() {
             let value = encode::encode(bound);
             prepared.raw_bind_parameter(position + 1, value).map_err(error::translate)?;

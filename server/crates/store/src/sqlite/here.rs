@@ -69,3 +69,37 @@ impl Seat {
         Ok(Self { tx: ReadTx::sqlite(connection), long })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cardine_sql::{ColumnType, Statement};
+
+    use super::*;
+    use crate::{Bindings, RowSet};
+
+    fn asked(tx: &mut ReadTx, statement: Arc<Statement>) -> BoxFuture<'_, Result<RowSet, StoreError>> {
+        async move { tx.query(&statement, &Bindings::default()).await }.boxed()
+    }
+
+    #[test]
+    fn what_is_short_stays_so_however_often_it_runs_and_what_is_long_is_not_begun_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("here.db");
+        let options = Options { sqlite_readers: 1, ..Options::default() };
+        let _writer = Connection::open(&path, Purpose::Write, &options).unwrap();
+        let here = Here::open(&path, &options).unwrap();
+        let count = |most: u32| {
+            let text = format!(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most}) SELECT count(*) FROM n"
+            );
+            let statement = Arc::new(Statement { text, params: Vec::new(), columns: vec![ColumnType::Integer] });
+            here.run(&|tx: &mut ReadTx| asked(tx, Arc::clone(&statement)), false)
+        };
+        for _ in 0..200 {
+            let rows = count(50).expect("it is short").unwrap();
+            assert_eq!(rows.cell(0, 0).integer(), Some(50));
+        }
+        assert!(count(100_000).is_none());
+        assert!(count(50).is_some());
+    }
+}
