@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use cardine_engine::new_request_id;
+use chrono::Utc;
 use futures_util::FutureExt as _;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use poem::{Endpoint, Request, Response};
@@ -68,7 +70,10 @@ impl Endpoint for Site {
 /// What the client calls its request, if that is a UUID: its own log and ours then name it alike. Else a new one.
 fn request_id(headers: &HeaderMap) -> Uuid {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    given.and_then(|text| Uuid::try_parse(text).ok()).filter(|id| !id.is_nil()).unwrap_or_else(Uuid::now_v7)
+    given
+        .and_then(|text| Uuid::try_parse(text).ok())
+        .filter(|id| !id.is_nil())
+        .unwrap_or_else(|| new_request_id(Utc::now()))
 }
 
 impl Site {

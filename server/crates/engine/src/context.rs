@@ -17,7 +17,7 @@ pub struct RequestContext {
     /// One version of everything that is kept in memory.
     pub snapshot: Arc<Snapshot>,
     /// Who asks. Its rights are over the snapshot's catalog.
-    pub actor: Actor,
+    pub actor: Arc<Actor>,
     /// The instant of the request.
     pub now: DateTime<Utc>,
     /// Today in the caller's time zone.
@@ -36,6 +36,13 @@ pub struct RequestContext {
     pub deadline: Option<Deadline>,
     /// Makes the ids of its new records.
     pub new_ids: NewIds,
+}
+
+/// A new request's name: an id of the moment. It guards nothing, so its chance need not be asked of the system, which costs each
+/// request a call.
+pub fn new_request_id(now: DateTime<Utc>) -> Uuid {
+    let milliseconds = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &rand::random()).into_uuid()
 }
 
 /// Where the ids of new records come from: the clock and chance, unless a test wants the same ones each time.

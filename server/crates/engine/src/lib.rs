@@ -30,12 +30,11 @@ use cardine_model::Catalog;
 use cardine_store::{FileStore, Store};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 pub use cardine_store::Cell;
 pub use cardine_store::platform::idempotency::KeyUse;
 pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX, normalised};
-pub use context::{NewIds, RequestContext};
+pub use context::{NewIds, RequestContext, new_request_id};
 pub use error::EngineError;
 pub use read::{Group, ListResult, ReadPlan};
 pub use record::{Record, RecordScope, json_name, json_of_field, json_of_value, value_of_cell, value_of_json};
@@ -170,7 +169,7 @@ impl Engine {
         now: DateTime<Utc>,
         today: NaiveDate,
     ) -> RequestContext {
-        let (request_id, new_ids) = (Uuid::now_v7(), NewIds::default());
+        let (actor, request_id, new_ids) = (Arc::new(actor), new_request_id(now), NewIds::default());
         let (depth, run, via, on_behalf_of, deadline) = (0, None, "api", None, None);
         RequestContext { snapshot, actor, now, today, request_id, depth, run, via, on_behalf_of, deadline, new_ids }
     }

@@ -29,7 +29,7 @@ impl World {
         let module = json!({"name": "Paper", "plural": "Papers", "fields": [{"name": "scan", "type": "file"}, {"name": "photo", "type": "image"}]});
         engine.create_module(&administrator(&engine), module, false).await.unwrap();
         let mut ctx = administrator(&engine);
-        ctx.actor.user = Some(uuid::Uuid::now_v7());
+        std::sync::Arc::make_mut(&mut ctx.actor).user = Some(uuid::Uuid::now_v7());
         Self { engine, ctx, files, _folder: folder }
     }
 
@@ -140,7 +140,7 @@ async fn an_upload_beyond_a_bound_leaves_nothing() {
         }
         assert!(matches!(world.upload(b"x").await, Err(EngineError::Limit(_))));
         let nobody = RequestContext {
-            actor: cardine_access::Actor { user: None, ..world.ctx.actor.clone() },
+            actor: std::sync::Arc::new(cardine_access::Actor { user: None, ..(*world.ctx.actor).clone() }),
             ..world.ctx.clone()
         };
         assert!(matches!(world.engine.begin_upload(&nobody, "a", BOUNDS).await, Err(EngineError::Forbidden(_))));

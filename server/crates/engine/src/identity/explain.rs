@@ -1,5 +1,7 @@
 //! Why somebody may do something, or not; and who may see a value. Decided by what every request is decided by.
 
+use std::sync::Arc;
+
 use async_recursion::async_recursion as boxed;
 use cardine_access::{FieldAccess, Opens};
 use cardine_model::catalog::{Catalog, Module};
@@ -103,7 +105,7 @@ impl Engine {
             record: None,
         };
         if let Some(record) = record {
-            let asking = RequestContext { actor, ..ctx.clone() };
+            let asking = RequestContext { actor: Arc::new(actor), ..ctx.clone() };
             decision.record = Some(self.explain_record(&asking, user, module, record).await?);
         }
         Ok(decision)
@@ -118,7 +120,7 @@ impl Engine {
     ) -> Result<RecordDecision, EngineError> {
         let (access, catalog) = (&asking.snapshot.access, asking.catalog());
         let role = user.role.and_then(|role| access.role(role));
-        let mut named: Vec<(String, std::sync::Arc<TypedRule>)> = Vec::new();
+        let mut named: Vec<(String, Arc<TypedRule>)> = Vec::new();
         let meant = access.sharing_rules_for(&Caller { user: Some(user), role, signed_in: true, scopes: None });
         for position in &meant {
             let rule = &access.sharing_rules()[*position];
@@ -199,7 +201,7 @@ impl Engine {
             let may_change = may_update && allowed == FieldAccess::Write;
             let statement = || select_reach(self.store().dialect(), catalog, &actor.rights, module.id, &[]);
             statements.entry(actor.rights.serial).or_insert_with(statement);
-            asked.push((RequestContext { actor, ..ctx.clone() }, user.id, may_change));
+            asked.push((RequestContext { actor: Arc::new(actor), ..ctx.clone() }, user.id, may_change));
         }
         let values = [Value::Id(record)];
         let named_is_of_the_record = named.is_of_the_record();
