@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use cardine_store::DatabaseUrl;
+use cardine_tests::Backend;
 use cardine_tests::process::Process;
 use serde_json::{Value as Json, json};
 
@@ -46,6 +47,8 @@ struct Bench<'s> {
     site: &'s Site,
     postmaster: Option<u32>,
     yardstick: Process,
+    /// On SQLite: the same by the HTTP server that Cardine uses.
+    by_poem: Option<Process>,
     postgraphile: Option<Process>,
 }
 
@@ -111,7 +114,9 @@ async fn measure_one(
 impl<'s> Bench<'s> {
     async fn start(site: &'s Site, options: &Options) -> anyhow::Result<Self> {
         let logs = site.server.data_directory();
-        let yardstick = start_yardstick(site)?;
+        let yardstick = start_yardstick(site, false)?;
+        let is_sqlite = site.server.backend() == Backend::Sqlite;
+        let by_poem = is_sqlite.then(|| start_yardstick(site, true)).transpose()?;
         let mut postgraphile = None;
         if let Some(database) = site.server.postgres()
             && !options.without_postgraphile
@@ -123,12 +128,12 @@ impl<'s> Bench<'s> {
                 ),
             }
         }
-        Ok(Self { site, postmaster: site.postmaster().await?, yardstick, postgraphile })
+        Ok(Self { site, postmaster: site.postmaster().await?, yardstick, by_poem, postgraphile })
     }
 
     /// Everybody who answers this question; nobody if the server does not know it yet.
     async fn asking(&self, question: Question, view: View) -> anyhow::Result<Option<Vec<(Served, Asking)>>> {
-        let Self { site, postmaster, yardstick, postgraphile } = self;
+        let Self { site, postmaster, yardstick, by_poem, postgraphile } = self;
         let token = site.token(view).await?;
         let variables: Vec<Json> = (0..VARIANTS).map(|n| question.variables(&site.company, view, n)).collect();
         if question == Question::Groups && !site.knows("Query", question.root()).await {
@@ -148,13 +153,16 @@ impl<'s> Bench<'s> {
         let cardine =
             Asking::new(&address, site.server.process_id(), *postmaster, requests(question.text(), Some(token)))?;
         let path = format!("/{}/{}", question.slug(), view.slug());
-        let plain = |host: &str| {
+        let plain = |host: &str| -> Vec<Vec<u8>> {
             variables.iter().map(|variables| http::request(host, &path, None, &variables.to_string())).collect()
         };
         let mut asked = vec![
             (Served::Cardine, cardine),
             (Served::Yardstick, Asking::new(yardstick.address(), yardstick.id(), *postmaster, plain)?),
         ];
+        if let Some(process) = by_poem {
+            asked.push((Served::ByPoem, Asking::new(process.address(), process.id(), None, plain)?));
+        }
         // It has no notion of our rules; with policies of PostgreSQL it would be another comparison.
         if let (Some(process), View::All) = (postgraphile, view) {
             let requests = requests(postgraphile::text(question), None);
@@ -208,7 +216,7 @@ fn records(json: &Json) -> usize {
 }
 
 /// This program as a server of hand-written statements.
-fn start_yardstick(site: &Site) -> anyhow::Result<Process> {
+fn start_yardstick(site: &Site, by_poem: bool) -> anyhow::Result<Process> {
     let owners: Vec<String> = site.team.iter().map(ToString::to_string).collect();
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("yardstick");
@@ -217,7 +225,10 @@ fn start_yardstick(site: &Site) -> anyhow::Result<Process> {
         DatabaseUrl::Postgres(url) => command.args(["--postgres", &url]),
     };
     command.args(["--owners", &owners.join(",")]);
-    let log = site.server.data_directory().join("yardstick.log");
+    if by_poem {
+        command.arg("--poem");
+    }
+    let log = site.server.data_directory().join(if by_poem { "yardstick-poem.log" } else { "yardstick.log" });
     Process::start(&mut command, &log).map_err(|error| {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
         anyhow::anyhow!("the yardstick did not start: {error}\n{log}")

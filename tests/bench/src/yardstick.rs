@@ -3,6 +3,7 @@
 //! It knows no GraphQL, no rights and no catalog: `POST /list/all` with the variables as JSON runs the statement of that question.
 //! It is a process of its own, so that what it costs is told apart from what the bench costs.
 
+mod by_poem;
 mod postgres;
 mod sqlite;
 
@@ -38,6 +39,9 @@ pub struct Options {
     /// Ids of those whose records a manager sees
     #[arg(long, value_delimiter = ',')]
     owners: Vec<Uuid>,
+    /// Serve by poem, as Cardine does, and not by hyper alone
+    #[arg(long)]
+    poem: bool,
 }
 
 enum Database {
@@ -55,6 +59,9 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
     let database = Arc::new(database);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("listening on http://{}", listener.local_addr()?);
+    if options.poem {
+        return by_poem::serve(listener, database).await;
+    }
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -68,7 +75,9 @@ pub async fn serve(options: Options) -> anyhow::Result<()> {
 }
 
 async fn respond(database: &Database, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (status, body) = match answer(database, request).await {
+    let path = request.uri().path().to_owned();
+    let answered = async { answer(database, &path, &request.into_body().collect().await?.to_bytes()).await };
+    let (status, body) = match answered.await {
         Ok(body) => (StatusCode::OK, body),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}").into_bytes()),
     };
@@ -76,10 +85,9 @@ async fn respond(database: &Database, request: Request<Incoming>) -> Result<Resp
     Ok(response.body(Full::new(Bytes::from(body))).expect("the header is one"))
 }
 
-async fn answer(database: &Database, request: Request<Incoming>) -> anyhow::Result<Vec<u8>> {
-    let (question, view) = asked(request.uri().path()).context("no such question")?;
-    let body = request.into_body().collect().await?.to_bytes();
-    let variables: Json = serde_json::from_slice(&body)?;
+async fn answer(database: &Database, path: &str, body: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let (question, view) = asked(path).context("no such question")?;
+    let variables: Json = serde_json::from_slice(body)?;
     let mut out = Vec::with_capacity(1 << 10);
     out.extend_from_slice(br#"{"data":{""#);
     out.extend_from_slice(question.root().as_bytes());
