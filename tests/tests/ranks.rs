@@ -53,7 +53,7 @@ const GUARDED: [(&str, &[&str]); 13] = [
     ("reqwest", &["cardine-tests"]),
     ("tokio-rustls", &["cardine-egress", "cardine-tests"]),
     ("lettre", &["cardine"]),
-    ("poem", &["cardine"]),
+    ("poem", &["cardine", "cardine-bench"]),
     (
         // What needs no runtime does no input and output: ranks 0 to 3 are not here.
         "tokio",
