@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cardine_sql::Statement;
+use rusqlite::config::DbConfig;
 use rusqlite::{OpenFlags, StatementStatus};
 
 use super::{date_functions, decode, encode, error, functions, index_name};
@@ -46,6 +47,9 @@ impl Connection {
         let busy_timeout = if purpose == Purpose::Here { Duration::ZERO } else { BUSY_TIMEOUT };
         connection.busy_timeout(busy_timeout).map_err(error::translate)?;
         connection.set_prepared_statement_cache_capacity(options.statement_cache_size);
+        // Without it SQLite looks at the values, the size of a page among them, and prepares a statement anew whenever one was
+        // bound that might matter: every list would be parsed and planned on every request.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(error::translate)?;
         let mmap_bytes = options.sqlite_mmap_bytes;
         let pragmas = match purpose {
             // An fsync per commit: an acknowledged write survives a power cut. Foreign keys are on so that both
@@ -205,5 +209,44 @@ impl Connection {
             }
             other => other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cardine_model::Value;
+    use cardine_query::Slot;
+    use cardine_sql::{ColumnType, Param, Transform};
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_prepared_once_whatever_values_it_is_given() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut connection =
+            Connection::open(&directory.path().join("once.db"), Purpose::Write, &Options::default()).unwrap();
+        connection
+            .run_batch(
+                "CREATE TABLE kept (kind TEXT, size INTEGER);
+                 CREATE INDEX by_kind ON kept (kind, size);
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+                 INSERT INTO kept SELECT CASE WHEN i % 9 = 0 THEN 'rare' ELSE 'usual' END, i FROM n;
+                 ANALYZE;",
+            )
+            .unwrap();
+        let slot = |position| Param::Slot(Slot(position), Transform::None);
+        let statement = Statement {
+            text: "SELECT size FROM kept WHERE kind = ?1 AND size > ?2 ORDER BY size LIMIT ?3".to_owned(),
+            params: vec![slot(0), slot(1), slot(2)],
+            columns: vec![ColumnType::Integer],
+        };
+        for (kind, size, limit) in [("rare", 1, 2), ("usual", 400, 7), ("usual", 100, 300), ("rare", 480, 5)] {
+            let values = [Value::Text(kind.to_owned()), Value::Integer(size), Value::Integer(limit)];
+            let rows = connection.query(&statement, &Bindings { values: &values, ..Bindings::default() }).unwrap();
+            assert!(!rows.is_empty());
+        }
+        let prepared = connection.0.prepare_cached(&statement.text).unwrap();
+        assert_eq!(prepared.get_status(StatementStatus::RePrepare), 0);
+        assert_eq!(prepared.get_status(StatementStatus::Run), 4);
     }
 }
