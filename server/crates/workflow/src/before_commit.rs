@@ -145,7 +145,7 @@ fn actor(version: &Version, event: &RecordEvent<'_>) -> Option<Actor> {
     match &version.workflow.run_as {
         RunAs::Role { role } => snapshot.access.role_actor(&snapshot.catalog, role),
         RunAs::Author => snapshot.access.actor(&snapshot.catalog, version.author?, None, None),
-        RunAs::Actor => Some(event.ctx.actor.clone()),
+        RunAs::Actor => Some((*event.ctx.actor).clone()),
     }
 }
 
