@@ -5,6 +5,8 @@
 //! what is needed for it. `CARDINE_TWIN_SEED` sets the seed, `CARDINE_TWIN_OPERATIONS` the number of operations for each caller, and
 //! `CARDINE_TWIN_CHECK` names the checks that are switched off, in place of all.
 //!
+//! `CARDINE_TWIN_TIMES` asks an operation of each kind so many times of both worlds in turn, and prints where one of them takes longer.
+//!
 //! Both servers are told when each request is (the header `cardine-test-moment`, which only a server under test reads), so that
 //! times, new ids and cursors are alike too and nothing needs to be made alike before it is compared: status, headers and body.
 //! Left out are the headers `date` and `x-request-id`, and the positions of subscriptions, which stand for the number of all changes.
@@ -42,6 +44,8 @@ mod run;
 mod schema;
 #[path = "twin/shrink.rs"]
 mod shrink;
+#[path = "twin/times.rs"]
+mod times;
 #[path = "twin/values.rs"]
 mod values;
 
@@ -145,6 +149,11 @@ on_both_databases! {
             );
         }
         assert!(differences.is_empty(), "with CARDINE_TWIN_SEED={seed}:\n{}", differences.join("\n"));
+        let times = usize::try_from(setting("CARDINE_TWIN_TIMES", 0)).unwrap();
+        for profile in PROFILES.iter().filter(|_| times > 0) {
+            let (asked, told) = times::differences(&worlds[profile.role], profile, seed, times).await;
+            eprintln!("{}: {} of {asked} operations are told apart by time\n{}", profile.name, told.len(), told.join("\n"));
+        }
         // A generator that asks nothing sensible would find nothing.
         let sum = |count: fn(&Outcome) -> usize| outcomes.iter().map(|(_, outcome)| count(outcome)).sum::<usize>();
         let done = sum(|outcome| outcome.operations);

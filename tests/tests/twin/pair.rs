@@ -1,6 +1,7 @@
 //! Two running servers with the two worlds: asks both the same, and compares what they say to the byte.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cardine_tests::{Client, Server};
 use reqwest::Method;
@@ -76,6 +77,15 @@ impl Pair {
         let [a, b] = &self.callers;
         let (a, b) = tokio::join!(send(a, &body, zone, moment), send(b, &body, zone, moment));
         alike(a, b)
+    }
+
+    /// How long one of them takes to answer.
+    pub async fn time(&self, world: usize, operation: &Operation, moment: &str) -> Duration {
+        let (text, variables) = operation.request();
+        let body = json!({"query": text, "variables": variables});
+        let asked = Instant::now();
+        send(&self.callers[world], &body, ZONES[0], moment).await;
+        asked.elapsed()
     }
 
     /// The schema's text.
