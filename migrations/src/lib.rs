@@ -9,6 +9,7 @@ mod m0004_sign_in;
 mod m0005_files;
 mod m0006_workflows;
 mod m0007_approvals;
+mod m0008_plugin_state;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_files::Migration),
             Box::new(m0006_workflows::Migration),
             Box::new(m0007_approvals::Migration),
+            Box::new(m0008_plugin_state::Migration),
         ]
     }
 }

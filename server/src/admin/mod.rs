@@ -12,6 +12,7 @@ mod model;
 mod modules;
 mod mutation;
 mod people;
+mod plugins;
 mod query;
 mod upload;
 mod workflow;
@@ -23,16 +24,17 @@ use account::{AccountMutation, AccountQuery};
 use approvals::{ApprovalsMutation, ApprovalsQuery};
 use modules::{ModulesMutation, ModulesQuery};
 use mutation::BaseMutation;
+use plugins::{PluginsMutation, PluginsQuery};
 use query::BaseQuery;
 pub use upload::PACKAGE_BYTES_MAX;
 
 /// The root of queries.
 #[derive(MergedObject, Default)]
-pub struct Query(BaseQuery, AccessQuery, AccountQuery, ApprovalsQuery, ModulesQuery);
+pub struct Query(BaseQuery, AccessQuery, AccountQuery, ApprovalsQuery, ModulesQuery, PluginsQuery);
 
 /// The root of mutations.
 #[derive(MergedObject, Default)]
-pub struct Mutation(BaseMutation, AccessMutation, AccountMutation, ApprovalsMutation, ModulesMutation);
+pub struct Mutation(BaseMutation, AccessMutation, AccountMutation, ApprovalsMutation, ModulesMutation, PluginsMutation);
 
 /// The root of queries of those who are no administrators.
 #[derive(MergedObject, Default)]

@@ -144,6 +144,10 @@ pub struct Plugin {
     pub permissions: Json,
     /// What of that it was granted.
     pub grant: Json,
+    /// What was set for it by `setPluginSettings`.
+    pub settings: Json,
+    /// Whether it rests because its calls ended badly too often; `resumePlugin` ends that.
+    pub suspended: bool,
 }
 
 impl From<WorkflowRow> for Workflow {
@@ -180,8 +184,9 @@ impl From<RunRow> for Run {
 
 impl From<InstalledPlugin> for Plugin {
     fn from(plugin: InstalledPlugin) -> Self {
-        let InstalledPlugin { name, version, title, digest, functions, permissions, grant } = plugin;
-        Self { name, version, title, digest, functions, permissions, grant }
+        let InstalledPlugin { name, version, title, digest, functions, permissions, grant, settings, suspended } =
+            plugin;
+        Self { name, version, title, digest, functions, permissions, grant, settings, suspended }
     }
 }
 

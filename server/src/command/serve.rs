@@ -30,7 +30,7 @@ use crate::http::acceptor::ClosesSilent;
 use crate::http::routes;
 use crate::http::setup::Setup;
 use crate::mail::Mailer;
-use crate::plugin::PluginHooksLoader;
+use crate::plugin::{PluginHooksLoader, PluginServices, Provider};
 
 /// How long requests may go on after the signal to end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -66,6 +66,8 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on {}: choose another address by --listen", config.listen))?;
     let address = listener.local_addr().context("the address listened on is not known")?;
     let app = Arc::new(App::new(engine.clone(), front, plugins.clone(), webhook_key.clone(), config, address, setup));
+    let services = PluginServices::new(engine.clone(), &app.front, app.egress.clone());
+    plugins.set_services(Arc::new(Provider(services)));
     announce(&app, address, setup_secret.as_ref());
     let (stop, stopped) = watch::channel(false);
     let sender = match &app.config.mail {

@@ -6,6 +6,7 @@ use std::str::FromStr as _;
 
 use cardine_egress::HostPattern;
 use cardine_graphql::limits::Limits;
+use cardine_plugin_host::is_public_key;
 use cardine_store::{DatabaseUrl, FilesUrl};
 use chrono::TimeDelta;
 use url::Url;
@@ -57,6 +58,9 @@ pub struct Config {
     /// `--inner-host`, `CARDINE_INNER_HOST` (several with commas): hosts that plugins and webhooks may call although their addresses are
     /// not of the public internet, and without TLS. Default: none.
     pub inner_hosts: Vec<HostPattern>,
+    /// `--plugin-key`, `CARDINE_PLUGIN_KEY` (several with commas): public keys, one of which must have signed a plugin's package. Default:
+    /// none, and packages need no signature.
+    pub plugin_keys: Vec<String>,
     /// `--retention-days`, `CARDINE_RETENTION_DAYS`: how long what is retired may be restored; none if for good. Default 30 days.
     pub retention: Option<TimeDelta>,
     /// `--limit NAME=NUMBER`, `CARDINE_LIMIT_NAME`, the file's `[limits]`: the bounds of requests.
@@ -124,6 +128,11 @@ impl Config {
                 Err(fault) => faults.push(format!("inner-host: {fault}")),
             }
         }
+        for key in settings.plugin_key.iter().filter(|key| !is_public_key(key)) {
+            faults.push(format!(
+                "plugin-key: {key:?} is no public key: 64 hexadecimal digits, as `cardine plugin key` prints it"
+            ));
+        }
         let mail = MailServer::parse(settings.smtp_url.as_deref(), settings.mail_from.as_deref());
         let mail = mail.map_err(|mut found| faults.append(&mut found));
         match (listen, database, files, public_url.transpose(), cors_origins, limits, trusted_proxies, mail) {
@@ -148,6 +157,7 @@ impl Config {
                 trusted_proxies,
                 mail,
                 inner_hosts,
+                plugin_keys: settings.plugin_key,
                 retention,
                 limits,
             }),
@@ -213,10 +223,11 @@ mod tests {
             smtp_url: Some("smtp://u:hunter2@mail.example.org/x".to_owned()),
             mail_from: Some("nobody".to_owned()),
             inner_host: vec!["http://erp".to_owned()],
+            plugin_key: vec!["abc".to_owned()],
             ..Settings::default()
         };
         let faults = resolve(settings).unwrap_err().faults;
-        assert_eq!(faults.len(), 11, "{faults:?}");
+        assert_eq!(faults.len(), 12, "{faults:?}");
         assert!(!faults.join(" ").contains("hunter2"), "a password is not repeated: {faults:?}");
     }
 

@@ -41,6 +41,9 @@ pub struct Settings {
     /// A host that is called although its address is not of the public internet, also without TLS; may be repeated [default: none]
     #[arg(long, global = true, value_name = "HOST[:PORT]")]
     pub inner_host: Vec<String>,
+    /// A public key that may sign plugins; with one, unsigned packages are refused; may be repeated [default: none]
+    #[arg(long, global = true, value_name = "KEY")]
+    pub plugin_key: Vec<String>,
     /// What to log, such as info or warn,cardine=debug [default: warn,cardine=info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -67,6 +70,7 @@ impl Settings {
             smtp_url: self.smtp_url.or(weaker.smtp_url),
             mail_from: self.mail_from.or(weaker.mail_from),
             inner_host: if self.inner_host.is_empty() { weaker.inner_host } else { self.inner_host },
+            plugin_key: if self.plugin_key.is_empty() { weaker.plugin_key } else { self.plugin_key },
             log: self.log.or(weaker.log),
             retention_days: self.retention_days.or(weaker.retention_days),
             limit: limits::or(self.limit, weaker.limit),

@@ -61,6 +61,9 @@ fn read_variables(
             "INNER_HOST" => {
                 settings.inner_host = value.split(',').map(|host| host.trim().to_owned()).collect();
             }
+            "PLUGIN_KEY" => {
+                settings.plugin_key = value.split(',').map(|key| key.trim().to_owned()).collect();
+            }
             "SMTP_URL" => settings.smtp_url = Some(value),
             "MAIL_FROM" => settings.mail_from = Some(value),
             "LOG" => settings.log = Some(value),

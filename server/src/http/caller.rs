@@ -132,7 +132,7 @@ fn requested_locale(accept: &str) -> Option<String> {
 }
 
 /// The day in a time zone; in UTC for a name that this server does not know (any more).
-fn today(time_zone: &str, now: DateTime<Utc>) -> chrono::NaiveDate {
+pub fn today(time_zone: &str, now: DateTime<Utc>) -> chrono::NaiveDate {
     let zone = Tz::from_str(time_zone).unwrap_or(Tz::UTC);
     now.with_timezone(&zone).date_naive()
 }

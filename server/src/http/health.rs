@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::auth::json_response;
 use super::error::ApiError;
+use super::metrics::render_plugins;
 use crate::app::App;
 
 /// The process answers.
@@ -30,6 +31,7 @@ pub async fn ready(app: Arc<App>, _: Request) -> Result<Response, ApiError> {
 
 /// Counters for Prometheus.
 pub async fn metrics(app: Arc<App>, _: Request) -> Result<Response, ApiError> {
-    let text = app.metrics.render(app.engine.snapshot().catalog.version) + &app.workflows.render();
+    let mut text = app.metrics.render(app.engine.snapshot().catalog.version) + &app.workflows.render();
+    render_plugins(&app.plugins.counts(), &mut text);
     Ok(Response::builder().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }

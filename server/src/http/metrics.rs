@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use cardine_plugin_host::CallCount;
+
 /// What one kind of answer has come to.
 #[derive(Debug, Default, Clone, Copy)]
 struct Series {
@@ -61,6 +63,22 @@ impl Metrics {
         }
         text
     }
+}
+
+/// Calls of plugins, in the same format. The outcome is `OK` or the reason that the caller was told, the bound the one that was broken.
+pub fn render_plugins(counts: &[CallCount], text: &mut String) {
+    let mut series = |name: &str, help: &str, value: &dyn Fn(&CallCount) -> String| {
+        writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter").expect("a String takes all");
+        for count in counts {
+            let CallCount { plugin, outcome, bound, .. } = count;
+            let labels = format!("plugin=\"{plugin}\",outcome=\"{outcome}\",bound=\"{}\"", bound.unwrap_or_default());
+            writeln!(text, "{name}{{{labels}}} {}", value(count)).expect("a String takes all");
+        }
+    };
+    series("cardine_plugin_calls_total", "Calls of plugins.", &|count| count.calls.to_string());
+    series("cardine_plugin_cpu_seconds_total", "CPU time that calls of plugins used.", &|count| {
+        format!("{:.6}", count.cpu_ms / 1e3)
+    });
 }
 
 /// A client may invent methods; they share one label.

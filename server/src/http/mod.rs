@@ -29,5 +29,5 @@ pub mod setup;
 mod upload;
 mod websocket;
 
-pub use caller::{Caller, context_of};
+pub use caller::{Caller, context_of, today};
 pub use routes::routes;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cardine_access::{FieldAccess, Grants, ModuleGrant, Rights};
+use cardine_access::{FieldAccess, ModuleGrant, Rights};
 use cardine_engine::hooks::{Proposed, apply_patch, issue_at};
 use cardine_engine::{EngineError, Record, RequestContext, json_name};
 use cardine_model::Catalog;
@@ -12,6 +12,7 @@ use cardine_plugin_host::{Decision, DeniedServices, HookManifest, LoadedPlugin, 
 use cardine_workflow::GrantedPlugin;
 use serde_json::{Map, Value as Json};
 
+use super::services::own_rights;
 use super::{call_context, refusal};
 
 /// One hook of one plugin on one module.
@@ -34,8 +35,7 @@ pub fn by_module(installed: &[GrantedPlugin], catalog: &Catalog) -> BTreeMap<Mod
         if plugin.manifest().hooks().is_empty() {
             continue;
         }
-        let grants = Grants::of(granted.records.iter().map(|(name, grant)| (name.as_str(), grant.clone())));
-        let rights = Rights::resolve(catalog, &[&grants], false);
+        let rights = own_rights(granted, catalog);
         for (name, grant) in granted.records.iter().filter(|(_, grant)| grant.read) {
             let Some(module) = catalog.module_by_name(name) else {
                 tracing::warn!(plugin = plugin.manifest().name(), module = name, "a plugin's module is not there");

@@ -1,6 +1,10 @@
-//! Plugins where records are written: their hooks and validators fill the engine's port.
+//! Plugins in the server: their hooks and validators fill the engine's port, and what they may use is given to them.
 
 mod hooks;
+mod http;
+mod records;
+mod services;
+mod state;
 mod values;
 
 use std::collections::BTreeMap;
@@ -16,6 +20,8 @@ use cardine_store::{BoxFuture, Store};
 use cardine_workflow::{GrantedPlugin, Plugins};
 
 use hooks::Hook;
+
+pub use services::{PluginServices, Provider};
 
 /// Loads the plugins' hooks for the engine's snapshots. What other processes installed is loaded with them, so that no write of a
 /// snapshot passes a hook that was in force when the snapshot was made.
@@ -90,7 +96,7 @@ impl RecordHooks for PluginHooks {
 }
 
 /// What a plugin learns of who caused a call. Only what plugins cause counts as depth, and a hook causes no writes.
-fn call_context(ctx: &RequestContext) -> CallContext {
+pub fn call_context(ctx: &RequestContext) -> CallContext {
     CallContext {
         request_id: ctx.request_id.to_string(),
         user: ctx.actor.user.map(|user| user.to_string()),

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cardine_access::{Grants, Rights};
 use cardine_engine::hooks::{ValueCheck, issue_of_field, no_plugin};
 use cardine_engine::{EngineError, RequestContext, json_name, json_of_field};
 use cardine_model::Issue;
@@ -14,6 +13,7 @@ use cardine_workflow::GrantedPlugin;
 use serde_json::{Map, Value as Json};
 
 use super::hooks::visible_keys;
+use super::services::own_rights;
 use super::{call_context, refusal};
 
 /// Asks the validators that the fields name. Each issue comes with the position of its value.
@@ -94,10 +94,10 @@ impl Siblings<'_> {
         if !records.contains_key(&value.module.name) {
             return Json::Object(Map::new());
         }
-        let keys = self.keys.entry(value.module.id).or_insert_with(|| {
-            let grants = Grants::of(records.iter().map(|(name, grant)| (name.as_str(), grant.clone())));
-            visible_keys(value.module, &Rights::resolve(self.ctx.catalog(), &[&grants], false))
-        });
+        let keys = self
+            .keys
+            .entry(value.module.id)
+            .or_insert_with(|| visible_keys(value.module, &own_rights(&self.plugin.granted, self.ctx.catalog())));
         let own = json_name(value.field);
         let siblings = value.record.to_json(value.module).into_iter();
         Json::Object(siblings.filter(|(key, _)| keys.contains(key) && *key != own).collect())

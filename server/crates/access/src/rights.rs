@@ -94,6 +94,12 @@ impl Rights {
         }
     }
 
+    /// The same over all records of the modules, whoever owns them: of what stands in no tree of roles, and is granted modules by name.
+    #[must_use]
+    pub fn over_all_records(self) -> Self {
+        Self { all_records: true, ..self }
+    }
+
     /// What may be done with `module`.
     pub fn module(&self, module: ModuleId) -> Permitted<'_> {
         self.mask.module(module.0 as usize)

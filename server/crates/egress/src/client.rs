@@ -93,7 +93,7 @@ impl Egress {
     pub async fn send(&self, hosts: &Hosts, request: Request) -> Result<Response, EgressError> {
         let time = request.timeout.min(TIMEOUT_MAX);
         let bytes_max = request.response_bytes_max;
-        let checked = self.check(hosts, request)?;
+        let checked = self.check_request(hosts, request)?;
         let sent = async {
             let _turn = self.shared.turns.acquire().await.expect("it is never closed");
             self.send_checked(checked, bytes_max).await
@@ -101,7 +101,15 @@ impl Egress {
         timeout(time, sent).await.unwrap_or(Err(EgressError::Timeout(time)))
     }
 
-    fn check(&self, hosts: &Hosts, request: Request) -> Result<Checked, EgressError> {
+    /// Whether a request to this address may be sent to a host that `hosts` names. Nothing is sent, and no name is resolved.
+    ///
+    /// # Errors
+    /// [`EgressError::Invalid`] or [`EgressError::Denied`], as [`Self::send`] would answer.
+    pub fn check(&self, hosts: &Hosts, url: &str) -> Result<(), EgressError> {
+        self.check_request(hosts, Request::new("GET", url)).map(drop)
+    }
+
+    fn check_request(&self, hosts: &Hosts, request: Request) -> Result<Checked, EgressError> {
         let invalid = |message: String| EgressError::Invalid(message);
         if request.url.len() > URL_BYTES_MAX {
             return Err(invalid(format!("the address has more than {URL_BYTES_MAX} bytes")));

@@ -12,6 +12,7 @@ use crate::bindings::FullPlugin;
 use crate::bindings::exports::cardine::plugin::lifecycle;
 use crate::cache::CodeCache;
 use crate::call_state::CallState;
+use crate::counts::{CallCount, Counts};
 use crate::cpu::Metered;
 use crate::engine::{Pooling, build_engine};
 use crate::entry::Exports;
@@ -32,12 +33,15 @@ pub struct HostConfig {
     pub limits: Limits,
     /// How instances get their memory.
     pub pooling: Pooling,
+    /// Public keys, in hexadecimal digits: only packages that one of them signed are loaded. None: all are.
+    pub trusted_keys: Vec<String>,
 }
 
 impl HostConfig {
     /// The default bounds, with compiled code in `cache_dir`.
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
-        Self { cache_dir: cache_dir.into(), limits: Limits::default(), pooling: Pooling::default() }
+        let cache_dir = cache_dir.into();
+        Self { cache_dir, limits: Limits::default(), pooling: Pooling::default(), trusted_keys: Vec::new() }
     }
 }
 
@@ -74,6 +78,9 @@ pub enum LoadError {
         /// This server's version.
         here: &'static str,
     },
+    /// Nobody that the operator trusts answers for it.
+    #[error("{0}")]
+    Signature(String),
     /// The manifest uses extension points that this server does not run yet.
     #[error("this server version does not run: {}", .0.join(", "))]
     Unsupported(Vec<&'static str>),
@@ -112,6 +119,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) running: Arc<Semaphore>,
     pub(crate) ticker: Ticker,
+    pub(crate) counts: Counts,
+    trusted_keys: Vec<String>,
     linker: Linker<CallState>,
     cache: CodeCache,
     compiling: Arc<Semaphore>,
@@ -141,6 +150,8 @@ impl PluginHost {
         FullPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut CallState| state).map_err(refused)?;
         let shared = Shared {
             ticker: Ticker::start(&engine)?,
+            counts: Counts::default(),
+            trusted_keys: config.trusted_keys,
             running: Arc::new(Semaphore::new(config.limits.concurrent)),
             compiling: Arc::new(Semaphore::new(COMPILING_MAX)),
             limits: config.limits,
@@ -158,6 +169,7 @@ impl PluginHost {
     /// See [`LoadError`]; the component ran nothing but `describe()`, with every import trapping.
     pub async fn load(&self, package: &Package) -> Result<LoadedPlugin, LoadError> {
         let manifest = package.manifest();
+        self.check_signature(package)?;
         check_server_version(manifest)?;
         check_supported(manifest)?;
         let allowed = self.shared.limits.component_bytes;
@@ -177,6 +189,23 @@ impl PluginHost {
         let instance_pre = self.shared.linker.instantiate_pre(&component).map_err(interface)?;
         let exports = Exports::find(manifest, &instance_pre).map_err(interface)?;
         LoadedPlugin::link(self.shared.clone(), package, limits, instance_pre, exports).map_err(LoadError::Interface)
+    }
+
+    fn check_signature(&self, package: &Package) -> Result<(), LoadError> {
+        let signer = package.signer().map_err(|error| LoadError::Signature(error.to_string()))?;
+        let trusted = &self.shared.trusted_keys;
+        let fault = match signer {
+            _ if trusted.is_empty() => return Ok(()),
+            Some(key) if trusted.contains(&key) => return Ok(()),
+            Some(key) => format!("the package is signed with the key {key}, which this server does not trust"),
+            None => "the package is not signed; this server takes only packages that a trusted key signed".to_owned(),
+        };
+        Err(LoadError::Signature(fault))
+    }
+
+    /// What the calls of all plugins came to since the start.
+    pub fn counts(&self) -> Vec<CallCount> {
+        self.shared.counts.all()
     }
 
     /// Off the async workers, within a time, one at a time. A compilation that takes too long goes

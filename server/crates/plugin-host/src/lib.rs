@@ -30,6 +30,8 @@ mod call_context;
 #[cfg(feature = "runtime")]
 mod call_state;
 #[cfg(feature = "runtime")]
+mod counts;
+#[cfg(feature = "runtime")]
 mod cpu;
 #[cfg(feature = "runtime")]
 mod ending;
@@ -62,11 +64,14 @@ mod services;
 #[cfg(feature = "runtime")]
 mod session;
 #[cfg(feature = "runtime")]
+mod signature;
+#[cfg(feature = "runtime")]
 mod ticker;
 
 #[cfg(feature = "runtime")]
 pub use {
     call_context::CallContext,
+    counts::CallCount,
     engine::Pooling,
     failure::{Bound, Diagnosis, PluginFailure, PluginIssue, Reason},
     host::{HostConfig, HostError, LoadError, PluginHost},
@@ -76,4 +81,5 @@ pub use {
     record_calls::{CheckedValue, Decision, RecordChange},
     services::{Answer, DeniedServices, HostServices, port},
     session::Session,
+    signature::{generate_key, is_public_key, sign},
 };

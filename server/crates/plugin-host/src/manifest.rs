@@ -31,7 +31,19 @@ struct TypedManifest {
     #[serde(default)]
     validators: Vec<ValidatorManifest>,
     #[serde(default)]
+    secrets: Vec<SecretManifest>,
+    settings_schema: Option<Value>,
+    #[serde(default)]
     limits: LimitWishes,
+}
+
+/// A secret that an administrator stores for the plugin.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct SecretManifest {
+    /// Unique within the plugin.
+    pub name: String,
+    /// Hosts that it may be sent to; absent: all that the plugin may call.
+    pub hosts: Option<Vec<String>>,
 }
 
 /// Bounds that a plugin wishes for; the operator's maxima hold them.
@@ -198,6 +210,24 @@ impl Manifest {
         &self.typed.validators
     }
 
+    /// The secrets that an administrator stores for it.
+    pub fn secrets(&self) -> &[SecretManifest] {
+        &self.typed.secrets
+    }
+
+    /// What is wrong with an administrator's settings.
+    pub fn settings_issues(&self, settings: &Value) -> Vec<Issue> {
+        let Some(schema) = &self.typed.settings_schema else {
+            return vec![Issue::new(Vec::new(), "settings", format!("the plugin `{}` has no settings", self.name()))];
+        };
+        if !settings.is_object() {
+            return vec![Issue::new(Vec::new(), "type", "settings are a JSON object".to_owned())];
+        }
+        // A manifest that was read has schemas that compile.
+        let Ok(schema) = compile_schema(schema) else { return Vec::new() };
+        schema.iter_errors(settings).map(|error| Issue::from_schema(&error)).take(ISSUES_MAX).collect()
+    }
+
     /// The whole document: module definitions, wanted permissions and settings schema are read from
     /// here by the parts of the server that grant or install them.
     pub fn raw(&self) -> &Value {
@@ -227,6 +257,11 @@ fn meaning_issues(raw: &Value) -> Vec<Issue> {
     let mut issues = Vec::new();
     named_entries(raw, "functions", "function", &["inputSchema", "outputSchema"], &mut issues);
     named_entries(raw, "validators", "validator", &["paramsSchema"], &mut issues);
+    named_entries(raw, "secrets", "secret", &[], &mut issues);
+    if let Some(Err(error)) = raw.get("settingsSchema").map(compile_schema) {
+        let message = format!("not a JSON Schema that can be used: {error}");
+        issues.push(Issue::new(vec!["settingsSchema".into()], "schema", message));
+    }
     issues
 }
 

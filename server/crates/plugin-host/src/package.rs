@@ -1,5 +1,6 @@
 //! Makes and opens `.cardine` packages: a zip of `plugin.json`, `plugin.wasm` and documents.
 
+use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
 
 use sha2::{Digest, Sha256};
@@ -12,11 +13,14 @@ use crate::manifest::Manifest;
 
 const MANIFEST: &str = "plugin.json";
 const COMPONENT: &str = "plugin.wasm";
+/// Holds the signature of all other files.
+pub(crate) const SIGNATURE: &str = "signature.json";
 /// What a package may hold in all, packed and unpacked.
 const ARCHIVE_BYTES_MAX: usize = 64 << 20;
 const UNPACKED_BYTES_MAX: u64 = 96 << 20;
 const ENTRIES_MAX: usize = 256;
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+const SIGNATURE_BYTES_MAX: u64 = 4 << 10;
 /// The most that an operator may allow; the configured bound is checked when a plugin is loaded.
 const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
@@ -26,6 +30,11 @@ pub struct Package {
     manifest: Manifest,
     component: Vec<u8>,
     digest: String,
+    /// SHA-256 and name of each file but the signature, by name.
+    #[cfg_attr(not(feature = "runtime"), expect(dead_code, reason = "only servers look at signatures"))]
+    listing: String,
+    #[cfg_attr(not(feature = "runtime"), expect(dead_code, reason = "only servers look at signatures"))]
+    signature: Option<Vec<u8>>,
 }
 
 /// Why a package was refused.
@@ -37,6 +46,9 @@ pub enum PackageError {
     /// The manifest has issues.
     #[error("plugin.json has {} issue(s): {}", .0.len(), list(.0))]
     Manifest(Vec<Issue>),
+    /// It is signed, but not so.
+    #[error("the package's signature is not valid: {0}")]
+    Signature(String),
 }
 
 impl Package {
@@ -56,7 +68,8 @@ impl Package {
             return Err(archive(format!("more than {ENTRIES_MAX} files")));
         }
         let mut unpacked_left = UNPACKED_BYTES_MAX;
-        let (mut manifest, mut component) = (None, None);
+        let (mut manifest, mut component, mut signature) = (None, None, None);
+        let mut digests = BTreeMap::new();
         for index in 0..zip.len() {
             let entry = zip.by_index(index).map_err(|error| archive(error.to_string()))?;
             let name = entry.name().map_err(|error| archive(error.to_string()))?.into_owned();
@@ -67,30 +80,36 @@ impl Package {
             let (slot, bytes_max) = match name.as_str() {
                 MANIFEST => (Some(&mut manifest), MANIFEST_BYTES_MAX),
                 COMPONENT => (Some(&mut component), COMPONENT_BYTES_MAX),
+                SIGNATURE => (Some(&mut signature), SIGNATURE_BYTES_MAX),
                 _ => (None, UNPACKED_BYTES_MAX),
             };
             // The sizes in an archive's directory are claims; only what comes out counts.
             let bytes_max = bytes_max.min(unpacked_left);
             let mut content = Vec::new();
             let mut bounded = entry.take(bytes_max + 1);
+            let mut digest = Digesting::default();
             let read = match slot {
                 Some(_) => bounded.read_to_end(&mut content).map(|length| length as u64),
-                None => std::io::copy(&mut bounded, &mut std::io::sink()),
+                None => std::io::copy(&mut bounded, &mut digest),
             };
+            digest.0.update(&content);
             let read = read.map_err(|error| archive(format!("{name:?} cannot be unpacked: {error}")))?;
             if read > bytes_max {
                 return Err(archive(format!("{name:?} unpacks to more than {bytes_max} bytes")));
             }
             unpacked_left -= read;
-            if let Some(slot) = slot
-                && slot.replace(content).is_some()
-            {
+            if let Some(slot) = slot {
+                *slot = Some(content);
+            }
+            if digests.insert(name.clone(), hex(&digest.0.finalize())).is_some() {
                 return Err(archive(format!("{name:?} stands in it twice")));
             }
         }
         let manifest = manifest.ok_or_else(|| archive(format!("it has no {MANIFEST}")))?;
         let component = component.ok_or_else(|| archive(format!("it has no {COMPONENT}")))?;
-        Self::from_parts(&manifest, component)
+        digests.remove(SIGNATURE);
+        let listing = digests.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
+        Ok(Self { listing, signature, ..Self::from_parts(&manifest, component)? })
     }
 
     /// A package from its two parts, as [`Package::read`] would find them in an archive.
@@ -106,7 +125,7 @@ impl Package {
             return Err(PackageError::Archive(message));
         }
         let digest = hex(&Sha256::digest(&component));
-        Ok(Self { manifest, component, digest })
+        Ok(Self { manifest, component, digest, listing: String::new(), signature: None })
     }
 
     /// The checked manifest.
@@ -123,6 +142,39 @@ impl Package {
     pub fn digest(&self) -> &str {
         &self.digest
     }
+
+    #[cfg(feature = "runtime")]
+    pub(crate) fn listing(&self) -> &str {
+        &self.listing
+    }
+
+    #[cfg(feature = "runtime")]
+    pub(crate) fn signature(&self) -> Option<&[u8]> {
+        self.signature.as_deref()
+    }
+}
+
+/// Takes the digest of what is written.
+#[derive(Default)]
+struct Digesting(Sha256);
+
+impl Write for Digesting {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Alike for all files, so that equal inputs make equal bytes.
+pub(crate) fn file_options() -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o644)
 }
 
 /// Packs a manifest and a component, both checked; equal inputs make equal bytes.
@@ -131,10 +183,7 @@ impl Package {
 /// As [`Package::read`].
 pub fn pack(manifest: &[u8], component: &[u8]) -> Result<Vec<u8>, PackageError> {
     Package::from_parts(manifest, component.to_vec())?;
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .last_modified_time(DateTime::default())
-        .unix_permissions(0o644);
+    let options = file_options();
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in [(MANIFEST, manifest), (COMPONENT, component)] {
         zip.start_file(name, options)

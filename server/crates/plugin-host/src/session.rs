@@ -35,6 +35,7 @@ pub struct Session {
     /// True while a call runs: a caller that dropped one has left the instance unusable.
     entered: bool,
     host_calls: u64,
+    used: Usage,
 }
 
 struct Live {
@@ -51,7 +52,7 @@ struct Place {
 
 impl Session {
     pub(crate) fn new(plugin: LoadedPlugin, services: Arc<dyn HostServices>) -> Self {
-        Self { plugin, services, place: None, live: None, entered: false, host_calls: 0 }
+        Self { plugin, services, place: None, live: None, entered: false, host_calls: 0, used: Usage::default() }
     }
 
     /// Calls a function.
@@ -130,20 +131,34 @@ impl Session {
         cpu_budget: Duration,
         wall_budget: Duration,
     ) -> Result<(Answer, (Usage, Vec<LogLine>)), PluginFailure> {
-        self.check_admission(&context)?;
-        self.check_input_bytes(bytes)?;
-        self.take_place().await?;
+        let admitted = async {
+            self.check_admission(&context)?;
+            self.check_input_bytes(bytes)?;
+            self.take_place().await
+        };
+        if let Err(failure) = admitted.await {
+            self.count(Some(&failure), &Usage::default());
+            return Err(failure);
+        }
         let answer = self.call(context, &entry, cpu_budget, wall_budget).await;
         let (usage, logs) = self.account();
         let end = match answer {
-            Ok(answer) => return Ok((answer, (usage, logs))),
+            Ok(answer) => {
+                self.count(None, &usage);
+                return Ok((answer, (usage, logs)));
+            }
             Err(end) => end,
         };
         let limits = self.limits();
         let call = EndedCall { plugin: self.plugin_name(), what, limits: &limits };
         let state = self.live.as_ref().map(|live| live.store.data());
         let failure = call.explain(end, state, cpu_budget, wall_budget);
+        self.count(Some(&failure), &usage);
         Err(self.end(what, failure, usage, logs))
+    }
+
+    fn count(&self, failure: Option<&PluginFailure>, usage: &Usage) {
+        self.plugin.inner.host.counts.add(self.plugin_name(), failure, usage.cpu_ms);
     }
 
     /// An instance that was ended is never entered again.
@@ -177,7 +192,13 @@ impl Session {
             memory_peak: state.memory.bytes_peak as u64,
             host_calls: state.host_calls,
         };
+        self.used = usage;
         (usage, state.log.take())
+    }
+
+    /// What the last call used.
+    pub fn used(&self) -> Usage {
+        self.used
     }
 
     /// Logs a call that was ended, and counts it towards a suspension.

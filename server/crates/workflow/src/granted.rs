@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cardine_access::ModuleGrant;
+use cardine_egress::{HostPattern, Hosts};
 use cardine_model::catalog::{Catalog, Module};
 use cardine_model::{Issue, PathSegment, path};
 use cardine_plugin_host::Manifest;
@@ -25,18 +26,48 @@ pub enum Grant {
 pub struct Granted {
     /// The rights of its own role, by module.
     pub records: BTreeMap<String, ModuleGrant>,
+    /// Whether it may ask with the rights of whoever caused a call.
+    pub as_caller: bool,
+    /// The hosts that it may call; none at all if it was granted none.
+    pub hosts: Option<Hosts>,
+    /// What it may keep; 0 is nothing.
+    pub state_bytes: u64,
+    /// Secrets that it may see, rather than only send.
+    pub revealed: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 struct Permissions {
     api: ApiPermissions,
+    http: HttpPermissions,
+    state: StatePermissions,
+    secrets: SecretPermissions,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+struct ApiPermissions {
+    plugin: BTreeMap<String, ModuleGrant>,
+    as_caller: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct ApiPermissions {
-    plugin: BTreeMap<String, ModuleGrant>,
+struct HttpPermissions {
+    hosts: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct StatePermissions {
+    bytes: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SecretPermissions {
+    reveal: Vec<String>,
 }
 
 impl Granted {
@@ -50,19 +81,87 @@ impl Granted {
         let granted: Permissions = parsed.map_err(|error| {
             let message = format!(
                 "this is no grant of this version, which knows {{\"api\": {{\"plugin\": {{\"Module\": {{\"read\": true, \"fields\": \
-                 {{\"*\": \"READ\"}}}}}}}}}}: {error}"
+                 {{\"*\": \"READ\"}}}}}}, \"asCaller\": true}}, \"http\": {{\"hosts\": [\"api.example.org\"]}}, \"state\": {{\"bytes\": \
+                 65536}}, \"secrets\": {{\"reveal\": [\"NAME\"]}}}}: {error}"
             );
             vec![Issue::new(path!["grant"], "shape", message)]
         })?;
-        let asked = manifest.raw().pointer("/permissions/api/plugin").cloned().unwrap_or_default();
-        let asked: BTreeMap<String, ModuleGrant> = serde_json::from_value(asked).unwrap_or_default();
+        // What no grant of this version can hold is as if it were not asked for.
+        let part = |key: &str| manifest.raw().pointer(&format!("/permissions/{key}")).cloned().unwrap_or_default();
+        let asked = Permissions {
+            api: serde_json::from_value(part("api")).unwrap_or_default(),
+            http: serde_json::from_value(part("http")).unwrap_or_default(),
+            state: serde_json::from_value(part("state")).unwrap_or_default(),
+            secrets: serde_json::from_value(part("secrets")).unwrap_or_default(),
+        };
         let mut issues = Vec::new();
         for (module, granted) in &granted.api.plugin {
-            let asked = asked.get(module).cloned().unwrap_or_default();
+            let asked = asked.api.plugin.get(module).cloned().unwrap_or_default();
             excess(&asked, granted, &path!["grant", "api", "plugin", module.as_str()], &mut issues);
         }
-        if issues.is_empty() { Ok(Self { records: granted.api.plugin }) } else { Err(issues) }
+        let mut refuse = |path: Vec<PathSegment>, rule: &str, message: String| {
+            issues.push(Issue::new(path, rule, message));
+        };
+        if granted.api.as_caller && !asked.api.as_caller {
+            refuse(path!["grant", "api", "asCaller"], "notAskedFor", NOT_ASKED_FOR.to_owned());
+        }
+        let mut patterns = Vec::new();
+        for (position, host) in granted.http.hosts.iter().enumerate() {
+            let place = path!["grant", "http", "hosts", position];
+            if !asked.http.hosts.iter().any(|asked| covers(asked, host)) {
+                refuse(place, "notAskedFor", NOT_ASKED_FOR.to_owned());
+            } else if host != ANY_HOST {
+                match host.parse::<HostPattern>() {
+                    Ok(pattern) => patterns.push(pattern),
+                    Err(message) => refuse(place, "host", message),
+                }
+            }
+        }
+        if granted.state.bytes > asked.state.bytes {
+            let message = format!("the plugin asks for {} bytes; grant no more", asked.state.bytes);
+            refuse(path!["grant", "state", "bytes"], "notAskedFor", message);
+        }
+        for (position, name) in granted.secrets.reveal.iter().enumerate() {
+            if !asked.secrets.reveal.contains(name) {
+                let place = path!["grant", "secrets", "reveal", position];
+                refuse(place, "notAskedFor", NOT_ASKED_FOR.to_owned());
+            }
+        }
+        if !issues.is_empty() {
+            return Err(issues);
+        }
+        let hosts = match granted.http.hosts.iter().any(|host| host == ANY_HOST) {
+            true => Some(Hosts::Public),
+            false => Some(Hosts::Named(patterns)).filter(|_| !granted.http.hosts.is_empty()),
+        };
+        Ok(Self {
+            records: granted.api.plugin,
+            as_caller: granted.api.as_caller,
+            hosts,
+            state_bytes: granted.state.bytes,
+            revealed: granted.secrets.reveal,
+        })
     }
+}
+
+const NOT_ASKED_FOR: &str = "the plugin does not ask for this; grant no more than its `permissions`";
+
+/// Any host of the public internet: for plugins whose hosts an administrator names.
+const ANY_HOST: &str = "*";
+
+/// Whether all that `granted` means is meant by `asked`.
+fn covers(asked: &str, granted: &str) -> bool {
+    if asked == ANY_HOST || asked == granted {
+        return true;
+    }
+    let parts = |host: &str| match host.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host.to_owned(), Some(port.to_owned())),
+        _ => (host.to_owned(), None),
+    };
+    let ((asked, asked_port), (granted, granted_port)) = (parts(asked), parts(granted));
+    // `*.example.org` ends with `.example.org`, and so does all that is below it.
+    let is_below = asked.strip_prefix('*').is_some_and(|suffix| granted.ends_with(suffix));
+    is_below && asked_port == granted_port
 }
 
 /// Everything of `granted` that goes beyond `asked`.
@@ -71,8 +170,7 @@ fn excess(asked: &ModuleGrant, granted: &ModuleGrant, place: &[PathSegment], iss
         place.iter().cloned().chain(names.iter().map(|name| (*name).into())).collect()
     };
     let mut refuse = |names: &[&str]| {
-        let message = "the plugin does not ask for this; grant no more than its `permissions`";
-        issues.push(Issue::new(below(names), "notAskedFor", message));
+        issues.push(Issue::new(below(names), "notAskedFor", NOT_ASKED_FOR));
     };
     for (name, asked, granted) in [
         ("create", asked.create, granted.create),
@@ -143,7 +241,8 @@ mod tests {
 
     fn manifest() -> Manifest {
         let manifest = json!({"name": "p", "version": "1.0.0", "title": "P", "api": "0.1", "permissions": {"api": {"plugin": {
-            "Deal": {"read": true, "fields": {"*": "READ", "score": "WRITE", "salary": "NONE"}}}}}});
+            "Deal": {"read": true, "fields": {"*": "READ", "score": "WRITE", "salary": "NONE"}}}},
+            "http": {"hosts": ["api.example.org", "*.example.com:8443"]}, "state": {"bytes": 1000}, "secrets": {"reveal": ["KEY"]}}});
         Manifest::parse(&manifest.to_string()).unwrap()
     }
 
@@ -177,8 +276,41 @@ mod tests {
     }
 
     #[test]
+    fn hosts_state_and_secrets_are_granted_as_far_as_they_are_asked_for() {
+        let parse = |grant: Json| Granted::parse(&manifest(), &grant);
+        let all = json!({"http": {"hosts": ["api.example.org", "eu.example.com:8443"]}, "state": {"bytes": 1000}, "secrets": {"reveal": ["KEY"]}});
+        let granted = parse(all).unwrap();
+        assert!(matches!(&granted.hosts, Some(Hosts::Named(hosts)) if hosts.len() == 2), "{granted:?}");
+        assert_eq!((granted.state_bytes, granted.revealed), (1000, vec!["KEY".to_owned()]));
+        assert_eq!(parse(json!({"http": {"hosts": []}})).unwrap().hosts, None, "an empty list names no host");
+        for more in [
+            json!({"http": {"hosts": ["*"]}}),
+            json!({"http": {"hosts": ["api.example.org:8443"]}}),
+            json!({"http": {"hosts": ["example.com:8443"]}}),
+            json!({"http": {"hosts": ["eu.example.com"]}}),
+            json!({"http": {"hosts": ["notexample.com:8443"]}}),
+            json!({"state": {"bytes": 1001}}),
+            json!({"secrets": {"reveal": ["OTHER"]}}),
+            json!({"api": {"asCaller": true}}),
+        ] {
+            let issues = parse(more.clone()).unwrap_err();
+            assert_eq!((issues.len(), issues[0].rule.as_str()), (1, "notAskedFor"), "{more}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_that_asks_for_any_host_is_granted_those_that_the_administrator_names() {
+        let manifest = json!({"name": "p", "version": "1.0.0", "title": "P", "api": "0.1", "permissions": {"http": {"hosts": ["*"]}}});
+        let manifest = Manifest::parse(&manifest.to_string()).unwrap();
+        let parse = |host: &str| Granted::parse(&manifest, &json!({"http": {"hosts": [host]}}));
+        assert_eq!(parse("*").unwrap().hosts, Some(Hosts::Public));
+        assert!(matches!(parse("127.0.0.1:8080").unwrap().hosts, Some(Hosts::Named(_))));
+        assert_eq!(parse("https://a.example").unwrap_err()[0].rule, "host");
+    }
+
+    #[test]
     fn a_grant_of_what_is_not_there_yet_is_refused() {
-        for grant in [json!({"http": {"hosts": ["a.example"]}}), json!([]), json!({"api": {"asCaller": true}})] {
+        for grant in [json!({"events": {"emit": ["a.b"]}}), json!([]), json!({"api": {"asPlugin": true}})] {
             assert_eq!(Granted::parse(&manifest(), &grant).unwrap_err()[0].rule, "shape", "{grant}");
         }
     }

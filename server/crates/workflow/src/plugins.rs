@@ -2,11 +2,13 @@
 
 use async_recursion::async_recursion as boxed;
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use cardine_engine::{Engine, EngineError, RequestContext};
 use cardine_model::{Issue, path};
-use cardine_plugin_host::{LoadError, LoadedPlugin, Manifest, Package, PackageError, PluginHost};
+use cardine_plugin_host::{
+    CallCount, DeniedServices, HostServices, LoadError, LoadedPlugin, Manifest, Package, PackageError, PluginHost,
+};
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use cardine_store::platform::plugins::{PluginRow, load_package, load_plugins, save_plugin};
 use cardine_store::{ReadTx, Store, WriteTx};
@@ -20,7 +22,15 @@ pub struct Plugins {
     host: PluginHost,
     loaded: Arc<RwLock<BTreeMap<String, GrantedPlugin>>>,
     /// One at a time: what was read before an installation must not undo it.
-    changing: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
+    /// Filled by whoever has what plugins may use.
+    services: Arc<OnceLock<Arc<dyn ServiceProvider>>>,
+}
+
+/// Has what plugins may use while they run.
+pub trait ServiceProvider: Send + Sync {
+    /// What one operation of this plugin gets.
+    fn for_operation(&self, plugin: &GrantedPlugin) -> Arc<dyn HostServices>;
 }
 
 /// A plugin that can be called, with what it may do.
@@ -30,6 +40,8 @@ pub struct GrantedPlugin {
     pub plugin: LoadedPlugin,
     /// What it asked for and an administrator granted.
     pub granted: Arc<Granted>,
+    /// What an administrator set for it, a JSON object.
+    pub settings: Json,
     /// As it was granted, to tell a change.
     grants: Json,
 }
@@ -51,6 +63,10 @@ pub struct InstalledPlugin {
     pub grant: Json,
     /// What its manifest asks for.
     pub permissions: Json,
+    /// What was set for it.
+    pub settings: Json,
+    /// Whether it rests because its calls ended badly too often.
+    pub suspended: bool,
 }
 
 /// Why a plugin cannot be installed.
@@ -90,7 +106,22 @@ impl From<InstallError> for EngineError {
 impl Plugins {
     /// No plugin yet.
     pub fn new(host: PluginHost) -> Self {
-        Self { host, loaded: Arc::default(), changing: Arc::default() }
+        Self { host, loaded: Arc::default(), changing: Arc::default(), services: Arc::default() }
+    }
+
+    /// Sets, once, who has what plugins may use. Until then everything is denied.
+    pub fn set_services(&self, provider: Arc<dyn ServiceProvider>) {
+        if self.services.set(provider).is_err() {
+            tracing::error!("the services of plugins were set twice; the first ones stay");
+        }
+    }
+
+    /// What one operation of the plugin of this name gets.
+    pub fn services(&self, name: &str) -> Arc<dyn HostServices> {
+        match (self.services.get(), self.read().get(name)) {
+            (Some(provider), Some(plugin)) => provider.for_operation(plugin),
+            _ => Arc::new(DeniedServices),
+        }
     }
 
     /// The plugin of this name.
@@ -106,6 +137,11 @@ impl Plugins {
     /// The names of a plugin's functions; `None` if it is not installed.
     pub fn functions(&self, name: &str) -> Option<Vec<String>> {
         self.read().get(name).map(|installed| function_names(&installed.plugin))
+    }
+
+    /// What the calls of this process came to.
+    pub fn counts(&self) -> Vec<CallCount> {
+        self.host.counts()
     }
 
     /// All installed plugins, by name.
@@ -126,6 +162,7 @@ impl Plugins {
                 known.plugin.digest() == row.digest
                     && known.plugin.manifest().version() == row.version
                     && known.grants == row.grants
+                    && known.settings == row.settings
             };
             if self.read().get(&row.name).is_some_and(same) {
                 continue;
@@ -146,7 +183,9 @@ impl Plugins {
         let package = store
             .read(move |tx: &mut ReadTx| Box::pin(async move { Ok::<_, InstallError>(load_package(tx, &name).await?) }))
             .await?;
-        self.load_granted(&package.ok_or(EngineError::NotFound)?, &row.grants).await
+        let package = package.ok_or(EngineError::NotFound)?;
+        let loaded = self.load_granted(&package, &row.grants).await?;
+        Ok(GrantedPlugin { settings: row.settings.clone(), ..loaded })
     }
 
     /// Does all of an installation but storing it.
@@ -175,7 +214,7 @@ impl Plugins {
         let package = Package::read(bytes)?;
         let granted = Granted::parse(package.manifest(), grants).map_err(EngineError::Validation)?;
         let plugin = self.host.load(&package).await?;
-        Ok(GrantedPlugin { plugin, granted: Arc::new(granted), grants: grants.clone() })
+        Ok(GrantedPlugin { plugin, granted: Arc::new(granted), settings: json!({}), grants: grants.clone() })
     }
 
     /// Installs a package, in place of one of the same name: checked, compiled, stored, and callable when this returns.
@@ -198,6 +237,7 @@ impl Plugins {
             digest: plugin.digest().to_owned(),
             grants: loaded.grants.clone(),
             active: true,
+            settings: json!({}),
         };
         let manifest = plugin.manifest().raw().clone();
         let (actor, now, via, request) = (ctx.actor.user, ctx.now, ctx.via, ctx.request_id);
@@ -231,13 +271,14 @@ impl Plugins {
             })
             .await?;
         let installed = describe(&loaded);
-        self.write().insert(shared.0.name.clone(), loaded);
         drop(one_at_a_time);
+        // With what was set for an earlier version.
+        self.reload(engine.store()).await?;
         engine.reload().await?;
         Ok(installed)
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, GrantedPlugin>> {
+    pub(crate) fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, GrantedPlugin>> {
         self.loaded.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -256,6 +297,8 @@ fn describe(installed: &GrantedPlugin) -> InstalledPlugin {
         functions: function_names(&installed.plugin),
         grant: installed.grants.clone(),
         permissions: permissions(manifest),
+        settings: installed.settings.clone(),
+        suspended: installed.plugin.suspended_for().is_some(),
     }
 }
 

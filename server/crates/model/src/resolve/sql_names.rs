@@ -13,7 +13,7 @@ use crate::path;
 pub const SQL_NAME_LENGTH_MAX: usize = 63;
 
 /// Tables of the platform that are no modules. A module's table never begins with `_`, so one that does needs no mention.
-pub const PLATFORM_TABLES: [&str; 28] = [
+pub const PLATFORM_TABLES: [&str; 31] = [
     "api_key",
     "audit_entry",
     "auto_number",
@@ -30,6 +30,7 @@ pub const PLATFORM_TABLES: [&str; 28] = [
     "platform_setting",
     "platform_state",
     "plugin",
+    "plugin_state",
     "record_rule",
     "record_share",
     "role_grant",
@@ -39,8 +40,10 @@ pub const PLATFORM_TABLES: [&str; 28] = [
     "sharing_rule",
     "sign_in_failure",
     "workflow",
+    "workflow_approval",
     "workflow_run",
     "workflow_step_log",
+    "workflow_step_run",
     "workflow_version",
 ];
 

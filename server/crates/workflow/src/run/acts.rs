@@ -1,12 +1,11 @@
 //! What each kind of step does.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use cardine_engine::{Data, RequestContext, Write, json_name, json_of_field};
 use cardine_model::Value;
 use cardine_model::catalog::{FieldId, FieldKind, Module};
-use cardine_plugin_host::{CallContext, DeniedServices};
+use cardine_plugin_host::CallContext;
 use cardine_query::authorise;
 use cardine_store::platform::workflows::LeasedRun;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -129,7 +128,7 @@ impl Runner {
             depth: u8::try_from(ctx.depth).unwrap_or(u8::MAX),
             ..CallContext::default()
         };
-        match loaded.invoke(context, function, input, Arc::new(DeniedServices)).await {
+        match loaded.invoke(context, function, input, self.outside.plugins.services(plugin)).await {
             Ok(outcome) => Ok(outcome.output),
             Err(failure) => {
                 tracing::warn!(plugin, function, reason = %failure.reason, detail = failure.diagnosis.detail, "a plugin call failed");

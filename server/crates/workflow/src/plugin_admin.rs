@@ -1,0 +1,261 @@
+//! What administrators do with installed plugins: settings, secrets, and taking them away.
+
+use async_recursion::async_recursion as boxed;
+use std::sync::Arc;
+
+use cardine_engine::{Engine, EngineError, RequestContext};
+use cardine_model::{Issue, PathSegment, path};
+use cardine_plugin_host::{LoadedPlugin, PathStep};
+use cardine_store::platform::events::{NewAudit, insert_audit};
+use cardine_store::platform::plugins::{
+    deactivate_plugin, delete_secret, fetch_secret_names, find_active, purge_plugin, secret_key, settings_key,
+};
+use cardine_store::platform::settings::put_setting;
+use cardine_store::platform::workflows::load_workflows;
+use cardine_store::{ReadTx, WriteTx};
+use serde_json::{Value as Json, json};
+
+use crate::plugins::Plugins;
+
+/// Bytes of a secret.
+const SECRET_BYTES_MAX: usize = 8 << 10;
+/// Bytes of a plugin's settings.
+const SETTINGS_BYTES_MAX: usize = 64 << 10;
+
+/// A change of what is stored of a plugin.
+enum Change {
+    Settings(Json),
+    Secret(String, String),
+    NoSecret(String),
+    Uninstall,
+    Purge,
+}
+
+impl Plugins {
+    /// Sets what the plugin reads as its settings, in place of all that was set before.
+    #[boxed]
+    pub async fn set_settings(
+        &self,
+        engine: &Engine,
+        ctx: &RequestContext,
+        name: &str,
+        settings: Json,
+    ) -> Result<(), EngineError> {
+        let plugin = self.get(name).ok_or(EngineError::NotFound)?;
+        let mut issues: Vec<Issue> = plugin.manifest().settings_issues(&settings).iter().map(at_settings).collect();
+        if settings.to_string().len() > SETTINGS_BYTES_MAX {
+            let message = format!("settings may have {SETTINGS_BYTES_MAX} bytes");
+            issues.push(Issue::new(path!["settings"], "maxLength", message));
+        }
+        if !issues.is_empty() {
+            return Err(EngineError::Validation(issues));
+        }
+        self.change(engine, ctx, name, Change::Settings(settings)).await
+    }
+
+    /// Stores a secret that the manifest names, or with `None` takes it away.
+    #[boxed]
+    pub async fn set_secret(
+        &self,
+        engine: &Engine,
+        ctx: &RequestContext,
+        name: &str,
+        secret: &str,
+        value: Option<String>,
+    ) -> Result<(), EngineError> {
+        let plugin = self.get(name).ok_or(EngineError::NotFound)?;
+        let Some(value) = value else {
+            return self.change(engine, ctx, name, Change::NoSecret(secret.to_owned())).await;
+        };
+        if !plugin.manifest().secrets().iter().any(|known| known.name == secret) {
+            let message = format!("the plugin's manifest names {}", names_of_secrets(&plugin));
+            return Err(EngineError::Validation(vec![Issue::new(path!["secret"], "unknownSecret", message)]));
+        }
+        // It stands in headers.
+        let is_sound = !value.is_empty() && value.len() <= SECRET_BYTES_MAX && !value.contains(['\0', '\r', '\n']);
+        if !is_sound {
+            let message = format!("a secret has 1 to {SECRET_BYTES_MAX} bytes in one line");
+            return Err(EngineError::Validation(vec![Issue::new(path!["value"], "format", message)]));
+        }
+        self.change(engine, ctx, name, Change::Secret(secret.to_owned(), value)).await
+    }
+
+    /// The names of the secrets that are stored for a plugin.
+    #[boxed]
+    pub async fn stored_secrets(&self, engine: &Engine, name: &str) -> Result<Vec<String>, EngineError> {
+        let name = name.to_owned();
+        let read = engine.store().read(move |tx: &mut ReadTx| {
+            let name = name.clone();
+            Box::pin(async move { Ok::<_, EngineError>(fetch_secret_names(tx, &name).await?) })
+        });
+        read.await
+    }
+
+    /// Takes a plugin out of service; calls in flight end as they began. What it kept stays, until it is purged. Refused while
+    /// fields or active workflows need it.
+    #[boxed]
+    pub async fn uninstall(
+        &self,
+        engine: &Engine,
+        ctx: &RequestContext,
+        name: &str,
+        dry_run: bool,
+    ) -> Result<(), EngineError> {
+        if self.get(name).is_none() {
+            return Err(EngineError::NotFound);
+        }
+        let users = self.users(engine, ctx, name).await?;
+        if !users.is_empty() {
+            return Err(EngineError::Validation(users));
+        }
+        if dry_run {
+            return Ok(());
+        }
+        self.change(engine, ctx, name, Change::Uninstall).await
+    }
+
+    /// Takes away all that is left of a plugin that is not in service any more: its state, settings and secrets.
+    #[boxed]
+    pub async fn purge(&self, engine: &Engine, ctx: &RequestContext, name: &str) -> Result<(), EngineError> {
+        self.change(engine, ctx, name, Change::Purge).await
+    }
+
+    /// What would break without the plugin.
+    async fn users(&self, engine: &Engine, ctx: &RequestContext, name: &str) -> Result<Vec<Issue>, EngineError> {
+        let mut issues = Vec::new();
+        let mut needed = |by: String| issues.push(Issue::new(path!["name"], "inUse", by));
+        for module in &ctx.catalog().modules {
+            for (field, uses) in &module.checks.validators {
+                if uses.iter().any(|by| by.plugin == name) {
+                    let field = &module.field(*field).name;
+                    needed(format!("the field `{field}` of {} has its values checked by it", module.name));
+                }
+            }
+        }
+        let read = engine
+            .store()
+            .read(|tx: &mut ReadTx| Box::pin(async move { Ok::<_, EngineError>(load_workflows(tx).await?) }));
+        for workflow in read.await?.into_iter().filter(|workflow| workflow.status == "ACTIVE") {
+            if calls(&workflow.definition, name) {
+                needed(format!("the active workflow `{}` calls it", workflow.name));
+            }
+        }
+        Ok(issues)
+    }
+
+    async fn change(
+        &self,
+        engine: &Engine,
+        ctx: &RequestContext,
+        name: &str,
+        change: Change,
+    ) -> Result<(), EngineError> {
+        if !ctx.actor.rights.administrator {
+            return Err(EngineError::Forbidden("only administrators may change plugins".to_owned()));
+        }
+        let shared = Arc::new((name.to_owned(), change));
+        let (actor, now, via, request) = (ctx.actor.user, ctx.now, ctx.via, ctx.request_id);
+        let one_at_a_time = self.changing.lock().await;
+        let write = engine.store().write(move |tx: &mut WriteTx| {
+            let shared = Arc::clone(&shared);
+            Box::pin(async move {
+                let (name, change) = &*shared;
+                let is_active = find_active(tx, name).await?.ok_or(EngineError::NotFound)?;
+                if is_active == matches!(change, Change::Purge) {
+                    return match is_active {
+                        true => Err(in_service(name)),
+                        false => Err(EngineError::NotFound),
+                    };
+                }
+                // A secret's value is in no log.
+                let (action, told) = match change {
+                    Change::Settings(settings) => {
+                        put_setting(tx, &settings_key(name), &settings.to_string()).await?;
+                        ("CONFIGURED", json!({"name": name, "settings": settings}))
+                    }
+                    Change::Secret(secret, value) => {
+                        put_setting(tx, &secret_key(name, secret), value).await?;
+                        ("CONFIGURED", json!({"name": name, "secret": secret}))
+                    }
+                    Change::NoSecret(secret) => {
+                        if !delete_secret(tx, name, secret).await? {
+                            return Err(EngineError::NotFound);
+                        }
+                        ("CONFIGURED", json!({"name": name, "secret": secret, "removed": true}))
+                    }
+                    Change::Uninstall => {
+                        deactivate_plugin(tx, name).await?;
+                        ("UNINSTALLED", json!({"name": name}))
+                    }
+                    Change::Purge => {
+                        purge_plugin(tx, name).await?;
+                        ("PURGED", json!({"name": name}))
+                    }
+                };
+                let audit = NewAudit {
+                    at: now,
+                    actor,
+                    on_behalf_of: None,
+                    via,
+                    action,
+                    module: Some("Plugin"),
+                    record: None,
+                    changes: told,
+                    request,
+                };
+                insert_audit(tx, &audit).await?;
+                tx.bump_access_epoch().await?;
+                Ok::<_, EngineError>(())
+            })
+        });
+        write.await?;
+        drop(one_at_a_time);
+        self.reload(engine.store()).await?;
+        engine.reload().await
+    }
+}
+
+fn in_service(name: &str) -> EngineError {
+    let message = format!("`{name}` is in service: uninstall it first, which keeps its data");
+    EngineError::Validation(vec![Issue::new(path!["name"], "inUse", message)])
+}
+
+fn at_settings(issue: &cardine_plugin_host::Issue) -> Issue {
+    let mut path = path!["settings"];
+    path.extend(issue.path.iter().map(|step| match step {
+        PathStep::Name(name) => PathSegment::from(name.as_str()),
+        PathStep::Index(index) => PathSegment::from(*index),
+    }));
+    Issue::new(path, &issue.rule, issue.message.clone())
+}
+
+fn names_of_secrets(plugin: &LoadedPlugin) -> String {
+    let names: Vec<&str> = plugin.manifest().secrets().iter().map(|secret| secret.name.as_str()).collect();
+    if names.is_empty() { "no secret".to_owned() } else { format!("only the secrets {}", names.join(", ")) }
+}
+
+/// Whether a workflow's document has a step that calls the plugin, however deep.
+fn calls(document: &Json, plugin: &str) -> bool {
+    match document {
+        Json::Object(parts) => {
+            parts.get("call").and_then(|call| call.get("plugin")).is_some_and(|name| name == plugin)
+                || parts.values().any(|part| calls(part, plugin))
+        }
+        Json::Array(parts) => parts.iter().any(|part| calls(part, plugin)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_found_however_deep_it_stands() {
+        let document =
+            json!({"steps": [{"forEach": {"steps": [{"call": {"plugin": "deal-score", "function": "score"}}]}}]});
+        assert!(calls(&document, "deal-score"));
+        assert!(!calls(&document, "deal"));
+        assert!(!calls(&json!({"steps": [{"update": {"set": {"plugin": "deal-score"}}}]}), "deal-score"));
+    }
+}

@@ -1,0 +1,323 @@
+//! What a running plugin gets of the server, from the grant to the answer: records, state, settings, secrets, requests outside.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use cardine_tests::{Answer, Backend, Client, Launch, Server, on_both_databases, repository};
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+/// The folder of the packages, built from source once per test process; the script does only what changed.
+static PACKAGES: LazyLock<PathBuf> = LazyLock::new(|| {
+    let script = repository::root().join("plugins/build.sh");
+    let output = Command::new(&script).stdin(Stdio::null()).output().expect("plugins/build.sh can be run");
+    assert!(output.status.success(), "the plugins can't be built: {}", String::from_utf8_lossy(&output.stderr));
+    repository::root().join("plugins/target/packages")
+});
+
+async fn install(admin: &Client, grant: Value) -> Answer {
+    let package = std::fs::read(PACKAGES.join("test-services.cardine")).expect("the script built it");
+    let query = "mutation($file: Upload!, $grant: JSON) { installPlugin(file: $file, grant: $grant) { name settings suspended } }";
+    let form = Form::new()
+        .text("operations", json!({"query": query, "variables": {"file": null, "grant": grant}}).to_string())
+        .text("map", json!({"0": ["variables.file"]}).to_string())
+        .part("0", Part::bytes(package).file_name("plugin.cardine"));
+    let request = admin.request(Method::POST, "/admin/graphql").header("graphql-preflight", "1").multipart(form);
+    Answer::of(request).await
+}
+
+async fn with_grant(server: &Server, grant: Value) -> Client {
+    let admin = server.admin().await;
+    install(&admin, grant).await.ok();
+    admin
+}
+
+/// Calls a function; the whole of what the administrator is told.
+async fn told(admin: &Client, function: &str, input: Value) -> Value {
+    let text = "mutation($function: String!, $input: JSON!) { callPlugin(name: \"test-services\", function: $function, input: $input) \
+                { output hostCalls failure { reason detail } } }";
+    let answer = admin.admin_query_with(text, json!({"function": function, "input": input})).await;
+    answer.ok()["callPlugin"].clone()
+}
+
+async fn call(admin: &Client, function: &str, input: Value) -> Value {
+    let told = told(admin, function, input).await;
+    assert_eq!(told["failure"], Value::Null, "{told}");
+    told["output"].clone()
+}
+
+async fn api(admin: &Client, run_as: &str, documents: &[&str]) -> Value {
+    let operations: Vec<Value> = documents.iter().map(|text| json!({"document": text, "variables": {}})).collect();
+    call(admin, "api", json!({"runAs": run_as, "operations": operations})).await
+}
+
+/// Why the host refused, as the plugin saw it.
+fn refusal(output: &Value) -> &str {
+    output["refused"].as_str().unwrap_or_else(|| panic!("not refused: {output}"))
+}
+
+/// A server outside that answers each request with its text, and `/away` with a redirect.
+async fn outside() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut text = Vec::new();
+                let mut part = [0; 1024];
+                while !text.windows(4).any(|end| end == b"\r\n\r\n") {
+                    match stream.read(&mut part).await {
+                        Ok(count) if count > 0 => text.extend_from_slice(&part[..count]),
+                        _ => return,
+                    }
+                }
+                let head = match text.starts_with(b"GET /away") {
+                    true => "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n",
+                    false => "HTTP/1.1 200 OK\r\n",
+                };
+                let head = format!("{head}Content-Length: {}\r\nConnection: close\r\n\r\n", text.len());
+                // Whoever does not listen is not answered.
+                let _ = stream.write_all(&[head.into_bytes(), text].concat()).await;
+            });
+        }
+    });
+    port
+}
+
+async fn with_inner_host(backend: Backend, port: u16) -> Server {
+    Launch::new(backend).arguments(["--inner-host".to_owned(), format!("127.0.0.1:{port}")]).start().await
+}
+
+on_both_databases! {
+    async fn what_was_not_granted_is_denied(server: Server) {
+        let admin = with_grant(&server, json!({})).await;
+        for run_as in ["plugin", "caller"] {
+            assert!(refusal(&api(&admin, run_as, &["{ __typename }"]).await).contains("Denied"), "{run_as}");
+        }
+        let sent = call(&admin, "http", json!({"requests": [{"url": "https://api.example.org/"}]})).await;
+        assert!(refusal(&sent[0]).contains("Denied"), "{sent}");
+        for (function, input) in [
+            ("put", json!({"changes": [{"key": "a", "value": "1"}]})),
+            ("get", json!({"keys": ["a"]})),
+            ("keys", json!({"prefix": ""})),
+        ] {
+            assert!(refusal(&call(&admin, function, input).await).contains("Denied"), "{function}");
+        }
+        let config = call(&admin, "config", json!({"secret": "TOKEN"})).await;
+        assert!(refusal(&config["value"]).contains("Denied") && config["settings"] == json!({}), "{config}");
+    }
+
+    async fn a_plugin_reads_and_writes_by_its_own_role(server: Server) {
+        let admin = with_grant(&server, json!({"api": {"plugin": {"Organization": {
+            "create": true, "read": true, "update": true, "fields": {"name": "WRITE", "employees": "READ"}}}}})).await;
+        admin.create("Organization", json!({"name": "Acme", "employees": 7, "phone": "+39051123456"})).await;
+        let read = api(&admin, "plugin", &["{ organizations { nodes { name employees } } }"]).await;
+        assert_eq!(read[0]["data"]["organizations"]["nodes"], json!([{"name": "Acme", "employees": 7}]));
+
+        // What was not granted does not exist for it: no field, no module, no input.
+        for hidden in [
+            "{ organizations { nodes { phone } } }",
+            "{ organizations(filter: {phone: {eq: \"x\"}}) { nodes { name } } }",
+            "{ contacts { nodes { id } } }",
+            "mutation { createOrganization(data: {name: \"B\", employees: 1}) { id } }",
+            "mutation { deleteOrganizations(filter: {}) { count } }",
+        ] {
+            let answer = api(&admin, "plugin", &[hidden]).await;
+            assert_eq!(answer[0]["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{hidden}: {answer}");
+        }
+
+        let made = api(&admin, "plugin", &["mutation { createOrganization(data: {name: \"Made\"}) { id } }"]).await;
+        let id = made[0]["data"]["createOrganization"]["id"].clone();
+        assert!(id.is_string(), "{made}");
+        // The log says that a plugin did it, and for whom.
+        let audit = admin.admin_query("{ audit(first: 1) { via recordId actorId } }").await;
+        assert_eq!(audit.ok()["audit"], json!([{"via": "plugin", "recordId": id, "actorId": null}]));
+
+        // Several operations in one call only read.
+        let names = ["{ organizations { totalCount } }", "{ organizations(first: 1) { nodes { name } } }"];
+        let read = api(&admin, "plugin", &names).await;
+        assert_eq!(read.as_array().map(Vec::len), Some(2));
+        let write = "mutation { createOrganization(data: {name: \"C\"}) { id } }";
+        assert!(refusal(&api(&admin, "plugin", &[names[0], write]).await).contains("one operation"));
+        let count = admin.query("{ organizations { totalCount } }").await;
+        assert_eq!(count.ok()["organizations"]["totalCount"], 2);
+        // As the caller it may not ask at all.
+        assert!(refusal(&api(&admin, "caller", &[names[0]]).await).contains("asCaller"));
+    }
+
+    async fn as_the_caller_a_plugin_has_the_callers_rights(server: Server) {
+        let admin = with_grant(&server, json!({"api": {"asCaller": true}})).await;
+        admin.create("Contact", json!({"lastName": "Rossi"})).await;
+        let read = api(&admin, "caller", &["{ me { user { email } } contacts { nodes { lastName } } }"]).await;
+        assert_eq!(read[0]["data"]["contacts"]["nodes"], json!([{"lastName": "Rossi"}]));
+        assert!(refusal(&api(&admin, "plugin", &["{ __typename }"]).await).contains("api.plugin"));
+    }
+
+    async fn requests_of_the_api_are_counted_and_bounded(server: Server) {
+        let admin = with_grant(&server, json!({"api": {"plugin": {"Organization": {"read": true}}}})).await;
+        let many = vec!["{ __typename }"; 21];
+        assert!(refusal(&api(&admin, "plugin", &many).await).contains("Limit"));
+        let costly = "{ organizations(first: 1000) { nodes { owner { ... on User { id } } history(first: 1000) { nodes { at } } } } }";
+        let refused = api(&admin, "plugin", &[costly]).await;
+        assert!(refused[0]["errors"][0]["extensions"]["code"] != Value::Null, "{refused}");
+        let malformed = call(&admin, "api", json!({"runAs": "plugin", "operations": [{"document": "{ __typename }", "variables": [1]}]})).await;
+        assert!(refusal(&malformed).contains("variables"), "{malformed}");
+    }
+
+    async fn state_is_kept_within_its_bounds(server: Server) {
+        let admin = with_grant(&server, json!({"state": {"bytes": 100}})).await;
+        let put = async |changes: Value| call(&admin, "put", json!({ "changes": changes })).await;
+        let get = async |keys: Value| call(&admin, "get", json!({ "keys": keys })).await;
+        let first = put(json!([{"key": "b", "value": "1"}, {"key": "a/x", "value": "2"}, {"key": "a/y", "value": "3"}])).await;
+        assert_eq!(get(json!(["a/y", "none", "b"])).await, json!(["3", null, "1"]));
+        assert_eq!(call(&admin, "keys", json!({"prefix": "a/"})).await, json!(["a/x", "a/y"]));
+        assert_eq!(call(&admin, "keys", json!({"prefix": "", "after": "a/x", "limit": 1})).await, json!(["a/y"]));
+
+        // An etag lets a change apply only to what was seen.
+        put(json!([{"key": "b", "value": "4", "etag": first[0]}])).await;
+        assert!(refusal(&put(json!([{"key": "b", "value": "5", "etag": first[0]}])).await).contains("Conflict"));
+        // All or nothing: what comes before the refused one is not kept either.
+        let refused = put(json!([{"key": "c", "value": "6"}, {"key": "d", "value": "x".repeat(100)}])).await;
+        assert!(refusal(&refused).contains("Quota"), "{refused}");
+        assert_eq!(get(json!(["b", "c", "d"])).await, json!(["4", null, null]));
+        put(json!([{"key": "b", "value": null}, {"key": "gone", "value": "7", "ttl": 0}])).await;
+        assert_eq!(get(json!(["b", "gone"])).await, json!([null, null]));
+        for bad in [json!([{"key": "", "value": "1"}]), json!([{"key": "k".repeat(257), "value": "1"}]), json!([{"key": "n\0", "value": "1"}])] {
+            assert!(refusal(&put(bad).await).contains("Limit"));
+        }
+    }
+
+    async fn settings_are_checked_and_reach_the_plugin(server: Server) {
+        let admin = with_grant(&server, json!({})).await;
+        let set = async |settings: Value| {
+            let text = "mutation($settings: JSON!) { setPluginSettings(name: \"test-services\", settings: $settings) { settings } }";
+            admin.admin_query_with(text, json!({ "settings": settings })).await
+        };
+        assert_eq!(set(json!({"unit": "EUR"})).await.ok()["setPluginSettings"]["settings"], json!({"unit": "EUR"}));
+        for bad in [json!({"unit": "GBP"}), json!({}), json!({"unit": "USD", "more": 1}), json!([])] {
+            let refused = set(bad.clone()).await;
+            assert_eq!(refused.codes(), ["VALIDATION_FAILED"], "{bad}");
+            assert_eq!(refused.issues()[0]["path"][0], "settings");
+        }
+        assert_eq!(call(&admin, "config", json!({})).await["settings"], json!({"unit": "EUR"}));
+        // An installation of another version keeps them.
+        assert_eq!(install(&admin, json!({})).await.ok()["installPlugin"]["name"], "test-services");
+        assert_eq!(call(&admin, "config", json!({})).await["settings"], json!({"unit": "EUR"}));
+    }
+
+    async fn a_request_goes_to_granted_hosts_alone(backend: Backend) {
+        let port = outside().await;
+        let server = with_inner_host(backend, port).await;
+        let host = format!("127.0.0.1:{port}");
+        let admin = with_grant(&server, json!({"http": {"hosts": [host]}})).await;
+        let sent = call(&admin, "http", json!({"requests": [
+            {"url": format!("http://{host}/one"), "headers": [["x-of-plugin", "1"]]},
+            {"url": format!("http://{host}/away")},
+            {"url": "http://127.0.0.1:1/"},
+            {"url": "https://api.example.org/"},
+            {"url": format!("http://localhost:{port}/")},
+            {"url": format!("http://{host}/"), "headers": [["host", "other.example"]]},
+        ]})).await;
+        assert_eq!(sent[0]["status"], 200, "{sent}");
+        let seen = sent[0]["body"].as_str().expect("a text");
+        assert!(seen.starts_with("GET /one ") && seen.contains("x-of-plugin: 1"), "{seen}");
+        assert_eq!(sent[1]["status"], 302, "a redirect is an answer: {sent}");
+        for refused in &sent.as_array().expect("a list")[2..] {
+            assert!(refusal(refused).contains("Denied"), "{refused}");
+        }
+        // The count is over the whole operation.
+        let many: Vec<Value> = (0..21).map(|_| json!({"url": format!("http://{host}/")})).collect();
+        let refused = call(&admin, "http", json!({ "requests": many })).await;
+        assert!(refusal(&refused[0]).contains("Limit"), "{refused}");
+    }
+
+    async fn a_secret_reaches_its_hosts_and_not_the_plugin(backend: Backend) {
+        let port = outside().await;
+        let server = with_inner_host(backend, port).await;
+        let host = format!("127.0.0.1:{port}");
+        let admin = with_grant(&server, json!({"http": {"hosts": [host]}})).await;
+        let store = async |secret: &str, value: Option<&str>| {
+            let text = "mutation($secret: String!, $value: String) { setPluginSecret(name: \"test-services\", secret: $secret, value: $value) }";
+            admin.admin_query_with(text, json!({"secret": secret, "value": value})).await
+        };
+        let send = async |handle: &str| {
+            let requests = json!([{"url": format!("http://{host}/"), "headers": [["authorization", format!("Bearer {handle}")]]}]);
+            call(&admin, "http", json!({ "requests": requests })).await[0].clone()
+        };
+        let config = call(&admin, "config", json!({"secret": "TOKEN"})).await;
+        let handle = config["handle"].as_str().expect("a handle").to_owned();
+        assert!(refusal(&send(&handle).await).contains("TOKEN"), "nobody has stored it");
+
+        assert_eq!(store("TOKEN", Some("s3cret-value")).await.ok()["setPluginSecret"], json!(["TOKEN"]));
+        let answer = send(&handle).await;
+        assert!(answer["body"].as_str().is_some_and(|seen| seen.contains("Bearer s3cret-value")), "{answer}");
+        // The grant does not let it be seen, and no administrator is shown it.
+        assert!(refusal(&call(&admin, "config", json!({"secret": "TOKEN"})).await["value"]).contains("Denied"));
+        let audit = admin.admin_query("{ audit(first: 100) { action changes } }").await;
+        assert!(audit.to_string().contains("CONFIGURED") && !audit.to_string().contains("s3cret-value"), "{audit}");
+        // One that is for another host is not sent to this one.
+        store("ELSEWHERE", Some("other-value")).await.ok();
+        let refused = send("{{secret:ELSEWHERE}}").await;
+        assert!(refusal(&refused).contains("ELSEWHERE") && !refused.to_string().contains("other-value"), "{refused}");
+        assert!(refusal(&send("{{secret:UNKNOWN}}").await).contains("UNKNOWN"));
+        for (secret, value) in [("UNKNOWN", "x"), ("TOKEN", ""), ("TOKEN", "a\r\nb")] {
+            assert_eq!(store(secret, Some(value)).await.codes(), ["VALIDATION_FAILED"], "{secret} {value:?}");
+        }
+        // Granted, it is seen; taken away, it is gone.
+        install(&admin, json!({"http": {"hosts": [host]}, "secrets": {"reveal": ["TOKEN"]}})).await.ok();
+        assert_eq!(call(&admin, "config", json!({"secret": "TOKEN"})).await["value"], "s3cret-value");
+        assert_eq!(store("TOKEN", None).await.ok()["setPluginSecret"], json!(["ELSEWHERE"]));
+        assert!(refusal(&call(&admin, "config", json!({"secret": "TOKEN"})).await["value"]).contains("Denied"));
+    }
+
+    async fn a_plugin_that_is_in_use_stays_and_one_that_goes_keeps_its_data_until_it_is_purged(server: Server) {
+        let admin = with_grant(&server, json!({"state": {"bytes": 100}})).await;
+        call(&admin, "put", json!({"changes": [{"key": "a", "value": "1"}]})).await;
+        let run = async |mutation: &str| admin.admin_query(&format!("mutation {{ {mutation}(name: \"test-services\") }}")).await;
+        admin.save_workflow(json!({"name": "w", "module": "Lead", "trigger": {"on": ["CREATED"]}, "steps": [
+            {"id": "s", "call": {"plugin": "test-services", "function": "get", "input": {}}}]})).await.ok();
+        let refused = run("uninstallPlugin").await;
+        assert_eq!(refused.codes(), ["VALIDATION_FAILED"]);
+        assert!(refused.to_string().contains("workflow `w`"), "{refused}");
+        admin.save_workflow(json!({"name": "w", "module": "Lead", "trigger": {"on": ["CREATED"]}, "steps": [
+            {"id": "s", "update": {"set": {"lastName": "X"}}}]})).await.ok();
+        assert_eq!(run("purgePlugin").await.codes(), ["VALIDATION_FAILED"], "it is in service");
+
+        let dry = admin.admin_query("mutation { uninstallPlugin(name: \"test-services\", dryRun: true) }").await;
+        assert_eq!(dry.ok()["uninstallPlugin"], false);
+        assert_eq!(call(&admin, "get", json!({"keys": ["a"]})).await, json!(["1"]));
+        assert_eq!(run("uninstallPlugin").await.ok()["uninstallPlugin"], true);
+        assert_eq!(run("uninstallPlugin").await.codes(), ["NOT_FOUND"]);
+        let gone = "mutation { callPlugin(name: \"test-services\", function: \"get\", input: {}) { output } }";
+        assert_eq!(admin.admin_query(gone).await.codes(), ["NOT_FOUND"]);
+        assert_eq!(admin.admin_query("{ plugins { name } }").await.ok()["plugins"], json!([]));
+
+        // Installed again, all is there; purged, nothing is.
+        install(&admin, json!({"state": {"bytes": 100}})).await.ok();
+        assert_eq!(call(&admin, "get", json!({"keys": ["a"]})).await, json!(["1"]));
+        run("uninstallPlugin").await.ok();
+        run("purgePlugin").await.ok();
+        assert_eq!(run("purgePlugin").await.codes(), ["NOT_FOUND"]);
+        install(&admin, json!({"state": {"bytes": 100}})).await.ok();
+        assert_eq!(call(&admin, "get", json!({"keys": ["a"]})).await, json!([null]));
+    }
+
+    async fn calls_are_counted_by_their_end(server: Server) {
+        let admin = with_grant(&server, json!({})).await;
+        call(&admin, "get", json!({})).await;
+        let failed = told(&admin, "nothing", json!({})).await;
+        assert_eq!(failed["failure"]["reason"], "UNKNOWN_FUNCTION");
+        let metrics = admin.request(Method::GET, "/metrics").send().await.expect("an answer").text().await.expect("a text");
+        let line = "cardine_plugin_calls_total{plugin=\"test-services\",outcome=\"OK\",bound=\"\"} 1\n";
+        assert!(metrics.contains(line), "{metrics}");
+        // Those who are no administrators may not call it.
+        admin.create_role("clerk", None).await;
+        let clerk = server.create_user_with_role("clerk").await;
+        let text = "mutation { callPlugin(name: \"test-services\", function: \"get\", input: {}) { output } }";
+        assert_eq!(clerk.admin_query(text).await.codes(), ["FORBIDDEN"]);
+    }
+}
