@@ -2,6 +2,8 @@
 # Builds every plugin of this folder from source and packs it as a .cardine archive.
 #
 #   plugins/build.sh [OUTPUT_FOLDER]      default: plugins/target/packages
+#   plugins/build.sh --environment        prints the variables by which cargo builds for WebAssembly here; for a
+#                                         plugin elsewhere: eval "$(plugins/build.sh --environment)"
 #
 # Environment:
 #   CARDINE_WASM_RUST  where the standard library for WebAssembly comes from:
@@ -16,6 +18,8 @@ repository=$(dirname "$plugins")
 target=$plugins/target
 wasm=wasm32-unknown-unknown
 cache=${CARDINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cardine}
+wants=packages
+if [[ ${1:-} == --environment ]]; then wants=environment; shift; fi
 mkdir -p "${1:-$target/packages}" "$target"
 packages=$(cd "${1:-$target/packages}" && pwd)
 jobs=(${CARDINE_JOBS:+-j "$CARDINE_JOBS"})
@@ -154,7 +158,21 @@ pack_plugins() {
   done
 }
 
+print_environment() {
+  ((${#build_std[@]})) || return 0
+  local name
+  for name in RUSTC RUSTC_BOOTSTRAP __CARGO_TESTS_ONLY_SRC_ROOT LD_LIBRARY_PATH CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER; do
+    printf 'export %s=%q\n' "$name" "${!name}"
+  done
+  printf 'export CARGO_UNSTABLE_BUILD_STD=std,panic_abort\n'
+}
+
 lock
+if [[ $wants == environment ]]; then
+  choose_rust >&2
+  print_environment
+  exit
+fi
 build_packer
 choose_rust
 build_plugins

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Settings, limits_help};
 
@@ -130,6 +130,41 @@ pub enum User {
 /// `cardine plugin …`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Plugin {
+    /// Make a folder with a plugin to begin with
+    New {
+        /// Its name, such as deal-score
+        name: String,
+        /// The language that it is written in
+        #[arg(long, value_enum, default_value_t = PluginLanguage::Rust)]
+        lang: PluginLanguage,
+    },
+    /// Compile the plugin of a folder by its language's own tools, and make a package of it
+    Build {
+        /// The folder with its plugin.json
+        #[arg(value_name = "DIR", default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Make a key to sign packages with, and print the public key for --plugin-key
+    Key {
+        /// The file that the key is written to
+        file: PathBuf,
+    },
+    /// Sign a package
+    Sign {
+        /// The `.cardine` package
+        file: PathBuf,
+        /// The key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Run cases against a package, without a database, and tell what each of them used
+    Test {
+        /// The `.cardine` package
+        file: PathBuf,
+        /// Files with cases
+        #[arg(required = true)]
+        cases: Vec<PathBuf>,
+    },
     /// Check a package: its manifest, its component, and that the two agree
     Check {
         /// The `.cardine` package
@@ -143,6 +178,17 @@ pub enum Plugin {
         #[arg(long)]
         grant_all: bool,
     },
+}
+
+/// A language with a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PluginLanguage {
+    /// Rust, with the SDK in the folder
+    Rust,
+    /// JavaScript, by componentize-qjs
+    Javascript,
+    /// Python, by componentize-py
+    Python,
 }
 
 #[cfg(test)]

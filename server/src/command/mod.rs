@@ -7,6 +7,8 @@ mod doctor;
 mod export;
 mod migrate;
 mod plugin;
+mod plugin_cases;
+mod plugin_project;
 mod serve;
 mod user;
 
@@ -58,6 +60,11 @@ async fn run_command(command: Command, config: Config) -> anyhow::Result<ExitCod
         Command::Diff(options) => Ok(apply::diff(&config, &options).await),
         Command::Apply(options) => apply::apply(&config, &options).await,
         Command::Doctor(options) => doctor::doctor(&config, options).await,
+        Command::Plugin(Plugin::New { name, lang }) => plugin_project::new(&name, lang),
+        Command::Plugin(Plugin::Build { folder }) => plugin_project::build(&folder),
+        Command::Plugin(Plugin::Key { file }) => plugin::key(&file),
+        Command::Plugin(Plugin::Sign { file, key }) => plugin::sign(&file, &key),
+        Command::Plugin(Plugin::Test { file, cases }) => plugin::test(&config, &file, &cases).await,
         Command::Plugin(Plugin::Check { file }) => plugin::check(&config, &file).await,
         Command::Plugin(Plugin::Install { file, grant_all }) => plugin::install(&config, &file, grant_all).await,
         Command::User(User::Add { email, role, name }) => user::add(&config, email, role, name).await,

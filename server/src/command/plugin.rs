@@ -1,16 +1,18 @@
-//! `cardine plugin …`: checks and installs plugin packages.
+//! `cardine plugin …` for packages: checks, tests and installs them.
 
-use std::path::Path;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use cardine_engine::{Engine, EngineError};
-use cardine_plugin_host::{HostConfig, Package, PluginHost};
+use cardine_plugin_host::{HostConfig, LoadedPlugin, Package, PluginHost, generate_key};
 use cardine_store::Store;
 use cardine_workflow::{Grant, InstallError, Plugins};
 use chrono::Utc;
 
-use super::database;
+use super::{database, plugin_cases};
 use crate::config::Config;
 
 /// The installed plugins, with compiled code kept in the data folder.
@@ -20,13 +22,23 @@ pub async fn open_plugins(config: &Config, store: &Store) -> anyhow::Result<Plug
     Ok(plugins)
 }
 
-/// `cardine plugin check FILE`: reads, compiles and describes a package, and stores nothing but compiled code.
-pub async fn check(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
+/// `cardine plugin test FILE CASES…`: runs cases without a database.
+pub async fn test(config: &Config, file: &Path, cases: &[PathBuf]) -> anyhow::Result<ExitCode> {
+    let plugin = load(config, file).await?;
+    plugin_cases::run(&plugin, cases).await
+}
+
+async fn load(config: &Config, file: &Path) -> anyhow::Result<LoadedPlugin> {
     let package = read_package(file)?;
     let package = Package::read(&package).with_context(|| format!("{} is no sound package", file.display()))?;
     database::make_private_folder(&config.data)
         .with_context(|| format!("the data folder {} cannot be used", config.data.display()))?;
-    let plugin = host(config)?.load(&package).await.with_context(|| format!("{} cannot be loaded", file.display()))?;
+    host(config)?.load(&package).await.with_context(|| format!("{} cannot be loaded", file.display()))
+}
+
+/// `cardine plugin check FILE`: reads, compiles and describes a package, and stores nothing but compiled code.
+pub async fn check(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
+    let plugin = load(config, file).await?;
     let manifest = plugin.manifest();
     println!("{} {} ({})", manifest.name(), manifest.version(), manifest.title());
     println!("SHA-256 of the component: {}", plugin.digest());
@@ -42,6 +54,27 @@ pub async fn check(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
     if let Some(permissions) = manifest.raw().get("permissions") {
         println!("asks for {permissions}");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `cardine plugin key FILE`: makes a key to sign with, and prints the public key that servers are told to trust.
+pub fn key(file: &Path) -> anyhow::Result<ExitCode> {
+    let (secret, public) = generate_key()?;
+    // Never in place of another key, and for nobody else to read.
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut made = options.open(file).with_context(|| format!("{} cannot be made", file.display()))?;
+    made.write_all(&secret).with_context(|| format!("{} cannot be written", file.display()))?;
+    println!("{public}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `cardine plugin sign FILE --key KEY`: puts a signature of all its files into a package.
+pub fn sign(file: &Path, key: &Path) -> anyhow::Result<ExitCode> {
+    let secret = std::fs::read(key).with_context(|| format!("{} cannot be read", key.display()))?;
+    let signed = cardine_plugin_host::sign(&read_package(file)?, &secret)?;
+    std::fs::write(file, signed).with_context(|| format!("{} cannot be written", file.display()))?;
+    println!("{} is signed.", file.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -79,7 +112,8 @@ fn told(error: InstallError) -> anyhow::Error {
 }
 
 fn host(config: &Config) -> anyhow::Result<PluginHost> {
-    let host = PluginHost::new(HostConfig::new(config.data.join("plugins")));
+    let trusted_keys = config.plugin_keys.clone();
+    let host = PluginHost::new(HostConfig { trusted_keys, ..HostConfig::new(config.data.join("plugins")) });
     host.context("the host of plugins cannot be started")
 }
 

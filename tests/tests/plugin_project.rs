@@ -1,0 +1,148 @@
+//! The way of a plugin's author: a new folder, a package built from source, its cases, its installation.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
+
+use cardine_tests::{Backend, Launch, binary, repository};
+use tempfile::TempDir;
+
+/// The folder of the packages, built from source once per test process; the script does only what changed.
+static PACKAGES: LazyLock<PathBuf> = LazyLock::new(|| {
+    let output = Command::new(script()).stdin(Stdio::null()).output().expect("plugins/build.sh can be run");
+    assert!(output.status.success(), "the plugins can't be built: {}", said(&output));
+    repository::root().join("plugins/target/packages")
+});
+
+fn script() -> PathBuf {
+    repository::root().join("plugins/build.sh")
+}
+
+/// Standard output, then standard error.
+fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+fn run(folder: &Path, words: &[&str]) -> Output {
+    binary::command(folder).args(words).current_dir(folder).stdin(Stdio::null()).output().expect("the binary runs")
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder can be made")
+}
+
+#[test]
+fn a_new_plugin_in_rust_is_built_from_source_and_passes_its_cases() {
+    LazyLock::force(&PACKAGES);
+    let place = folder();
+    let made = run(place.path(), &["plugin", "new", "my-greeter"]);
+    assert!(made.status.success(), "{}", said(&made));
+    let project = place.path().join("my-greeter");
+
+    // Where the machine's Rust has no library for WebAssembly, the script's one is used; its compiled parts are shared.
+    let binary = binary::command(place.path()).get_program().to_owned();
+    let build = "environment=$(\"$SCRIPT\" --environment) && eval \"$environment\" && exec \"$CARDINE\" plugin build";
+    let built = Command::new("bash")
+        .args(["-c", build])
+        .env("SCRIPT", script())
+        .env("CARDINE", binary)
+        .env("CARGO_TARGET_DIR", repository::root().join("plugins/target/projects"))
+        .current_dir(&project)
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash runs");
+    assert!(built.status.success(), "{}", said(&built));
+    let tested = run(&project, &["plugin", "test", "my-greeter.cardine", "cases.json", "--data", "data"]);
+    assert!(tested.status.success() && said(&tested).contains("3 passed, 0 failed"), "{}", said(&tested));
+    let again = run(place.path(), &["plugin", "new", "my-greeter"]);
+    assert!(!again.status.success() && said(&again).contains("is there already"), "{}", said(&again));
+}
+
+#[test]
+fn a_new_plugin_in_each_language_has_its_interface_and_a_sound_manifest() {
+    let interface = repository::root().join("plugins/wit/since_v0_1/cardine-plugin.wit");
+    let interface = std::fs::read_to_string(interface).expect("it is in the repository");
+    for (language, source) in [("javascript", "plugin.js"), ("python", "app.py")] {
+        let place = folder();
+        let made = run(place.path(), &["plugin", "new", "greeter", "--lang", language]);
+        assert!(made.status.success(), "{}", said(&made));
+        let read = |name: &str| std::fs::read_to_string(place.path().join("greeter").join(name)).expect("it was made");
+        assert_eq!(read("wit/cardine-plugin.wit"), interface);
+        assert!(read("plugin.json").contains("\"name\": \"greeter\"") && !read(source).is_empty());
+    }
+    let place = folder();
+    for words in
+        [&["plugin", "new", "No Name"][..], &["plugin", "new", "../out"], &["plugin", "new", "a", "--lang", "cobol"]]
+    {
+        assert!(!run(place.path(), words).status.success(), "{words:?}");
+    }
+    assert_eq!(std::fs::read_dir(place.path()).expect("a folder").count(), 0, "nothing is made of what is refused");
+    let nothing = run(place.path(), &["plugin", "build"]);
+    assert!(!nothing.status.success() && said(&nothing).contains("plugin.json"), "{}", said(&nothing));
+}
+
+#[test]
+fn cases_that_do_not_hold_are_told_and_fail() {
+    let place = folder();
+    let test = |name: &str, cases: &Path| {
+        let package = PACKAGES.join(format!("{name}.cardine"));
+        let words =
+            ["plugin", "test", package.to_str().expect("text"), cases.to_str().expect("text"), "--data", "data"];
+        run(place.path(), &words)
+    };
+    for name in ["deal-score", "italian-codes"] {
+        let own = test(name, &repository::root().join("plugins").join(name).join("cases.json"));
+        assert!(own.status.success() && said(&own).contains(" 0 failed"), "{}", said(&own));
+    }
+    for (cases, fault) in [
+        (
+            r#"{"function": "score", "input": {"id": "1", "amount": null}, "output": {"value": 1}}"#,
+            "answered {\"value\":0}",
+        ),
+        (r#"{"function": "score", "input": {"id": "1", "amount": null}, "failure": "TRAP"}"#, "was to fail with TRAP"),
+        (r#"{"function": "score", "input": {"id": "1", "amount": "much"}}"#, "failed with INVALID"),
+        (r#"{"function": "other", "input": {}}"#, "UNKNOWN_FUNCTION"),
+        (r#"[{"function": "score", "input": {"id": "1", "amount": null}, "memoryBytes": 1}]"#, "over the budget"),
+    ] {
+        let file = place.path().join("cases.json");
+        std::fs::write(&file, cases).expect("it can be written");
+        let tested = test("deal-score", &file);
+        assert!(!tested.status.success() && said(&tested).contains(fault), "{cases}: {}", said(&tested));
+    }
+    let file = place.path().join("cases.json");
+    std::fs::write(&file, r#"{"function": "score", "inptu": {}}"#).expect("it can be written");
+    assert!(said(&test("deal-score", &file)).contains("holds no cases"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_trusts_keys_takes_only_what_they_signed() {
+    let place = folder();
+    let file = |name: &str| place.path().join(name).to_str().expect("text").to_owned();
+    let key = |name: &str| {
+        let made = run(place.path(), &["plugin", "key", name]);
+        assert!(made.status.success(), "{}", said(&made));
+        String::from_utf8_lossy(&made.stdout).trim().to_owned()
+    };
+    let (trusted, stranger) = (key("trusted.key"), key("stranger.key"));
+    assert!(!run(place.path(), &["plugin", "key", "trusted.key"]).status.success(), "a key is not overwritten");
+    let server = Launch::new(Backend::Sqlite).arguments(["--plugin-key".to_owned(), trusted.clone()]).start().await;
+
+    std::fs::copy(PACKAGES.join("deal-score.cardine"), file("p.cardine")).expect("it is there");
+    let install = || server.run(&["plugin", "install", &file("p.cardine"), "--plugin-key", &trusted]);
+    let refused = install();
+    assert!(!refused.status.success() && said(&refused).contains("not signed"), "{}", said(&refused));
+    for (name, public) in [("stranger.key", &stranger), ("trusted.key", &trusted)] {
+        let signed = run(place.path(), &["plugin", "sign", "p.cardine", "--key", name]);
+        assert!(signed.status.success(), "{}", said(&signed));
+        let installed = install();
+        assert_eq!(installed.status.success(), *public == trusted, "{}", said(&installed));
+        assert!(*public == trusted || said(&installed).contains(public.as_str()), "{}", said(&installed));
+    }
+    let admin = server.admin().await;
+    cardine_tests::eventually("the plugin is in force", || async {
+        let plugins = admin.admin_query("{ plugins { name } }").await;
+        (plugins.ok()["plugins"][0]["name"] == "deal-score").then_some(())
+    })
+    .await;
+}
