@@ -451,6 +451,14 @@ on_both_databases! {
             let ended = run["steps"].as_array().unwrap().iter().find(|step| step["status"] == "DONE");
             assert_eq!(ended.map_or(Value::Null, |step| step["output"]["approved"].clone()), approved, "{run:#}");
         }
+        // Tried again, it is asked again.
+        let failed = run_with(&admin, "late", "FAILED").await;
+        change_run(&admin, "retryRun", &failed["id"], "").await.ok();
+        let again = eventually("it is over again", || async {
+            let run = run_with(&admin, "late", "FAILED").await;
+            (done(&run).len() == 4).then_some(run)
+        }).await;
+        assert_eq!(done(&again), ["ask  WAITING", "ask  FAILED", "ask  WAITING", "ask  FAILED"]);
         let nobody = json!([{"id": "ask", "approve": {"by": {"role": "none"}}}]);
         assert_eq!(faults(admin.save_workflow(on_won("late", nobody)).await.refused("VALIDATION_FAILED")), ["definition.steps.0.approve.by.role: unknownRole"]);
     }

@@ -8,6 +8,7 @@ use cardine_model::catalog::{FieldPath, Module, ModuleId};
 use cardine_model::{Issue, Value, path};
 use cardine_query::{CompareOp, Filter, Slot};
 use cardine_store::WriteTx;
+use cardine_store::platform::approvals::withdraw;
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use cardine_store::platform::runs::{self, EndedRun, GoOn};
 use cardine_store::platform::workflows::{NewRun, Origin, queue_runs};
@@ -185,7 +186,13 @@ async fn go_on(
             }
             None => return Err(conflict("the run has no step to skip")),
         },
-        None => ended.step,
+        None => {
+            // A step that waited for a decision asks anew.
+            if let Some(node) = steps.get(ended.step) {
+                state.set_output(&node.id, Json::Null);
+            }
+            ended.step
+        }
     };
     let shared = Arc::new((ctx.clone(), state.to_json(), state.loops_to_json()));
     engine
@@ -197,6 +204,7 @@ async fn go_on(
                 if !runs::requeue_run(tx, run, &GoOn { step: place, state, loops }, ctx.now).await? {
                     return Err(conflict("the run goes on already"));
                 }
+                withdraw(tx, run, ctx.now).await?;
                 note(tx, ctx, action, run, json!({"step": place})).await
             })
         })

@@ -157,6 +157,14 @@ pub async fn decide(
     Ok(true)
 }
 
+/// Nobody decides what a run has asked so far: it begins again before that.
+pub async fn withdraw(tx: &mut WriteTx, run: Uuid, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let text = r#"UPDATE "workflow_approval" SET "decided_at" = $2::timestamptz WHERE "run_id" = $1::uuid AND "decided_at" IS NULL"#;
+    let values = [Value::Id(run), Value::DateTime(now)];
+    tx.execute(&portable(tx.dialect(), text, values.len(), &[]), &bound(&values)).await?;
+    Ok(())
+}
+
 /// Asks somebody else. False if it was decided already.
 pub async fn delegate(tx: &mut WriteTx, id: Uuid, to: Uuid) -> Result<bool, StoreError> {
     let text =
