@@ -324,7 +324,7 @@ on_both_databases! {
                 "definition.steps.2.sendSms: notAvailable", "definition.trigger.changed.1: unknownField", "definition.trigger.when: rule",
             ]),
             (unknown_module, vec!["definition.module: unknownModule", "definition.steps.0.call.function: unknownFunction"]),
-            (with(&|it| it["timing"] = json!("BEFORE_COMMIT")), vec!["definition.timing: notAvailable"]),
+            (with(&|it| it["timing"] = json!("BEFORE_COMMIT")), vec!["definition.steps.0.call: schema"]),
             (with(&|it| it["retry"] = json!({"firstAfter": "PT5S", "atMost": "PT1S"})), vec!["definition.retry.atMost: range"]),
             (with(&|it| it["runAs"] = json!({"role": "nobody"})), vec!["definition.runAs.role: unknownRole"]),
             (with(&|it| it["trigger"] = json!({"webhook": {"path": "x"}})), vec!["definition.trigger.webhook: notAvailable"]),

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use cardine_model::{Issue, PathSegment};
+use jsonschema::error::ValidationErrorKind;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -382,7 +383,12 @@ pub(crate) fn parse(document: &Json) -> Result<Definition, Vec<Issue>> {
         .iter_errors(document)
         .map(|error| {
             let pointer = error.instance_path().to_string();
-            Issue::new(path_of(&pointer, document), "schema", error.masked_with("this value").to_string())
+            let message = match error.kind() {
+                // The schema says it of steps inside the write alone.
+                ValidationErrorKind::Not { .. } => "this kind of step can't be done inside the write".to_owned(),
+                _ => error.masked_with("this value").to_string(),
+            };
+            Issue::new(path_of(&pointer, document), "schema", message)
         })
         .collect();
     if !issues.is_empty() {
