@@ -41,7 +41,9 @@ const FIELDS: [&str; 8] = ["one", "two", "three", "four", "five", "taxId2", "bil
 fn new_module(name: &str) -> Json {
     json!({"name": name, "plural": format!("{name}Several"), "nameField": "title", "search": ["title"], "fields": [
         {"name": "title", "type": "text", "maxLength": 80, "indexed": true},
-        {"name": "size", "type": "integer"}]})
+        {"name": "size", "type": "integer"},
+        {"name": "kind", "type": "choice", "options": [{"value": "ONE"}, {"value": "TWO"}]},
+        {"name": "above", "type": "reference", "to": name, "inverse": "below"}]})
 }
 
 fn new_field(chance: &mut Chance, modules: &[String]) -> Json {
@@ -63,6 +65,10 @@ fn new_field(chance: &mut Chance, modules: &[String]) -> Json {
         json!({"name": name, "type": "references", "to": to, "link": {"fields": [{"name": "since", "type": "date", "indexed": true}]}}),
         json!({"name": name, "type": "formula", "returns": "decimal", "rule": "size * 2"}),
         json!({"name": name, "type": "boolean", "required": true, "default": true}),
+        json!({"name": name, "type": "rollup", "relation": "below", "function": "COUNT", "filter": "size > 300", "scope": "ALL", "stored": true, "indexed": true}),
+        json!({"name": name, "type": "rollup", "relation": "below", "function": "SUM", "field": "size", "scope": "ALL", "stored": true}),
+        json!({"name": name, "type": "text", "maxLength": 50, "requiredIf": "size > 2000"}),
+        json!({"name": name, "type": "choice", "dependsOn": "kind", "options": [{"value": "ONE", "for": ["ONE"]}, {"value": "TWO"}]}),
     ];
     chance.of(&kinds).unwrap()
 }
@@ -94,6 +100,10 @@ pub(super) fn next_change(chance: &mut Chance, engine: &Engine) -> Change {
                 json!({"maxLength": 60}),
                 json!({"required": true, "default": "x"}),
                 json!({"label": "Other"}),
+                json!({"stored": null, "indexed": null}),
+                json!({"stored": true}),
+                json!({"filter": "size < 500"}),
+                json!({"requiredIf": "size > 3000"}),
             ];
             Change::UpdateField { module, field, patch: chance.of(&patches).unwrap() }
         }
@@ -139,11 +149,16 @@ pub(super) async fn write_record(chance: &mut Chance, engine: &Engine) {
     let modules: Vec<&Module> = ctx.catalog().modules.iter().map(std::convert::AsRef::as_ref).filter(ours).collect();
     let Some(module) = chance.of(&modules) else { return };
     let number = chance.below(1_000);
+    // A record that is there already, whose rollups are others by the new one.
+    let ids = format!(r#"SELECT "id" FROM "{}" WHERE "deleted_at" IS NULL ORDER BY "id" LIMIT 3"#, module.table);
+    let ids: Vec<String> = rows(engine.store(), &ids, vec![ColumnType::Id]).await.into_iter().flatten().collect();
+    let above = chance.of(&ids).and_then(|id| id.parse().ok()).map(Value::Id);
     let value = |field: &Field| match &field.kind {
         FieldKind::Text { .. } => Some(Value::Text(format!("{number}"))),
         FieldKind::Integer { .. } => Some(Value::Integer(number as i64)),
         FieldKind::Decimal { .. } => Decimal::parse(&format!("{number}.5")).map(Value::Decimal),
         FieldKind::Choice { .. } => Some(Value::Text("ONE".to_owned())),
+        FieldKind::Reference(reference) if reference.targets == [module.id] => above.clone(),
         _ => None,
     };
     let writable = module.fields.iter().filter(|field| !field.system && !field.read_only && field.part_of.is_none());
@@ -220,6 +235,8 @@ async fn run_chain(seed: u64) {
             write_record(&mut chance, &engine).await;
             let differences = engine.check_tables().await.unwrap();
             assert!(differences.is_empty(), "{seed}: {differences:#?}, after {made:#?}");
+            let rollups = engine.check_rollups().await.unwrap();
+            assert!(rollups.is_empty(), "{seed}: {rollups:#?}, after {made:#?}");
         }
         assert!(made.len() > length() / 3, "{made:#?}");
         purge_all(&engine).await;

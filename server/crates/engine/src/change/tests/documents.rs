@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use cardine_model::resolve::module_documents;
 use cardine_model::{Catalog, Issue};
+use cardine_store::ColumnType;
 use serde_json::{Value as Json, json};
 
 use super::chains::{Chance, documents, next_change, purge_all, structure, write_record};
-use super::database::{Database, administrator, everything};
+use super::database::{Database, administrator, everything, rows};
 use crate::as_code::{Applied, CheckedWorkflow, Document, Fate, Kind, Wanted, WorkflowDocuments};
 use crate::change::bootstrap::bootstrap_with;
 use crate::change::load::parse_built_in;
@@ -84,6 +85,7 @@ async fn what_a_chain_made_is_made_of_a_database_with_another_history() {
                 Err(error) => panic!("{seed}: {error:?}"),
             }
             assert_eq!(documents(&to), documents(&from), "{seed}");
+            assert_eq!(to.check_rollups().await.unwrap(), [], "{seed}");
             let again = apply(&to, wanted(files, true), false).await.unwrap();
             assert!(!again.change.applied && again.differences.is_empty(), "{seed}: {again:?}");
             purge_all(&to).await;
@@ -128,6 +130,40 @@ async fn a_field_that_was_retired_comes_back_with_what_the_file_says_now() {
         let definition = catalog.module_by_name("Alpha").unwrap().definition();
         assert_eq!(definition.fields.iter().map(|field| field.kind.as_str()).collect::<Vec<_>>(), ["decimal", "text"]);
         assert!(definition.retired.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_rollup_that_comes_back_has_what_it_has_missed() {
+    for database in Database::each().await {
+        let engine = database.engine().await;
+        let fields = |rollups: &[Json]| {
+            let mut fields = vec![
+                json!({"name": "size", "type": "integer"}),
+                json!({"name": "above", "type": "reference", "to": "Alpha", "inverse": "below"}),
+            ];
+            fields.extend_from_slice(rollups);
+            vec![module("Alpha", Json::Array(fields))]
+        };
+        let count = json!({"name": "count", "type": "rollup", "relation": "below", "function": "COUNT", "scope": "ALL", "stored": true});
+        apply(&engine, wanted(fields(std::slice::from_ref(&count)), false), false).await.unwrap();
+        let mut chance = Chance(5);
+        for is_kept in [true, false] {
+            if !is_kept {
+                let ctx = administrator(&engine);
+                engine.retire_field(&ctx, ("Alpha", "count"), false, false).await.unwrap();
+            }
+            for _ in 0..12 {
+                write_record(&mut chance, &engine).await;
+            }
+        }
+        apply(&engine, wanted(fields(&[count]), false), false).await.unwrap();
+        assert_eq!(engine.check_rollups().await.unwrap(), []);
+        let text = r#"SELECT sum("count") FROM "alpha""#;
+        let sum = rows(engine.store(), text, vec![ColumnType::Integer]).await;
+        let text = r#"SELECT count("above_id") FROM "alpha""#;
+        assert_eq!(sum, rows(engine.store(), text, vec![ColumnType::Integer]).await);
+        assert!(sum[0][0].parse::<u32>().unwrap() > 12, "{sum:?}");
     }
 }
 
