@@ -79,6 +79,8 @@ const INSTANTS: [&str; 6] = [
     "2025-07-01T12:00:00.000Z",
 ];
 
+const TIMES: [&str; 4] = ["00:00:00", "23:59:59", "09:30:00", "12:00:01"];
+
 /// A rule of this type, as it is written.
 fn written(chance: &mut Chance, ty: RuleType, depth: usize) -> String {
     if depth == 0 || chance.below(6) == 0 {
@@ -97,6 +99,7 @@ fn written(chance: &mut Chance, ty: RuleType, depth: usize) -> String {
     let (text, other_text) = (of(RuleType::Text), of(RuleType::Text));
     let (date, other_date) = (of(RuleType::Date), of(RuleType::Date));
     let (instant, other_instant) = (of(RuleType::DateTime), of(RuleType::DateTime));
+    let (time, other_time) = (of(RuleType::Time), of(RuleType::Time));
     let (truth, other_truth) = (of(RuleType::Boolean), of(RuleType::Boolean));
     let digits = chance.below(6);
     let ways: Vec<String> = match ty {
@@ -148,6 +151,7 @@ fn written(chance: &mut Chance, ty: RuleType, depth: usize) -> String {
         RuleType::DateTime => {
             vec![format!("({instant}).addSeconds({number})"), format!("max({instant}, {other_instant})")]
         }
+        RuleType::Time => vec![format!("min({time}, {other_time})"), format!("max({time}, {other_time})")],
         _ => {
             let operator = chance.of(&["==", "!=", "<", "<=", ">", ">="]);
             let place = chance.of(&["startsWith", "endsWith", "contains"]);
@@ -156,6 +160,7 @@ fn written(chance: &mut Chance, ty: RuleType, depth: usize) -> String {
                 format!("({text} {operator} {other_text})"),
                 format!("({date} {operator} {other_date})"),
                 format!("({instant} {operator} {other_instant})"),
+                format!("({time} {operator} {other_time})"),
                 format!("({text}).{place}({other_text})"),
                 format!("({truth} && {other_truth})"),
                 format!("({truth} || {other_truth})"),
@@ -182,6 +187,8 @@ fn leaf(chance: &mut Chance, ty: RuleType) -> String {
         RuleType::Date => format!("date({})", quoted(chance.of(&DATES))),
         RuleType::DateTime if is_field => chance.of(&["s", "z", "mate.s", "now()"]).to_owned(),
         RuleType::DateTime => format!("datetime({})", quoted(chance.of(&INSTANTS))),
+        RuleType::Time if is_field => chance.of(&["k", "mate.k"]).to_owned(),
+        RuleType::Time => format!("time({})", quoted(chance.of(&TIMES))),
         _ => chance.of(&["b", "mate.b", "(b == true)", "(i > 0)"]).to_owned(),
     }
 }
@@ -198,6 +205,7 @@ fn document(formulas: &[(String, RuleType)]) -> ModuleDefinition {
         json!({"name": "e", "type": "date"}),
         json!({"name": "s", "type": "dateTime"}),
         json!({"name": "z", "type": "dateTime"}),
+        json!({"name": "k", "type": "time"}),
         json!({"name": "colour", "type": "choice", "options": [{"value": "RED"}, {"value": "Blue"}]}),
         json!({"name": "tags", "type": "multiChoice", "options": [{"value": "RED"}, {"value": "BLUE"}]}),
         json!({"name": "mate", "type": "reference", "to": "Thing"}),
@@ -208,6 +216,7 @@ fn document(formulas: &[(String, RuleType)]) -> ModuleDefinition {
             RuleType::Text => ("text", None),
             RuleType::Date => ("date", None),
             RuleType::DateTime => ("dateTime", None),
+            RuleType::Time => ("time", None),
             _ => ("boolean", None),
         };
         let mut field = json!({"name": format!("f{number}"), "type": "formula", "returns": returns, "rule": rule});
@@ -255,6 +264,7 @@ fn record(chance: &mut Chance, module: &Module, number: usize) -> Record {
                 FieldKind::Boolean => Value::Boolean(chance.below(2) == 0),
                 FieldKind::Date => Value::Date(chance.of(&DATES).parse().unwrap()),
                 FieldKind::DateTime => Value::DateTime(instant(chance.of(&INSTANTS))),
+                FieldKind::Time => Value::Time(chance.of(&TIMES).parse().unwrap()),
                 FieldKind::Choice { .. } => Value::Text(chance.of(&["RED", "Blue"]).to_owned()),
                 FieldKind::MultiChoice { .. } => Value::List(
                     [["RED"].as_slice(), &["BLUE", "RED"], &[]][chance.below(3)]
@@ -325,6 +335,7 @@ fn shown(value: &Value) -> String {
         Value::Decimal(number) => number.to_fixed(u32::from(SCALE)),
         Value::Text(text) => text.clone(),
         Value::Date(date) => date.format("%Y-%m-%d").to_string(),
+        Value::Time(time) => time.format("%H:%M:%S").to_string(),
         Value::DateTime(instant) => instant.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
         other => panic!("no formula gives {other:?}"),
     }
@@ -392,7 +403,8 @@ async fn random_rules_give_the_same_in_memory_and_on_both_databases() {
     let mut chance = Chance(0x2545_f491_4f6c_dd1d);
     let plain = catalog(&[]);
     let module = plain.module_by_name("Thing").unwrap().id;
-    let types = [RuleType::Number, RuleType::Text, RuleType::Date, RuleType::DateTime, RuleType::Boolean];
+    let types =
+        [RuleType::Number, RuleType::Text, RuleType::Date, RuleType::DateTime, RuleType::Time, RuleType::Boolean];
     let mut formulas = Vec::new();
     while formulas.len() < RULES {
         let ty = types[formulas.len() % types.len()];

@@ -420,10 +420,11 @@ impl Resolver<'_, '_> {
             Some("boolean") => Some(ScalarType::Boolean),
             Some("text") => Some(ScalarType::Text),
             Some("date") => Some(ScalarType::Date),
+            Some("time") => Some(ScalarType::Time),
             Some("dateTime") => Some(ScalarType::DateTime),
             Some(other) => {
-                const TYPES: [&str; 8] =
-                    ["integer", "decimal", "percent", "money", "boolean", "text", "date", "dateTime"];
+                const TYPES: [&str; 9] =
+                    ["integer", "decimal", "percent", "money", "boolean", "text", "date", "time", "dateTime"];
                 self.fault(
                     "returns",
                     "enum",
