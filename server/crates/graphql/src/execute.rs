@@ -182,7 +182,7 @@ async fn failed(
 /// What a request is compiled against.
 pub(crate) fn setting<'a>(front: &'a Front, ctx: &'a RequestContext) -> Setting<'a> {
     Setting {
-        schema: Schema { catalog: ctx.catalog(), rights: &ctx.actor.rights },
+        schema: Schema { catalog: ctx.catalog(), rights: &ctx.actor.rights, language: &ctx.actor.locale },
         limits: &front.limits,
         cursors: &front.cursors,
         viewer: Viewer {

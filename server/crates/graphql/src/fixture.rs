@@ -100,7 +100,7 @@ impl World {
     }
 
     pub fn schema(&self) -> Schema<'_> {
-        Schema { catalog: &self.catalog, rights: &self.rights }
+        Schema { catalog: &self.catalog, rights: &self.rights, language: "en" }
     }
 
     pub fn setting(&self) -> Setting<'_> {

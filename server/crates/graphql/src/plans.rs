@@ -32,8 +32,7 @@ const BYTES_MAX: u64 = 32 << 20;
 const DOCUMENT_BYTES_PER_BYTE: usize = 24;
 /// Operations that are kept of one text, for variables that decided differently; more of them drop the oldest.
 const PLANS_OF_TEXT_MAX: usize = 16;
-/// Answers that are longer than this in themselves are made anew: the introspection of a whole schema is asked for seldom, and is
-/// as long as many plans.
+/// Answers that are longer than this in themselves are made anew: they are as long as many plans.
 const CONSTANT_BYTES_MAX: usize = 64 << 10;
 /// The size of an answer, before there was one.
 pub const SIZE_GUESSED: usize = 4096;

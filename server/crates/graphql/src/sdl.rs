@@ -11,7 +11,7 @@ mod tests;
 use std::borrow::Cow;
 
 use crate::introspection::specified_by;
-use crate::schema::{EnumValue, InputValue, Kind, OutputField, Scalar, Schema, TypeKey, TypeRef};
+use crate::schema::{EnumValue, InputValue, Kind, OutputField, Scalar, Schema, TypeKey, TypeRef, Words};
 
 const INDENT: &str = "  ";
 
@@ -90,7 +90,7 @@ impl Printer<'_> {
     }
 
     fn field(&mut self, field: &OutputField) {
-        self.description(field.description.as_deref(), INDENT);
+        self.words(field.description.as_ref(), INDENT);
         self.push(&[INDENT, &field.name]);
         if !field.arguments.is_empty() {
             self.out.push_str("(\n");
@@ -117,7 +117,7 @@ impl Printer<'_> {
     fn enumeration(&mut self, name: &str, key: TypeKey) {
         self.push(&["enum ", name, " {\n"]);
         for EnumValue { name, description, deprecated } in self.schema.enum_values(key) {
-            self.description(description.as_deref(), INDENT);
+            self.words(description.as_ref(), INDENT);
             self.push(&[INDENT, &name]);
             self.deprecation(deprecated.as_deref());
             self.out.push('\n');
@@ -139,7 +139,7 @@ impl Printer<'_> {
 
     /// An argument or a field of an input object, on a line of its own.
     fn input_value(&mut self, value: &InputValue, indent: &str) {
-        self.description(value.description.as_deref(), indent);
+        self.words(value.description.as_ref(), indent);
         self.push(&[indent, &value.name, ": "]);
         self.ty(&value.ty);
         if let Some(default) = &value.default {
@@ -168,6 +168,11 @@ impl Printer<'_> {
         if let Some(reason) = reason {
             self.push(&[" @deprecated(reason: ", &text::quoted(reason), ")"]);
         }
+    }
+
+    fn words(&mut self, words: Option<&Words>, indent: &str) {
+        let language = self.schema.language;
+        self.description(words.map(|words| words.text(language)).as_deref(), indent);
     }
 
     fn description(&mut self, description: Option<&str>, indent: &str) {

@@ -45,16 +45,23 @@ impl From<Label> for WrittenLabel {
 }
 
 impl Label {
-    /// The text in `language`, else in English, else the first one.
+    /// The text in `language`, else in what it is a kind of (`de` for `de-CH`, by RFC 4647, section 3.4), else in English, else the first one.
     pub fn text(&self, language: &str) -> &str {
         match self {
             Self::Plain(text) => text,
             Self::ByLanguage(texts) => {
-                let of = |language: &str| texts.iter().find(|(known, _)| **known == *language);
-                of(language).or_else(|| of("en")).or_else(|| texts.first()).map_or("", |(_, text)| text)
+                let of = |language: &str| texts.iter().find(|(known, _)| known.eq_ignore_ascii_case(language));
+                let found = std::iter::successors(Some(language), wider).find_map(of);
+                found.or_else(|| of("en")).or_else(|| texts.first()).map_or("", |(_, text)| text)
             }
         }
     }
+}
+
+/// The language that one is a kind of; none for those that are no kind of another.
+fn wider<'a>(language: &&'a str) -> Option<&'a str> {
+    let end = language.rfind('-')?;
+    Some(&language[..end])
 }
 
 /// One module's document.
@@ -488,6 +495,12 @@ mod tests {
         let label = |document| serde_json::from_value::<Label>(document).unwrap();
         let all = label(json!({"it": "Affare", "en": "Deal"}));
         assert_eq!((all.text("it"), all.text("en"), all.text("fr")), ("Affare", "Deal", "Deal"));
+        assert_eq!(
+            (all.text("it-CH"), all.text("IT"), all.text("ita"), all.text("")),
+            ("Affare", "Affare", "Deal", "Deal")
+        );
+        let many = label(json!({"en": "Deal", "de": "Geschäft", "de-CH": "Gschäft"}));
+        assert_eq!((many.text("de-CH-1996"), many.text("de-AT"), many.text("-")), ("Gschäft", "Geschäft", "Deal"));
         assert_eq!(label(json!({"it": "Affare"})).text("fr"), "Affare");
         assert_eq!(label(json!("Deal")).text("it"), "Deal");
         assert_eq!(label(json!({})).text("it"), "");

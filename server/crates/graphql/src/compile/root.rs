@@ -34,16 +34,10 @@ impl<'a> Compiler<'a> {
     fn root_field(&mut self, root: TypeKey, collected: &Collected<'a>) -> Result<RootField, Error> {
         let definition = self.schema.field(root, collected.name()).ok_or_else(unvalidated)?;
         // What was found, and what is written, are of this request alone; and what is not known to be otherwise is taken to be.
+        // What the schema says of itself is in the caller's language.
         self.reusable &= matches!(
             definition.meaning,
-            Meaning::Typename
-                | Meaning::One(_)
-                | Meaning::List(_)
-                | Meaning::Groups(_)
-                | Meaning::Node
-                | Meaning::Me
-                | Meaning::IntrospectSchema
-                | Meaning::IntrospectType
+            Meaning::Typename | Meaning::One(_) | Meaning::List(_) | Meaning::Groups(_) | Meaning::Node | Meaning::Me
         );
         match definition.meaning {
             Meaning::Typename => Ok(RootField::Constant(quoted(&self.schema.name(root)))),

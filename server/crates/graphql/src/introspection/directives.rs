@@ -78,7 +78,7 @@ impl Argument {
     fn input_value(&self) -> InputValue {
         InputValue {
             name: self.name.to_owned(),
-            description: Some(self.description.to_owned()),
+            description: Some(self.description.into()),
             ty: TypeRef::required(TypeKey::Scalar(self.scalar)),
             default: self.default.map(str::to_owned),
             deprecated: None,

@@ -12,7 +12,7 @@ impl Writer<'_> {
             writer.object(&selected.children, |writer, part| match part.name {
                 MetaName::Typename => writer.name("__Field"),
                 MetaName::Name => writer.name(&field.name),
-                MetaName::Description => writer.text_or_null(field.description.as_deref()),
+                MetaName::Description => writer.words(field.description.as_ref()),
                 MetaName::Args => writer.input_values(&field.arguments, part),
                 MetaName::Type => writer.ty(&field.ty, &part.children),
                 _ => writer.deprecation(field.deprecated.as_deref(), part),
@@ -27,7 +27,7 @@ impl Writer<'_> {
             writer.object(&selected.children, |writer, part| match part.name {
                 MetaName::Typename => writer.name("__InputValue"),
                 MetaName::Name => writer.name(&value.name),
-                MetaName::Description => writer.text_or_null(value.description.as_deref()),
+                MetaName::Description => writer.words(value.description.as_ref()),
                 MetaName::Type => writer.ty(&value.ty, &part.children),
                 MetaName::DefaultValue => writer.text_or_null(value.default.as_deref()),
                 _ => writer.deprecation(value.deprecated.as_deref(), part),
@@ -42,7 +42,7 @@ impl Writer<'_> {
             writer.object(&selected.children, |writer, part| match part.name {
                 MetaName::Typename => writer.name("__EnumValue"),
                 MetaName::Name => writer.name(&value.name),
-                MetaName::Description => writer.text_or_null(value.description.as_deref()),
+                MetaName::Description => writer.words(value.description.as_ref()),
                 _ => writer.deprecation(value.deprecated.as_deref(), part),
             })
         })

@@ -16,7 +16,7 @@ use crate::schema::Schema;
 fn standard_query_names_every_type_that_it_refers_to() {
     let catalog = catalog();
     for rights in [administrator(&catalog), salesperson(&catalog), stranger(&catalog)] {
-        let answer = answer(Schema { catalog: &catalog, rights: &rights }, STANDARD_QUERY);
+        let answer = answer(Schema { catalog: &catalog, rights: &rights, language: "en" }, STANDARD_QUERY);
         let types = answer["types"].as_array().unwrap();
         let defined: BTreeSet<&str> = types.iter().map(|ty| ty["name"].as_str().unwrap()).collect();
         assert_eq!(defined.len(), types.len(), "a type comes twice");
@@ -30,14 +30,14 @@ fn standard_query_names_every_type_that_it_refers_to() {
 fn types_found_by_name_are_exactly_those_listed() {
     let catalog = catalog();
     let listed = |rights: &Rights| -> BTreeSet<String> {
-        let types = answer(Schema { catalog: &catalog, rights }, "{ __schema { types { name } } }");
+        let types = answer(Schema { catalog: &catalog, rights, language: "en" }, "{ __schema { types { name } } }");
         types["types"].as_array().unwrap().iter().map(|ty| ty["name"].as_str().unwrap().to_owned()).collect()
     };
     let all = listed(&administrator(&catalog));
     let mut sizes = BTreeSet::new();
     for seed in 0..100 {
         let rights = some_rights(&catalog, seed);
-        let schema = Schema { catalog: &catalog, rights: &rights };
+        let schema = Schema { catalog: &catalog, rights: &rights, language: "en" };
         let listed = listed(&rights);
         for name in &all {
             let found = type_answer(schema, name, "{ name }");
@@ -54,9 +54,9 @@ fn types_found_by_name_are_exactly_those_listed() {
 fn what_a_caller_may_not_read_is_not_mentioned() {
     let catalog = catalog();
     let rights = administrator(&catalog);
-    let all = answer(Schema { catalog: &catalog, rights: &rights }, STANDARD_QUERY).to_string();
+    let all = answer(Schema { catalog: &catalog, rights: &rights, language: "en" }, STANDARD_QUERY).to_string();
     let rights = salesperson(&catalog);
-    let some = answer(Schema { catalog: &catalog, rights: &rights }, STANDARD_QUERY).to_string();
+    let some = answer(Schema { catalog: &catalog, rights: &rights, language: "en" }, STANDARD_QUERY).to_string();
     for hidden in HIDDEN {
         assert!(all.contains(hidden), "{hidden} should be seen by an administrator");
         assert!(!some.contains(hidden), "{hidden} should be hidden");
@@ -69,13 +69,13 @@ fn hidden_type_by_name_is_null_as_an_unknown_one() {
     let catalog = catalog();
     let query = "{ name kind fields { name } }";
     let rights = salesperson(&catalog);
-    let schema = Schema { catalog: &catalog, rights: &rights };
+    let schema = Schema { catalog: &catalog, rights: &rights, language: "en" };
     for name in ["Vault", "VaultFilter", "GadgetSecretTier", "GadgetSecretTierFilter", "Time", "NoSuchType", ""] {
         assert_eq!(type_answer(schema, name, query), Json::Null, "{name}");
     }
     assert_eq!(type_answer(schema, "Gadget", query)["name"], "Gadget");
     let rights = administrator(&catalog);
-    let schema = Schema { catalog: &catalog, rights: &rights };
+    let schema = Schema { catalog: &catalog, rights: &rights, language: "en" };
     assert_eq!(type_answer(schema, "Vault", query)["kind"], "OBJECT");
     assert_eq!(type_answer(schema, "NoSuchType", query), Json::Null);
 }
@@ -87,9 +87,9 @@ fn stranger_has_no_mutation() {
     let rights = stranger(&catalog);
     let expected =
         json!({"queryType": {"name": "Query"}, "mutationType": null, "subscriptionType": null, "description": null});
-    assert_eq!(answer(Schema { catalog: &catalog, rights: &rights }, query), expected);
+    assert_eq!(answer(Schema { catalog: &catalog, rights: &rights, language: "en" }, query), expected);
     let rights = salesperson(&catalog);
-    let answer = answer(Schema { catalog: &catalog, rights: &rights }, query);
+    let answer = answer(Schema { catalog: &catalog, rights: &rights, language: "en" }, query);
     assert_eq!(answer["mutationType"], json!({"name": "Mutation"}));
 }
 
@@ -97,7 +97,7 @@ fn stranger_has_no_mutation() {
 fn deprecated_members_are_listed_only_when_asked_for() {
     let catalog = catalog();
     let rights = administrator(&catalog);
-    let schema = Schema { catalog: &catalog, rights: &rights };
+    let schema = Schema { catalog: &catalog, rights: &rights, language: "en" };
     let members = |name: &str, list: &str, argument: &str| -> Vec<String> {
         let query = format!("{{ {list}{argument} {{ name isDeprecated deprecationReason }} }}");
         let answer = type_answer(schema, name, &query);
@@ -121,7 +121,7 @@ fn deprecated_members_are_listed_only_when_asked_for() {
 fn wrappers_unfold_from_the_outside() {
     let catalog = catalog();
     let rights = administrator(&catalog);
-    let schema = Schema { catalog: &catalog, rights: &rights };
+    let schema = Schema { catalog: &catalog, rights: &rights, language: "en" };
     let query = "{ fields { name type { kind name fields { name } ofType { kind ofType { kind ofType { kind name ofType { name } } } } } } }";
     let fields = type_answer(schema, "GadgetConnection", query);
     let nodes = fields["fields"].as_array().unwrap().iter().find(|field| field["name"] == "nodes").unwrap();
@@ -134,7 +134,7 @@ fn wrappers_unfold_from_the_outside() {
 fn each_kind_has_its_own_parts_and_null_for_the_others() {
     let catalog = catalog();
     let rights = administrator(&catalog);
-    let schema = Schema { catalog: &catalog, rights: &rights };
+    let schema = Schema { catalog: &catalog, rights: &rights, language: "en" };
     let query = "{ kind isOneOf specifiedByURL fields { __typename } interfaces { name } possibleTypes { name }
         enumValues { __typename } inputFields { __typename } ofType { name } }";
     let parts = |name: &str| -> Vec<String> {
@@ -158,7 +158,7 @@ fn each_kind_has_its_own_parts_and_null_for_the_others() {
 fn aliases_and_typenames_stand_in_the_order_of_the_selection() {
     let catalog = catalog();
     let rights = administrator(&catalog);
-    let schema = Schema { catalog: &catalog, rights: &rights };
+    let schema = Schema { catalog: &catalog, rights: &rights, language: "en" };
     let mut out = b"before ".to_vec();
     let field = root_field("{ __type(name: \"PageInfo\") { b: name a: name __typename kind } }");
     write(schema, &field, usize::MAX, &mut out).unwrap();
@@ -176,7 +176,7 @@ fn aliases_and_typenames_stand_in_the_order_of_the_selection() {
 fn introspection_describes_itself_as_it_answers() {
     let catalog = catalog();
     let rights = stranger(&catalog);
-    let schema = Schema { catalog: &catalog, rights: &rights };
+    let schema = Schema { catalog: &catalog, rights: &rights, language: "en" };
     for name in ["__Schema", "__Type", "__Field", "__InputValue", "__EnumValue", "__Directive"] {
         for field in type_answer(schema, name, "{ fields { name } }")["fields"].as_array().unwrap() {
             let field = field["name"].as_str().unwrap();
@@ -190,7 +190,7 @@ fn introspection_describes_itself_as_it_answers() {
 fn an_answer_beyond_the_limit_is_refused() {
     let catalog = catalog();
     let rights = administrator(&catalog);
-    let schema = Schema { catalog: &catalog, rights: &rights };
+    let schema = Schema { catalog: &catalog, rights: &rights, language: "en" };
     let nested =
         root_field("{ __schema { types { fields { type { fields { type { fields { type { name } } } } } } } } }");
     let mut out = Vec::new();

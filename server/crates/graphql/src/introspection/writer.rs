@@ -2,7 +2,7 @@
 
 use super::TooLarge;
 use super::selection::Selected;
-use crate::schema::Schema;
+use crate::schema::{Schema, Words};
 
 /// What every step of writing gives.
 pub(super) type Written = Result<(), TooLarge>;
@@ -75,6 +75,11 @@ impl<'a> Writer<'a> {
             Some(text) => self.string(text),
             None => self.null(),
         }
+    }
+
+    pub(super) fn words(&mut self, words: Option<&Words>) -> Written {
+        let language = self.schema.language;
+        self.text_or_null(words.map(|words| words.text(language)).as_deref())
     }
 
     pub(super) fn flag(&mut self, flag: bool) -> Written {

@@ -137,21 +137,26 @@ fn cursors_are_opened_in_every_request() {
 #[test]
 fn what_is_of_one_request_is_not_kept() {
     let world = World::new(sales);
-    for query in
-        ["{ nodes(ids: [1]) { id } }", "{ me { role } nodes(ids: []) { id } }", "mutation { deleteDeal(id: 1) { id } }"]
-    {
+    for query in [
+        "{ nodes(ids: [1]) { id } }",
+        "{ me { role } nodes(ids: []) { id } }",
+        "mutation { deleteDeal(id: 1) { id } }",
+        // It is in the language of the one who asked.
+        "{ me { role } __schema { queryType { description } } }",
+        "{ __type(name: \"Deal\") { fields { description } } }",
+    ] {
         assert!(!serves(&world, query, &json!({}), &json!({})), "{query}");
     }
-    for query in [
-        "{ deals { totalCount } __typename }",
-        "{ __schema { queryType { name } } }",
-        "{ me { role } node(id: 1) { id } }",
-    ] {
+    for query in ["{ deals { totalCount } __typename }", "{ me { role } node(id: 1) { id } }"] {
         assert!(serves(&world, query, &json!({}), &json!({})), "{query}");
     }
     // What is long in itself is made anew.
-    let all = "{ __schema { types { name description fields { name description args { name description } } inputFields { name description } } } }";
-    let all = Plan::new(ask(&world, all, &json!({})).operation, |_| ReadPlan::default());
+    let flags: String = ["name", "create", "read", "update", "delete"]
+        .map(|flag| format!("{}_{flag}: {flag} ", "a".repeat(60)))
+        .concat();
+    let lists: String = (0..5).map(|list| format!("list{list}: modules {{ {flags} }} ")).collect();
+    let all: String = (0..16).map(|caller| format!("caller{caller}: me {{ {lists} }} ")).collect();
+    let all = Plan::new(ask(&world, &format!("{{ {all} }}"), &json!({})).operation, |_| ReadPlan::default());
     let short = Plan::new(ask(&world, "{ me { role } }", &json!({})).operation, |_| ReadPlan::default());
     let (plans, known) =
         (Plans::default(), |query: &str| Plans::default().find(world.setting(), &request(query, &json!({}))).unwrap());

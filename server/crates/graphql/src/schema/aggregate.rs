@@ -5,7 +5,7 @@ use cardine_model::catalog::{Field, FieldId, Module, ModuleId};
 
 use super::record::ID_SUFFIX;
 use super::{
-    EnumValue, FigureType, InputTarget, InputValue, Kind, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, build,
+    EnumValue, FigureType, InputTarget, InputValue, Kind, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, Words,
 };
 
 const INT: TypeKey = TypeKey::Scalar(Scalar::Int);
@@ -266,7 +266,7 @@ impl Schema<'_> {
     fn group_by(&self, field: &Field) -> Vec<InputValue> {
         let key = |name: &str, key: TypeKey, target: InputTarget| {
             let value = InputValue::targeting(name, TypeRef::named(key), target);
-            value.described(Some(build::field_description(field))).deprecated(field.deprecated.as_ref())
+            value.described(Words::of_field(field)).deprecated(field.deprecated.as_ref())
         };
         let mut keys = Vec::new();
         if let Some(reference) = field.reference() {
@@ -328,7 +328,7 @@ impl Schema<'_> {
         let parts = cardine_query::DatePart::ALL.into_iter().zip(words);
         let value = |(part, words): (cardine_query::DatePart, &str)| EnumValue {
             name: part.word().to_ascii_uppercase(),
-            description: Some(words.to_owned()),
+            description: Some(words.into()),
             deprecated: None,
         };
         parts.map(value).collect()

@@ -1,11 +1,6 @@
 //! Short constructors for type references, fields and arguments, shared by the files that describe types.
 
-use cardine_model::definition::Label;
-
-use super::{InputTarget, InputValue, Meaning, OutputField, TypeKey, TypeRef};
-
-/// The language of descriptions in the schema: introspection has no language of its own.
-const LANGUAGE: &str = "en";
+use super::{InputTarget, InputValue, Meaning, OutputField, TypeKey, TypeRef, Words};
 
 impl TypeRef {
     /// `T`.
@@ -64,7 +59,13 @@ impl OutputField {
     }
 
     pub(super) fn new(name: &str, ty: TypeRef, meaning: Meaning, description: Option<String>) -> Self {
+        let description = description.map(Words::Fixed);
         Self { name: name.to_owned(), description, arguments: Vec::new(), ty, deprecated: None, meaning }
+    }
+
+    pub(super) fn described(mut self, words: Words) -> Self {
+        self.description = Some(words);
+        self
     }
 
     pub(super) fn with(mut self, arguments: Vec<InputValue>) -> Self {
@@ -82,7 +83,7 @@ impl InputValue {
     pub(super) fn argument(name: &str, ty: TypeRef, description: &str) -> Self {
         Self {
             name: name.to_owned(),
-            description: Some(description.to_owned()),
+            description: Some(description.into()),
             ty,
             default: None,
             deprecated: None,
@@ -113,8 +114,8 @@ impl InputValue {
         self
     }
 
-    pub(super) fn described(mut self, description: Option<String>) -> Self {
-        self.description = description;
+    pub(super) fn described(mut self, words: Words) -> Self {
+        self.description = Some(words);
         self
     }
 
@@ -122,14 +123,4 @@ impl InputValue {
         self.deprecated = reason.cloned();
         self
     }
-}
-
-/// A label as a description.
-pub(super) fn description(label: &Label) -> String {
-    label.text(LANGUAGE).to_owned()
-}
-
-/// A field's words: its help, else its label.
-pub(super) fn field_description(field: &cardine_model::Field) -> String {
-    description(field.help.as_ref().unwrap_or(&field.label))
 }

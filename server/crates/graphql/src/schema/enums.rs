@@ -2,14 +2,14 @@
 
 use cardine_model::catalog::{FieldId, ModuleId};
 
-use super::{EnumValue, Schema, build};
+use super::{EnumValue, Schema, Words};
 
 impl Schema<'_> {
     pub(super) fn choice_values(&self, module: ModuleId, field: FieldId) -> Vec<EnumValue> {
         let options = self.catalog.field(module, field).options().unwrap_or_default();
         let value = |option: &cardine_model::catalog::ChoiceOption| EnumValue {
             name: option.value.clone(),
-            description: Some(build::description(&option.label)),
+            description: Some(Words::Label(option.label.clone())),
             deprecated: (!option.active).then(|| "This option is retired; new values may not use it.".to_owned()),
         };
         options.iter().map(value).collect()
@@ -38,7 +38,7 @@ impl Schema<'_> {
 pub(super) fn fixed(values: &[(&str, &str)]) -> Vec<EnumValue> {
     let value = |(name, description): &(&str, &str)| EnumValue {
         name: (*name).to_owned(),
-        description: Some((*description).to_owned()),
+        description: Some((*description).into()),
         deprecated: None,
     };
     values.iter().map(value).collect()

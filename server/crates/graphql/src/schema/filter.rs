@@ -6,7 +6,7 @@ use cardine_model::name::lower_first;
 
 use super::group::group_input;
 use super::record::ID_SUFFIX;
-use super::{InputTarget, InputValue, Scalar, Schema, TypeKey, TypeRef, build};
+use super::{InputTarget, InputValue, Scalar, Schema, TypeKey, TypeRef, Words};
 
 const EQUALITY: [&str; 2] = ["eq", "ne"];
 const MEMBERSHIP: [&str; 2] = ["in", "notIn"];
@@ -87,7 +87,7 @@ impl Schema<'_> {
             let name = lower_first(&self.catalog.module(target).name);
             let value =
                 InputValue::targeting(&name, TypeRef::named(TypeKey::Filter(target)), InputTarget::Target(target));
-            value.described(Some("It is one of these, and meets this.".to_owned()))
+            value.described("It is one of these, and meets this.".into())
         };
         self.rights.readable_targets(field).map(target).chain([is_null()]).collect()
     }
@@ -175,5 +175,5 @@ fn reference_id_filter(field: &Field) -> InputValue {
 }
 
 fn describe(value: InputValue, field: &Field) -> InputValue {
-    value.described(Some(build::field_description(field))).deprecated(field.deprecated.as_ref())
+    value.described(Words::of_field(field)).deprecated(field.deprecated.as_ref())
 }

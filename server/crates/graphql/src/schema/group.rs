@@ -2,7 +2,7 @@
 
 use cardine_model::catalog::{Field, GroupShape};
 
-use super::{InputTarget, InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, build};
+use super::{InputTarget, InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, Words};
 
 /// All kinds.
 pub(super) const SHAPES: [GroupShape; 2] = [GroupShape::Address, GroupShape::GeoPoint];
@@ -65,9 +65,8 @@ impl Schema<'_> {
     pub(super) fn group_field(&self, field: &Field) -> Option<OutputField> {
         let ty = TypeRef::named(TypeKey::Group(field.group()?.shape));
         let ty = if field.is_non_null() { ty.non_null() } else { ty };
-        let description = Some(build::field_description(field));
-        let output = OutputField::new(&field.name, ty, Meaning::Group(field.id), description);
-        Some(output.deprecated(field.deprecated.as_ref()))
+        let output = OutputField::new(&field.name, ty, Meaning::Group(field.id), None);
+        Some(output.described(Words::of_field(field)).deprecated(field.deprecated.as_ref()))
     }
 
     /// Whether some field of this kind exists for the caller.
@@ -88,5 +87,5 @@ impl Schema<'_> {
 pub(super) fn group_input(field: &Field, key: impl Fn(GroupShape) -> TypeKey) -> Option<InputValue> {
     let ty = TypeRef::named(key(field.group()?.shape));
     let value = InputValue::targeting(&field.name, ty, InputTarget::Group(field.id));
-    Some(value.described(Some(build::field_description(field))).deprecated(field.deprecated.as_ref()))
+    Some(value.described(Words::of_field(field)).deprecated(field.deprecated.as_ref()))
 }

@@ -143,5 +143,5 @@ impl Schema<'_> {
 }
 
 fn value((name, words): (&str, &str)) -> EnumValue {
-    EnumValue { name: name.to_owned(), description: Some(words.to_owned()), deprecated: None }
+    EnumValue { name: name.to_owned(), description: Some(words.into()), deprecated: None }
 }

@@ -39,7 +39,7 @@ impl Schema<'_> {
         writable.map(move |relation| {
             let ty = TypeRef::named(TypeKey::LinkInput(module, relation.id));
             let words = "Which records are linked; what is left out stays.".to_owned();
-            InputValue::targeting(&relation.name, ty, InputTarget::Links(relation.id)).described(Some(words))
+            InputValue::targeting(&relation.name, ty, InputTarget::Links(relation.id)).described(words.into())
         })
     }
 

@@ -2,7 +2,7 @@
 
 use cardine_model::catalog::{GroupShape, Module};
 
-use super::{EnumValue, InputValue, Kind, OutputField, Scalar, Schema, TypeKey, build, introspection_types};
+use super::{EnumValue, InputValue, Kind, OutputField, Scalar, Schema, TypeKey, Words, introspection_types};
 
 impl Schema<'_> {
     /// The kind of a type.
@@ -239,7 +239,7 @@ impl Schema<'_> {
 
     /// What the type is for.
     pub fn description(&self, key: TypeKey) -> Option<String> {
-        let label = |module| self.catalog.module(module).label.text("en").to_owned();
+        let label = |module| self.catalog.module(module).label.text(self.language).to_owned();
         Some(match key {
             TypeKey::Query => "What can be read.".to_owned(),
             TypeKey::Mutation => "What can be changed. All mutations of one operation take effect, or none.".to_owned(),
@@ -266,7 +266,7 @@ impl Schema<'_> {
             TypeKey::Deleted => "Whether deleted records take part.".to_owned(),
             TypeKey::Record(module) => {
                 let module = self.catalog.module(module);
-                build::description(module.description.as_ref().unwrap_or(&module.label))
+                module.description.as_ref().unwrap_or(&module.label).text(self.language).to_owned()
             }
             TypeKey::Connection(module) => format!("A page of a list of records: {}.", label(module)),
             TypeKey::Edge(module) => format!("A record in a list, with its place: {}.", label(module)),
@@ -285,7 +285,7 @@ impl Schema<'_> {
             TypeKey::ToManyInput(module) => format!("Related records to write: {}.", label(module)),
             TypeKey::BulkResult => "What a mutation with a filter has written.".to_owned(),
             TypeKey::Union(_, Module::OWNER) => "Who owns a record.".to_owned(),
-            TypeKey::Choice(module, field) => build::field_description(self.catalog.field(module, field)),
+            TypeKey::Choice(module, field) => Words::of_field(self.catalog.field(module, field)).text(self.language).into_owned(),
             TypeKey::Group(GroupShape::Address) => "A postal address; null where no part has a value.".to_owned(),
             TypeKey::Group(GroupShape::GeoPoint) => "A place on Earth, in degrees by WGS 84.".to_owned(),
             TypeKey::GroupInput(_) => "The parts to write; those left out keep their value, null clears.".to_owned(),

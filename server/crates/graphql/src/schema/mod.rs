@@ -27,10 +27,12 @@ mod search;
 mod show;
 mod subscription;
 mod unique;
+mod words;
 mod write;
 
 pub(crate) use filter::JSON_PLACE;
 pub(crate) use reach::Members;
+pub use words::Words;
 
 /// The types of one caller.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,8 @@ pub struct Schema<'a> {
     pub catalog: &'a Catalog,
     /// What of them exists.
     pub rights: &'a Rights,
+    /// By BCP 47: in which descriptions speak where modules have words in it. Nothing else depends on it.
+    pub language: &'a str,
 }
 
 /// A named type. Types of modules carry the module's id; their names are derived from the module's (`DealFilter`).
@@ -259,7 +263,7 @@ pub struct OutputField {
     /// Its name.
     pub name: String,
     /// For people.
-    pub description: Option<String>,
+    pub description: Option<Words>,
     /// Its arguments.
     pub arguments: Vec<InputValue>,
     /// Its type.
@@ -276,7 +280,7 @@ pub struct InputValue {
     /// Its name.
     pub name: String,
     /// For people.
-    pub description: Option<String>,
+    pub description: Option<Words>,
     /// Its type.
     pub ty: TypeRef,
     /// Its default, as a GraphQL literal.
@@ -318,7 +322,7 @@ pub struct EnumValue {
     /// Its name.
     pub name: String,
     /// For people.
-    pub description: Option<String>,
+    pub description: Option<Words>,
     /// The reason, when deprecated (a retired option).
     pub deprecated: Option<String>,
 }

@@ -4,7 +4,7 @@ use cardine_model::catalog::{Field, ModuleId};
 use cardine_model::{FieldKind, ScalarType};
 
 use super::group::group_input;
-use super::{InputTarget, InputValue, Schema, TypeKey, TypeRef, build};
+use super::{InputTarget, InputValue, Schema, TypeKey, TypeRef, Words};
 
 impl Schema<'_> {
     pub(super) fn order_fields(&self, module: ModuleId) -> Vec<InputValue> {
@@ -30,5 +30,5 @@ fn order_of(field: &Field) -> Option<InputValue> {
         _ => (TypeKey::SortOrder, InputTarget::Value(field.id)),
     };
     let value = InputValue::targeting(&field.name, TypeRef::named(ty), target);
-    Some(value.described(Some(build::field_description(field))).deprecated(field.deprecated.as_ref()))
+    Some(value.described(Words::of_field(field)).deprecated(field.deprecated.as_ref()))
 }

@@ -4,7 +4,7 @@ use cardine_model::catalog::{Field, FieldId, HierarchyWay, ModuleId, Relation};
 use cardine_model::{FieldKind, ScalarType};
 
 use super::history::HISTORY;
-use super::{FigureType, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, build};
+use super::{FigureType, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, Words};
 
 const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
 const INT: TypeKey = TypeKey::Scalar(Scalar::Int);
@@ -92,17 +92,14 @@ impl Schema<'_> {
             _ => TypeRef::named(key),
         };
         let ty = if field.is_non_null() { ty.non_null() } else { ty };
-        let description = Some(build::field_description(field));
-        Some(
-            OutputField::new(&field.name, ty, Meaning::Value(field.id), description)
-                .deprecated(field.deprecated.as_ref()),
-        )
+        let output = OutputField::new(&field.name, ty, Meaning::Value(field.id), None);
+        Some(output.described(Words::of_field(field)).deprecated(field.deprecated.as_ref()))
     }
 
     fn reference_field(&self, module: ModuleId, field: &Field) -> OutputField {
-        let description = Some(build::field_description(field));
         let ty = TypeRef::named(self.reference_type(module, field));
-        OutputField::new(&field.name, ty, Meaning::Reference(field.id), description)
+        OutputField::new(&field.name, ty, Meaning::Reference(field.id), None)
+            .described(Words::of_field(field))
             .deprecated(field.deprecated.as_ref())
     }
 
@@ -124,13 +121,14 @@ impl Schema<'_> {
                 TypeKey::LinkConnection(module, relation.id)
             }
         };
-        let label = build::description(&self.catalog.module(related).plural_label);
-        let description = Some(match relation.hierarchy {
-            None => label,
-            Some(HierarchyWay::Ancestors) => format!("{label} above this record, on all levels."),
-            Some(HierarchyWay::Descendants) => format!("{label} below this record, on all levels."),
-        });
-        OutputField::new(&relation.name, TypeRef::required(key), Meaning::Relation(relation.id), description)
+        let label = self.catalog.module(related).plural_label.clone();
+        let words = match relation.hierarchy {
+            None => Words::Label(label),
+            Some(HierarchyWay::Ancestors) => Words::LabelThen(label, "above this record, on all levels."),
+            Some(HierarchyWay::Descendants) => Words::LabelThen(label, "below this record, on all levels."),
+        };
+        OutputField::new(&relation.name, TypeRef::required(key), Meaning::Relation(relation.id), None)
+            .described(words)
             .with(arguments)
     }
 

@@ -3,7 +3,7 @@
 use cardine_model::catalog::{Field, FieldId, ModuleId};
 
 use super::record::ID_SUFFIX;
-use super::{InputTarget, InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, build};
+use super::{InputTarget, InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, Words};
 
 const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
 const INT: TypeKey = TypeKey::Scalar(Scalar::Int);
@@ -57,7 +57,7 @@ impl Schema<'_> {
             let ty = TypeRef::named(self.value_type(module, field.id)?);
             InputValue::targeting(&field.name, ty, InputTarget::Value(field.id))
         };
-        Some(value.described(Some(build::field_description(field))))
+        Some(value.described(Words::of_field(field)))
     }
 
     /// The sets of fields in which records that may be the same are alike, as far as the caller may read them.

@@ -7,7 +7,7 @@ use cardine_model::catalog::{Field, ModuleId, Relation};
 
 use super::group::group_input;
 use super::record::ID_SUFFIX;
-use super::{InputTarget, InputValue, Scalar, Schema, TypeKey, TypeRef, build};
+use super::{InputTarget, InputValue, Scalar, Schema, TypeKey, TypeRef, Words};
 
 const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
 
@@ -89,7 +89,7 @@ impl Schema<'_> {
             };
             InputValue::targeting(&field.name, ty, InputTarget::Value(field.id))
         };
-        Some(value.described(Some(build::field_description(field))).deprecated(field.deprecated.as_ref()))
+        Some(value.described(Words::of_field(field)).deprecated(field.deprecated.as_ref()))
     }
 
     /// The input of this name that holds other records.
@@ -115,7 +115,7 @@ impl Schema<'_> {
     fn to_one_field(&self, field: &Field) -> Option<InputValue> {
         let ty = TypeRef::named(TypeKey::ToOneInput(self.to_one_target(field)?));
         let value = InputValue::targeting(&field.name, ty, InputTarget::Reference(field.id));
-        Some(value.described(Some(build::field_description(field))).deprecated(field.deprecated.as_ref()))
+        Some(value.described(Words::of_field(field)).deprecated(field.deprecated.as_ref()))
     }
 
     /// The relations whose records may be made, connected and disconnected.
