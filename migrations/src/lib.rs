@@ -10,6 +10,7 @@ mod m0005_files;
 mod m0006_workflows;
 mod m0007_approvals;
 mod m0008_plugin_state;
+mod m0009_jobs;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_workflows::Migration),
             Box::new(m0007_approvals::Migration),
             Box::new(m0008_plugin_state::Migration),
+            Box::new(m0009_jobs::Migration),
         ]
     }
 }

@@ -120,7 +120,7 @@ fn change_text(name: &str, arguments: &Value) -> String {
     let declared: Vec<String> = keys.iter().map(|key| format!("${key}: {}", types(key))).collect();
     let passed: Vec<String> = keys.iter().map(|key| format!("{key}: ${key}")).collect();
     format!(
-        "mutation({}) {{ change: {name}({}) {{ version applied job statements warnings {{ path rule message }} }} }}",
+        "mutation({}) {{ change: {name}({}) {{ version applied job rows statements warnings {{ path rule message }} }} }}",
         declared.join(", "),
         passed.join(", ")
     )

@@ -160,6 +160,18 @@ impl Server {
         command.envs(variables.iter().copied()).stdin(std::process::Stdio::null()).output().expect("the binary runs")
     }
 
+    /// As [`Server::another`], with an environment variable of its own.
+    ///
+    /// # Panics
+    /// As [`Server::another`].
+    pub async fn another_with(&self, name: &str, value: &str) -> Server {
+        let database = self.postgres.as_ref().expect("SQLite serves one process");
+        let launch = self.launch.clone().variable(name, value);
+        let mut launch = launch.arguments(["--database", database.url()]);
+        launch.backend = Backend::Sqlite; // As in [`Server::another`].
+        launch.start().await
+    }
+
     /// Which database it works on.
     #[must_use]
     pub fn backend(&self) -> Backend {

@@ -8,6 +8,7 @@ mod account;
 mod approvals;
 mod audit;
 mod error;
+mod jobs;
 mod model;
 mod modules;
 mod mutation;
@@ -22,6 +23,7 @@ use async_graphql::{EmptySubscription, MergedObject, ObjectType, Schema};
 use access::{AccessMutation, AccessQuery};
 use account::{AccountMutation, AccountQuery};
 use approvals::{ApprovalsMutation, ApprovalsQuery};
+use jobs::{JobsMutation, JobsQuery};
 use modules::{ModulesMutation, ModulesQuery};
 use mutation::BaseMutation;
 use plugins::{PluginsMutation, PluginsQuery};
@@ -30,11 +32,19 @@ pub use upload::PACKAGE_BYTES_MAX;
 
 /// The root of queries.
 #[derive(MergedObject, Default)]
-pub struct Query(BaseQuery, AccessQuery, AccountQuery, ApprovalsQuery, ModulesQuery, PluginsQuery);
+pub struct Query(BaseQuery, AccessQuery, AccountQuery, ApprovalsQuery, JobsQuery, ModulesQuery, PluginsQuery);
 
 /// The root of mutations.
 #[derive(MergedObject, Default)]
-pub struct Mutation(BaseMutation, AccessMutation, AccountMutation, ApprovalsMutation, ModulesMutation, PluginsMutation);
+pub struct Mutation(
+    BaseMutation,
+    AccessMutation,
+    AccountMutation,
+    ApprovalsMutation,
+    JobsMutation,
+    ModulesMutation,
+    PluginsMutation,
+);
 
 /// The root of queries of those who are no administrators.
 #[derive(MergedObject, Default)]

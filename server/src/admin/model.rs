@@ -71,6 +71,8 @@ pub struct CatalogChange {
     applied: bool,
     /// The job that applies it, if it is too large for one transaction.
     job: Option<ID>,
+    /// Records that get other values by it, or go.
+    rows: i64,
     /// The statements that change tables.
     statements: Vec<String>,
     /// What is not wrong but should be known.
@@ -134,6 +136,7 @@ impl From<change::CatalogChange> for CatalogChange {
             version: change.version,
             applied: change.applied,
             job: change.job.map(|job| ID(job.to_string())),
+            rows: change.rows,
             statements: change.statements,
             warnings: change.warnings.into_iter().map(Issue::from).collect(),
         }

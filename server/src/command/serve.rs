@@ -47,6 +47,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     store.migrate().await.context("the platform's tables could not be brought up to date")?;
     let engine = Engine::open(store.clone()).await.context("the modules could not be loaded")?;
     engine.set_retention(config.retention);
+    engine.set_job_rows(config.job_rows);
     engine.set_files(database::open_files(&config)?);
     if options.demo {
         demo::load(&engine).await.context("the demo company's data could not be loaded")?;
@@ -75,6 +76,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
         Some(server) => Some(Mailer::new(engine.clone(), server, app.public_url.clone(), app.reset_limits())?),
     };
     let sender = sender.map(|mailer| tokio::spawn(mailer.run(stopped.clone())));
+    let jobs = engine.run_jobs(stopped.clone());
     let (egress, sends_mail) = (app.egress.clone(), app.config.mail.is_some());
     let outside = Outside { plugins, egress, webhook_key, sends_mail, counters: Arc::clone(&app.workflows) };
     let runner = tokio::spawn(run_workflows(engine, outside, stopped));
@@ -99,6 +101,10 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     stop.send_replace(true);
     if tokio::time::timeout(DRAIN, runner).await.is_err() {
         tracing::warn!("a workflow's step did not end in time; it is tried again after the next start");
+    }
+    // A batch that has begun is undone, and done after the next start.
+    if tokio::time::timeout(FAREWELL, jobs).await.is_err() {
+        tracing::debug!("a job did not stop in time");
     }
     if let Some(sender) = sender
         && tokio::time::timeout(DRAIN, sender).await.is_err()

@@ -61,6 +61,8 @@ pub struct Config {
     /// `--plugin-key`, `CARDINE_PLUGIN_KEY` (several with commas): public keys, one of which must have signed a plugin's package. Default:
     /// none, and packages need no signature.
     pub plugin_keys: Vec<String>,
+    /// `--job-rows`, `CARDINE_JOB_ROWS`: a change of modules that has to go through more records than this runs as a job. Default 10,000.
+    pub job_rows: usize,
     /// `--retention-days`, `CARDINE_RETENTION_DAYS`: how long what is retired may be restored; none if for good. Default 30 days.
     pub retention: Option<TimeDelta>,
     /// `--limit NAME=NUMBER`, `CARDINE_LIMIT_NAME`, the file's `[limits]`: the bounds of requests.
@@ -114,6 +116,7 @@ impl Config {
                 None
             }
         };
+        let job_rows = settings.job_rows.unwrap_or(cardine_engine::change::JOB_ROWS);
         let retention = match settings.retention_days.unwrap_or(RETENTION_DAYS_DEFAULT) {
             0 => None,
             days => Some(TimeDelta::days(i64::from(days))),
@@ -158,6 +161,7 @@ impl Config {
                 mail,
                 inner_hosts,
                 plugin_keys: settings.plugin_key,
+                job_rows,
                 retention,
                 limits,
             }),

@@ -21,7 +21,7 @@ mod upkeep;
 mod write;
 
 use async_recursion::async_recursion as boxed;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
@@ -76,6 +76,12 @@ struct Inner {
     changing: tokio::sync::Mutex<()>,
     /// The newest version of the catalog that this process has begun to make.
     announced: AtomicU64,
+    /// Names that nothing takes for a moment.
+    freed: change::FreedNames,
+    /// Changes of more records than this run as jobs.
+    job_rows: AtomicUsize,
+    /// Rung when there is a job, or one is to be cancelled.
+    jobs: Notify,
     /// How long what is retired is kept; none if for good.
     retention: std::sync::Mutex<Option<TimeDelta>>,
 }
@@ -102,6 +108,9 @@ impl Engine {
             files_freed: Arc::default(),
             changing: tokio::sync::Mutex::new(()),
             announced: AtomicU64::new(0),
+            freed: change::FreedNames::default(),
+            job_rows: AtomicUsize::new(change::JOB_ROWS),
+            jobs: Notify::new(),
             retention: std::sync::Mutex::new(None),
         };
         let engine = Self(Arc::new(inner));
@@ -247,6 +256,7 @@ impl Engine {
                 true => Arc::clone(&known.catalog),
                 false => {
                     let catalog = change::load(self.store(), Arc::clone(&known.catalog)).await?;
+                    self.0.freed.note(&known.catalog, &catalog, std::time::Instant::now());
                     tokio::task::spawn_blocking(memory::give_back);
                     Arc::new(catalog)
                 }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A step of a path into a JSON document or an argument: `["fields", 0, "name"]`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(untagged)]
 pub enum PathSegment {
     /// A key of an object.
     Name(String),
@@ -43,7 +44,7 @@ impl From<usize> for PathSegment {
 /// One fault: where it is, the rule that it breaks, and what would be right.
 ///
 /// A definition or an input reports all its issues at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issue {
     /// From the document's root, or from the argument on.
     pub path: Vec<PathSegment>,

@@ -4,6 +4,7 @@
 //! until it is purged: only indexes go at once, as they hold no data. Statements are plain text, with every name through [`crate::ident`]:
 //! indexes on expressions and own type names are what sea-query panics on or gets wrong on SQLite.
 
+mod ahead;
 mod columns;
 mod indexes;
 mod kept;
@@ -16,6 +17,7 @@ mod tests;
 
 use cardine_model::catalog::{Catalog, Field, Module};
 
+pub use ahead::{AHEAD, Ahead, IndexAhead, count_up_to, drop_column_ahead, drop_index_ahead};
 pub use columns::{TableColumn, table_columns};
 pub use indexes::{index_names, missing_indexes, unique_index_fields};
 pub use kept::{clear_lost, convert_column, drop_field, drop_module, link_tables};
@@ -34,6 +36,8 @@ pub struct Kept {
     pub modules: Vec<String>,
     /// Fields, by module and name: their columns are there, but no index.
     pub fields: Vec<(String, String)>,
+    /// Modules and links whose tables are changed elsewhere ([`Ahead`]).
+    pub elsewhere: Vec<String>,
 }
 
 /// The way from the tables of one catalog to those of another.
@@ -64,7 +68,7 @@ pub fn difference_beside(dialect: Dialect, old: Option<&Catalog>, new: &Catalog,
     for module in new.modules.iter().filter(|module| !module.platform) {
         let before = old.and_then(|old| old.module_or_link_named(&module.name));
         // The tables of a module follow from its document alone.
-        if before.is_some_and(|before| before.document == module.document) {
+        if before.is_some_and(|before| before.document == module.document) || kept.elsewhere.contains(&module.name) {
             continue;
         }
         let (mut old_search, mut new_search) = search::changes(dialect, before, Some(module));

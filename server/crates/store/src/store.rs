@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
-use crate::postgres::{Isolation, Planning, Pool, Session};
+use crate::postgres::{Isolation, Planning, Pool, Session, run_alone};
 use crate::sqlite::{Connection, FileLock, Here, Job, Purpose, Readers, Writer};
 use crate::state::{PlatformState, raise};
 use crate::transaction::{ReadTx, WriteTx};
@@ -175,6 +175,21 @@ impl Store {
                 answered.unwrap_or_else(|_| Err(stopped().into()))
             }
             Database::Postgres { pool, .. } => self.write_postgres(pool, work).await,
+        }
+    }
+
+    /// Runs one statement that PostgreSQL takes outside of transactions only; it may take as long as it needs. On SQLite it is like any.
+    pub async fn run_alone(&self, text: &str) -> Result<(), StoreError> {
+        match &self.inner.database {
+            Database::Postgres { pool, .. } => run_alone(pool, text).await,
+            Database::Sqlite(_) => {
+                let text = Arc::<str>::from(text);
+                self.write(move |tx| {
+                    let text = Arc::clone(&text);
+                    Box::pin(async move { tx.run_ddl(&text).await })
+                })
+                .await
+            }
         }
     }
 

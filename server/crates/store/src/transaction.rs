@@ -168,6 +168,12 @@ impl WriteTx {
             .await
     }
 
+    /// The counters, which nobody else changes until this transaction ends.
+    pub async fn lock_state(&mut self) -> Result<PlatformState, StoreError> {
+        let text = r#"UPDATE "platform_state" SET "catalog_version" = "catalog_version" WHERE "id" = 1 RETURNING "catalog_version", "access_epoch""#;
+        read_state(&self.query(&state_statement(text), &Bindings::default()).await?)
+    }
+
     /// Counts a change of users, groups, roles or grants.
     pub async fn bump_access_epoch(&mut self) -> Result<PlatformState, StoreError> {
         self.bump(r#"UPDATE "platform_state" SET "access_epoch" = "access_epoch" + 1 WHERE "id" = 1 RETURNING "catalog_version", "access_epoch""#)

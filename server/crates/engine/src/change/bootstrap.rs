@@ -15,7 +15,7 @@ use rustc_hash::FxHashSet;
 use uuid::Uuid;
 
 use super::blocking;
-use super::commit::{Author, CommitError, commit};
+use super::commit::{Author, CommitError, Manner, commit};
 use super::ids::{identified, is_identified};
 use super::load::{PLATFORM, Stored, fetch, parse_built_in, resolve_stored, unsound};
 use super::plan::{Planned, Written, WrittenDefinition, install};
@@ -87,12 +87,12 @@ pub(super) async fn bootstrap_with(store: &Store, built_in: Vec<ModuleDefinition
         if !is_first_start && stored.definitions.iter().any(|(_, document)| !has_ids(document)) {
             let base = resolve_stored(stored).await?;
             let planned = Arc::new(blocking(move || identify(&base).map_err(|issues| unsound(&issues))).await??);
-            match commit(store, planned, system(), None, false).await {
+            match commit(store, planned, system(), None, Manner::Whole).await {
                 Ok(_) => {}
                 Err(CommitError::Overtaken) if attempt < ATTEMPTS_MAX => attempt += 1,
                 Err(CommitError::Store(error)) => return Err(error.into()),
                 Err(CommitError::Engine(error)) => return Err(error),
-                Err(CommitError::Overtaken | CommitError::InVain(_)) => return Err(EngineError::Unavailable),
+                Err(_) => return Err(EngineError::Unavailable),
             }
             continue;
         }
@@ -110,14 +110,14 @@ pub(super) async fn bootstrap_with(store: &Store, built_in: Vec<ModuleDefinition
             Ok(planned) => Arc::new(planned),
             Err(base) => return Ok(*base),
         };
-        match commit(store, Arc::clone(&planned), system(), None, false).await {
+        match commit(store, Arc::clone(&planned), system(), None, Manner::Whole).await {
             Ok(_) => return Ok(Catalog::clone(&planned.catalog)),
             // Another process starts as well; what it did is there now.
             Err(CommitError::Overtaken) if attempt < ATTEMPTS_MAX => attempt += 1,
             Err(CommitError::Overtaken) => return Err(EngineError::Unavailable),
             Err(CommitError::Store(error)) => return Err(error.into()),
             Err(CommitError::Engine(error)) => return Err(error),
-            Err(CommitError::InVain(_)) => return Err(EngineError::Internal),
+            Err(_) => return Err(EngineError::Internal),
         }
     }
 }

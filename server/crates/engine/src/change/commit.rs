@@ -1,20 +1,23 @@
 //! The transaction of a change: version row, definitions, tables, version's history and audit entry.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cardine_failpoints::pass;
 use cardine_model::catalog::{Field, Module};
 use cardine_model::{Issue, Value, path};
 use cardine_sql::ddl::records;
 use cardine_store::platform::events::{NewAudit, insert_audit};
+use cardine_store::platform::jobs::{NewJob, insert_job};
 use cardine_store::{Bindings, Statement, Store, StoreError, WriteTx};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use super::follow::{Follow, follow};
+use super::job::{self, Held};
 use super::plan::{Planned, Written, WrittenDefinition};
-use super::steps::{self, Step, parts_of};
+use super::steps::{self, Effects, Step, parts_of};
 use super::tables::{TablesFound, read_columns};
 use crate::EngineError;
 use crate::events::EventMatcherLoader;
@@ -42,25 +45,40 @@ pub(super) enum CommitError {
     Store(StoreError),
     /// What is to be told as it is.
     Engine(EngineError),
-    /// A dry run has ended, with these warnings.
-    InVain(Vec<Issue>),
+    /// A dry run has ended, with these effects.
+    InVain(Effects),
+    /// A job is another process's now, or is to be undone.
+    Lost,
+    /// A name that is to be taken was free for too short a time: for so long other processes may mean the old thing by it.
+    TooSoon(Duration),
 }
 
 /// What became of a plan.
 pub(super) struct Committed {
-    /// What should be known.
-    pub warnings: Vec<Issue>,
+    /// What it has done, or would.
+    pub effects: Effects,
     /// Whether rights may be other ones.
     pub touches_rights: bool,
 }
 
-/// Makes the change; with `dry` looks what it would do, and undoes it.
+/// How a change is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// It is not: it is told what would be.
+    Dry,
+    /// In one transaction.
+    Whole,
+    /// By a job, which has done most of it ahead.
+    Ahead(Held),
+}
+
+/// Makes the change, or looks what it would do and undoes it.
 pub(super) async fn commit(
     store: &Store,
     planned: Arc<Planned>,
     author: Author,
     workflows: Option<Arc<dyn EventMatcherLoader>>,
-    dry: bool,
+    manner: Manner,
 ) -> Result<Committed, CommitError> {
     let touches_rights = touches_rights(&planned);
     let outcome = store
@@ -68,40 +86,68 @@ pub(super) async fn commit(
             let (planned, author, workflows) = (Arc::clone(&planned), author.clone(), workflows.clone());
             async move {
                 let workflows = workflows.as_deref();
-                if dry {
-                    let warnings = look(tx, &planned, &author, workflows).await?;
-                    return Err(CommitError::InVain(warnings));
+                if manner == Manner::Dry {
+                    let effects = look(tx, &planned, &author, workflows).await?;
+                    return Err(CommitError::InVain(effects));
                 }
-                commit_in(tx, &planned, &author, workflows).await
+                commit_in(tx, &planned, &author, workflows, manner).await
             }
             .boxed()
         })
         .await;
     match outcome {
-        Ok(warnings) | Err(CommitError::InVain(warnings)) => Ok(Committed { warnings, touches_rights }),
+        Ok(effects) | Err(CommitError::InVain(effects)) => Ok(Committed { effects, touches_rights }),
         Err(error) => Err(error),
     }
 }
 
-/// What the change would warn about, or be refused for.
+/// What the change would do and warn about, or be refused for.
 async fn look(
     tx: &mut WriteTx,
     planned: &Planned,
     author: &Author,
     workflows: Option<&dyn EventMatcherLoader>,
-) -> Result<Vec<Issue>, CommitError> {
+) -> Result<Effects, CommitError> {
     let state = tx.state().await?;
     let is_next = u64::try_from(state.catalog_version).ok().map(|version| version + 1) == Some(planned.catalog.version);
     if !is_next || is_overtaken_by_rights(planned, state.access_epoch) {
         return Err(CommitError::Overtaken);
     }
+    job::refuse_held(tx, planned, None).await?;
     look_at_tables(tx, planned).await?;
     // Undone in the end: what follows from what goes is looked at beside the rights that there will be.
     write_access(tx, planned, author).await?;
     let told = follow(tx, planned, workflows, true).await?;
-    let mut warnings = steps::run(tx, planned, true).await?;
-    warnings.extend(told);
-    Ok(warnings)
+    let mut effects = steps::run(tx, planned, true).await?;
+    effects.warnings.extend(told);
+    Ok(effects)
+}
+
+/// Has a job make the change; what can be refused at once is.
+pub(super) async fn begin_job(
+    store: &Store,
+    planned: Arc<Planned>,
+    workflows: Option<Arc<dyn EventMatcherLoader>>,
+    job: NewJob,
+) -> Result<(), CommitError> {
+    let begun = store.write(move |tx: &mut WriteTx| {
+        let (planned, workflows, job) = (Arc::clone(&planned), workflows.clone(), job.clone());
+        async move {
+            // Two that would change one module come one after the other.
+            let state = tx.lock_state().await?;
+            if u64::try_from(state.catalog_version).ok().map(|version| version + 1) != Some(planned.catalog.version) {
+                return Err(CommitError::Overtaken);
+            }
+            job::refuse_held(tx, &planned, None).await?;
+            look_at_tables(tx, &planned).await?;
+            follow(tx, &planned, workflows.as_deref(), true).await?;
+            Ok(insert_job(tx, &job).await?)
+        }
+        .boxed()
+    });
+    begun.await?;
+    pass!("job.begun");
+    Ok(())
 }
 
 async fn commit_in(
@@ -109,7 +155,8 @@ async fn commit_in(
     planned: &Planned,
     author: &Author,
     workflows: Option<&dyn EventMatcherLoader>,
-) -> Result<Vec<Issue>, CommitError> {
+    manner: Manner,
+) -> Result<Effects, CommitError> {
     // The row is locked from here on: of two changes the second waits, and then finds itself overtaken.
     let state = tx.bump_catalog_version().await?;
     let is_next = u64::try_from(state.catalog_version) == Ok(planned.catalog.version);
@@ -117,6 +164,11 @@ async fn commit_in(
         return Err(CommitError::Overtaken);
     }
     let dialect = tx.dialect();
+    let held = match manner {
+        Manner::Ahead(held) => Some(held),
+        Manner::Dry | Manner::Whole => None,
+    };
+    job::refuse_held(tx, planned, held).await?;
     look_at_tables(tx, planned).await?;
     for written in &planned.definitions {
         write_definition(tx, written, author.now).await?;
@@ -125,8 +177,11 @@ async fn commit_in(
     write_access(tx, planned, author).await?;
     let told = follow(tx, planned, workflows, false).await?;
     pass!("catalog.follow");
-    let mut warnings = steps::run(tx, planned, false).await?;
-    warnings.extend(told);
+    let mut effects = match held {
+        None => steps::run(tx, planned, false).await?,
+        Some(_) => steps::finish(tx, planned).await?,
+    };
+    effects.warnings.extend(told);
     if touches_rights(planned) {
         tx.bump_access_epoch().await?;
     }
@@ -150,8 +205,11 @@ async fn commit_in(
         request: author.request,
     };
     insert_audit(tx, &audit).await?;
+    if let Some(held) = held {
+        job::end_with(tx, held, state.catalog_version).await?;
+    }
     pass!("catalog.before_commit");
-    Ok(warnings)
+    Ok(effects)
 }
 
 /// Whether rights are other ones afterwards, or workflows, which each process loads with them.

@@ -4,7 +4,7 @@ use cardine_model::catalog::{Catalog, FieldId, ModuleId};
 use cardine_model::name::upper_first;
 use cardine_model::renaming::Renaming;
 use cardine_model::rule::{Context, Expected, mentions};
-use cardine_model::{Issue, PathSegment};
+use cardine_model::{Issue, PathSegment, path};
 use cardine_store::WriteTx;
 use cardine_store::platform::names::{self, DocumentKind, NamedDocument};
 use serde_json::{Map, Value as Json};
@@ -18,7 +18,19 @@ use crate::events::EventMatcherLoader;
 #[derive(Debug)]
 pub(super) enum Follow {
     /// Something is called otherwise.
-    Renamed(Renaming),
+    Renamed {
+        /// What.
+        renaming: Renaming,
+        /// What in the modules' documents says the new name then, for people.
+        needed: Vec<String>,
+    },
+    /// A field has another type.
+    Converted {
+        /// The field.
+        field: (ModuleId, FieldId),
+        /// What in the modules' documents uses it, for people.
+        needed: Vec<String>,
+    },
     /// Something is hidden.
     Hidden {
         /// Fields.
@@ -43,7 +55,7 @@ pub(super) enum Follow {
 impl Follow {
     /// Whether rights may be other ones afterwards.
     pub(super) fn touches_rights(&self) -> bool {
-        !matches!(self, Self::Hidden { .. })
+        !matches!(self, Self::Hidden { .. } | Self::Converted { .. })
     }
 }
 
@@ -56,16 +68,24 @@ pub(super) async fn follow(
 ) -> Result<Vec<Issue>, CommitError> {
     let (Some(follow), Some(base)) = (&planned.follow, planned.base.as_deref()) else { return Ok(Vec::new()) };
     match follow {
-        Follow::Renamed(_) | Follow::PurgedField { .. } | Follow::PurgedModule { .. } if dry => Ok(Vec::new()),
-        Follow::Renamed(renaming) => {
-            rename(tx, base, renaming, workflows).await?;
-            Ok(Vec::new())
+        Follow::Renamed { renaming, needed } => {
+            let followers = rename(tx, base, renaming, workflows, dry).await?;
+            let told = needed.iter().cloned().chain(followers);
+            Ok(told.map(|what| Issue::new(path!["to"], "follows", format!("{what} says the new name"))).collect())
+        }
+        Follow::Converted { field, needed } => {
+            let gone = Gone { base, fields: std::slice::from_ref(field), modules: &[] };
+            let documents = names::fetch_documents(tx).await?;
+            let users = gone.needed_by(&documents, workflows).into_iter().map(|(what, _, _)| what);
+            let told = needed.iter().cloned().chain(users);
+            Ok(told.map(|what| Issue::new(path!["name"], "uses", format!("{what} uses it"))).collect())
         }
         Follow::Hidden { fields, modules, needed, force, at, hint } => {
             let gone = Gone { base, fields, modules };
             hide(tx, &gone, needed, (*force, at, hint), workflows, dry).await
         }
         Follow::PurgedField { module, field } => {
+            let mut told = Vec::new();
             for document in names::fetch_documents(tx).await? {
                 let forgotten = match document.kind {
                     DocumentKind::Grant if document.module == *module => without_key(&document.text, field),
@@ -76,19 +96,33 @@ pub(super) async fn follow(
                     }),
                     _ => continue,
                 };
-                put(tx, &document, &forgotten).await?;
-            }
-            names::forget_field(tx, module, field).await?;
-            Ok(Vec::new())
-        }
-        Follow::PurgedModule { module } => {
-            for document in names::fetch_documents(tx).await? {
-                if document.kind == DocumentKind::PermissionSet {
-                    put(tx, &document, &without_key(&document.text, module)).await?;
+                if forgotten != document.text {
+                    told.extend(name_of(&document));
+                    put(tx, &document, &forgotten, dry).await?;
                 }
             }
-            names::forget_module(tx, module).await?;
-            Ok(Vec::new())
+            if !dry {
+                names::forget_field(tx, module, field).await?;
+            }
+            Ok(told_to_forget(told))
+        }
+        Follow::PurgedModule { module } => {
+            let mut told = Vec::new();
+            for document in names::fetch_documents(tx).await? {
+                if document.kind == DocumentKind::PermissionSet {
+                    let forgotten = without_key(&document.text, module);
+                    if forgotten != document.text {
+                        told.extend(name_of(&document));
+                        put(tx, &document, &forgotten, dry).await?;
+                    }
+                } else if document.module == *module {
+                    told.extend(name_of(&document));
+                }
+            }
+            if !dry {
+                names::forget_module(tx, module).await?;
+            }
+            Ok(told_to_forget(told))
         }
     }
 }
@@ -98,7 +132,9 @@ async fn rename(
     base: &Catalog,
     renaming: &Renaming,
     workflows: Option<&dyn EventMatcherLoader>,
-) -> Result<(), CommitError> {
+    dry: bool,
+) -> Result<Vec<String>, CommitError> {
+    let mut followers = Vec::new();
     for document in names::fetch_documents(tx).await? {
         let module = base.module_by_name(&document.module);
         let context = module.map(|module| condition(module.id));
@@ -129,7 +165,14 @@ async fn rename(
                 changed_json(&document.text, |state| rename_event(base, renaming, &mut state["event"]))
             }
         };
-        put(tx, &document, &renamed).await?;
+        let is_of_module = renaming.module().is_some_and(|(from, _)| from == document.module);
+        if is_of_module || renamed != document.text {
+            followers.extend(name_of(&document));
+            put(tx, &document, &renamed, dry).await?;
+        }
+    }
+    if dry {
+        return Ok(followers);
     }
     for (module, field, to) in renaming.fields() {
         let module = base.module(module);
@@ -152,7 +195,26 @@ async fn rename(
             names::rename_module(tx, &links.name, &name).await?;
         }
     }
-    Ok(())
+    Ok(followers)
+}
+
+/// For people; none for what they don't know.
+fn name_of(document: &NamedDocument) -> Option<String> {
+    let NamedDocument { kind, module, name, .. } = document;
+    match kind {
+        DocumentKind::Grant => Some(format!("the grant of the role {name} on {module}")),
+        DocumentKind::PermissionSet => Some(format!("the permission set {name}")),
+        DocumentKind::SharingRule => Some(format!("the sharing rule {name}")),
+        DocumentKind::RecordRule => Some(format!("the record rule of the role {name} on {module}")),
+        DocumentKind::Workflow => Some(format!("the workflow {name}")),
+        DocumentKind::WorkflowVersion | DocumentKind::Run => None,
+    }
+}
+
+fn told_to_forget(told: Vec<String>) -> Vec<Issue> {
+    told.into_iter()
+        .map(|what| Issue::new(path!["name"], "forgets", format!("{what} says nothing of it any more")))
+        .collect()
 }
 
 /// What is hidden, in the catalog before.
@@ -171,6 +233,69 @@ impl Gone<'_> {
             self.fields.contains(&(mention.module, whole)) || self.modules.contains(&mention.module)
         })
     }
+
+    /// The documents that would make no sense without it, what becomes of each, and which of them is a workflow.
+    fn needed_by<'d>(
+        &self,
+        documents: &'d [NamedDocument],
+        workflows: Option<&dyn EventMatcherLoader>,
+    ) -> Vec<(String, &'static str, Option<&'d str>)> {
+        let mut found = Vec::new();
+        for document in documents {
+            // What is about the hidden module itself rests with it.
+            let module = self.base.module_by_name(&document.module).map(|module| module.id);
+            let module = module.filter(|module| !self.modules.contains(module));
+            let json = || serde_json::from_str::<Json>(&document.text).unwrap_or_default();
+            let (is_needing, fate, workflow) = match document.kind {
+                DocumentKind::RecordRule => {
+                    let is_needing = module.is_some_and(|module| self.is_meant_by(module, &document.text));
+                    (is_needing, "lets nothing through from now on", None)
+                }
+                DocumentKind::SharingRule => {
+                    let source = json()["records"]["rule"].as_str().unwrap_or_default().to_owned();
+                    let is_needing = module.is_some_and(|module| self.is_meant_by(module, &source));
+                    (is_needing, "opens nothing from now on", None)
+                }
+                DocumentKind::Workflow => {
+                    let needs = |workflows: &dyn EventMatcherLoader| {
+                        workflows.needs(self.base, &json(), self.fields, self.modules)
+                    };
+                    (workflows.is_some_and(needs), "is switched off", Some(document.name.as_str()))
+                }
+                DocumentKind::Grant
+                | DocumentKind::PermissionSet
+                | DocumentKind::WorkflowVersion
+                | DocumentKind::Run => continue,
+            };
+            if is_needing {
+                found.extend(name_of(document).map(|what| (what, fate, workflow)));
+            }
+        }
+        found
+    }
+
+    /// The grants that say something of it by name: they need nothing of it, and rest with it.
+    fn granted_by(&self, documents: &[NamedDocument]) -> Vec<String> {
+        let names = |module: &str, fields: &Json| {
+            let Some(module) = self.base.module_by_name(module) else { return false };
+            self.modules.contains(&module.id)
+                || self
+                    .fields
+                    .iter()
+                    .any(|(of, field)| *of == module.id && fields.get(module.field(*field).name.as_str()).is_some())
+        };
+        let is_granting = |document: &&NamedDocument| {
+            let json: Json = serde_json::from_str(&document.text).unwrap_or_default();
+            match document.kind {
+                DocumentKind::Grant => names(&document.module, &json),
+                DocumentKind::PermissionSet => json
+                    .as_object()
+                    .is_some_and(|grants| grants.iter().any(|(module, grant)| names(module, &grant["fields"]))),
+                _ => false,
+            }
+        };
+        documents.iter().filter(is_granting).filter_map(name_of).collect()
+    }
 }
 
 async fn hide(
@@ -181,35 +306,12 @@ async fn hide(
     workflows: Option<&dyn EventMatcherLoader>,
     dry: bool,
 ) -> Result<Vec<Issue>, CommitError> {
+    let documents = names::fetch_documents(tx).await?;
     let mut told: Vec<(String, &str)> = needed.iter().map(|what| (what.clone(), "goes with it")).collect();
     let mut switched_off = Vec::new();
-    for document in names::fetch_documents(tx).await? {
-        // What is about the hidden module itself rests with it.
-        let module = gone.base.module_by_name(&document.module).map(|module| module.id);
-        let module = module.filter(|module| !gone.modules.contains(module));
-        match document.kind {
-            DocumentKind::RecordRule => {
-                if module.is_some_and(|module| gone.is_meant_by(module, &document.text)) {
-                    let what = format!("the record rule of the role {} on {}", document.name, document.module);
-                    told.push((what, "lets nothing through from now on"));
-                }
-            }
-            DocumentKind::SharingRule => {
-                let json: Json = serde_json::from_str(&document.text).unwrap_or_default();
-                let source = json["records"]["rule"].as_str().unwrap_or_default();
-                if module.is_some_and(|module| gone.is_meant_by(module, source)) {
-                    told.push((format!("the sharing rule {}", document.name), "opens nothing from now on"));
-                }
-            }
-            DocumentKind::Workflow => {
-                let json: Json = serde_json::from_str(&document.text).unwrap_or_default();
-                if workflows.is_some_and(|workflows| workflows.needs(gone.base, &json, gone.fields, gone.modules)) {
-                    told.push((format!("the workflow {}", document.name), "is switched off"));
-                    switched_off.push(document.name);
-                }
-            }
-            DocumentKind::Grant | DocumentKind::PermissionSet | DocumentKind::WorkflowVersion | DocumentKind::Run => {}
-        }
+    for (what, fate, workflow) in gone.needed_by(&documents, workflows) {
+        told.push((what, fate));
+        switched_off.extend(workflow);
     }
     let at = || at.to_vec();
     if !told.is_empty() && !force {
@@ -219,11 +321,13 @@ async fn hide(
         return Err(EngineError::Validation(issues).into());
     }
     if !dry {
-        for name in &switched_off {
+        for name in switched_off {
             names::switch_workflow_off(tx, name).await?;
         }
     }
-    Ok(told.into_iter().map(|(what, fate)| Issue::new(at(), "needed", format!("{what} {fate}"))).collect())
+    let told = told.into_iter().map(|(what, fate)| Issue::new(at(), "needed", format!("{what} {fate}")));
+    let grants = gone.granted_by(&documents).into_iter();
+    Ok(told.chain(grants.map(|what| Issue::new(at(), "granted", format!("{what} rests with it")))).collect())
 }
 
 /// The context of an administrator's condition on records.
@@ -231,8 +335,8 @@ fn condition(module: ModuleId) -> Context {
     Context { module, allow_old: false, allow_relations: true, expected: Expected::Any }
 }
 
-async fn put(tx: &mut WriteTx, document: &NamedDocument, text: &str) -> Result<(), CommitError> {
-    if text != document.text {
+async fn put(tx: &mut WriteTx, document: &NamedDocument, text: &str, dry: bool) -> Result<(), CommitError> {
+    if !dry && text != document.text {
         names::put_document(tx, document, text).await?;
     }
     Ok(())

@@ -8,8 +8,11 @@
 mod bootstrap;
 mod commit;
 mod convert;
+mod faults;
 mod follow;
+mod freed;
 mod ids;
+mod job;
 mod load;
 mod operations;
 mod plan;
@@ -19,25 +22,32 @@ mod steps;
 mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
+mod work;
 
 use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cardine_failpoints::pass;
-use cardine_model::{Catalog, Issue};
-use cardine_store::{Store, StoreError};
+use cardine_model::{Catalog, Issue, path};
+use cardine_sql::{Dialect, ddl};
+use cardine_store::platform::jobs::NewJob;
+use cardine_store::{Bindings, ReadTx, Store, StoreError};
+use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use crate::as_code::{Applied, Present, WantedFiles, WorkflowDocuments};
 use crate::events::EventMatcherLoader;
 use crate::identity::AccessState;
 use crate::{Engine, EngineError, RequestContext, Snapshot};
-use commit::{Author, CommitError, commit};
+use commit::{Author, CommitError, Committed, Manner, begin_job, commit};
+use job::Held;
 use plan::{Base, Change, Planned, plan};
 
 pub(crate) use bootstrap::bootstrap;
+pub(crate) use freed::FreedNames;
+pub use job::{JOB_ROWS, Job};
 pub(crate) use load::{current_state, load};
 pub use plan::RetiredModule;
 pub(crate) use plan::without_unknown_keys;
@@ -46,6 +56,9 @@ pub use rollups::DifferingRollup;
 /// How often a change is tried that other processes' changes, or requests on its tables, are in the way of.
 const ATTEMPTS_MAX: u32 = 6;
 
+/// Rows that are counted at the most to see whether a job is needed; a number that both databases know.
+const COUNTED_MAX: usize = 1 << 40;
+
 /// What a change did, or would do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CatalogChange {
@@ -53,8 +66,10 @@ pub struct CatalogChange {
     pub version: i64,
     /// Whether it is in force.
     pub applied: bool,
-    /// The job that applies it, if it is too large for one transaction. No change so far is.
+    /// The job that applies it, if it is too large for one transaction.
     pub job: Option<Uuid>,
+    /// Records that get other values by it, or go.
+    pub rows: i64,
     /// The statements that change tables, for people.
     pub statements: Vec<String>,
     /// What is not wrong but should be known.
@@ -73,11 +88,17 @@ impl Engine {
             return Err(EngineError::Forbidden("only administrators may change modules".to_owned()));
         }
         let author = Author { actor: ctx.actor.user, via: ctx.via, request: ctx.request_id, now: ctx.now };
-        self.change_as(author, change, dry_run).await
+        self.change_as(author, change, dry_run, None).await
     }
 
-    async fn change_as(&self, author: Author, change: Change, dry_run: bool) -> Result<CatalogChange, EngineError> {
-        self.change_and_tell(author, change, dry_run).await.map(|outcome| outcome.change)
+    async fn change_as(
+        &self,
+        author: Author,
+        change: Change,
+        dry_run: bool,
+        job: Option<Held>,
+    ) -> Result<CatalogChange, EngineError> {
+        self.change_and_tell(author, change, dry_run, job).await.map(|outcome| outcome.change)
     }
 
     /// Brings documents in, by an administrator.
@@ -90,7 +111,7 @@ impl Engine {
     ) -> Result<Applied, EngineError> {
         let author = Author { actor: ctx.actor.user, via: ctx.via, request: ctx.request_id, now: ctx.now };
         let change = Change::Documents { files: Arc::new(files), workflows };
-        let Outcome { change, planned, .. } = self.change_and_tell(author, change, dry_run).await?;
+        let Outcome { change, planned, .. } = self.change_and_tell(author, change, dry_run, None).await?;
         let (differences, left) = match planned.documents.as_ref() {
             Some(part) => (part.differences.clone(), part.left.clone()),
             None => (Vec::new(), Vec::new()),
@@ -98,7 +119,19 @@ impl Engine {
         Ok(Applied { change, differences, left })
     }
 
-    async fn change_and_tell(&self, author: Author, change: Change, dry_run: bool) -> Result<Outcome, EngineError> {
+    /// Makes a change; `job` is the one that has done most of it ahead.
+    async fn change_and_tell(
+        &self,
+        author: Author,
+        change: Change,
+        dry_run: bool,
+        job: Option<Held>,
+    ) -> Result<Outcome, EngineError> {
+        let manner = match (dry_run, job) {
+            (true, _) => Manner::Dry,
+            (false, None) => Manner::Whole,
+            (false, Some(held)) => Manner::Ahead(held),
+        };
         let change = Arc::new(change);
         let workflows = self.0.matcher_loader.get().cloned();
         let mut attempt = 1;
@@ -111,14 +144,20 @@ impl Engine {
                 // Before it is made: who reads meanwhile looks at the version afterwards.
                 self.0.announced.store(version + 1, Ordering::Release);
             }
-            let attempted = attempt_change(self.store(), &known, &change, &author, workflows.clone(), dry_run).await;
-            if matches!(attempted, Err(CommitError::Engine(_) | CommitError::Overtaken)) {
+            let attempted = attempt_change(self, &known, &change, &author, workflows.clone(), manner).await;
+            let is_made = match &attempted {
+                Ok(outcome) => outcome.catalog.is_some(),
+                // It may have been, before the connection was lost.
+                Err(error) => matches!(error, CommitError::Store(_)),
+            };
+            if !dry_run && !is_made {
                 self.0.announced.store(version, Ordering::Release);
             }
             match attempted {
                 Ok(outcome) => {
                     if let Some(catalog) = outcome.catalog.clone() {
                         pass!("catalog.committed");
+                        self.0.freed.note(&known.catalog, &catalog, Instant::now());
                         let access = if outcome.touches_rights {
                             Arc::new(crate::identity::load(self.store()).await?)
                         } else {
@@ -128,12 +167,24 @@ impl Engine {
                         let hooks = self.load_hooks(&catalog).await?;
                         self.0.snapshot.store(Arc::new(Snapshot { catalog, access, matcher, hooks }));
                     }
+                    if outcome.change.job.is_some() {
+                        self.0.jobs.notify_one();
+                    }
                     return Ok(outcome);
                 }
                 Err(CommitError::Engine(error)) => return Err(error),
                 Err(CommitError::InVain(_)) => return Err(EngineError::Internal),
+                Err(CommitError::Lost) => return Err(EngineError::Unavailable),
+                Err(CommitError::TooSoon(rest)) => {
+                    drop(changing);
+                    tokio::time::sleep(rest).await;
+                    continue;
+                }
                 Err(CommitError::Store(error)) if attempt == ATTEMPTS_MAX || !error.is_retryable() => {
                     return Err(error.into());
+                }
+                Err(CommitError::Overtaken) if attempt == ATTEMPTS_MAX && job.is_some() => {
+                    return Err(EngineError::Unavailable);
                 }
                 Err(CommitError::Overtaken) if attempt == ATTEMPTS_MAX => {
                     return Err(EngineError::Conflict {
@@ -166,14 +217,16 @@ struct Outcome {
 
 /// Plans a change on `base` and commits it, or looks what it would do.
 async fn attempt_change(
-    store: &Store,
+    engine: &Engine,
     known: &Snapshot,
     change: &Arc<Change>,
     author: &Author,
     workflows: Option<Arc<dyn EventMatcherLoader>>,
-    dry_run: bool,
+    manner: Manner,
 ) -> Result<Outcome, CommitError> {
     let base = Arc::clone(&known.catalog);
+    let (store, rows_max) = (engine.store(), engine.job_rows());
+    let dry_run = manner == Manner::Dry;
     let (version, retired) = load::fetch_retired(store).await?;
     if version != base.version {
         return Err(CommitError::Overtaken);
@@ -192,23 +245,53 @@ async fn attempt_change(
     if planned.documents.as_ref().is_some_and(|part| part.differences.is_empty()) {
         return Ok(unchanged(&base, planned));
     }
-    let mut committed = commit(store, Arc::clone(&planned), author.clone(), workflows.clone(), dry_run).await;
+    // SQLite serves one process, which changes its catalog at once.
+    if !dry_run && store.dialect() == Dialect::Postgres {
+        let rest = engine.0.freed.rest(&base, &planned.catalog, Instant::now());
+        if !rest.is_zero() {
+            return Err(CommitError::TooSoon(rest));
+        }
+    }
+    let large = match manner {
+        Manner::Ahead(_) => None,
+        Manner::Dry | Manner::Whole => large_tables(store, change, &planned, rows_max).await?,
+    };
+    if let Some(large) = large.as_ref().filter(|_| !dry_run) {
+        let job = new_job(change, &planned, author, large);
+        let id = job.id;
+        begin_job(store, Arc::clone(&planned), workflows, job).await?;
+        let change = CatalogChange {
+            version: i64::try_from(base.version).unwrap_or(i64::MAX),
+            applied: false,
+            job: Some(id),
+            rows: large.rows,
+            statements: planned.statements(),
+            warnings: planned.warnings.clone(),
+        };
+        return Ok(Outcome { change, catalog: None, touches_rights: false, planned });
+    }
+    let mut committed = commit(store, Arc::clone(&planned), author.clone(), workflows.clone(), manner).await;
     // What was required before may be missing in records that were made meanwhile.
     if matches!(**change, Change::RestoreField { .. }) && committed.as_ref().is_err_and(is_required_missing) {
         planned = plan_on(true).await?;
-        committed = commit(store, Arc::clone(&planned), author.clone(), workflows, dry_run).await;
+        committed = commit(store, Arc::clone(&planned), author.clone(), workflows, manner).await;
     }
-    let committed = committed?;
+    let Committed { mut effects, touches_rights } = committed?;
+    if let Some(large) = large {
+        let message = format!("{} records are too many for one transaction: the change would run as a job", large.rows);
+        effects.warnings.push(Issue::new(path!["dryRun"], "job", message));
+    }
     let version = if dry_run { base.version } else { planned.catalog.version };
     let change = CatalogChange {
         version: i64::try_from(version).unwrap_or(i64::MAX),
         applied: !dry_run,
         job: None,
+        rows: effects.rows,
         statements: planned.statements(),
-        warnings: committed.warnings,
+        warnings: effects.warnings,
     };
     let catalog = (!dry_run).then(|| Arc::clone(&planned.catalog));
-    Ok(Outcome { change, catalog, touches_rights: committed.touches_rights, planned })
+    Ok(Outcome { change, catalog, touches_rights, planned })
 }
 
 /// Rights and workflows beside the catalog's version, for a change that is of them too.
@@ -234,10 +317,70 @@ fn unchanged(base: &Catalog, planned: Arc<Planned>) -> Outcome {
         version: i64::try_from(base.version).unwrap_or(i64::MAX),
         applied: false,
         job: None,
+        rows: 0,
         statements: Vec::new(),
         warnings: Vec::new(),
     };
     Outcome { change, catalog: None, touches_rights: false, planned }
+}
+
+/// The tables of a plan that has too many records for one transaction.
+struct Large {
+    tables: Vec<String>,
+    rows: i64,
+}
+
+/// Whether a change needs a job, and of which tables.
+async fn large_tables(
+    store: &Store,
+    change: &Change,
+    planned: &Arc<Planned>,
+    rows_max: usize,
+) -> Result<Option<Large>, CommitError> {
+    let dialect = store.dialect();
+    let tables: Vec<String> =
+        work::works(dialect, planned).iter().map(|work| work.ahead.module().table.clone()).collect();
+    if !change.may_be_a_job() || tables.is_empty() {
+        return Ok(None);
+    }
+    let names = tables.clone();
+    let rows = store.read(move |tx: &mut ReadTx| {
+        async move {
+            let (mut most, mut rows) = (0, 0);
+            for table in &names {
+                let some = tx
+                    .query(&ddl::count_up_to(table, rows_max.saturating_add(1).min(COUNTED_MAX)), &Bindings::default())
+                    .await?;
+                most = most.max(some.first_integer().unwrap_or_default());
+            }
+            if usize::try_from(most).is_ok_and(|most| most > rows_max) {
+                for table in &names {
+                    let all = tx.query(&ddl::rows::count_rows(table), &Bindings::default()).await?;
+                    rows += all.first_integer().unwrap_or_default();
+                }
+            }
+            Ok::<_, StoreError>(rows)
+        }
+        .boxed()
+    });
+    let rows = rows.await?;
+    Ok((rows > 0).then_some(Large { tables, rows }))
+}
+
+fn new_job(change: &Change, planned: &Planned, author: &Author, large: &Large) -> NewJob {
+    let json = |list: &[String]| serde_json::to_string(list).expect("names are JSON");
+    NewJob {
+        id: Uuid::now_v7(),
+        change: serde_json::to_string(change).expect("a change is a JSON document"),
+        summary: planned.summary.clone(),
+        modules: json(&job::touched_modules(planned)),
+        tables: json(&large.tables),
+        actor: author.actor,
+        via: author.via.to_owned(),
+        request: author.request,
+        total: large.rows,
+        created_at: author.now,
+    }
 }
 
 fn is_required_missing(error: &CommitError) -> bool {

@@ -15,6 +15,7 @@ use cardine_model::resolve::{ModuleIssue, parse_document, resolve, resolve_chang
 use cardine_model::{Issue, PathSegment, path};
 use cardine_sql::{Dialect, ddl};
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::follow::Follow;
@@ -25,7 +26,7 @@ use crate::as_code::{Present, WantedFiles, WorkflowDocuments};
 pub(crate) use documents::DocumentsPart;
 
 /// What an administrator asks for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Change {
     /// A new module.
     CreateModule {
@@ -61,13 +62,36 @@ pub(super) enum Change {
     RestoreField { module: String, field: String },
     /// Drops a retired field.
     PurgeField { module: String, field: String },
-    /// All as documents say.
+    /// All as documents say. Never a job: what they say is no part of its row.
+    #[serde(skip)]
     Documents {
         /// What they say.
         files: Arc<WantedFiles>,
         /// Says what workflows' documents come to.
         workflows: Arc<dyn WorkflowDocuments>,
     },
+}
+
+impl Change {
+    /// Whether it may take longer the more records there are, so that a job makes it where there are many.
+    pub(super) fn may_be_a_job(&self) -> bool {
+        match self {
+            Self::UpdateModule { .. }
+            | Self::AddField { .. }
+            | Self::UpdateField { .. }
+            | Self::ConvertField { .. } => true,
+            Self::CreateModule { .. }
+            | Self::RenameModule { .. }
+            | Self::RenameField { .. }
+            | Self::RetireModule { .. }
+            | Self::RetireField { .. }
+            | Self::RestoreModule { .. }
+            | Self::RestoreField { .. }
+            | Self::PurgeModule { .. }
+            | Self::PurgeField { .. }
+            | Self::Documents { .. } => false,
+        }
+    }
 }
 
 /// What a change is planned on.

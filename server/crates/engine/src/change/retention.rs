@@ -35,10 +35,12 @@ impl Engine {
         }
         let mut purged = 0;
         for change in due {
-            match self.change_as(system(), change, false).await {
+            match self.change_as(system(), change, false, None).await {
                 Ok(_) => purged += 1,
-                // Another process, or an administrator, was faster.
-                Err(EngineError::Validation(issues)) => tracing::debug!(?issues, "what is due was not purged"),
+                // Another process, or an administrator, was faster; or a job changes the module, and it is purged after it.
+                Err(EngineError::Validation(issues) | EngineError::Conflict { issues, .. }) => {
+                    tracing::debug!(?issues, "what is due was not purged")
+                }
                 Err(error) => return Err(error),
             }
         }

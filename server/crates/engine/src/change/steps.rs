@@ -6,22 +6,22 @@ use cardine_model::definition::ModuleDefinition;
 use cardine_model::name::snake_case;
 use cardine_model::resolve::column_names;
 use cardine_model::{Issue, PathSegment, Value, path};
-use cardine_sql::ddl::{self, records, rows};
+use cardine_sql::ddl::{self, Difference, Kept, records, rows};
 use cardine_sql::{Dialect, Statement};
 use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
 
 use super::commit::CommitError;
 use super::convert::{converted, with_all_options};
+use super::faults::{EXAMPLES_MAX, Faults, missing as told_missing, not_allowed, not_convertible};
 use super::plan::Planned;
 use super::rollups::compute_all;
+use super::work::works;
 use crate::EngineError;
 use crate::check::check_value;
 use crate::record::value_of_cell;
 
 /// Rows that are looked at or converted at once.
 const BATCH: usize = 1_000;
-/// Records that are named where several are at fault.
-const EXAMPLES_MAX: usize = 10;
 
 /// One step.
 #[derive(Debug)]
@@ -75,9 +75,18 @@ impl Step {
     }
 }
 
-/// Runs the steps of a plan in order, and gives what should be known. With `dry` only looks.
-pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, dry: bool) -> Result<Vec<Issue>, CommitError> {
-    let mut running = Running { tx, planned, dry, warnings: planned.warnings.clone() };
+/// What steps do, or would.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// What should be known.
+    pub warnings: Vec<Issue>,
+    /// Records that get other values, or go.
+    pub rows: i64,
+}
+
+/// Runs the steps of a plan in order. With `dry` only looks.
+pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, dry: bool) -> Result<Effects, CommitError> {
+    let mut running = Running { tx, planned, dry, effects: Effects::of(planned) };
     let mut is_converted = false;
     for step in &planned.steps {
         match step {
@@ -114,7 +123,13 @@ pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, dry: bool) -> Resul
             Step::LostRecords { definition } => running.tell_lost_records(definition).await?,
         }
     }
-    Ok(running.warnings)
+    Ok(running.effects)
+}
+
+impl Effects {
+    fn of(planned: &Planned) -> Self {
+        Self { warnings: planned.warnings.clone(), rows: 0 }
+    }
 }
 
 fn find<'p>(planned: &'p Planned, module: &str, field: &str) -> Option<(&'p Module, &'p Field)> {
@@ -122,11 +137,89 @@ fn find<'p>(planned: &'p Planned, module: &str, field: &str) -> Option<(&'p Modu
     Some((module, module.field_named(field)?))
 }
 
+/// Ends what was begun ahead: what was written since is done, with nobody else writing, and all of it takes its place.
+pub(super) async fn finish(tx: &mut WriteTx, planned: &Planned) -> Result<Effects, CommitError> {
+    let dialect = tx.dialect();
+    let works = works(dialect, planned);
+    if works.is_empty() {
+        // A stored rollup over the records was added meanwhile.
+        let message = "what was added meanwhile has to be computed together with this change: make the change again";
+        return Err(EngineError::Conflict { message: message.to_owned(), issues: Vec::new() }.into());
+    }
+    let mut running = Running { tx, planned, dry: false, effects: Effects::of(planned) };
+    let tables: Vec<String> = works.iter().map(|work| work.ahead.module().table.clone()).collect();
+    running.hold(&tables).await?;
+    pass!("job.held");
+    for work in works.iter().filter(|work| work.reads_rows()) {
+        let (mut faults, mut last) = (work.no_faults(), None);
+        loop {
+            let batch = work.run_batch(running.tx, last, BATCH).await?;
+            faults.iter_mut().zip(batch.faults).for_each(|(all, more)| all.join(more));
+            last = batch.last;
+            if batch.is_last {
+                break;
+            }
+        }
+        let issues = work.told(faults);
+        if !issues.is_empty() {
+            return Err(EngineError::Validation(issues).into());
+        }
+    }
+    for step in &planned.steps {
+        if let Step::Hierarchy { module, field, at } = step
+            && let Some((module, field)) = find(planned, module, field)
+        {
+            running.check_hierarchy(module, field, at).await?;
+        }
+    }
+    for work in &works {
+        // On PostgreSQL the index is there already and has seen to it.
+        if dialect == Dialect::Sqlite {
+            let interim = work.ahead.interim();
+            for (fields, at) in &work.alike {
+                refuse_alike(running.tx, &interim, fields, at).await?;
+            }
+        }
+        let (first, then) = work.ahead.switch(work.reads_rows());
+        running.ddl(&first).await?;
+        running.ddl(&then).await?;
+    }
+    let elsewhere = works.iter().map(|work| work.ahead.module().name.clone()).collect();
+    let kept = Kept { elsewhere, ..Kept::default() };
+    let Difference { removed, made } =
+        ddl::difference_beside(dialect, planned.base.as_deref(), &planned.catalog, &kept);
+    running.ddl(&removed).await?;
+    running.ddl(&made).await?;
+    Ok(running.effects)
+}
+
+/// Refuses live records that share the values of these fields.
+pub(super) async fn refuse_alike(
+    tx: &mut WriteTx,
+    module: &Module,
+    fields: &[FieldId],
+    at: &[PathSegment],
+) -> Result<(), CommitError> {
+    let dialect = tx.dialect();
+    let count = tx.query(&rows::count_alike(dialect, module, fields), &Bindings::default()).await?;
+    let count = count.first_integer().unwrap_or_default();
+    if count == 0 {
+        return Ok(());
+    }
+    let names: Vec<&str> = fields.iter().map(|field| module.field(*field).name.as_str()).collect();
+    let message =
+        format!("{count} records of `{}` are not alone with their value in `{}`", module.name, names.join("`, `"));
+    let mut issues = vec![Issue::new(at.to_vec(), "unique", message)];
+    let some = tx.query(&rows::some_alike(dialect, module, fields, EXAMPLES_MAX), &Bindings::default()).await?;
+    issues.extend(named(&some, at, "unique", "shares its value with another record"));
+    Err(EngineError::Validation(issues).into())
+}
+
 struct Running<'a> {
     tx: &'a mut WriteTx,
     planned: &'a Planned,
     dry: bool,
-    warnings: Vec<Issue>,
+    effects: Effects,
 }
 
 impl Running<'_> {
@@ -186,10 +279,7 @@ impl Running<'_> {
                     module.name, field.name
                 )
             } else {
-                format!(
-                    "{missing} records of `{}` have no value in `{}`: give them one, or a constant `default` that fills them",
-                    module.name, field.name
-                )
+                told_missing(missing, module, field)
             };
             let required = Issue::new([at, &[PathSegment::from("required")]].concat(), "required", message);
             let mut issues = vec![required];
@@ -200,7 +290,8 @@ impl Running<'_> {
             return Err(EngineError::Validation(issues).into());
         }
         let message = format!("{missing} records get the default of `{}`", field.name);
-        self.warnings.push(Issue::new(at.to_vec(), "filled", message));
+        self.effects.warnings.push(Issue::new(at.to_vec(), "filled", message));
+        self.effects.rows += missing;
         for part in parts {
             let Some(value) = constant_default(part).filter(|_| !self.dry) else { continue };
             let Some(statement) = records::fill_column(self.tx.dialect(), module, part) else { continue };
@@ -242,10 +333,7 @@ impl Running<'_> {
         match faults.count {
             0 => Ok(()),
             count => {
-                let message = format!(
-                    "{count} records of `{}` have values in `{}` that would not be allowed: change them first",
-                    module.name, field.name
-                );
+                let message = not_allowed(count, module, field);
                 Err(EngineError::Validation(faults.told(at, "existingValues", message)).into())
             }
         }
@@ -256,17 +344,7 @@ impl Running<'_> {
         let ids: Option<Vec<FieldId>> =
             fields.iter().map(|field| module.field_named(field).map(|field| field.id)).collect();
         let Some(ids) = ids else { return Ok(()) };
-        let dialect = self.tx.dialect();
-        let count = self.number(&rows::count_alike(dialect, module, &ids)).await?;
-        if count == 0 {
-            return Ok(());
-        }
-        let names = fields.join("`, `");
-        let message = format!("{count} records of `{}` are not alone with their value in `{names}`", module.name);
-        let mut issues = vec![Issue::new(at.to_vec(), "unique", message)];
-        let some = self.query(&rows::some_alike(dialect, module, &ids, EXAMPLES_MAX), &[]).await?;
-        issues.extend(named(&some, at, "unique", "shares its value with another record"));
-        Err(EngineError::Validation(issues).into())
+        refuse_alike(self.tx, module, &ids, at).await
     }
 
     async fn compute_rollup(&mut self, module: &Module, field: &Field) -> Result<(), CommitError> {
@@ -277,7 +355,7 @@ impl Running<'_> {
         };
         let count = records.map(|records| format!("{records} records")).unwrap_or_else(|| "all records".to_owned());
         let message = format!("`{}.{}` is computed for {count}", module.name, field.name);
-        self.warnings.push(Issue::new(path![], "computed", message));
+        self.effects.warnings.push(Issue::new(path![], "computed", message));
         Ok(())
     }
 
@@ -330,20 +408,19 @@ impl Running<'_> {
             }
         }
         let at = &conversion.at;
+        self.effects.rows += i64::try_from(touched).unwrap_or(i64::MAX);
         if faults.count > 0 {
             let count = faults.count;
             if conversion.clears {
                 let message = format!("{count} of {touched} values can't be converted, and are cleared");
-                self.warnings.extend(faults.told(at, "cleared", message));
+                self.effects.warnings.extend(faults.told(at, "cleared", message));
             } else {
-                let message = format!(
-                    "{count} of {touched} values can't be converted: change them first, or clear them with \"onUnconvertible\": \"NULL\""
-                );
+                let message = not_convertible(&format!("{count} of {touched} values"));
                 return Err(EngineError::Validation(faults.told(at, "notConvertible", message)).into());
             }
         } else if touched > 0 {
             let message = format!("{touched} values are converted");
-            self.warnings.push(Issue::new(at.clone(), "converted", message));
+            self.effects.warnings.push(Issue::new(at.clone(), "converted", message));
         }
         self.ddl(&finished).await
     }
@@ -365,7 +442,8 @@ impl Running<'_> {
         } else {
             format!("the values of `{}.{field}` in {most} records are lost", definition.name)
         };
-        self.warnings.push(Issue::new(path!["name"], "lost", message));
+        self.effects.warnings.push(Issue::new(path!["name"], "lost", message));
+        self.effects.rows += most;
         Ok(())
     }
 
@@ -376,30 +454,9 @@ impl Running<'_> {
             links += self.number(&rows::count_rows(&table)).await?;
         }
         let message = format!("{records} records of `{}` and {links} links of them are lost", definition.name);
-        self.warnings.push(Issue::new(path!["name"], "lost", message));
+        self.effects.warnings.push(Issue::new(path!["name"], "lost", message));
+        self.effects.rows += records + links;
         Ok(())
-    }
-}
-
-/// Records at fault: all are counted, some are named.
-#[derive(Default)]
-struct Faults {
-    count: usize,
-    some: Vec<(String, String)>,
-}
-
-impl Faults {
-    fn add(&mut self, record: &str, message: String) {
-        self.count += 1;
-        if self.some.len() < EXAMPLES_MAX {
-            self.some.push((record.to_owned(), message));
-        }
-    }
-
-    fn told(self, at: &[PathSegment], rule: &str, message: String) -> Vec<Issue> {
-        let some =
-            self.some.into_iter().map(|(id, message)| Issue::new(at.to_vec(), rule, format!("record {id}: {message}")));
-        std::iter::once(Issue::new(at.to_vec(), rule, message)).chain(some).collect()
     }
 }
 
@@ -429,7 +486,7 @@ pub(super) fn parts_of<'a>(module: &'a Module, field: &'a Field) -> impl Iterato
 }
 
 /// The default that records get when a required field is added; where none is required, no value is truer to what was.
-fn constant_default(field: &Field) -> Option<&Value> {
+pub(super) fn constant_default(field: &Field) -> Option<&Value> {
     match field.default.as_deref() {
         Some(FieldDefault::Value(value)) if !value.is_null() => Some(value),
         _ => None,

@@ -6,12 +6,16 @@ use cardine_model::Catalog;
 use cardine_model::catalog::Module;
 use cardine_model::resolve::column_names;
 use cardine_sql::Dialect;
-use cardine_sql::ddl::{self, TableColumn, records};
+use cardine_sql::ddl::{self, AHEAD, TableColumn, records};
+use cardine_store::platform::jobs::fetch_jobs;
 use cardine_store::{Bindings, ReadTx, RowSet, Store, StoreError};
 use futures_util::FutureExt as _;
 use rustc_hash::FxHashSet;
 
 use crate::EngineError;
+
+/// Jobs that are looked at; those that run are among the newest.
+const JOBS_MAX: u32 = 1_000;
 
 /// Columns by table.
 pub(super) type TablesFound = BTreeMap<String, Vec<TableColumn>>;
@@ -20,17 +24,23 @@ pub(super) type TablesFound = BTreeMap<String, Vec<TableColumn>>;
 /// catalog names are looked at: they have others too, and their indexes are the migrations'.
 pub(super) async fn differences(store: &Store, catalog: &Catalog) -> Result<Vec<String>, EngineError> {
     let dialect = store.dialect();
-    let (columns, indexes) = store
+    let (columns, indexes, ahead) = store
         .read(move |tx: &mut ReadTx| {
             async move {
                 let columns = tx.query(&records::select_columns(dialect), &Bindings::default()).await?;
                 let indexes = tx.query(&records::select_indexes(dialect), &Bindings::default()).await?;
-                Ok::<_, StoreError>((columns, indexes))
+                let jobs = fetch_jobs(tx, JOBS_MAX).await?.into_iter().filter(|job| job.finished_at.is_none());
+                let ahead = jobs.flat_map(|job| serde_json::from_str::<Vec<String>>(&job.tables).unwrap_or_default());
+                Ok::<_, StoreError>((columns, indexes, ahead.collect::<FxHashSet<String>>()))
             }
             .boxed()
         })
         .await?;
-    let tables = read_columns(columns);
+    let mut tables = read_columns(columns);
+    // What a job makes beside the columns in use goes with the job.
+    for (_, columns) in tables.iter_mut().filter(|(table, _)| ahead.contains(*table)) {
+        columns.retain(|column| !column.name.starts_with(AHEAD));
+    }
     let indexes: FxHashSet<String> = (0..indexes.len()).map(|row| text(&indexes, row, 1)).collect();
     let mut differences = Vec::new();
     for module in &catalog.modules {

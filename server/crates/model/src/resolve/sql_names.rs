@@ -13,11 +13,12 @@ use crate::path;
 pub const SQL_NAME_LENGTH_MAX: usize = 63;
 
 /// Tables of the platform that are no modules. A module's table never begins with `_`, so one that does needs no mention.
-pub const PLATFORM_TABLES: [&str; 31] = [
+pub const PLATFORM_TABLES: [&str; 32] = [
     "api_key",
     "audit_entry",
     "auto_number",
     "catalog_version",
+    "change_job",
     "group_member",
     "idempotency_key",
     "mail_outbox",

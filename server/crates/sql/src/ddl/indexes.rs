@@ -67,6 +67,11 @@ impl Index {
         self.keys.iter().any(|key| key.contains(&column))
     }
 
+    /// The same under another name.
+    pub(super) fn named(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
     /// Gives it the name of another.
     pub(super) fn rename(&self, other: &Self) -> String {
         format!("ALTER INDEX {} RENAME TO {}", quote(&self.name), quote(&other.name))
@@ -232,6 +237,6 @@ fn name(kind: &str, module: &Module, fields: &[FieldId]) -> String {
 }
 
 /// FNV-1a with 64 bits: the same in every version of Cardine, as names must be found again.
-fn fnv1a(text: &str) -> u64 {
+pub(super) fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

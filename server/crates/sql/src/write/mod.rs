@@ -56,6 +56,11 @@ impl Assignment {
         Self { column: column.to_owned(), ..self }
     }
 
+    /// A column of whole numbers that belongs to no field.
+    pub(crate) fn whole_number(column: &str) -> Self {
+        Self { column: column.to_owned(), ty: "bigint", scale: None }
+    }
+
     /// The column with the name of the module that a reference to several modules leads to.
     pub fn target_module(field: &Field) -> Option<Self> {
         let column = field.reference()?.module_column.clone()?;

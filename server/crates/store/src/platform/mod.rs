@@ -10,6 +10,7 @@ pub mod events;
 pub mod feed;
 pub mod files;
 pub mod idempotency;
+pub mod jobs;
 pub mod mail;
 pub mod names;
 pub mod password_resets;

@@ -1,12 +1,14 @@
 //! Another type for a field, with the values that it has.
 
 use cardine_model::catalog::{Field, FieldKind};
+use cardine_model::dependants::of_field;
 use cardine_model::resolve::parse_document;
 use cardine_model::{Issue, PathSegment, path};
 use cardine_sql::ddl;
 use serde_json::{Map, Value as Json};
 
 use super::{Planned, Planning, Written, WrittenDefinition, resolve_document};
+use crate::change::follow::Follow;
 use crate::change::steps::{Conversion, Step};
 
 /// What a caller may say beside the new options.
@@ -64,6 +66,9 @@ impl Planning<'_> {
             clears,
             at: path!["to"],
         })));
+        if new.required && !before.required {
+            steps.push(Step::Fill { module: name.to_owned(), field: field.to_owned(), at: path!["to"], is_new: false });
+        }
         if is_unique {
             steps.push(Step::Alike { module: name.to_owned(), fields, at: path!["to", "unique"] });
         }
@@ -71,6 +76,9 @@ impl Planning<'_> {
         let summary = format!("change the type of field {field} of module {name}");
         let mut planned = self.planned(after, "FIELD_TYPE_CHANGED", name, summary);
         planned.warnings = warnings;
+        let needed = of_field(self.catalog(), module.id, before.id);
+        let needed = needed.iter().map(|dependant| dependant.told(self.catalog())).collect();
+        planned.follow = Some(Follow::Converted { field: (module.id, before.id), needed });
         Ok(Planned { steps, definitions: vec![WrittenDefinition { definition, how: Written::Instead }], ..planned })
     }
 }

@@ -1,6 +1,7 @@
 //! New names.
 
 use cardine_model::definition::ModuleDefinition;
+use cardine_model::dependants::{of_field, of_module};
 use cardine_model::name::{FieldName, ModuleName};
 use cardine_model::renaming::{NAMES_OF_RULES, Renaming};
 use cardine_model::{FieldId, Issue, Module, path};
@@ -80,6 +81,11 @@ impl Planning<'_> {
                 written.push(WrittenDefinition { definition, how });
             }
         }
+        let needed = match renaming.module() {
+            Some((from, _)) => catalog.module_by_name(from).map(|module| of_module(catalog, module.id)),
+            None => renaming.fields().next().map(|(module, field, _)| of_field(catalog, module, field)),
+        };
+        let needed = needed.iter().flatten().map(|dependant| dependant.told(catalog)).collect();
         if written.is_empty() {
             return refuse("sameName", "that is its name already".to_owned());
         }
@@ -88,7 +94,7 @@ impl Planning<'_> {
         Ok(Planned {
             steps: vec![Step::Ddl(statements)],
             definitions: written,
-            follow: Some(Follow::Renamed(renaming)),
+            follow: Some(Follow::Renamed { renaming, needed }),
             ..self.planned(after, action, module, summary)
         })
     }

@@ -45,7 +45,7 @@ impl Planning<'_> {
             }
         };
         let links = new_links(self.catalog(), &after);
-        let kept = Kept { modules: links, fields: vec![(name.to_owned(), field.to_owned())] };
+        let kept = Kept { modules: links, fields: vec![(name.to_owned(), field.to_owned())], ..Kept::default() };
         let ddl::Difference { removed, made } =
             ddl::difference_beside(self.dialect, Some(self.catalog()), &after, &kept);
         let mut steps = vec![Step::Hold(vec![module.table.clone()])];
@@ -106,7 +106,7 @@ impl Planning<'_> {
         };
         let mut modules = new_links(self.catalog(), &after);
         modules.push(name.to_owned());
-        let kept = Kept { modules, fields: Vec::new() };
+        let kept = Kept { modules, ..Kept::default() };
         let ddl::Difference { removed, made } =
             ddl::difference_beside(self.dialect, Some(self.catalog()), &after, &kept);
         let mut definitions = Vec::new();

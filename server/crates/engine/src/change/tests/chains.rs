@@ -6,6 +6,7 @@ use cardine_model::{Decimal, Value};
 use cardine_sql::Dialect;
 use cardine_store::{ColumnType, Store};
 use serde_json::{Value as Json, json};
+use uuid::Uuid;
 
 use super::database::{Database, administrator, rows};
 use crate::change::bootstrap::bootstrap_with;
@@ -218,18 +219,43 @@ pub(super) async fn purge_all(engine: &Engine) {
     }
 }
 
-async fn run_chain(seed: u64) {
+/// Makes a change, and runs the job if it becomes one. False if it was refused.
+async fn make(engine: &Engine, change: Change) -> Result<bool, EngineError> {
+    let job = match engine.change(&administrator(engine), change, false).await {
+        Ok(change) => change.job,
+        Err(EngineError::Validation(_) | EngineError::Conflict { .. }) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let Some(id) = job else { return Ok(true) };
+    let (token, mut attempts) = (Uuid::new_v4(), 0);
+    loop {
+        engine.run_next_job(token, &mut attempts).await?;
+        let job = engine.job(id).await?.unwrap();
+        match job.state.as_str() {
+            "RUNNING" => assert!(attempts < 2, "{job:?}"),
+            "DONE" => return Ok(true),
+            _ => {
+                assert!(job.errors.iter().all(|issue| issue.rule != "internal") && !job.errors.is_empty(), "{job:?}");
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// `job_rows` is how many records make a change a job; none if none do.
+async fn run_chain(seed: u64, job_rows: Option<usize>) {
     // Both kinds make the same choices, as far as their catalogs are alike.
     for (database, fresh) in Database::each().await.into_iter().zip(Database::each().await) {
         let engine = database.engine().await;
+        engine.set_job_rows(job_rows.unwrap_or(usize::MAX));
         let mut chance = Chance(seed);
         let mut made = Vec::new();
         for _ in 0..length() {
             let change = next_change(&mut chance, &engine);
             let told = format!("{change:?}");
-            match engine.change(&administrator(&engine), change, false).await {
-                Ok(_) => made.push(told),
-                Err(EngineError::Validation(_) | EngineError::Conflict { .. }) => {}
+            match make(&engine, change).await {
+                Ok(true) => made.push(told),
+                Ok(false) => {}
                 Err(error) => panic!("{seed}: {told}: {error:?}, after {made:#?}"),
             }
             write_record(&mut chance, &engine).await;
@@ -265,13 +291,20 @@ async fn run_chain(seed: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_of_changes_ends_as_a_fresh_installation() {
     for seed in [1, 20_260_101] {
-        run_chain(seed).await;
+        run_chain(seed, None).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_chain_ends_as_a_fresh_installation() {
     for seed in [77, 4_242] {
-        run_chain(seed).await;
+        run_chain(seed, None).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_whose_changes_are_jobs_ends_as_a_fresh_installation() {
+    for seed in [5, 20_261_122] {
+        run_chain(seed, Some(1)).await;
     }
 }

@@ -72,6 +72,7 @@ impl Database {
         let (mail, locating) = (Notify::new(), crate::read::Locating::default());
         let retention = std::sync::Mutex::new(None);
         let announced = std::sync::atomic::AtomicU64::new(0);
+        let (job_rows, jobs) = (std::sync::atomic::AtomicUsize::new(crate::change::JOB_ROWS), Notify::new());
         let (files, files_freed) = (OnceLock::new(), Arc::default());
         Engine(Arc::new(Inner {
             store,
@@ -86,6 +87,9 @@ impl Database {
             files_freed,
             changing,
             announced,
+            freed: crate::change::FreedNames::default(),
+            job_rows,
+            jobs,
             retention,
         }))
     }
