@@ -34,6 +34,7 @@ pub mod records;
 pub mod repository;
 pub mod rust_code;
 pub mod server;
+pub mod shifting;
 pub mod waiting;
 pub mod webhook_server;
 pub mod websocket;

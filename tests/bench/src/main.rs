@@ -2,9 +2,11 @@
 
 mod access;
 mod catalog;
+mod changes;
 mod company;
 mod compare;
 mod http;
+mod large;
 mod measure;
 mod postgraphile;
 mod processor_time;
@@ -43,6 +45,10 @@ enum Task {
     Writes(Writes),
     /// A catalog of many modules: memory, a change, introspection, a start
     Catalog(Catalog),
+    /// Changes of modules while requests come at a steady rate
+    Changes(Changes),
+    /// A module with very many records, and one with very many fields: adding a field, and lists afterwards
+    Large(Large),
     /// What deciding who sees which record costs: a role with many users that moves in the tree, and lists under it
     Access(Access),
     /// Runs of workflows in a second, and what a workflow adds to a write
@@ -72,6 +78,24 @@ struct Writes {
 struct Catalog {
     #[command(flatten)]
     catalog: catalog::Options,
+    /// Measure on one of the databases only
+    #[arg(long, value_enum)]
+    database: Option<Database>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Changes {
+    #[command(flatten)]
+    changes: changes::Options,
+    /// Measure on one of the databases only
+    #[arg(long, value_enum)]
+    database: Option<Database>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Large {
+    #[command(flatten)]
+    large: large::Options,
     /// Measure on one of the databases only
     #[arg(long, value_enum)]
     database: Option<Database>,
@@ -143,6 +167,20 @@ async fn run(task: Task) -> anyhow::Result<()> {
                 weighed.push(catalog::measure(backend, &catalog).await?);
             }
             println!("\n{}", report::catalogs(&weighed));
+        }
+        Task::Changes(Changes { changes, database }) => {
+            let mut withstood = Vec::new();
+            for backend in backends(database) {
+                withstood.extend(changes::measure(backend, &changes).await?);
+            }
+            println!("\n{}", report::changes(&withstood));
+        }
+        Task::Large(Large { large, database }) => {
+            let mut stretched = Vec::new();
+            for backend in backends(database) {
+                stretched.push(large::measure(backend, &large).await?);
+            }
+            println!("\n{}", report::large(&stretched));
         }
         Task::Access(Access { access, database }) => {
             let mut decided = Vec::new();

@@ -7,6 +7,8 @@ use cardine_tests::Backend;
 
 use crate::access::Decided;
 use crate::catalog::{Cost, Weighed};
+use crate::changes::Withstood;
+use crate::large::Stretched;
 use crate::measure::Run;
 use crate::questions::{Question, View};
 use crate::workflows::Worked;
@@ -167,6 +169,50 @@ pub fn catalogs(weighed: &[Weighed]) -> String {
             milliseconds(*start),
             mebibytes(memory.0),
             mebibytes(memory.1),
+        );
+    }
+    table
+}
+
+/// What requests wait while modules change, with what is aimed at.
+pub fn changes(withstood: &[Withstood]) -> String {
+    let mut table = String::from(
+        "| database | processes | changes | took | requests meanwhile | alone: half, 99 of 100 | meanwhile: half, 99 of 100 | ratio of the latter |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for Withstood { backend, processes, quiet, changing, changes: (changes, took) } in withstood {
+        let _ = writeln!(
+            table,
+            "| {backend:?} | {processes} | {changes} | {:.1} s | {} | {}, {} | {}, {} | {:.2} (aim 2) |",
+            took.as_secs_f64(),
+            changing.requests,
+            milliseconds(quiet.middle),
+            milliseconds(quiet.most),
+            milliseconds(changing.middle),
+            milliseconds(changing.most),
+            changing.most.as_secs_f64() / quiet.most.as_secs_f64(),
+        );
+    }
+    table
+}
+
+/// What adding fields to large modules takes, with what is aimed at.
+pub fn large(stretched: &[Stretched]) -> String {
+    let mut table = String::from(
+        "| database | a field to many fields | a field to many records | with an index | with a default for all | a list before | a list after | ratio |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for Stretched { backend, many_fields, many_records, with_index, filled, list: (before, after) } in stretched {
+        let _ = writeln!(
+            table,
+            "| {backend:?} | {} (aim 1000) | {} (aim 1000) | {} | {} | {} | {} | {:.2} (aim 1.1) |",
+            milliseconds(*many_fields),
+            milliseconds(*many_records),
+            milliseconds(*with_index),
+            milliseconds(*filled),
+            parts(before),
+            parts(after),
+            after.processor().as_secs_f64() / before.processor().as_secs_f64(),
         );
     }
     table
