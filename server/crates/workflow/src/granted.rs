@@ -97,7 +97,12 @@ impl Granted {
         let mut issues = Vec::new();
         for (module, granted) in &granted.api.plugin {
             let asked = asked.api.plugin.get(module).cloned().unwrap_or_default();
-            excess(&asked, granted, &path!["grant", "api", "plugin", module.as_str()], &mut issues);
+            excess(
+                &asked,
+                granted,
+                &["grant".into(), "api".into(), "plugin".into(), module.as_str().into()],
+                &mut issues,
+            );
         }
         let mut refuse = |path: Vec<PathSegment>, rule: &str, message: String| {
             issues.push(Issue::new(path, rule, message));
