@@ -318,6 +318,9 @@ on_both_databases! {
         files.put("modules/Tool.json", &json!({"name": "Hammer", "plural": "Hammers", "fields": []}));
         files.change("modules/Car.json", |module| *field(module, "garage") = json!({"name": "garage", "type": "text"}));
         files.put_text("modules/Garage.json", "{\"name\": \"Garage\",\n oops");
+        files.put_text("modules/Twice.json", "{\"name\": \"Twice\", \"plural\": \"Twices\",\n\"plural\": \"Twos\", \"fields\": []}");
+        std::fs::create_dir(files.file("roles/folder.json")).expect("a folder can be made");
+        std::fs::write(files.file("roles/latin.json"), b"{\"name\": \"\xe8\"}").expect("it can be written");
         files.change("roles/mechanic.json", |role| {
             role["parent"] = json!("nobody");
             role["access"]["Car"]["fields"] = json!({"colour": "READ"});
@@ -334,7 +337,8 @@ on_both_databases! {
             let refused = files.run(&server, command, &["--prune"]);
             assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
             says(&refused, &["modules/Bay.json: fields[0].to: ", "modules/Bay.json: fields[1].maxLenght: ", "modules/Bay.json: fields[2].rule: ", "modules/Tool.json: name: ",
-                "modules/Garage.json: this is not JSON: key must be a string at line 2", "roles/mechanic.json: parent: there is no role named nobody", "roles/mechanic.json: access.Car.fields.colour: ",
+                "modules/Garage.json: this is not JSON: key must be a string at line 2", "modules/Twice.json: `plural` stands twice in one object at line 2",
+                "roles/folder.json: it cannot be read: ", "roles/latin.json: it cannot be read: ", "roles/round.json: parent: a role can't stand above itself", "roles/mechanic.json: parent: there is no role named nobody", "roles/mechanic.json: access.Car.fields.colour: ",
                 "roles/mechanic.json: access.Truck: there is no module named Truck", "roles/mechanic.json: recordRules.Car: ", "roles/owner.json: administrator: ", "roles/round.json: parent: ",
                 "permission-sets/fees.json: access.Car.read: ", "sharing-rules/day.json: module: there is no module named Bus", "sharing-rules/day.json: with.role: there is no role named ghost",
                 "workflows/open.json: steps[0].call.plugin: ", "faults; nothing is changed."]);
@@ -466,7 +470,9 @@ on_both_databases! {
         let admin = server.admin().await;
         fill(&admin).await;
         let (files, before) = (Files::new(), rights(&admin).await);
-        files.put("modules/Bus.json", &json!({"name": "Bus", "plural": "Buses", "fields": [{"name": "line", "type": "text"}]}));
+        // With the mark that some editors put before a text.
+        let bus = json!({"name": "Bus", "plural": "Buses", "fields": [{"name": "line", "type": "text"}]});
+        files.put_text("modules/Bus.json", &format!("\u{feff}{bus}"));
         assert_eq!(exit(&files.run(&server, "apply", &[])), 0);
         until(&admin, "{ buses { totalCount } }", answers).await;
         assert_eq!(rights(&admin).await, before);

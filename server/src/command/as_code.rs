@@ -12,7 +12,7 @@ use cardine_store::{DatabaseUrl, Store};
 use chrono::Utc;
 use serde_json::{Map, Value as Json};
 
-use super::database;
+use super::{database, unambiguous_json};
 use crate::config::Config;
 use crate::http::schemas::SCHEMAS;
 
@@ -41,12 +41,11 @@ pub fn read(folder: &Path) -> anyhow::Result<FilesRead> {
         let Some(files) = files_in(&folder.join(kind.folder()))? else { continue };
         read.kinds.push(kind);
         for (name, file) in files {
-            let text = read_text(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-            match serde_json::from_str::<Json>(&text) {
+            match read_json(&file) {
                 Ok(content) => read.documents.push(Document { kind, name, content }),
                 Err(error) => {
                     let place = format!("{}/{name}.json", kind.folder());
-                    read.faults.push(Issue::new(path![place], "json", format!("this is not JSON: {error}")));
+                    read.faults.push(Issue::new(path![place], "json", format!("{error:#}")));
                     read.unread.push((kind, name));
                 }
             }
@@ -61,10 +60,15 @@ pub fn read(folder: &Path) -> anyhow::Result<FilesRead> {
     Ok(read)
 }
 
-fn read_text(file: &Path) -> anyhow::Result<String> {
-    let size = fs::metadata(file)?.len();
+fn read_json(file: &Path) -> anyhow::Result<Json> {
+    let size = fs::metadata(file).context("it cannot be read")?.len();
     anyhow::ensure!(size <= FILE_SIZE_MAX, "it has {size} bytes; {FILE_SIZE_MAX} are the limit");
-    Ok(fs::read_to_string(file)?)
+    let text = fs::read_to_string(file).context("it cannot be read")?;
+    // Some editors put a mark before the text, which is none of JSON.
+    unambiguous_json::parse(text.strip_prefix('\u{feff}').unwrap_or(&text)).map_err(|error| match error.is_data() {
+        true => error.into(),
+        false => anyhow::Error::new(error).context("this is not JSON"),
+    })
 }
 
 /// The documents of a folder by name; none if there is no such folder.

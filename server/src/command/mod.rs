@@ -10,6 +10,7 @@ mod plugin;
 mod plugin_cases;
 mod plugin_project;
 mod serve;
+mod unambiguous_json;
 mod user;
 
 use std::process::ExitCode;

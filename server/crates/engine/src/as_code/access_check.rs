@@ -115,6 +115,8 @@ impl<'a> Checking<'a> {
         if let Some(parent) = &role.parent {
             if !roles.contains_key(parent.as_str()) {
                 faults.push(Issue::new(path!["parent"], "unknownRole", format!("there is no role named {parent}")));
+            } else if *parent == role.name {
+                faults.push(Issue::new(path!["parent"], "circle", "a role can't stand above itself"));
             } else if is_above_itself(&role.name, roles) {
                 let message = format!("{parent} stands below this role, which would stand above itself");
                 faults.push(Issue::new(path!["parent"], "circle", message));
