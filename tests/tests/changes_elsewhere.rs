@@ -48,7 +48,7 @@ fn read(
                 .query(&format!("{{ machines(filter: {{{field}: {{isNull: false}}}}) {{ nodes {{ {field} }} }} }}"))
                 .await;
             if answer.errors().is_empty() {
-                let nodes = answer.data()["machines"]["nodes"].as_array().expect("a list");
+                let nodes = answer.data()["machines"]["nodes"].as_array().unwrap_or_else(|| panic!("{answer}"));
                 assert!(nodes.len() == RECORDS && nodes.iter().all(|node| is_right(&node[field])), "{answer}");
                 had += 1;
             } else {
@@ -63,6 +63,16 @@ fn read(
 
 async fn rename(admin: &Client, from: &str, to: &str) {
     admin.change("renameField", json!({"module": "Machine", "name": from, "to": to})).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_made_and_signed_in_here_is_known_there_at_once() {
+    let Some((server, other, ..)) = start().await else { return };
+    for _ in 0..10 {
+        let user = server.create_user_with_role("clerk").await;
+        let there = other.anonymous().with_token(user.token().expect("a token"));
+        assert_eq!(there.query("{ machines { totalCount } }").await.ok()["machines"]["totalCount"], RECORDS);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -74,7 +74,13 @@ impl Caller {
         let user = token.as_ref().map(|owner| owner.user);
         let scopes = token.as_ref().and_then(|owner| owner.scopes.clone());
         let identity = Identity { user, scopes, time_zone: wishes.time_zone, locale: wishes.locale };
-        let context = context_of(&app.engine, &identity).ok_or_else(bad_token)?;
+        let mut context = context_of(&app.engine, &identity);
+        if context.is_none() && token.is_some() {
+            // The database knows the token: its user may have been made a moment ago, by another process.
+            app.engine.reload().await?;
+            context = context_of(&app.engine, &identity);
+        }
+        let context = context.ok_or_else(bad_token)?;
         Ok(Self { context, identity, token })
     }
 

@@ -146,8 +146,9 @@ on_both_databases! {
     async fn only_administrators_ask_and_change_who_may_do_what(server: Server) {
         let cast = Cast::new(server).await;
         let schema = cast.administer("{ __schema { queryType { fields { name } } mutationType { fields { name } } } }", json!({})).await;
-        // What everybody has of their own account.
+        // What everybody has of their own account, and the questions that workflows ask of them.
         let own = ["sessions", "apiKeys", "changePassword", "createApiKey", "revokeApiKey", "revokeSession", "revokeAllSessions"];
+        let own = [&own[..], &["approvals", "decideApproval", "delegateApproval"]].concat();
         let mut asked = 0;
         for (kind, of) in [("query", "queryType"), ("mutation", "mutationType")] {
             for field in schema["__schema"][of]["fields"].as_array().expect("fields") {
@@ -166,6 +167,9 @@ on_both_databases! {
             }
         }
         assert!(asked > 30, "{asked}");
+        assert_eq!(cast.rep.admin_query("{ approvals { id } }").await.ok()["approvals"], json!([]));
+        let decide = "mutation($id: ID!) { decideApproval(id: $id, approved: true) { id } }";
+        cast.rep.admin_query_with(decide, json!({"id": "019a0000-0000-7000-8000-000000000000"})).await.refused("NOT_FOUND");
         assert_eq!(cast.rep.admin_query("{ sessions { id } users { email } }").await.codes(), ["FORBIDDEN"]);
         let answer = cast.rep.admin_query("{ __schema { types { name } } }").await;
         answer.never_says("SharingRule").never_says("AuditEntry").never_says("PermissionSet");

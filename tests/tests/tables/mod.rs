@@ -11,7 +11,10 @@ use tokio_postgres::NoTls;
 /// What is kept, by table and file: each table's rows, each file's bytes.
 pub type Kept = BTreeMap<String, Vec<Vec<u8>>>;
 
-/// Everything. The server goes on working meanwhile, but must not be asked to write.
+/// When a session or key was used last: kept to the minute for whoever sends any request, a refused one too.
+const NOTED_OF_EVERY_REQUEST: &str = "last_used_at";
+
+/// Everything but [`NOTED_OF_EVERY_REQUEST`]. The server goes on working meanwhile, but must not be asked to write.
 pub async fn everything(server: &Server) -> Kept {
     let folder = server.data_directory();
     let mut kept = Kept::new();
@@ -76,9 +79,11 @@ fn rows_of_sqlite(folder: &Path, kept: &mut Kept) {
     let tables = tables.query_map([], |row| row.get::<_, String>(0)).expect("tables");
     for table in tables.map(|table| table.expect("a name")) {
         let mut all = connection.prepare(&format!("SELECT * FROM \"{table}\"")).expect("a table can be read");
-        let columns = all.column_count();
+        let names = all.column_names().into_iter().enumerate();
+        let columns: Vec<usize> =
+            names.filter(|(_, name)| *name != NOTED_OF_EVERY_REQUEST).map(|(column, _)| column).collect();
         let rows = all.query_map([], |row| {
-            let cells = (0..columns).map(|column| row.get::<_, Value>(column)).collect::<Result<Vec<_>, _>>()?;
+            let cells = columns.iter().map(|column| row.get::<_, Value>(*column)).collect::<Result<Vec<_>, _>>()?;
             Ok(format!("{cells:?}").into_bytes())
         });
         let mut rows: Vec<Vec<u8>> = rows.expect("rows").map(|row| row.expect("a row")).collect();
@@ -94,7 +99,7 @@ async fn rows_of_postgres(url: &str, kept: &mut Kept) {
         "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'";
     for table in client.query(tables, &[]).await.expect("tables") {
         let table: String = table.get(0);
-        let all = format!("SELECT t::text FROM \"{table}\" t ORDER BY 1");
+        let all = format!("SELECT (to_jsonb(t) - '{NOTED_OF_EVERY_REQUEST}')::text FROM \"{table}\" t ORDER BY 1");
         let rows = client.query(&all, &[]).await.expect("a table can be read");
         // Sequences are no rows: a number that was given to what was undone is not given again.
         kept.insert(table, rows.iter().map(|row| row.get::<_, String>(0).into_bytes()).collect());
