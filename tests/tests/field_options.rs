@@ -128,7 +128,7 @@ fn cases() -> Vec<Case> {
         case(
             json!({"name": "state", "type": "choice", "options": options, "indexed": true}),
             ("KitState", "KitStateFilter"),
-            (json!("EARLY"), json!("LATE")),
+            (json!("LATE"), json!("EARLY")),
             vec![json!("GONE"), json!("NONE"), json!("late")],
         ),
         Case {

@@ -174,6 +174,59 @@ async fn script(admin: &Client) -> Vec<String> {
 }
 
 on_both_databases! {
+    async fn a_formula_gives_a_length_of_time(server: Server) {
+        let admin = server.admin().await;
+        let calls = json!({"name": "Call", "plural": "Calls", "nameField": "code", "fields": [
+            {"name": "code", "type": "text", "required": true}, {"name": "from", "type": "dateTime"}, {"name": "to", "type": "dateTime"},
+            {"name": "share", "type": "decimal", "scale": 4}, {"name": "pause", "type": "duration"},
+            {"name": "line", "type": "reference", "to": "Call", "inverse": "parts"},
+            {"name": "took", "type": "formula", "returns": "duration", "rule": "from.secondsUntil(to)"},
+            {"name": "net", "type": "formula", "returns": "duration", "rule": "took - coalesce(pause, 0)"},
+            {"name": "third", "type": "formula", "returns": "duration", "rule": "took / 3 * coalesce(share, 1)"},
+            {"name": "isLong", "type": "formula", "returns": "boolean", "rule": "third > duration(\"PT20M\")"},
+            {"name": "endless", "type": "formula", "returns": "duration", "rule": "took * 1000000000000000000"}]});
+        admin.create_module(calls).await.ok();
+        let call = |code: &str, to: Value, pause: Value| json!({"code": code, "from": "2026-03-01T08:00:00Z", "to": to, "pause": pause});
+        let ids = admin.create_many("Call", [
+            call("hour", json!("2026-03-01T09:00:00Z"), json!("PT15M")),
+            call("split", json!("2026-03-01T08:00:10.500Z"), Value::Null),
+            call("back", json!("2026-02-28T08:00:00Z"), json!("PT1S")),
+            call("open", Value::Null, json!("PT1H")),
+            call("none", json!("2026-03-01T08:00:00Z"), Value::Null),
+        ]).await;
+        let answer = admin.query("{ calls(orderBy: [{took: ASC}]) { nodes { code took net third isLong endless } } }").await;
+        let node = |code: &str, took: &str, net: &str, third: &str, is_long: bool| json!({"code": code, "took": took, "net": net, "third": third, "isLong": is_long, "endless": null});
+        let mut none = node("none", "PT0S", "PT0S", "PT0S", false);
+        none["endless"] = json!("PT0S");
+        assert_eq!(answer.ok()["calls"]["nodes"], json!([
+            node("back", "-P1D", "-P1DT1S", "-PT8H", false), none, node("split", "PT11S", "PT11S", "PT4S", false),
+            node("hour", "PT1H", "PT45M", "PT20M", false),
+            {"code": "open", "took": null, "net": null, "third": null, "isLong": null, "endless": null}]));
+        // Filtered, paged, grouped and summed as it is shown.
+        for (filter, found) in [("took: {eq: \"PT11S\"}", 1), ("took: {gt: \"PT0S\"}", 2), ("net: {in: [\"PT45M\", \"PT0S\"]}", 2), ("took: {isNull: true}", 1), ("took: {lt: \"-PT23H\"}", 1)] {
+            let answer = admin.query(&format!("{{ calls(filter: {{{filter}}}) {{ totalCount }} }}")).await;
+            assert_eq!(answer.ok()["calls"]["totalCount"], found, "{filter}");
+        }
+        let page = "query($at: String) { calls(orderBy: [{took: DESC_NULLS_LAST}], first: 2, after: $at) { nodes { code } pageInfo { endCursor } } }";
+        let answer = admin.query_with(page, json!({"at": null})).await;
+        assert_eq!(answer.ok()["calls"]["nodes"], json!([{"code": "hour"}, {"code": "split"}]));
+        let answer = admin.query_with(page, json!({"at": answer.ok()["calls"]["pageInfo"]["endCursor"]})).await;
+        assert_eq!(answer.ok()["calls"]["nodes"], json!([{"code": "none"}, {"code": "back"}]));
+        let figures = "{ calls { aggregate { sum { took } avg { took pause } min { took } max { net } countDistinct { took } } } \
+            callGroups(groupBy: [{took: true}], having: {sum: {took: {gte: \"PT11S\"}}}, orderBy: [{key: {took: DESC}}]) { key { took } sum { took } } }";
+        let answer = admin.query(figures).await;
+        assert_eq!(answer.ok()["calls"]["aggregate"], json!({"sum": {"took": "-PT22H59M49S"}, "avg": {"took": "-PT5H44M57S", "pause": "PT25M"},
+            "min": {"took": "-P1D"}, "max": {"net": "PT45M"}, "countDistinct": {"took": 4}}));
+        assert_eq!(answer.ok()["callGroups"], json!([{"key": {"took": "PT1H"}, "sum": {"took": "PT1H"}}, {"key": {"took": "PT11S"}, "sum": {"took": "PT11S"}}]));
+        // Written by nobody, and of no other form.
+        admin.query_with("mutation($id: ID!) { updateCall(id: $id, data: {took: \"PT1S\"}) { id } }", json!({"id": ids[0]})).await.refused("BAD_USER_INPUT");
+        admin.add_field("Call", formula("bad", "duration", Some(2), "took")).await.refused("VALIDATION_FAILED");
+        admin.add_field("Call", formula("bad", "duration", None, "from")).await.refused("VALIDATION_FAILED");
+        let longest = json!({"name": "longest", "type": "rollup", "relation": "parts", "function": "MAX", "field": "took"});
+        let refused = admin.add_field("Call", longest).await;
+        assert!(refused.refused("VALIDATION_FAILED").text.contains("need a field of the type `duration`"), "{refused}");
+    }
+
     async fn arithmetic_is_exact_and_rounds_half_away_from_zero(server: Server) {
         let admin = prepare(&server).await;
         fill(&admin).await;

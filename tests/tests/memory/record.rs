@@ -101,7 +101,8 @@ const INSTANTS: [&str; 12] = [
     "2011-12-30T10:00:00Z",
     "2038-07-01T22:30:00Z",
 ];
-const STAGES: [&str; 3] = ["NEW", "OLD", "LOST"];
+/// In their order, which is neither that of their texts nor that in which the definition lists them.
+pub const STAGES: [&str; 4] = ["NEW", "OLD", "LOST", "MISLAID"];
 const TAGS: [&str; 3] = ["RED", "BLUE", "GREEN"];
 
 /// A record, with its values in the order of [`FIELDS`].
@@ -114,11 +115,13 @@ pub struct Record {
 
 pub fn definition() -> Json {
     let options = |values: &[&str]| -> Vec<Json> { values.iter().map(|value| json!({"value": value})).collect() };
+    let stages: Vec<Json> =
+        STAGES.iter().enumerate().rev().map(|(place, value)| json!({"value": value, "order": 10 * place})).collect();
     json!({"name": "Sample", "plural": "Samples", "nameField": "code", "fields": [
         {"name": "code", "type": "text", "required": true}, {"name": "label", "type": "text", "indexed": true}, {"name": "amount", "type": "money"},
         {"name": "pieces", "type": "integer"}, {"name": "views", "type": "integer", "big": true}, {"name": "day", "type": "date"},
         {"name": "clock", "type": "time"}, {"name": "instant", "type": "dateTime"}, {"name": "done", "type": "boolean"},
-        {"name": "stage", "type": "choice", "options": options(&STAGES)}, {"name": "tags", "type": "multiChoice", "options": options(&TAGS)},
+        {"name": "stage", "type": "choice", "options": stages}, {"name": "tags", "type": "multiChoice", "options": options(&TAGS)},
         {"name": "above", "type": "reference", "to": "Sample", "inverse": "below"},
         {"name": "ratio", "type": "formula", "returns": "decimal", "scale": 3, "rule": "amount / pieces"},
         {"name": "isDear", "type": "formula", "returns": "boolean", "rule": "amount > 9.99 && done != true"},

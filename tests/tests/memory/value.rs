@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde_json::{Value as Json, json};
 
+use crate::record::STAGES;
+
 /// Decimals are whole numbers of thousandths here.
 pub const UNIT: i128 = 1_000;
 
@@ -79,7 +81,7 @@ impl Value {
             (Self::Date(one), Self::Date(other)) => one.cmp(other),
             (Self::Time(one), Self::Time(other)) => one.cmp(other),
             (Self::Instant(one), Self::Instant(other)) => one.cmp(other),
-            (Self::Choice(one), Self::Choice(other)) => one.cmp(other),
+            (Self::Choice(one), Self::Choice(other)) => place(one).cmp(&place(other)),
             (Self::Record(one), Self::Record(other)) => one.cmp(other),
             _ => return None,
         })
@@ -109,6 +111,11 @@ impl Value {
             }
         }
     }
+}
+
+/// The place of an option among the others.
+fn place(stage: &str) -> Option<usize> {
+    STAGES.iter().position(|known| *known == stage)
 }
 
 /// A number of thousandths with so many digits after the point, which hold it.

@@ -194,7 +194,8 @@ fn value_of_text(field: &Field, text: &str) -> Value {
     let value = match scalar {
         ScalarType::Id => Uuid::try_parse(text).ok().map(Value::Id),
         ScalarType::Integer | ScalarType::BigInteger => text.parse().ok().map(Value::Integer),
-        ScalarType::Duration => duration::parse(text).ok().map(Value::Integer),
+        // What is computed comes as the text of its seconds.
+        ScalarType::Duration => duration::parse(text).ok().or_else(|| text.parse().ok()).map(Value::Integer),
         ScalarType::Decimal { .. } => Decimal::parse(text).map(Value::Decimal),
         ScalarType::Date => text.parse().ok().map(Value::Date),
         ScalarType::Time => NaiveTime::parse_from_str(text, "%H:%M:%S").ok().map(Value::Time),

@@ -253,11 +253,7 @@ impl<R: Rows> Writer<'_, R> {
                 self.integer(number);
                 self.out.push(b'"');
             }
-            (Cell::Integer(seconds), Encoding::Duration) => {
-                self.out.push(b'"');
-                self.out.extend_from_slice(cardine_model::duration::text(seconds).as_bytes());
-                self.out.push(b'"');
-            }
+            (Cell::Integer(seconds), Encoding::Duration) => self.duration(seconds),
             // An `Int` has 32 bits; a computed number beyond that has no value that could be shown.
             (Cell::Integer(number), Encoding::Count) => self.integer(number),
             (Cell::Integer(number), _) if i32::try_from(number).is_err() => self.null(),
@@ -266,6 +262,11 @@ impl<R: Rows> Writer<'_, R> {
             (Cell::Text(text), Encoding::Number | Encoding::Count | Encoding::Raw) => {
                 self.out.extend_from_slice(text.as_bytes())
             }
+            // A computed one comes as the text of its seconds; beyond 64 bits it has no value that could be shown.
+            (Cell::Text(text), Encoding::Duration) if !text.contains('P') => match text.parse() {
+                Ok(seconds) => self.duration(seconds),
+                Err(_) => self.null(),
+            },
             (Cell::Text(text), Encoding::Plain | Encoding::NumberText | Encoding::Duration) => {
                 self.out.push(b'"');
                 self.out.extend_from_slice(text.as_bytes());
@@ -381,6 +382,12 @@ impl<R: Rows> Writer<'_, R> {
 
     fn integer(&mut self, number: i64) {
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    fn duration(&mut self, seconds: i64) {
+        self.out.push(b'"');
+        self.out.extend_from_slice(cardine_model::duration::text(seconds).as_bytes());
+        self.out.push(b'"');
     }
 
     fn boolean(&mut self, truth: bool) {

@@ -11,6 +11,7 @@ use cardine_query::{DatePart, GroupKey, GroupTerm, GroupTest, Grouping, Measure,
 use chrono::{NaiveDate, NaiveTime};
 
 use crate::expr::{DECIMAL_COLLATION, Shape, postgres_division};
+use crate::place::places;
 use crate::statement::{ColumnType, Dialect, Param, Transform};
 use crate::writer::{Source, Writer};
 
@@ -21,6 +22,14 @@ const ARGUMENTS_MAX: usize = 100;
 pub(crate) struct Figure {
     text: String,
     shape: Shape,
+    /// The options of a choice, where their order is not that of their values.
+    places: Option<Value>,
+}
+
+impl Figure {
+    fn new(text: String, shape: Shape) -> Self {
+        Self { text, shape, places: None }
+    }
 }
 
 /// The select items.
@@ -58,7 +67,7 @@ impl Writer<'_> {
         let (keys, mut numbers) = (arguments.len(), Vec::new());
         for measure in &groups.measures {
             let (Measure::Sum(path) | Measure::Avg(path)) = measure else {
-                figures.push(Figure { text: taken(keys), shape: Shape::Scalar(ScalarType::Integer) });
+                figures.push(Figure::new(taken(keys), Shape::Scalar(ScalarType::Integer)));
                 continue;
             };
             let (value, shape) = self.measured(source, path);
@@ -75,7 +84,7 @@ impl Writer<'_> {
                 _ => {
                     let Figure { shape, .. } = self.sum(&value, shape);
                     let is_text = matches!(shape, Shape::Scalar(ScalarType::Decimal { .. }));
-                    Figure { text: if is_text { sum } else { format!("CAST({sum} AS INTEGER)") }, shape }
+                    Figure::new(if is_text { sum } else { format!("CAST({sum} AS INTEGER)") }, shape)
                 }
             });
         }
@@ -99,7 +108,7 @@ impl Writer<'_> {
         let mut text = if to_group { format!(" GROUP BY {}", positions.join(", ")) } else { String::new() };
         let mut having = Vec::with_capacity(groups.having.len());
         for condition in &groups.having {
-            let Figure { text: value, shape } = &figures[groups.keys.len() + condition.measure];
+            let Figure { text: value, shape, .. } = &figures[groups.keys.len() + condition.measure];
             having.push(match condition.test {
                 GroupTest::Compare { op, operand } => self.compare_value(*shape, false, value, op, operand),
                 GroupTest::Within(span) => self.within(*shape, value, span),
@@ -119,7 +128,7 @@ impl Writer<'_> {
             let figure = &figures[column];
             let direction = if key.descending { "DESC" } else { "ASC" };
             let nulls = if key.nulls == Nulls::First { "NULLS FIRST" } else { "NULLS LAST" };
-            let values = self.ordered(figure.shape, figure.text.clone());
+            let values = self.ordered(figure.shape, figure.places.as_ref(), figure.text.clone());
             // A value that orders as it is can be named by its position too.
             let values = if values == [figure.text.as_str()] { vec![(column + 1).to_string()] } else { values };
             order.extend(values.iter().map(|value| format!("{value} {direction} {nulls}")));
@@ -132,17 +141,18 @@ impl Writer<'_> {
 
     fn group_key(&mut self, source: &mut Source, key: &GroupKey) -> Figure {
         let (_, field) = self.end(source.module, &key.path);
-        let shape = Shape::of(field);
-        let value = self.shown(source, &key.path);
+        let (shape, places) = (Shape::of(field), places(field));
+        let text = self.shown(source, &key.path);
         let Some(part) = key.part else {
-            return Figure { text: value, shape };
+            return Figure { text, shape, places };
         };
+        let value = text;
         let text = match shape {
             Shape::Scalar(ScalarType::DateTime) => self.period_of_instant(&value, part),
             _ if part == DatePart::Day => value,
             _ => self.period_of_date(&value, part),
         };
-        Figure { text, shape: Shape::Scalar(ScalarType::Date) }
+        Figure::new(text, Shape::Scalar(ScalarType::Date))
     }
 
     fn word(&mut self, word: &str) -> String {
@@ -205,10 +215,10 @@ impl Writer<'_> {
     fn measure(&mut self, source: &mut Source, measure: &Measure) -> Figure {
         let count = Shape::Scalar(ScalarType::Integer);
         match measure {
-            Measure::Count => Figure { text: "count(*)".to_owned(), shape: count },
+            Measure::Count => Figure::new("count(*)".to_owned(), count),
             Measure::CountDistinct(path) => {
                 let (value, _) = self.measured(source, path);
-                Figure { text: format!("count(DISTINCT {value})"), shape: count }
+                Figure::new(format!("count(DISTINCT {value})"), count)
             }
             Measure::Sum(path) => {
                 let (value, shape) = self.measured(source, path);
@@ -221,11 +231,11 @@ impl Writer<'_> {
             }
             Measure::Min(path) => {
                 let (value, shape) = self.measured(source, path);
-                self.extreme(&value, shape, "min", "ASC")
+                self.extreme(&value, shape, self.places_of(source.module, path), "min", "ASC")
             }
             Measure::Max(path) => {
                 let (value, shape) = self.measured(source, path);
-                self.extreme(&value, shape, "max", "DESC")
+                self.extreme(&value, shape, self.places_of(source.module, path), "max", "DESC")
             }
         }
     }
@@ -245,10 +255,10 @@ impl Writer<'_> {
                     Dialect::Postgres => format!("sum({value})::bigint"),
                 };
                 let sum = if scalar == ScalarType::Integer { ScalarType::BigInteger } else { scalar };
-                Figure { text, shape: Shape::Scalar(sum) }
+                Figure::new(text, Shape::Scalar(sum))
             }
-            (shape, Dialect::Sqlite) => Figure { text: format!("cardine_sum({value})"), shape: exact(shape) },
-            (shape, Dialect::Postgres) => Figure { text: format!("sum({value})"), shape: exact(shape) },
+            (shape, Dialect::Sqlite) => Figure::new(format!("cardine_sum({value})"), exact(shape)),
+            (shape, Dialect::Postgres) => Figure::new(format!("sum({value})"), exact(shape)),
         }
     }
 
@@ -268,19 +278,15 @@ impl Writer<'_> {
             Dialect::Sqlite => format!("cardine_round(cardine_div({sum}, {count}), {scale})"),
             Dialect::Postgres => format!("round({}, {scale})", postgres_division(sum, count)),
         };
-        match (scalar, self.dialect) {
-            (ScalarType::Duration, Dialect::Sqlite) => {
-                Figure { text: format!("CAST({text} AS INTEGER)"), shape: Shape::Scalar(scalar) }
-            }
-            (ScalarType::Duration, Dialect::Postgres) => {
-                Figure { text: format!("{text}::bigint"), shape: Shape::Scalar(scalar) }
-            }
-            _ => Figure { text, shape: Shape::Scalar(ScalarType::Decimal { scale }) },
-        }
+        Figure::new(text, Shape::Scalar(ScalarType::Decimal { scale }))
     }
 
     /// The first value in the order of `direction`.
-    fn extreme(&self, value: &str, shape: Shape, function: &str, direction: &str) -> Figure {
+    fn extreme(&mut self, value: &str, shape: Shape, places: Option<Value>, function: &str, direction: &str) -> Figure {
+        if let Some(places) = places {
+            let text = self.extreme_place(&places, function, value);
+            return Figure { text, shape, places: Some(places) };
+        }
         let text = match (shape, self.dialect) {
             (Shape::Scalar(scalar), Dialect::Sqlite) if scalar.is_text() => format!("cardine_{function}_text({value})"),
             (Shape::Scalar(scalar), Dialect::Postgres) if scalar.is_text() => {
@@ -292,7 +298,11 @@ impl Writer<'_> {
             }
             _ => format!("{function}({value})"),
         };
-        Figure { text, shape }
+        Figure::new(text, shape)
+    }
+
+    fn places_of(&self, module: ModuleId, path: &FieldPath) -> Option<Value> {
+        places(self.end(module, path).1)
     }
 }
 

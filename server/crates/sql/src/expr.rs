@@ -33,7 +33,7 @@ impl Shape {
         match &field.kind {
             FieldKind::MultiChoice { .. } => Self::TextList,
             FieldKind::Reference(_) => Self::Scalar(ScalarType::Id),
-            FieldKind::Formula(formula) if formula.returns.is_number() => Self::number(formula.returns),
+            FieldKind::Formula(formula) if formula.returns.is_number_in_rules() => Self::number(formula.returns),
             FieldKind::Rollup(rollup) if rollup.returns.is_number() && !counts(rollup.function) => {
                 Self::number(rollup.returns)
             }
@@ -41,7 +41,7 @@ impl Shape {
         }
     }
 
-    /// A computed number is an exact decimal also where it is shown as an integer: no size of it can fail a statement.
+    /// A computed number is an exact decimal also where it is shown as an integer or a duration: no size of it can fail a statement.
     fn number(returns: ScalarType) -> Self {
         match returns {
             ScalarType::Decimal { .. } => Self::Scalar(returns),
@@ -261,7 +261,8 @@ impl Writer<'_> {
         let scalar = field.scalar().unwrap_or(ScalarType::Text);
         let sqlite = self.dialect == Dialect::Sqlite;
         // A formula over numbers is a decimal until it is shown, whatever it returns.
-        let decimal = matches!(scalar, ScalarType::Decimal { .. }) || (field.is_derived() && scalar.is_number());
+        let decimal =
+            matches!(scalar, ScalarType::Decimal { .. }) || (field.is_derived() && scalar.is_number_in_rules());
         let sum = if sqlite { format!("cardine_sum({value})") } else { format!("sum({value})::numeric") };
         let comparable = if sqlite && decimal { format!("{value} {DECIMAL_COLLATION}") } else { value.clone() };
         let result = match function {

@@ -15,6 +15,7 @@ mod images;
 pub mod links;
 mod list;
 mod locate;
+mod place;
 mod reach;
 mod search;
 mod statement;

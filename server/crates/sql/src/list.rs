@@ -6,14 +6,15 @@
 
 use cardine_access::Rights;
 use cardine_failpoints::switched_off;
-use cardine_model::ScalarType;
 use cardine_model::catalog::{Catalog, FieldPath, Hop, RelationId};
+use cardine_model::{ScalarType, Value};
 use cardine_query::{Authorised, Deleted, Grouping, KeysetValue, List, Nulls, OrderKey, Page, Take};
 
 use crate::aggregate::{columns, texts};
 use crate::expr::{DECIMAL_COLLATION, Shape, never_null};
 use crate::hierarchy::{Tie, Tied};
 use crate::ident::column;
+use crate::place::places;
 use crate::statement::{ColumnType, Dialect, Param, Statement, Transform};
 use crate::writer::{Source, Visibility, Writer, among};
 
@@ -316,13 +317,16 @@ impl Writer<'_> {
     /// What a key orders by.
     fn order_values(&mut self, source: &mut Source, key: &OrderKey) -> Vec<String> {
         let (_, field) = self.end(source.module, &key.path);
-        let shape = Shape::of(field);
+        let (shape, places) = (Shape::of(field), places(field));
         let value = self.shown(source, &key.path);
-        self.ordered(shape, value)
+        self.ordered(shape, places.as_ref(), value)
     }
 
-    /// What puts values in their order: text by its sort key, then by code points.
-    pub fn ordered(&self, shape: Shape, value: String) -> Vec<String> {
+    /// What puts values in their order: text by its sort key, then by code points; a choice by the places of its options.
+    pub fn ordered(&mut self, shape: Shape, places: Option<&Value>, value: String) -> Vec<String> {
+        if let Some(places) = places {
+            return vec![self.place(places, &value)];
+        }
         match (shape, self.dialect) {
             (Shape::Scalar(scalar), _) if scalar.is_text() => vec![format!("cardine_sort_key({value})"), value],
             (Shape::Scalar(ScalarType::Decimal { .. }), Dialect::Sqlite) => {
@@ -387,9 +391,12 @@ impl Writer<'_> {
 
     fn keyset_params(&mut self, source: &Source, key: &OrderKey, value: KeysetValue) -> Vec<String> {
         let (_, field) = self.end(source.module, &key.path);
-        let shape = Shape::of(field);
+        let (shape, places) = (Shape::of(field), places(field));
         let ty = shape.postgres_type();
         let own = self.operand(Param::Slot(value.slot, Transform::None), ty);
+        if let Some(places) = places {
+            return vec![self.place_of_cursor(&places, &own)];
+        }
         match shape {
             Shape::Scalar(scalar) if scalar.is_text() => {
                 vec![self.typed_param(Param::Slot(value.slot, Transform::SortKey), ty), own]

@@ -422,9 +422,11 @@ impl Resolver<'_, '_> {
             Some("date") => Some(ScalarType::Date),
             Some("time") => Some(ScalarType::Time),
             Some("dateTime") => Some(ScalarType::DateTime),
+            Some("duration") => Some(ScalarType::Duration),
             Some(other) => {
-                const TYPES: [&str; 9] =
-                    ["integer", "decimal", "percent", "money", "boolean", "text", "date", "time", "dateTime"];
+                const TYPES: [&str; 10] = [
+                    "integer", "decimal", "percent", "money", "boolean", "text", "date", "time", "dateTime", "duration",
+                ];
                 self.fault(
                     "returns",
                     "enum",

@@ -157,6 +157,9 @@ fn returns(
         (F::Avg, Some(T::Integer | T::BigInteger)) => Ok(T::Decimal { scale: scale.unwrap_or(SCALE_DEFAULT) }),
         (F::Avg, Some(T::Decimal { scale: own })) => Ok(T::Decimal { scale: scale.unwrap_or(own) }),
         (F::Avg, _) => Err(unfit(field, "AVG needs a number")),
+        (F::Min | F::Max, Some(T::Duration)) if matches!(field.kind, FieldKind::Formula(_)) => {
+            Err(unfit(field, "MIN and MAX of durations need a field of the type `duration`"))
+        }
         (F::Min | F::Max, Some(scalar))
             if scalar.is_number() || matches!(scalar, T::Date | T::Time | T::DateTime | T::Duration) =>
         {

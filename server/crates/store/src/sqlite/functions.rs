@@ -3,6 +3,7 @@
 //! All are deterministic and innocuous, so they may stand in indexes. rusqlite catches panics before they reach C.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use cardine_model::Decimal;
 use cardine_model::rule::strings;
@@ -74,12 +75,26 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
         };
         Ok(Some(number.to_fixed(digits)))
     })?;
+    // Where a text stands in a JSON list of names, counted from 0; the list is a parameter, and so is read once.
+    connection.create_scalar_function("cardine_place", 2, flags(), |context| {
+        let names = context.get_or_create_aux(0, |list| list.as_str().map(names_of).map_err(Error::from))?;
+        Ok(match context.get_raw(1) {
+            ValueRef::Text(name) => names.get(name).copied(),
+            _ => None,
+        })
+    })?;
     json_functions::register(connection, flags())?;
     group_function::register(connection, flags())?;
     connection.create_aggregate_function("cardine_sum", 1, flags(), Sum)?;
     connection.create_aggregate_function("cardine_min_text", 1, flags(), ExtremeText(Ordering::Less))?;
     connection.create_aggregate_function("cardine_max_text", 1, flags(), ExtremeText(Ordering::Greater))?;
     connection.create_collation("cardine_decimal", Decimal::compare_text)
+}
+
+/// The places in a JSON list of names, which nothing in JSON escapes.
+fn names_of(list: &str) -> HashMap<Box<[u8]>, i64> {
+    let names = list.split('"').skip(1).step_by(2).map(|name| name.as_bytes().into());
+    names.zip(0..).collect()
 }
 
 /// The exact sum of what is not null; null if nothing is.
