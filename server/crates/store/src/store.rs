@@ -21,6 +21,10 @@ use crate::{DatabaseUrl, Deadline, Extent, Habit, Options, StoreError};
 /// How often a write on PostgreSQL is tried whose transaction another one was in the way of.
 const WRITE_ATTEMPTS_MAX: u32 = 6;
 
+/// From which attempt on a write is made while nobody else writes: PostgreSQL takes a second to see that transactions wait for each other in a circle,
+/// and a request has not many of them.
+const ALONE_FROM: u32 = 3;
+
 /// A database. Clones are the same one.
 #[derive(Clone)]
 pub struct Store {
@@ -239,7 +243,8 @@ impl Store {
     {
         let mut attempt = 1;
         loop {
-            let mut tx = WriteTx::postgres(Session::new(pool.clone(), Isolation::Committed));
+            let isolation = if attempt < ALONE_FROM { Isolation::Committed } else { Isolation::Alone };
+            let mut tx = WriteTx::postgres(Session::new(pool.clone(), isolation));
             let outcome = Deadline::bound(self.deadline, work(&mut tx)).await;
             let failure = tx.failure().cloned();
             let changed_state = tx.changed_state();

@@ -27,7 +27,24 @@ pub(crate) enum Isolation {
     /// checked again on their newest version, so that `version = $1` in an update is safe, and counters count without
     /// failing. A stricter level would fail every second writer of one row instead of letting it wait.
     Committed,
+    /// The same, while nobody else writes: what others were in the way of again and again gets through. It waits for those who write to
+    /// end, and new ones wait for it. Whoever cannot have that in time, as where one write waits for another inside it, goes on beside the others.
+    Alone,
 }
+
+/// Begins a transaction that writes beside others.
+const BEGIN_WRITE: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock_shared(7231804466512093451)";
+
+/// The same on a connection that plans otherwise.
+const BEGIN_WRITE_BY_VALUES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL plan_cache_mode = force_custom_plan; \
+    SELECT pg_advisory_xact_lock_shared(7231804466512093451)";
+
+/// Begins one that writes alone. An error in the block undoes the block only.
+const BEGIN_WRITE_ALONE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL plan_cache_mode = force_custom_plan; \
+    SET LOCAL lock_timeout = '4s'; \
+    DO $$ BEGIN PERFORM pg_advisory_xact_lock(7231804466512093451); EXCEPTION WHEN lock_not_available THEN NULL; END $$; \
+    SET LOCAL lock_timeout TO DEFAULT";
 
 /// How PostgreSQL plans a prepared statement (`plan_cache_mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +67,9 @@ impl Isolation {
             (Self::Snapshot, _) => {
                 Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan")
             }
-            (Self::Committed, Some(Planning::Custom)) => Some("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
-            (Self::Committed, _) => {
-                Some("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL plan_cache_mode = force_custom_plan")
-            }
+            (Self::Committed, Some(Planning::Custom)) => Some(BEGIN_WRITE),
+            (Self::Committed, _) => Some(BEGIN_WRITE_BY_VALUES),
+            (Self::Alone, _) => Some(BEGIN_WRITE_ALONE),
         }
     }
 }
@@ -206,7 +222,7 @@ impl Session {
             Some(prelude) if !*begun => {
                 match isolation {
                     Isolation::Statement(wanted) => *planning = Some(*wanted),
-                    Isolation::Snapshot | Isolation::Committed => *begun = true,
+                    Isolation::Snapshot | Isolation::Committed | Isolation::Alone => *begun = true,
                 }
                 // Both are sent before either is waited for.
                 match future::join(client.batch_execute(prelude), run).await {
