@@ -28,8 +28,8 @@ pub struct Options {
     /// Records of the one module
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..=100_000_000))]
     records: u32,
-    /// Fields of the other
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=1_000))]
+    /// Fields of the other, with those that are added
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=500))]
     fields: u32,
     /// Seconds of each measurement of a list
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
@@ -60,7 +60,7 @@ pub struct Stretched {
 pub async fn measure(backend: Backend, options: &Options) -> anyhow::Result<Stretched> {
     let mut server = Launch::new(backend).start().await;
     let admin = server.admin().await;
-    let _ = admin.create_module(wide(options.fields)).await.ok();
+    let _ = admin.create_module(wide(options.fields - ADDED)).await.ok();
     let _ = admin.create_module(mass()).await.ok();
     let owner = add_user(&admin, "owner@example.org", None, "sales-person").await?;
     ensure!(server.stop().success(), "the server did not end well:\n{}", server.log());
