@@ -44,6 +44,9 @@ on_both_databases! {
                 (Some("it"), "Scatola", "Peso\n\nIn grammi.", "Sta in", "Scatole", "Aperta"),
                 (Some("it-CH, en;q=0.5"), "Scatola", "Peso\n\nIn grammi.", "Sta in", "Scatole", "Aperta"),
                 (Some("en;q=0.4, it;q=0.6"), "Scatola", "Peso\n\nIn grammi.", "Sta in", "Scatole", "Aperta"),
+                (Some("fr, it"), "Scatola", "Peso\n\nIn grammi.", "Sta in", "Scatole", "Aperta"),
+                (Some("en;q=0.7, fr-CH, fr;q=0.9, it;q=0.8"), "Scatola", "Peso\n\nIn grammi.", "Sta in", "Scatole", "Aperta"),
+                (Some("fr, en;q=0.8, it;q=0.7"), "Box", "Weight\n\nIn grams.", "Stands in", "Boxes", "Open"),
                 (Some("fr"), "Box", "Weight\n\nIn grams.", "Stands in", "Boxes", "Open"),
                 (Some("*, <it>;q=x"), "Box", "Weight\n\nIn grams.", "Stands in", "Boxes", "Open"),
             ] {
@@ -69,6 +72,7 @@ on_both_databases! {
         assert!(italian.contains("In grammi.") && !italian.contains("In grams."));
         let heavy = "mutation { createBox(data: {weight: 1000}) { id } }";
         assert!(ask(&admin, Some("it-IT"), heavy).await.refused("VALIDATION_FAILED").text.contains("Troppo pesante."));
+        assert!(ask(&admin, Some("fr, it;q=0.1"), heavy).await.refused("VALIDATION_FAILED").text.contains("Troppo pesante."));
         assert!(ask(&admin, Some("fr"), heavy).await.refused("VALIDATION_FAILED").text.contains("Too heavy."));
     }
 

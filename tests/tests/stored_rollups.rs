@@ -243,16 +243,13 @@ on_both_databases! {
         all_alike(&admin).await;
         let answer = admin.query("{ boxes { aggregate { sum { piecesKept linesKept } } } }").await;
         assert_eq!(answer.ok()["boxes"]["aggregate"]["sum"], json!({"piecesKept": "192", "linesKept": "192"}));
-        // Anything at once. Who deletes a box waits for those who hold its items, and they for the box: some begin anew until their time is up.
-        let writers = (1..=8).map(|seed| {
+        // Anything at once. Who deletes a box waits for those who hold its items, and they for the box: some begin anew, in the end alone.
+        let writers = (1..=64).map(|seed| {
             let admin = admin.clone();
             tokio::spawn(async move {
                 let mut chance = Chance::new(100 + seed);
-                for _ in 0..6 {
-                    let answer = write_something(&admin, &mut chance).await;
-                    if answer.codes() != ["LIMIT_EXCEEDED"] {
-                        is_in_order(&answer);
-                    }
+                for _ in 0..3 {
+                    is_in_order(&write_something(&admin, &mut chance).await);
                 }
             })
         });

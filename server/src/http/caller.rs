@@ -30,8 +30,8 @@ pub struct Caller {
 pub struct Wishes {
     /// IANA name.
     pub time_zone: Option<String>,
-    /// BCP 47.
-    pub locale: Option<String>,
+    /// By BCP 47: best one first, with commas between.
+    pub languages: Option<String>,
 }
 
 impl Wishes {
@@ -39,7 +39,7 @@ impl Wishes {
     pub fn of(request: &Request) -> Result<Self, ApiError> {
         Ok(Self {
             time_zone: requested_time_zone(request)?.map(str::to_owned),
-            locale: requested_locale(request.header(header::ACCEPT_LANGUAGE).unwrap_or_default()),
+            languages: requested_languages(request.header(header::ACCEPT_LANGUAGE).unwrap_or_default()),
         })
     }
 }
@@ -73,7 +73,7 @@ impl Caller {
         let token = owner.map(|owner| owner.ok_or_else(bad_token)).transpose()?;
         let user = token.as_ref().map(|owner| owner.user);
         let scopes = token.as_ref().and_then(|owner| owner.scopes.clone());
-        let identity = Identity { user, scopes, time_zone: wishes.time_zone, locale: wishes.locale };
+        let identity = Identity { user, scopes, time_zone: wishes.time_zone, languages: wishes.languages };
         let mut context = context_of(&app.engine, &identity);
         if context.is_none() && token.is_some() {
             // The database knows the token: its user may have been made a moment ago, by another process.
@@ -94,10 +94,10 @@ impl Caller {
 pub fn context_of(engine: &Engine, identity: &Identity) -> Option<RequestContext> {
     let (now, snapshot) = (Utc::now(), engine.snapshot());
     let (catalog, access) = (&snapshot.catalog, &snapshot.access);
-    let (time_zone, locale) = (identity.time_zone.as_deref(), identity.locale.as_deref());
+    let (time_zone, languages) = (identity.time_zone.as_deref(), identity.languages.as_deref());
     let actor = match identity.user {
-        None => access.anonymous(catalog, time_zone, locale),
-        Some(user) => access.actor_within(catalog, user, identity.scopes.as_ref(), time_zone, locale)?,
+        None => access.anonymous(catalog, time_zone, languages),
+        Some(user) => access.actor_within(catalog, user, identity.scopes.as_ref(), time_zone, languages)?,
     };
     let today = today(&actor.time_zone, now);
     Some(engine.request(snapshot, actor, now, today))
@@ -121,20 +121,23 @@ fn requested_time_zone(request: &Request) -> Result<Option<&str>, ApiError> {
     }
 }
 
-/// The language that `Accept-Language` likes best; of several the first.
-fn requested_locale(accept: &str) -> Option<String> {
-    let mut best: Option<(&str, f32)> = None;
+/// The languages that `Accept-Language` names, best one first; of those that are liked alike the first.
+fn requested_languages(accept: &str) -> Option<String> {
+    let mut found: Vec<(&str, f32)> = Vec::new();
     for range in accept.split(',').take(20) {
         let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
-        let quality = parameters.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse).unwrap_or(0.0);
+        let quality = parameters.trim().strip_prefix("q=").map_or(Ok(1.0), |number| number.trim().parse());
+        let quality = quality.ok().filter(|quality| (0.0..=1.0).contains(quality)).unwrap_or(0.0);
         let tag = tag.trim();
         let is_tag =
             (2..=35).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if is_tag && quality > 0.0 && best.is_none_or(|(_, found)| quality > found) {
-            best = Some((tag, quality));
+        if is_tag && quality > 0.0 {
+            found.push((tag, quality));
         }
     }
-    best.map(|(tag, _)| tag.to_owned())
+    found.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let tags: Vec<&str> = found.into_iter().map(|(tag, _)| tag).collect();
+    (!tags.is_empty()).then(|| tags.join(","))
 }
 
 /// The day in a time zone; in UTC for a name that this server does not know (any more).
@@ -166,10 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn the_language_is_the_one_liked_best() {
-        assert_eq!(requested_locale("it-IT,it;q=0.9,en;q=0.8").as_deref(), Some("it-IT"));
-        assert_eq!(requested_locale("en;q=0.5, it").as_deref(), Some("it"));
-        assert_eq!(requested_locale("*, <script>, en;q=0"), None);
-        assert_eq!(requested_locale(""), None);
+    fn languages_stand_in_the_order_in_which_they_are_liked() {
+        let requested = |accept| requested_languages(accept).unwrap_or_default();
+        assert_eq!(requested("it-IT,it;q=0.9,en;q=0.8"), "it-IT,it,en");
+        assert_eq!(requested("en;q=0.5, it"), "it,en");
+        assert_eq!(requested("fr, it"), "fr,it");
+        assert_eq!(requested("de; q=0.2, fr;q=0.9, it;q=0.95, en;q=0.9"), "it,fr,en,de");
+        assert_eq!(requested("*, <script>, en;q=0, fr;q=2, es;q=NaN, pt;q=x"), "");
+        assert_eq!(requested_languages(""), None);
     }
 }

@@ -74,7 +74,7 @@ pub async fn download(app: Arc<App>, request: Request) -> Result<Response, ApiEr
 /// The user that an address was made for, as of now: what they may read is asked anew.
 fn linked(app: &App, file: Uuid, query: &str) -> Result<RequestContext, ApiError> {
     let user = app.front.cursors.open_file_link(file, query, Utc::now().timestamp());
-    let identity = user.map(|user| Identity { user: Some(user), scopes: None, time_zone: None, locale: None });
+    let identity = user.map(|user| Identity { user: Some(user), scopes: None, time_zone: None, languages: None });
     let context = identity.and_then(|identity| context_of(&app.engine, &identity));
     context
         .ok_or_else(|| ApiError::forbidden("This address is not valid, or no longer. Ask for the file's `url` again."))

@@ -92,7 +92,8 @@ fn idempotency_key(request: &Request) -> Result<Option<String>, ApiError> {
 /// `GET /graphql/schema.graphql`: the schema as far as it exists for the caller, described in the caller's language.
 pub async fn sdl(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     let context = Caller::authenticate(&app, &request).await?.context;
-    let schema = Schema { catalog: context.catalog(), rights: &context.actor.rights, language: &context.actor.locale };
+    let schema =
+        Schema { catalog: context.catalog(), rights: &context.actor.rights, language: &context.actor.languages };
     let text = cardine_graphql::sdl::sdl(&schema);
     Ok(Response::builder().content_type("text/plain; charset=utf-8").body(text))
 }

@@ -100,7 +100,7 @@ pub fn call_context(ctx: &RequestContext) -> CallContext {
     CallContext {
         request_id: ctx.request_id.to_string(),
         user: ctx.actor.user.map(|user| user.to_string()),
-        locale: ctx.actor.locale.clone(),
+        locale: ctx.actor.locale().to_owned(),
         time_zone: ctx.actor.time_zone.to_string(),
         ..CallContext::default()
     }

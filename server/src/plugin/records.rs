@@ -105,7 +105,7 @@ fn context(of: &OfOperation, call: &CallContext, run_as: RunAs) -> Result<Reques
             shared_owners: Arc::default(),
             principals: Arc::default(),
             time_zone: call.time_zone.clone(),
-            locale: call.locale.clone(),
+            languages: call.locale.clone(),
         },
         RunAs::Caller if !of.granted().as_caller => {
             return Err(denied("the plugin was not granted `api.asCaller`"));

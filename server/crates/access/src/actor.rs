@@ -24,6 +24,13 @@ pub struct Actor {
     pub principals: Arc<[Uuid]>,
     /// IANA name of the caller's time zone.
     pub time_zone: String,
-    /// BCP 47 language.
-    pub locale: String,
+    /// The languages that the caller reads, by BCP 47: best one first, with commas between.
+    pub languages: String,
+}
+
+impl Actor {
+    /// The language that the caller likes best.
+    pub fn locale(&self) -> &str {
+        self.languages.split(',').next().unwrap_or_default()
+    }
 }

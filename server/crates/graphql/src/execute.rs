@@ -182,13 +182,13 @@ async fn failed(
 /// What a request is compiled against.
 pub(crate) fn setting<'a>(front: &'a Front, ctx: &'a RequestContext) -> Setting<'a> {
     Setting {
-        schema: Schema { catalog: ctx.catalog(), rights: &ctx.actor.rights, language: &ctx.actor.locale },
+        schema: Schema { catalog: ctx.catalog(), rights: &ctx.actor.rights, language: &ctx.actor.languages },
         limits: &front.limits,
         cursors: &front.cursors,
         viewer: Viewer {
             user: ctx.actor.user,
             role: &ctx.actor.role,
-            locale: &ctx.actor.locale,
+            locale: ctx.actor.locale(),
             time_zone: &ctx.actor.time_zone,
         },
     }

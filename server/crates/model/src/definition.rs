@@ -45,13 +45,14 @@ impl From<Label> for WrittenLabel {
 }
 
 impl Label {
-    /// The text in `language`, else in what it is a kind of (`de` for `de-CH`, by RFC 4647, section 3.4), else in English, else the first one.
-    pub fn text(&self, language: &str) -> &str {
+    /// The text in the first of these languages that there is one in, best one first, with commas between. Of each is tried what it is a kind of
+    /// too (`de` for `de-CH`), before the next one (RFC 4647, section 3.4). Else it is in English, else the first one.
+    pub fn text(&self, languages: &str) -> &str {
         match self {
             Self::Plain(text) => text,
             Self::ByLanguage(texts) => {
                 let of = |language: &str| texts.iter().find(|(known, _)| known.eq_ignore_ascii_case(language));
-                let found = std::iter::successors(Some(language), wider).find_map(of);
+                let found = languages.split(',').find_map(|one| std::iter::successors(Some(one), wider).find_map(of));
                 found.or_else(|| of("en")).or_else(|| texts.first()).map_or("", |(_, text)| text)
             }
         }
@@ -502,6 +503,10 @@ mod tests {
         let many = label(json!({"en": "Deal", "de": "Geschäft", "de-CH": "Gschäft"}));
         assert_eq!((many.text("de-CH-1996"), many.text("de-AT"), many.text("-")), ("Gschäft", "Geschäft", "Deal"));
         assert_eq!(label(json!({"it": "Affare"})).text("fr"), "Affare");
+        assert_eq!(
+            (many.text("it,de-AT,en"), many.text("it,fr"), all.text("fr-CH,it,en")),
+            ("Geschäft", "Deal", "Affare")
+        );
         assert_eq!(label(json!("Deal")).text("it"), "Deal");
         assert_eq!(label(json!({})).text("it"), "");
     }

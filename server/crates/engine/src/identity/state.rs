@@ -117,9 +117,15 @@ const RIGHTS_MAX: usize = 500;
 impl AccessState {
     /// The actor for a user; `None` if there is none, or if it may not sign in (any more).
     ///
-    /// `time_zone` and `locale` are what the request asks for; the user's own settings come first.
-    pub fn actor(&self, catalog: &Catalog, user: Uuid, time_zone: Option<&str>, locale: Option<&str>) -> Option<Actor> {
-        self.actor_within(catalog, user, None, time_zone, locale)
+    /// `time_zone` and `languages` are what the request asks for; the user's own settings come first.
+    pub fn actor(
+        &self,
+        catalog: &Catalog,
+        user: Uuid,
+        time_zone: Option<&str>,
+        languages: Option<&str>,
+    ) -> Option<Actor> {
+        self.actor_within(catalog, user, None, time_zone, languages)
     }
 
     /// As [`Self::actor`], with what the scopes of an API key leave of the user's rights.
@@ -129,7 +135,7 @@ impl AccessState {
         user: Uuid,
         scopes: Option<&Arc<Scopes>>,
         time_zone: Option<&str>,
-        locale: Option<&str>,
+        languages: Option<&str>,
     ) -> Option<Actor> {
         let user = self.users.get(&user).filter(|user| user.active)?;
         let role = user.role.and_then(|role| self.roles.get(&role));
@@ -137,18 +143,18 @@ impl AccessState {
         Some(Actor {
             visible_owners: self.visible_owners(user),
             time_zone: user.time_zone.as_deref().or(time_zone).unwrap_or("UTC").to_owned(),
-            locale: user.locale.as_deref().or(locale).unwrap_or("en").to_owned(),
+            languages: user.locale.as_deref().or(languages).unwrap_or("en").to_owned(),
             ..self.actor_of(catalog, &caller)
         })
     }
 
     /// The actor of a request without a token: the role `anonymous`.
-    pub fn anonymous(&self, catalog: &Catalog, time_zone: Option<&str>, locale: Option<&str>) -> Actor {
+    pub fn anonymous(&self, catalog: &Catalog, time_zone: Option<&str>, languages: Option<&str>) -> Actor {
         let caller = Caller { user: None, role: self.role_named(ANONYMOUS), signed_in: false, scopes: None };
         Actor {
             role: ANONYMOUS.to_owned(),
             time_zone: time_zone.unwrap_or("UTC").to_owned(),
-            locale: locale.unwrap_or("en").to_owned(),
+            languages: languages.unwrap_or("en").to_owned(),
             ..self.actor_of(catalog, &caller)
         }
     }
@@ -174,7 +180,7 @@ impl AccessState {
             shared_owners: self.shared_owners(catalog, caller),
             principals: principals.chain(caller.role.map(|role| role.id)).collect(),
             time_zone: "UTC".to_owned(),
-            locale: "en".to_owned(),
+            languages: "en".to_owned(),
         }
     }
 
@@ -189,7 +195,7 @@ impl AccessState {
             shared_owners: Arc::default(),
             principals: Arc::default(),
             time_zone: "UTC".to_owned(),
-            locale: "en".to_owned(),
+            languages: "en".to_owned(),
         }
     }
 

@@ -92,7 +92,7 @@ impl Writing<'_> {
 
     fn broken_rule(&self, number: usize, path: &[PathSegment]) -> Vec<Issue> {
         let validation = &self.module.validations[number];
-        let message = validation.message.text(&self.ctx.actor.locale);
+        let message = validation.message.text(&self.ctx.actor.languages);
         // A hidden field is not named; the rule's message is the admin's word to everyone who writes.
         let rule = match validation.origin {
             ValidationOrigin::Declared => "validation",

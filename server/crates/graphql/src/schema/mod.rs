@@ -41,7 +41,7 @@ pub struct Schema<'a> {
     pub catalog: &'a Catalog,
     /// What of them exists.
     pub rights: &'a Rights,
-    /// By BCP 47: in which descriptions speak where modules have words in it. Nothing else depends on it.
+    /// In which descriptions speak where modules have words in it: by BCP 47, best one first, with commas between. Nothing else depends on it.
     pub language: &'a str,
 }
 

@@ -47,8 +47,8 @@ pub struct Identity {
     pub scopes: Option<Arc<Scopes>>,
     /// The time zone that the caller asked for.
     pub time_zone: Option<String>,
-    /// The language that the caller asked for.
-    pub locale: Option<String>,
+    /// The languages that the caller asked for: best one first, with commas between.
+    pub languages: Option<String>,
 }
 
 /// Gives a caller's context as of now; `None` if there is no such user any more.
@@ -101,7 +101,7 @@ impl Key {
     fn of(identity: &Identity, request: &Request, variables: &str) -> Self {
         let user = identity.user.map(|user| user.to_string());
         let scopes = identity.scopes.as_ref().map(|scopes| scopes.to_string());
-        let optional = [&user, &scopes, &identity.time_zone, &identity.locale, &request.operation_name];
+        let optional = [&user, &scopes, &identity.time_zone, &identity.languages, &request.operation_name];
         let mut digest = Sha256::new();
         // Each part with its length, so that no two lists of parts give the same bytes.
         for part in optional.map(Option::as_deref).into_iter().chain([Some(&*request.query), Some(variables)]) {

@@ -123,7 +123,7 @@ impl Runner {
         let context = CallContext {
             request_id: run.id.to_string(),
             user: ctx.actor.user.map(|user| user.to_string()),
-            locale: ctx.actor.locale.clone(),
+            locale: ctx.actor.locale().to_owned(),
             time_zone: ctx.actor.time_zone.clone(),
             depth: u8::try_from(ctx.depth).unwrap_or(u8::MAX),
             ..CallContext::default()

@@ -51,7 +51,7 @@ pub(super) fn send_email(ctx: &RequestContext, mail: &MailOut, known: &Known<'_>
     let mails = recipients.iter().map(|recipient| Mail {
         recipient: recipient.clone(),
         template: WRITTEN_MAIL.to_owned(),
-        locale: ctx.actor.locale.clone(),
+        locale: ctx.actor.locale().to_owned(),
         parameters: written.clone(),
         useful_for: USEFUL_FOR,
     });

@@ -120,7 +120,7 @@ fn request(engine: &Engine, grants: &Grants) -> RequestContext {
         shared_owners: Arc::from([]),
         principals: Arc::from([]),
         time_zone: "UTC".to_owned(),
-        locale: "en".to_owned(),
+        languages: "en".to_owned(),
     };
     let now = Utc::now();
     engine.request(snapshot, actor, now, now.date_naive())
