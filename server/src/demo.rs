@@ -79,8 +79,9 @@ async fn write_progress(engine: &Engine, progress: &'static str) -> anyhow::Resu
 fn batch_length(records: &[Record]) -> usize {
     let mut keys = HashSet::new();
     let refers = |record: &Record, keys: &HashSet<&str>| {
-        let mut references = record.data.values().filter_map(|value| value.get("ref").and_then(Json::as_str));
-        references.any(|key| keys.contains(key))
+        let one = record.data.values().filter_map(|value| value.get("ref"));
+        let many = record.data.values().filter_map(|value| value.get("refs").and_then(Json::as_array)).flatten();
+        one.chain(many).filter_map(Json::as_str).any(|key| keys.contains(key))
     };
     for (position, record) in records.iter().take(BATCH).enumerate() {
         if refers(record, &keys) {
@@ -151,13 +152,19 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// The data as the mutation's input has it: references by id, days as dates.
+    /// The data as the mutation's input has it: references by id, links as connections, days as dates.
     fn input(&self, module: &Module, record: &Record) -> anyhow::Result<Json> {
+        let id = |name: &str, key: &Json| {
+            let id = key.as_str().and_then(|key| self.ids.get(key));
+            id.with_context(|| format!("{name} leads to {key}, which is not before it"))
+        };
         let mut input = Map::new();
         for (name, value) in &record.data {
-            if let Some(key) = value.get("ref").and_then(Json::as_str) {
-                let id = self.ids.get(key).with_context(|| format!("{name} leads to {key}, which is not before it"))?;
-                input.insert(format!("{name}Id"), json!(id));
+            if let Some(key) = value.get("ref") {
+                input.insert(format!("{name}Id"), json!(id(name, key)?));
+            } else if let Some(keys) = value.get("refs").and_then(Json::as_array) {
+                let ids = keys.iter().map(|key| id(name, key)).collect::<anyhow::Result<Vec<_>>>()?;
+                input.insert(name.clone(), json!({"connect": ids}));
             } else if value.get("daysFromToday").is_some() {
                 let is_known = module.field_named(name).is_some();
                 ensure!(is_known, "there is no field {name}");

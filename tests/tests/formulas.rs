@@ -22,7 +22,7 @@ fn rollup(name: &str, function: &str, field: Option<&str>, filter: Option<&str>)
     rollup
 }
 
-/// Invoices, their lines and the shop that made them.
+/// Bills, their lines and the shop that made them.
 async fn prepare(server: &Server) -> Client {
     let admin = server.admin().await;
     let shop = json!({"name": "Shop", "plural": "Shops", "fields": [
@@ -30,16 +30,16 @@ async fn prepare(server: &Server) -> Client {
         {"name": "kind", "type": "choice", "options": [{"value": "RETAIL"}, {"value": "WHOLESALE"}]},
     ]});
     admin.create_module(shop).await.ok();
-    let invoice = json!({"name": "Invoice", "plural": "Invoices", "nameField": "code", "fields": [
+    let bill = json!({"name": "Bill", "plural": "Bills", "nameField": "code", "fields": [
         {"name": "code", "type": "text", "required": true},
-        {"name": "shop", "type": "reference", "to": "Shop", "inverse": "invoices"},
+        {"name": "shop", "type": "reference", "to": "Shop", "inverse": "bills"},
         {"name": "a", "type": "decimal", "scale": 4}, {"name": "b", "type": "decimal", "scale": 4},
         {"name": "n", "type": "integer"}, {"name": "big", "type": "decimal", "scale": 2},
         {"name": "paid", "type": "boolean"}, {"name": "due", "type": "date"},
     ]});
-    admin.create_module(invoice).await.ok();
+    admin.create_module(bill).await.ok();
     let line = json!({"name": "Line", "plural": "Lines", "fields": [
-        {"name": "invoice", "type": "reference", "to": "Invoice", "inverse": "lines"},
+        {"name": "bill", "type": "reference", "to": "Bill", "inverse": "lines"},
         {"name": "price", "type": "money"}, {"name": "pieces", "type": "integer"}, {"name": "code", "type": "text"},
         {"name": "day", "type": "date"}, {"name": "free", "type": "boolean", "default": false},
     ]});
@@ -60,7 +60,7 @@ async fn prepare(server: &Server) -> Client {
         formula("atLeast", "decimal", Some(2), "coalesce(a, 0) + 1"),
         formula("rounded", "decimal", Some(2), "round(a, 2) * 2"),
     ] {
-        admin.add_field("Invoice", field).await.ok();
+        admin.add_field("Bill", field).await.ok();
     }
     for field in [
         rollup("lineCount", "COUNT", None, None),
@@ -75,14 +75,14 @@ async fn prepare(server: &Server) -> Client {
         rollup("freeCount", "COUNT", None, Some("free == true")),
         rollup("dearSum", "SUM", Some("price"), Some("price > 10 && free != true")),
     ] {
-        admin.add_field("Invoice", field).await.ok();
+        admin.add_field("Bill", field).await.ok();
     }
     for field in [
         formula("meanPrice", "money", None, "priceSum / lineCount"),
         formula("doubleMean", "decimal", Some(4), "meanPrice * 2"),
         formula("share", "percent", None, "coalesce(dearSum, 0) / priceSum * 100"),
     ] {
-        admin.add_field("Invoice", field).await.ok();
+        admin.add_field("Bill", field).await.ok();
     }
     admin
 }
@@ -97,15 +97,15 @@ async fn fill(admin: &Client) {
             ],
         )
         .await;
-    let invoices = [
+    let bills = [
         json!({"code": "one", "shopId": shops[0], "a": "10", "b": "3", "n": 2, "big": "99999999999999999999999999.98", "paid": true}),
         json!({"code": "two", "shopId": shops[1], "a": "-0.005", "b": "1", "n": 5, "big": "-99999999999999999999999999.99", "paid": false}),
         json!({"code": "three", "a": "1", "b": "0", "n": null}),
         json!({"code": "four", "shopId": shops[0], "b": "2.5", "n": 3}),
         json!({"code": "five", "a": "0.125", "b": "0.0001", "n": 1, "big": "0.00"}),
     ];
-    let ids = admin.create_many("Invoice", invoices).await;
-    let line = |invoice: usize, price: Value, pieces: Value, code: &str, day: &str, free: bool| json!({"invoiceId": ids[invoice], "price": price, "pieces": pieces, "code": code, "day": day, "free": free});
+    let ids = admin.create_many("Bill", bills).await;
+    let line = |bill: usize, price: Value, pieces: Value, code: &str, day: &str, free: bool| json!({"billId": ids[bill], "price": price, "pieces": pieces, "code": code, "day": day, "free": free});
     let lines = [
         line(0, json!("10.01"), json!(1), "x", "2026-03-01", false),
         line(0, json!("10.01"), json!(2), "X", "2026-02-28", true),
@@ -118,16 +118,15 @@ async fn fill(admin: &Client) {
     admin.create_many("Line", lines).await;
 }
 
-async fn invoice(admin: &Client, code: &str, fields: &str) -> Value {
-    let text =
-        format!("query($code: String!) {{ invoices(filter: {{code: {{eq: $code}}}}) {{ nodes {{ {fields} }} }} }}");
+async fn bill(admin: &Client, code: &str, fields: &str) -> Value {
+    let text = format!("query($code: String!) {{ bills(filter: {{code: {{eq: $code}}}}) {{ nodes {{ {fields} }} }} }}");
     let answer = admin.query_with(&text, json!({"code": code})).await;
-    answer.ok()["invoices"]["nodes"][0].clone()
+    answer.ok()["bills"]["nodes"][0].clone()
 }
 
 async fn codes(admin: &Client, arguments: &str) -> Vec<String> {
-    let answer = admin.query(&format!("{{ invoices({arguments}) {{ totalCount nodes {{ code }} }} }}")).await;
-    let page = &answer.ok()["invoices"];
+    let answer = admin.query(&format!("{{ bills({arguments}) {{ totalCount nodes {{ code }} }} }}")).await;
+    let page = &answer.ok()["bills"];
     let nodes = page["nodes"].as_array().expect("nodes are a list");
     assert_eq!(page["totalCount"], nodes.len(), "{answer}");
     nodes.iter().map(|node| node["code"].as_str().expect("a code").to_owned()).collect()
@@ -138,17 +137,17 @@ async fn script(admin: &Client) -> Vec<String> {
     let all = "code total product quotient chained left sixth isLarge word net shopKind bigger negated atLeast \
         lineCount priceSum priceMean priceMin priceMax pieceSum pieceMean codes firstDay freeCount dearSum meanPrice doubleMean share";
     let mut answers =
-        vec![admin.query(&format!("{{ invoices(orderBy: [{{code: ASC}}]) {{ nodes {{ {all} }} }} }}")).await.text];
+        vec![admin.query(&format!("{{ bills(orderBy: [{{code: ASC}}]) {{ nodes {{ {all} }} }} }}")).await.text];
     for field in all.split(' ') {
         for direction in ["ASC", "DESC", "ASC_NULLS_FIRST", "DESC_NULLS_LAST"] {
             let text = format!(
-                "{{ invoices(orderBy: [{{{field}: {direction}}}, {{code: ASC}}]) {{ nodes {{ code {field} }} }} }}"
+                "{{ bills(orderBy: [{{{field}: {direction}}}, {{code: ASC}}]) {{ nodes {{ code {field} }} }} }}"
             );
             answers.push(admin.query(&text).await.text);
         }
         for condition in ["isNull: true", "isNull: false"] {
             let text = format!(
-                "{{ invoices(filter: {{{field}: {{{condition}}}}}, orderBy: [{{code: ASC}}]) {{ totalCount nodes {{ code }} }} }}"
+                "{{ bills(filter: {{{field}: {{{condition}}}}}, orderBy: [{{code: ASC}}]) {{ totalCount nodes {{ code }} }} }}"
             );
             answers.push(admin.query(&text).await.text);
         }
@@ -165,7 +164,7 @@ async fn script(admin: &Client) -> Vec<String> {
     ] {
         for operator in ["eq", "ne", "lt", "lte", "gt", "gte"] {
             let text = format!(
-                "{{ invoices(filter: {{{field}: {{{operator}: \"{value}\"}}}}, orderBy: [{{code: ASC}}]) {{ totalCount nodes {{ code }} }} }}"
+                "{{ bills(filter: {{{field}: {{{operator}: \"{value}\"}}}}, orderBy: [{{code: ASC}}]) {{ totalCount nodes {{ code }} }} }}"
             );
             answers.push(admin.query(&text).await.text);
         }
@@ -230,15 +229,15 @@ on_both_databases! {
     async fn arithmetic_is_exact_and_rounds_half_away_from_zero(server: Server) {
         let admin = prepare(&server).await;
         fill(&admin).await;
-        let one = invoice(&admin, "one", "total product quotient chained left sixth isLarge word net shopKind bigger negated atLeast").await;
+        let one = bill(&admin, "one", "total product quotient chained left sixth isLarge word net shopKind bigger negated atLeast").await;
         assert_eq!(one, json!({"total": "13.0000", "product": "30.00000000", "quotient": "3.33", "chained": "2.00", "left": 5,
             // 10 / 3 / 2 = 1.666…: over the unrounded value, not over 3.33.
             "sixth": "1.67", "isLarge": true, "word": "paid", "net": "8.75", "shopKind": "Alfa",
             "bigger": "99999999999999999999999999.99", "negated": "-10.00", "atLeast": "11.00"}));
-        let two = invoice(&admin, "two", "total quotient isLarge word negated bigger product atLeast shopKind").await;
+        let two = bill(&admin, "two", "total quotient isLarge word negated bigger product atLeast shopKind").await;
         assert_eq!(two, json!({"total": "0.9950", "quotient": "-0.01", "isLarge": false, "word": "open", "negated": "0.01",
             "bigger": "-99999999999999999999999999.98", "product": "-0.00500000", "atLeast": "1.00", "shopKind": "other"}));
-        let five = invoice(&admin, "five", "quotient negated product rounded").await;
+        let five = bill(&admin, "five", "quotient negated product rounded").await;
         // 0.125 is rounded before it is doubled.
         assert_eq!(five, json!({"quotient": "1250.00", "negated": "-0.13", "product": "0.00001250", "rounded": "0.26"}));
         assert_eq!(codes(&admin, "filter: {rounded: {eq: \"0.26\"}}, orderBy: [{rounded: DESC}]").await, ["five"]);
@@ -247,9 +246,9 @@ on_both_databases! {
     async fn what_is_divided_by_zero_or_has_no_value_is_null(server: Server) {
         let admin = prepare(&server).await;
         fill(&admin).await;
-        let three = invoice(&admin, "three", "quotient sixth total isLarge word net shopKind").await;
+        let three = bill(&admin, "three", "quotient sixth total isLarge word net shopKind").await;
         assert_eq!(three, json!({"quotient": null, "sixth": null, "total": "1.0000", "isLarge": null, "word": "open", "net": null, "shopKind": "other"}));
-        let four = invoice(&admin, "four", "quotient total negated atLeast isLarge net bigger").await;
+        let four = bill(&admin, "four", "quotient total negated atLeast isLarge net bigger").await;
         assert_eq!(four, json!({"quotient": null, "total": null, "negated": null, "atLeast": "1.00", "isLarge": null, "net": null, "bigger": null}));
         assert_eq!(codes(&admin, "filter: {quotient: {isNull: true}}, orderBy: [{code: ASC}]").await, ["four", "three"]);
         // Other operators never match null, not even `ne`.
@@ -261,16 +260,16 @@ on_both_databases! {
         let admin = prepare(&server).await;
         fill(&admin).await;
         let fields = "lineCount priceSum priceMean priceMin priceMax pieceSum pieceMean codes firstDay freeCount dearSum meanPrice doubleMean share";
-        assert_eq!(invoice(&admin, "one", fields).await, json!({
+        assert_eq!(bill(&admin, "one", fields).await, json!({
             "lineCount": 3, "priceSum": "20.03", "priceMean": "6.68", "priceMin": "0.01", "priceMax": "10.01", "pieceSum": "5",
             "pieceMean": "1.67", "codes": 2, "firstDay": "2026-02-28", "freeCount": 1, "dearSum": "10.01",
             // 20.03 / 3 * 2 = 13.35333…, over the unrounded mean; 10.01 / 20.03 = 49.975 %.
             "meanPrice": "6.68", "doubleMean": "13.3533", "share": "49.98"}));
-        let two = invoice(&admin, "two", "lineCount priceSum pieceSum codes freeCount").await;
+        let two = bill(&admin, "two", "lineCount priceSum pieceSum codes freeCount").await;
         assert_eq!(two, json!({"lineCount": 3, "priceSum": "100000000000000000000000000.00", "pieceSum": "4000000000", "codes": 2, "freeCount": 1}));
-        let three = invoice(&admin, "three", "lineCount priceMean priceMin priceMax pieceSum").await;
+        let three = bill(&admin, "three", "lineCount priceMean priceMin priceMax pieceSum").await;
         assert_eq!(three, json!({"lineCount": 1, "priceMean": null, "priceMin": null, "priceMax": null, "pieceSum": "7"}));
-        let four = invoice(&admin, "four", "lineCount codes freeCount priceMin firstDay meanPrice").await;
+        let four = bill(&admin, "four", "lineCount codes freeCount priceMin firstDay meanPrice").await;
         assert_eq!(four, json!({"lineCount": 0, "codes": 0, "freeCount": 0, "priceMin": null, "firstDay": null, "meanPrice": null}));
     }
 
@@ -287,28 +286,28 @@ on_both_databases! {
         assert_eq!(codes(&admin, "orderBy: [{lineCount: DESC}, {code: DESC}]").await, ["two", "one", "three", "four", "five"]);
         assert_eq!(codes(&admin, "orderBy: [{bigger: ASC}, {code: ASC}]").await, ["two", "five", "one", "four", "three"]);
         // A record that changes, moves or goes is counted at once.
-        let text = "{ invoices(filter: {code: {in: [\"one\", \"four\"]}}, orderBy: [{code: ASC}]) { nodes { id lines(orderBy: [{price: DESC}, {id: ASC}]) { nodes { id } } } } }";
+        let text = "{ bills(filter: {code: {in: [\"one\", \"four\"]}}, orderBy: [{code: ASC}]) { nodes { id lines(orderBy: [{price: DESC}, {id: ASC}]) { nodes { id } } } } }";
         let answer = admin.query(text).await;
         let at = |path: &str| answer.ok().pointer(path).cloned().unwrap_or_default();
-        let change = "mutation($move: ID!, $drop: ID!, $to: ID!) { updateLine(id: $move, data: {invoiceId: $to, price: \"2.22\"}) { id } deleteLine(id: $drop) { id } }";
-        let variables = json!({"move": at("/invoices/nodes/1/lines/nodes/0/id"), "drop": at("/invoices/nodes/1/lines/nodes/1/id"), "to": at("/invoices/nodes/0/id")});
+        let change = "mutation($move: ID!, $drop: ID!, $to: ID!) { updateLine(id: $move, data: {billId: $to, price: \"2.22\"}) { id } deleteLine(id: $drop) { id } }";
+        let variables = json!({"move": at("/bills/nodes/1/lines/nodes/0/id"), "drop": at("/bills/nodes/1/lines/nodes/1/id"), "to": at("/bills/nodes/0/id")});
         let _ = admin.query_with(change, variables).await.ok();
-        assert_eq!(invoice(&admin, "one", "lineCount priceSum").await, json!({"lineCount": 1, "priceSum": "0.01"}));
-        assert_eq!(invoice(&admin, "four", "lineCount priceSum").await, json!({"lineCount": 1, "priceSum": "2.22"}));
+        assert_eq!(bill(&admin, "one", "lineCount priceSum").await, json!({"lineCount": 1, "priceSum": "0.01"}));
+        assert_eq!(bill(&admin, "four", "lineCount priceSum").await, json!({"lineCount": 1, "priceSum": "2.22"}));
     }
 
     async fn formulas_follow_references_and_nested_lists(server: Server) {
         let admin = prepare(&server).await;
         fill(&admin).await;
-        let text = "{ shops(orderBy: [{name: ASC}]) { nodes { name invoices(filter: {net: {isNull: false}}, orderBy: [{net: DESC}]) { totalCount nodes { code net lineCount } } } }
-            lines(filter: {invoice: {quotient: {gt: \"3\"}, lineCount: {eq: 3}}}, orderBy: [{invoice: {priceSum: ASC}}, {price: ASC}], first: 1) { totalCount nodes { price invoice { net } } } }";
+        let text = "{ shops(orderBy: [{name: ASC}]) { nodes { name bills(filter: {net: {isNull: false}}, orderBy: [{net: DESC}]) { totalCount nodes { code net lineCount } } } }
+            lines(filter: {bill: {quotient: {gt: \"3\"}, lineCount: {eq: 3}}}, orderBy: [{bill: {priceSum: ASC}}, {price: ASC}], first: 1) { totalCount nodes { price bill { net } } } }";
         let answer = admin.query(text).await;
         assert_eq!(answer.ok(), &json!({
             "shops": {"nodes": [
-                {"name": "Alfa", "invoices": {"totalCount": 1, "nodes": [{"code": "one", "net": "8.75", "lineCount": 3}]}},
-                {"name": "Beta", "invoices": {"totalCount": 0, "nodes": []}},
+                {"name": "Alfa", "bills": {"totalCount": 1, "nodes": [{"code": "one", "net": "8.75", "lineCount": 3}]}},
+                {"name": "Beta", "bills": {"totalCount": 0, "nodes": []}},
             ]},
-            "lines": {"totalCount": 3, "nodes": [{"price": "0.01", "invoice": {"net": "8.75"}}]},
+            "lines": {"totalCount": 3, "nodes": [{"price": "0.01", "bill": {"net": "8.75"}}]},
         }));
     }
 
@@ -324,11 +323,11 @@ on_both_databases! {
             assert!(text.contains(name), "the cycle's path names {name}: {answer}");
         }
         admin.query("{ loops { totalCount } }").await.refused("BAD_USER_INPUT");
-        // Over a relation and back: a line's formula over its invoice's sum of that formula.
-        admin.add_field("Line", formula("upper", "decimal", Some(2), "invoice.priceSum + 1")).await.ok();
+        // Over a relation and back: a line's formula over its bill's sum of that formula.
+        admin.add_field("Line", formula("upper", "decimal", Some(2), "bill.priceSum + 1")).await.ok();
         let back = json!({"name": "uppers", "type": "rollup", "relation": "lines", "function": "SUM", "field": "upper"});
-        let over = admin.add_field("Invoice", back).await;
-        let sum = admin.add_field("Invoice", formula("over", "decimal", Some(2), "uppers + 1")).await;
+        let over = admin.add_field("Bill", back).await;
+        let sum = admin.add_field("Bill", formula("over", "decimal", Some(2), "uppers + 1")).await;
         let cycle = admin.add_field("Line", formula("self", "decimal", Some(2), "self + 1")).await;
         cycle.refused("VALIDATION_FAILED");
         // A sum over a formula over another sum is no cycle.
@@ -341,16 +340,16 @@ on_both_databases! {
             ("ammount + 1", "ammount"), ("a +", ""), ("a + code", "text"), ("code > 5", ""), ("a = 1", "=="), ("shop.nothing", "nothing"),
             ("a == 1e3", ""), ("(((((a", ""), ("1; drop table lead", ""),
         ] {
-            let answer = admin.add_field("Invoice", formula("bad", "decimal", Some(2), rule)).await;
+            let answer = admin.add_field("Bill", formula("bad", "decimal", Some(2), rule)).await;
             answer.refused("VALIDATION_FAILED").never_says("create table");
             assert!(answer.text.contains(says), "{rule}: {answer}");
             let path = answer.issues()[0]["path"].as_array().expect("a path");
             assert_eq!(path.last(), Some(&json!("rule")), "{answer}");
         }
-        admin.add_field("Invoice", formula("bad", "boolean", None, "a + 1")).await.refused("VALIDATION_FAILED");
-        admin.add_field("Invoice", rollup("bad", "SUM", Some("code"), None)).await.refused("VALIDATION_FAILED");
-        admin.add_field("Invoice", rollup("bad", "SUM", Some("price"), Some("price + 1"))).await.refused("VALIDATION_FAILED");
-        admin.query("{ invoices { nodes { bad } } }").await.refused("BAD_USER_INPUT");
+        admin.add_field("Bill", formula("bad", "boolean", None, "a + 1")).await.refused("VALIDATION_FAILED");
+        admin.add_field("Bill", rollup("bad", "SUM", Some("code"), None)).await.refused("VALIDATION_FAILED");
+        admin.add_field("Bill", rollup("bad", "SUM", Some("price"), Some("price + 1"))).await.refused("VALIDATION_FAILED");
+        admin.query("{ bills { nodes { bad } } }").await.refused("BAD_USER_INPUT");
     }
 
     async fn numbers_are_exact_on_the_way_in(server: Server) {
@@ -358,11 +357,11 @@ on_both_databases! {
         let create = |a: Value| {
             let admin = admin.clone();
             async move {
-                let text = "mutation($data: InvoiceCreate!) { createInvoice(data: $data) { a big } }";
+                let text = "mutation($data: BillCreate!) { createBill(data: $data) { a big } }";
                 admin.query_with(text, json!({"data": {"code": "n", "a": a}})).await
             }
         };
-        let stored = |answer: &Answer| answer.ok()["createInvoice"]["a"].clone();
+        let stored = |answer: &Answer| answer.ok()["createBill"]["a"].clone();
         for (given, expected) in [(json!("12.5"), "12.5000"), (json!(7), "7.0000"), (json!("-0"), "0.0000"), (json!("0.0001"), "0.0001"), (json!("12.50000"), "12.5000")] {
             assert_eq!(stored(&create(given).await), expected);
         }

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use cardine_tests::{Answer, Client, Server, on_both_databases};
 use serde_json::{Value, json};
 
-/// Firms with people and projects; a person has a boss, and must have a firm.
+/// Firms with people and ventures; a person has a boss, and must have a firm.
 async fn prepare(server: &Server) -> Client {
     let admin = server.admin().await;
     let firm =
         json!({"name": "Firm", "plural": "Firms", "fields": [{"name": "title", "type": "text", "required": true}]});
     admin.create_module(firm).await.ok();
-    let project = json!({"name": "Project", "plural": "Projects", "fields": [
+    let venture = json!({"name": "Venture", "plural": "Ventures", "fields": [
         {"name": "title", "type": "text"},
-        {"name": "firm", "type": "reference", "to": "Firm", "inverse": "projects"},
+        {"name": "firm", "type": "reference", "to": "Firm", "inverse": "ventures"},
     ]});
-    admin.create_module(project).await.ok();
+    admin.create_module(venture).await.ok();
     let person = json!({
         "name": "Worker", "plural": "Workers",
         "fields": [
@@ -23,7 +23,7 @@ async fn prepare(server: &Server) -> Client {
             {"name": "age", "type": "integer", "min": 0},
             {"name": "firm", "type": "reference", "to": "Firm", "inverse": "workers", "required": true},
             {"name": "boss", "type": "reference", "to": "Worker", "inverse": "team"},
-            {"name": "topic", "type": "reference", "to": ["Firm", "Project"], "inverse": "experts"},
+            {"name": "topic", "type": "reference", "to": ["Firm", "Venture"], "inverse": "experts"},
         ],
         "validations": [{"rule": "age < 90", "message": "nobody is so old", "fields": ["age"]}],
     });
@@ -52,23 +52,23 @@ const UPDATE: &str = "mutation($id: ID!, $data: FirmUpdate!) { updateFirm(id: $i
 on_both_databases! {
     async fn records_are_made_inside_others_at_any_depth(server: Server) {
         let admin = prepare(&server).await;
-        let text = "mutation($data: [WorkerCreate!]!) { createWorkers(data: $data) { title firm { title projects { totalCount nodes { experts { nodes { title } } } } } boss { title firm { title } team { totalCount } } } }";
+        let text = "mutation($data: [WorkerCreate!]!) { createWorkers(data: $data) { title firm { title ventures { totalCount nodes { experts { nodes { title } } } } } boss { title firm { title } team { totalCount } } } }";
         let answer = admin.query_with(text, json!({"data": [
-            {"title": "Ada", "age": 30, "firm": {"create": {"title": "Ada's", "projects": {"create": [
+            {"title": "Ada", "age": 30, "firm": {"create": {"title": "Ada's", "ventures": {"create": [
                 {"title": "p", "experts": {"create": [{"title": "Ed", "firm": {"create": {"title": "Ed's"}}}]}}, {"title": "q"}]}}},
              "boss": {"create": {"title": "Bo", "age": 50, "firm": {"create": {"title": "Bo's"}}}}},
             {"title": "Cy", "firm": {"create": {"title": "Cy's"}}, "team": {"create": [
                 {"title": "D1", "firm": {"create": {"title": "D's"}}}]}},
         ]})).await;
         assert_eq!(answer.ok()["createWorkers"], json!([
-            {"title": "Ada", "firm": {"title": "Ada's", "projects": {"totalCount": 2, "nodes": [{"experts": {"nodes": [{"title": "Ed"}]}}, {"experts": {"nodes": []}}]}},
+            {"title": "Ada", "firm": {"title": "Ada's", "ventures": {"totalCount": 2, "nodes": [{"experts": {"nodes": [{"title": "Ed"}]}}, {"experts": {"nodes": []}}]}},
              "boss": {"title": "Bo", "firm": {"title": "Bo's"}, "team": {"totalCount": 1}}},
-            {"title": "Cy", "firm": {"title": "Cy's", "projects": {"totalCount": 0, "nodes": []}}, "boss": null},
+            {"title": "Cy", "firm": {"title": "Cy's", "ventures": {"totalCount": 0, "nodes": []}}, "boss": null},
         ]));
         let all = admin.query("{ workers { totalCount } firms { totalCount } expert: workers(filter: {topicId: {isNull: false}}) { nodes { topic { __typename } } } }").await;
         assert_eq!(all.ok()["workers"]["totalCount"], 5);
         assert_eq!(all.ok()["firms"]["totalCount"], 5);
-        assert_eq!(all.ok()["expert"]["nodes"], json!([{"topic": {"__typename": "Project"}}]));
+        assert_eq!(all.ok()["expert"]["nodes"], json!([{"topic": {"__typename": "Venture"}}]));
     }
 
     async fn faults_are_told_where_they_stand_and_nothing_is_written(server: Server) {
@@ -128,7 +128,7 @@ on_both_databases! {
         let firms = admin.create_many("Firm", [json!({"title": "one"}), json!({"title": "two"})]).await;
         let worker = |title: &str| json!({"title": title, "firmId": firms[0]});
         let workers = admin.create_many("Worker", ["a", "b", "c"].map(worker)).await;
-        let projects = admin.create_many("Project", (0..3).map(|n| json!({"title": format!("p{n}"), "firmId": firms[0]}))).await;
+        let ventures = admin.create_many("Venture", (0..3).map(|n| json!({"title": format!("p{n}"), "firmId": firms[0]}))).await;
         let move_two = json!({"workers": {"connect": [workers[0], workers[1]], "create": [{"title": "new"}]}, "title": "Two"});
         assert_eq!(admin.query_with(UPDATE, json!({"id": firms[1], "data": move_two})).await.ok()["updateFirm"]["version"], 2);
         assert_eq!(team_of(&admin, &firms[1]).await, ["a", "b", "new"]);
@@ -139,23 +139,23 @@ on_both_databases! {
         let versions = admin.query_with("query($id: ID!) { worker(id: $id) { version } }", json!({"id": workers[0]})).await;
         assert_eq!(versions.ok()["worker"]["version"], 2);
 
-        let set_to = json!({"projects": {"set": [projects[2]]}});
+        let set_to = json!({"ventures": {"set": [ventures[2]]}});
         admin.query_with(UPDATE, json!({"id": firms[0], "data": set_to})).await.ok();
-        let read = "{ projects(filter: {firmId: {isNull: false}}) { nodes { title } } }";
-        assert_eq!(admin.query(read).await.ok()["projects"]["nodes"], json!([{"title": "p2"}]));
-        let none = json!({"projects": {"set": []}});
+        let read = "{ ventures(filter: {firmId: {isNull: false}}) { nodes { title } } }";
+        assert_eq!(admin.query(read).await.ok()["ventures"]["nodes"], json!([{"title": "p2"}]));
+        let none = json!({"ventures": {"set": []}});
         admin.query_with(UPDATE, json!({"id": firms[0], "data": none})).await.ok();
-        assert_eq!(admin.query(read).await.ok()["projects"]["nodes"], json!([]));
-        let back = json!({"projects": {"connect": [projects[0], projects[1]]}});
+        assert_eq!(admin.query(read).await.ok()["ventures"]["nodes"], json!([]));
+        let back = json!({"ventures": {"connect": [ventures[0], ventures[1]]}});
         admin.query_with(UPDATE, json!({"id": firms[1], "data": back})).await.ok();
-        let one_less = json!({"projects": {"disconnect": [projects[0]]}});
+        let one_less = json!({"ventures": {"disconnect": [ventures[0]]}});
         admin.query_with(UPDATE, json!({"id": firms[1], "data": one_less})).await.ok();
-        assert_eq!(admin.query(read).await.ok()["projects"]["nodes"], json!([{"title": "p1"}]));
+        assert_eq!(admin.query(read).await.ok()["ventures"]["nodes"], json!([{"title": "p1"}]));
 
         for (data, fault) in [
-            (json!({"projects": {"disconnect": [projects[0]]}}), "reference [\"data\",\"projects\",\"disconnect\",0]"),
-            (json!({"projects": {"connect": [projects[0]], "disconnect": [projects[0]]}}), "reference [\"data\",\"projects\",\"disconnect\",0]"),
-            (json!({"projects": {"connect": [workers[0]]}}), "reference [\"data\",\"projects\",\"connect\",0]"),
+            (json!({"ventures": {"disconnect": [ventures[0]]}}), "reference [\"data\",\"ventures\",\"disconnect\",0]"),
+            (json!({"ventures": {"connect": [ventures[0]], "disconnect": [ventures[0]]}}), "reference [\"data\",\"ventures\",\"disconnect\",0]"),
+            (json!({"ventures": {"connect": [workers[0]]}}), "reference [\"data\",\"ventures\",\"connect\",0]"),
             (json!({"workers": {"disconnect": [workers[0]]}}), "required [\"data\",\"workers\",\"disconnect\",0]"),
             (json!({"workers": {"set": [workers[0], workers[2]]}}), "required [\"data\",\"workers\",\"set\"]"),
         ] {
@@ -170,7 +170,7 @@ on_both_databases! {
         let admin = prepare(&server).await;
         let firm = admin.create("Firm", json!({"title": "F"})).await;
         let id = "01900000-0000-7000-8000-000000000000";
-        let many = json!({"projects": {"connect": vec![id; 5_001]}});
+        let many = json!({"ventures": {"connect": vec![id; 5_001]}});
         let answer = admin.query_with(UPDATE, json!({"id": firm, "data": many})).await;
         assert!(answer.refused("LIMIT_EXCEEDED").text.contains("5000"), "{answer}");
         let mut deep = json!({"title": "x", "firmId": firm});
@@ -203,7 +203,7 @@ on_both_databases! {
             admin.set_access(role, "Worker", worker).await;
         }
         let inputs = "{ many: __type(name: \"WorkerToManyInput\") { inputFields { name } } one: __type(name: \"WorkerToOneInput\") { inputFields { name } }
-            firm: __type(name: \"FirmUpdate\") { inputFields { name } } hidden: __type(name: \"ProjectToManyInput\") { name } }";
+            firm: __type(name: \"FirmUpdate\") { inputFields { name } } hidden: __type(name: \"VentureToManyInput\") { name } }";
         let all = json!(["create", "connect", "disconnect", "set"]);
         for (role, many) in [("maker", json!(["create"])), ("changer", json!(["connect", "disconnect", "set"])), ("reader", json!(null)), ("blind", json!(all))] {
             let client = server.create_user_with_role(role).await;
@@ -214,7 +214,7 @@ on_both_databases! {
             assert_eq!(json!(names(&answer.ok()["many"])), many, "{role}");
             assert_eq!(offered, ["maker", "changer"].contains(&role), "{role}");
             assert_eq!(answer.ok()["hidden"], json!(null), "{role}");
-            answer.never_says("Project");
+            answer.never_says("Venture");
         }
         let maker = server.create_user_with_role("maker").await;
         let firm = maker.create("Firm", json!({"title": "F"})).await;
@@ -231,36 +231,36 @@ on_both_databases! {
         let admin = prepare(&server).await;
         let all = json!({"create": true, "read": true, "update": true, "delete": true, "fields": {"*": "WRITE"}});
         admin.create_role("clerk", None).await;
-        for module in ["Firm", "Worker", "Project"] {
+        for module in ["Firm", "Worker", "Venture"] {
             admin.set_access("clerk", module, all.clone()).await;
         }
         let (one, two) = (server.create_user_with_role("clerk").await, server.create_user_with_role("clerk").await);
         let theirs = two.create("Firm", json!({"title": "theirs"})).await;
-        let hidden = two.create("Project", json!({"title": "hidden", "firmId": theirs})).await;
+        let hidden = two.create("Venture", json!({"title": "hidden", "firmId": theirs})).await;
         let own = one.create("Firm", json!({"title": "own"})).await;
-        let mine = one.create("Project", json!({"title": "mine", "firmId": own})).await;
+        let mine = one.create("Venture", json!({"title": "mine", "firmId": own})).await;
         let absent = "01900000-0000-7000-8000-000000000000";
         let refuse = |data: Value| {
             let (one, own) = (one.clone(), own.clone());
             async move { one.query_with(UPDATE, json!({"id": own, "data": data})).await }
         };
         for key in ["connect", "disconnect", "set"] {
-            let seen = refuse(json!({"projects": {key: [hidden]}})).await;
-            let never = refuse(json!({"projects": {key: [absent]}})).await;
+            let seen = refuse(json!({"ventures": {key: [hidden]}})).await;
+            let never = refuse(json!({"ventures": {key: [absent]}})).await;
             assert_eq!(seen.refused("VALIDATION_FAILED").text, never.text, "{key}");
         }
-        let create = "mutation($id: ID!) { createProject(data: {title: \"x\", firm: {connect: $id}}) { id } }";
+        let create = "mutation($id: ID!) { createVenture(data: {title: \"x\", firm: {connect: $id}}) { id } }";
         let seen = one.query_with(create, json!({"id": theirs})).await;
         let never = one.query_with(create, json!({"id": absent})).await;
         assert_eq!(seen.refused("VALIDATION_FAILED").text, never.text);
 
         // A hidden record on the other side of the relation stays connected.
-        let give = "mutation($id: ID!, $firm: ID!) { updateProject(id: $id, data: {firmId: $firm}) { version } }";
+        let give = "mutation($id: ID!, $firm: ID!) { updateVenture(id: $id, data: {firmId: $firm}) { version } }";
         admin.query_with(give, json!({"id": hidden, "firm": own})).await.ok();
-        refuse(json!({"projects": {"set": []}})).await.ok();
-        let left = admin.query("{ projects(filter: {firmId: {isNull: false}}) { nodes { title } } }").await;
-        assert_eq!(left.ok()["projects"]["nodes"], json!([{"title": "hidden"}]));
-        let version = admin.query_with("query($id: ID!) { project(id: $id) { version } }", json!({"id": mine})).await;
-        assert_eq!(version.ok()["project"]["version"], 2);
+        refuse(json!({"ventures": {"set": []}})).await.ok();
+        let left = admin.query("{ ventures(filter: {firmId: {isNull: false}}) { nodes { title } } }").await;
+        assert_eq!(left.ok()["ventures"]["nodes"], json!([{"title": "hidden"}]));
+        let version = admin.query_with("query($id: ID!) { venture(id: $id) { version } }", json!({"id": mine})).await;
+        assert_eq!(version.ok()["venture"]["version"], 2);
     }
 }

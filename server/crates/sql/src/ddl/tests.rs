@@ -15,7 +15,7 @@ const DIALECTS: [Dialect; 2] = [Dialect::Sqlite, Dialect::Postgres];
 fn with_module(name: &str, fields: &[&str], more: &str) -> Catalog {
     let base = builtin_catalog(1).unwrap();
     let definitions = |platform| -> Vec<ModuleDefinition> {
-        let modules = base.modules.iter().filter(|module| module.platform == platform);
+        let modules = base.modules.iter().filter(|module| module.platform == platform && module.link.is_none());
         modules.map(|module| module.definition()).collect()
     };
     let fields: Vec<String> = fields

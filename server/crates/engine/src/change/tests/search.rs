@@ -165,7 +165,8 @@ async fn a_changed_list_of_fields_changes_what_is_found() {
 
 fn with_note(catalog: &Catalog, search: &Json) -> Catalog {
     let definitions = |platform| -> Vec<ModuleDefinition> {
-        let modules = catalog.modules.iter().filter(|module| module.platform == platform && module.name != "Note");
+        let modules = catalog.modules.iter().filter(|module| module.platform == platform && module.link.is_none());
+        let modules = modules.filter(|module| module.name != "Note");
         modules.map(|module| module.definition()).collect()
     };
     let mut modules = definitions(false);

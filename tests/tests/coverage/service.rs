@@ -1,0 +1,47 @@
+//! Points about what comes after a sale: S03, S10, S33.
+
+use cardine_tests::on_both_databases;
+use serde_json::json;
+
+on_both_databases! {
+    async fn s03_what_a_contract_has_left_is_computed_from_closed_tickets(server: Server) {
+        let admin = server.admin().await;
+        let customer = admin.create("Organization", json!({"name": "Officine Rossi"})).await;
+        let product = admin.create("Product", json!({"name": "Controller"})).await;
+        let contract = admin.create("ServiceContract", json!({"subject": "Yearly", "customerId": customer, "trackingUnit": "HOURS", "totalUnits": 40})).await;
+        let tickets = admin.create_many("Ticket", [("CLOSED", "3.5"), ("CLOSED", "2.5"), ("OPEN", "9")].map(|(status, hours)| json!({
+            "title": "Broken", "status": status, "hours": hours, "organizationId": customer, "serviceContractId": contract,
+        }))).await;
+        admin.create("Asset", json!({"name": "C7", "productId": product, "serialNumber": "7", "organizationId": customer, "dateSold": "2026-01-01", "dateInService": "2026-01-02", "tickets": {"connect": [tickets[0]]}})).await;
+        let used = async || admin.query("{ serviceContracts { nodes { usedUnits progress tickets { totalCount } } } assets { nodes { ticketCount } } }").await.ok().clone();
+        assert_eq!(used().await, json!({"serviceContracts": {"nodes": [{"usedUnits": "6.00", "progress": "15.00", "tickets": {"totalCount": 3}}]}, "assets": {"nodes": [{"ticketCount": 1}]}}));
+        // Closed and opened again, it is as if it had never been closed.
+        for (status, units) in [("CLOSED", "15.00"), ("OPEN", "6.00"), ("CLOSED", "15.00")] {
+            let text = format!("mutation($id: ID!) {{ updateTicket(id: $id, data: {{status: {status}}}) {{ id }} }}");
+            admin.query_with(&text, json!({"id": tickets[2]})).await.ok();
+            assert_eq!(used().await["serviceContracts"]["nodes"][0]["usedUnits"], units, "{status}");
+        }
+        admin.query_with("mutation($id: ID!) { updateServiceContract(id: $id, data: {trackingUnit: INCIDENTS}) { usedUnits } }", json!({"id": contract})).await.ok();
+        assert_eq!(used().await["serviceContracts"]["nodes"][0]["usedUnits"], "3.00");
+    }
+
+    async fn s10_work_after_the_sale_is_summed_by_customer(server: Server) {
+        let admin = server.admin().await;
+        let ids = admin.create_many("Organization", ["a", "b"].map(|name| json!({"name": name}))).await;
+        admin.create_many("Ticket", [(0, "1.5"), (0, "2"), (1, "4")].map(|(customer, hours)| json!({"title": "T", "status": "CLOSED", "hours": hours, "organizationId": ids[customer]}))).await;
+        let answer = admin.query("{ ticketGroups(groupBy: [{organization: {name: true}}]) { key { organization { name } } count sum { hours } } }").await;
+        assert_eq!(answer.ok()["ticketGroups"], json!([
+            {"key": {"organization": {"name": "a"}}, "count": 2, "sum": {"hours": "3.50"}}, {"key": {"organization": {"name": "b"}}, "count": 1, "sum": {"hours": "4.00"}},
+        ]));
+    }
+
+    async fn s33_interventions_are_events_of_tickets(server: Server) {
+        let agent = server.create_user_with_role("support-agent").await;
+        let ticket = agent.create("Ticket", json!({"title": "Broken", "status": "OPEN"})).await;
+        agent.create("Event", json!({"subject": "Visit", "type": "MEETING", "parentId": ticket, "location": "Via Emilia 1, Modena", "startAt": "2026-03-02T08:00:00Z", "endAt": "2026-03-02T10:00:00Z"})).await;
+        let busy = "{ events(filter: {startAt: {lt: \"2026-03-02T09:00:00Z\"}, endAt: {gt: \"2026-03-02T09:00:00Z\"}}) { nodes { subject location parent { ... on Ticket { title } } } } }";
+        assert_eq!(agent.query(busy).await.ok()["events"]["nodes"], json!([{"subject": "Visit", "location": "Via Emilia 1, Modena", "parent": {"title": "Broken"}}]));
+        let backwards = "mutation { createEvent(data: {subject: \"x\", type: CALL, startAt: \"2026-03-02T10:00:00Z\", endAt: \"2026-03-02T09:00:00Z\"}) { id } }";
+        agent.query(backwards).await.refused("VALIDATION_FAILED");
+    }
+}
