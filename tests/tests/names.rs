@@ -8,7 +8,8 @@ use serde_json::Value;
 
 /// Words that are a module's name and stand in the server for something else: the word, where (the start of the
 /// path), and what it means there.
-const EXCEPTIONS: [(&str, &str, &str); 3] = [
+const EXCEPTIONS: [(&str, &str, &str); 4] = [
+    ("Comments", "server/src/command/as_code.rs", "what a file says to its readers alone"),
     ("Document", "server/", "the text of a definition"),
     ("Documents", "server/crates/engine/src/change/", "definitions that come as files"),
     ("Email", "server/", "a form of text"),

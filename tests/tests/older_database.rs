@@ -47,7 +47,9 @@ const UNDO: &[&str] = &[
 
 async fn undo(server: &Server) {
     if server.postgres().is_some() {
-        return hand::run(server, &UNDO.join(";\n")).await;
+        // There were no modules that hold files either.
+        let undo = UNDO.join(";\n").replace("DROP TABLE file;", "DROP TABLE file CASCADE;");
+        return hand::run(server, &undo).await;
     }
     let database = rusqlite::Connection::open(server.data_directory().join("cardine.db")).unwrap();
     // Indexes of modules are over functions that this connection has not; with this it does not look at them.
