@@ -17,11 +17,11 @@ fn folder(name: &str) -> PathBuf {
 fn every_built_in_document_resolves() {
     let catalog = builtin::builtin_catalog(7).unwrap_or_else(|issues| panic!("{issues:#?}"));
     assert_eq!(catalog.version, 7);
-    // Beside them there are only those that their many-to-many references bring.
+    // Beside them there are only those that their many-to-many references bring, which have no names.
     let declared = catalog.modules.iter().filter(|module| module.link.is_none());
-    assert_eq!(declared.count(), builtin::builtin_documents().len());
+    assert_eq!(declared.clone().count(), builtin::builtin_documents().len());
     assert!(catalog.modules.iter().any(|module| !module.platform));
-    for module in &catalog.modules {
+    for module in declared {
         assert_eq!(catalog.module_by_name(&module.name).map(|found| found.id), Some(module.id));
         for (position, field) in module.fields.iter().enumerate() {
             assert_eq!(field.id.0 as usize, position);
