@@ -52,7 +52,7 @@ impl Schema<'_> {
 
     /// `url` of a file.
     fn link_field(&self, module: ModuleId) -> Option<OutputField> {
-        let words = "Where the caller gets the content for the next minutes, without a token and as long as they may read the file.";
+        let words = "Where the caller gets the content for the next minutes, without signing in and as long as they may read the file.";
         let ty = TypeRef::required(STRING);
         let is_file = self.catalog.module(module).held;
         is_file.then(|| OutputField::new("url", ty, Meaning::FileLink, Some(words.to_owned())))
