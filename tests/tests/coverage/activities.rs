@@ -31,7 +31,7 @@ on_both_databases! {
         admin.create("Event", data).await;
         let answer = admin.query("{ events { nodes { startAt endAt timeZone attendees(orderBy: [{status: ASC}]) { nodes { status attendee { __typename } } } } } contacts { nodes { attendances { totalCount } } } }").await;
         assert_eq!(answer.ok()["events"]["nodes"][0], json!({"startAt": "2026-03-28T23:30:00.000Z", "endAt": "2026-03-29T01:30:00.000Z", "timeZone": "Europe/Rome",
-            "attendees": {"nodes": [{"status": "ACCEPTED", "attendee": {"__typename": "User"}}, {"status": "SENT", "attendee": {"__typename": "Contact"}}]}}));
+            "attendees": {"nodes": [{"status": "SENT", "attendee": {"__typename": "Contact"}}, {"status": "ACCEPTED", "attendee": {"__typename": "User"}}]}}));
         assert_eq!(answer.ok()["contacts"]["nodes"][0]["attendances"]["totalCount"], 1);
     }
 

@@ -59,7 +59,7 @@ on_both_databases! {
         assert_eq!(reports.ok(), &json!({
             "offers": [{"key": {"closeDate": "2026-04-01", "stage": "CLOSED_WON"}, "count": 1, "sum": {"amount": "200.00"}}, {"key": {"closeDate": "2026-05-01", "stage": "PROSPECTING"}, "count": 1, "sum": {"amount": "100.00"}}],
             "invoices": [{"key": {"invoiceDate": "2026-01-01"}, "count": 2, "sum": {"total": "30.00"}}, {"key": {"invoiceDate": "2026-04-01"}, "count": 1, "sum": {"total": "40.00"}}],
-            "interventions": [{"key": {"status": "CLOSED"}, "count": 2}, {"key": {"status": "OPEN"}, "count": 1}],
+            "interventions": [{"key": {"status": "OPEN"}, "count": 1}, {"key": {"status": "CLOSED"}, "count": 2}],
             "hotLeads": [{"key": {"industry": "MACHINERY"}, "count": 2}],
         }));
     }
