@@ -11,6 +11,7 @@ mod m0006_workflows;
 mod m0007_approvals;
 mod m0008_plugin_state;
 mod m0009_jobs;
+mod m0010_requests;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_approvals::Migration),
             Box::new(m0008_plugin_state::Migration),
             Box::new(m0009_jobs::Migration),
+            Box::new(m0010_requests::Migration),
         ]
     }
 }

@@ -76,6 +76,13 @@ impl BaseQuery {
         ctx.data_unchecked::<AdminContext>().app.webhook_key.secret(&name)
     }
 
+    /// Where requests start the workflow of this name; null if its trigger is no webhook. Whoever knows it can start the workflow.
+    async fn webhook_address(&self, ctx: &Context<'_>, workflow: String) -> Option<String> {
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
+        let path = cardine_workflow::hook_address(&request.snapshot, &app.webhook_key, &workflow)?;
+        Some(format!("{}{path}", app.public_url))
+    }
+
     /// The newest runs of workflows; at most 1,000. For those before them, give the id of the last one as `after`. Those that failed
     /// wait, with `status: "FAILED"`, for `retryRun` or `skipStep`.
     async fn runs(

@@ -38,7 +38,7 @@ macro_rules! entry {
     };
 }
 
-const ENTRIES: [Entry; 26] = [
+const ENTRIES: [Entry; 27] = [
     entry!("body-bytes", body_bytes, 1_024..=1 << 30, "bytes of a request's body, files apart"),
     entry!("query-bytes", text_bytes, 64..=1 << 24, "bytes of a query's text"),
     entry!("selections", selections, 1..=100_000, "selections, each fragment counted wherever it stands"),
@@ -72,6 +72,7 @@ const ENTRIES: [Entry; 26] = [
         1..=100_000,
         "requests for such mails from one network, in an hour"
     ),
+    entry!("hook-requests", hook_requests, 1..=1_000_000, "requests that start one workflow, in a minute"),
     entry!("file-bytes", file_bytes, 1..=(1 << 31) - 1, "bytes of a file"),
     entry!("uploads", uploads, 1..=1_000_000, "files of one user that no record holds yet"),
     Entry {

@@ -73,6 +73,11 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "LIMIT_EXCEEDED", message)
     }
 
+    /// 409: it does not go together with what is there.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "CONFLICT", message)
+    }
+
     /// 413: the body is longer than `limit_bytes`.
     pub fn too_large(limit_bytes: usize) -> Self {
         let message = format!("The request's body is longer than {limit_bytes} bytes.");

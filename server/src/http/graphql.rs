@@ -76,7 +76,7 @@ async fn answer_batch(
 }
 
 /// The header `Idempotency-Key`: what a client chose for one request and its repetitions.
-fn idempotency_key(request: &Request) -> Result<Option<String>, ApiError> {
+pub(super) fn idempotency_key(request: &Request) -> Result<Option<String>, ApiError> {
     const LENGTH_MAX: usize = 255;
     let mut values = request.headers().get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };

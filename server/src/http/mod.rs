@@ -17,6 +17,7 @@ mod form;
 mod graphql;
 pub mod graphql_request;
 mod health;
+mod hooks;
 pub mod metrics;
 pub mod negotiation;
 mod page;

@@ -6,7 +6,7 @@ use poem::http::Method;
 use poem::{Endpoint, Request, Response, Route};
 
 use super::border::{Handler, Site};
-use super::{admin_graphql, assets, auth, download, graphql, health, page, reset, schemas, setup, upload};
+use super::{admin_graphql, assets, auth, download, graphql, health, hooks, page, reset, schemas, setup, upload};
 use crate::app::App;
 
 /// Makes a [`Handler`] of an async function.
@@ -36,6 +36,7 @@ const ROUTES: &[(&str, &[(Method, Handler)])] = &[
     ("/health/live", &[(Method::GET, handler!(health::live))]),
     ("/health/ready", &[(Method::GET, handler!(health::ready))]),
     ("/metrics", &[(Method::GET, handler!(health::metrics))]),
+    ("/hooks/workflows/:path/:token", &[(Method::POST, handler!(hooks::start))]),
     ("/reset", &[(Method::GET, handler!(reset::form)), (Method::POST, handler!(reset::reset))]),
     ("/schema/:file", &[(Method::GET, handler!(schemas::schema))]),
     ("/setup", &[(Method::GET, handler!(setup::form)), (Method::POST, handler!(setup::create))]),

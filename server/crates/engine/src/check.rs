@@ -279,6 +279,11 @@ fn phone(text: &str) -> Result<String, Fault> {
     }
 }
 
+/// A phone number as it is kept; `None` for what is none.
+pub fn normalise_phone(text: &str) -> Option<String> {
+    phone(text).ok()
+}
+
 /// An absolute `http` or `https` address; `https://` is put before one without a scheme.
 fn web_address(text: &str) -> Result<String, Fault> {
     let fault = || ("url", "is no web address, such as https://example.com".to_owned());

@@ -33,7 +33,7 @@ use tokio::sync::Notify;
 
 pub use cardine_store::Cell;
 pub use cardine_store::platform::idempotency::KeyUse;
-pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX, normalised};
+pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX, normalise_phone, normalised};
 pub use context::{NewIds, RequestContext, new_request_id};
 pub use error::EngineError;
 pub use read::{Group, ListResult, ReadPlan};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use cardine_store::WriteTx;
 use cardine_store::platform::events::delete_events;
 use cardine_store::platform::idempotency::delete_expired;
+use cardine_store::platform::requests::delete_old_requests;
 use cardine_store::platform::statistics;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -40,13 +41,16 @@ impl Engine {
         }
     }
 
-    /// Forgets answers that are no longer given again at `now`; gives how many.
+    /// Forgets answers that are no longer given again at `now`, those to requests that start workflows too; gives how many.
     #[boxed]
     pub async fn delete_old_answers(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
         let expired = now - ANSWER_RETENTION;
         self.store()
             .write(move |tx: &mut WriteTx| {
-                Box::pin(async move { Ok::<_, EngineError>(delete_expired(tx, expired).await?) })
+                Box::pin(async move {
+                    let answers = delete_expired(tx, expired).await?;
+                    Ok::<_, EngineError>(answers + delete_old_requests(tx, expired).await?)
+                })
             })
             .await
     }

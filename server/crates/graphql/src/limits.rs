@@ -71,6 +71,8 @@ pub struct Limits {
     pub resets_per_user: usize,
     /// Requests for such mails from one network, in an hour.
     pub resets_per_network: usize,
+    /// Requests from outside that start one workflow, in a minute; the transport holds this too.
+    pub hook_requests: usize,
     /// Bytes of a file; the transport holds this and the next one.
     pub file_bytes: u64,
     /// Files that a user has uploaded and that no record holds yet.
@@ -113,6 +115,7 @@ impl Default for Limits {
             batch: 0,
             resets_per_user: 3,
             resets_per_network: 20,
+            hook_requests: 600,
             file_bytes: 25 << 20,
             uploads: 1_000,
         }

@@ -11,7 +11,7 @@ use cardine_store::WriteTx;
 use cardine_store::platform::approvals::withdraw;
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use cardine_store::platform::runs::{self, EndedRun, GoOn};
-use cardine_store::platform::workflows::{NewRun, Origin, queue_runs};
+use cardine_store::platform::workflows::queue_runs;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ use crate::matcher::Workflows;
 use crate::program::{Node, Start};
 use crate::records::fetch_records;
 use crate::run::RunState;
+use crate::started::{check_input, started_run};
 use crate::versions::Versions;
 
 /// Starts a run of a workflow whose trigger is `manual`: about a record that the caller sees, if the workflow has a module.
@@ -47,36 +48,14 @@ pub async fn start_workflow(
     if version.workflow.status != Status::Active {
         return Err(refused(path!["workflow"], "status", "it is not active"));
     }
-    if let Some(schema) = schema {
-        let issues: Vec<Issue> = schema
-            .iter_errors(&input)
-            .map(|error| Issue::new(path!["input"], "schema", error.masked_with("this value").to_string()))
-            .collect();
-        if !issues.is_empty() {
-            return Err(EngineError::Validation(issues));
-        }
-    }
-    let image = match (version.workflow.module, record) {
-        (Some(module), Some(record)) => Json::Object(fetch(engine, ctx, module, record).await?),
-        (None, None) => Json::Null,
+    check_input(schema, &input, "input").map_err(EngineError::Validation)?;
+    let record = match (version.workflow.module, record) {
+        (Some(module), Some(record)) => Some((record, fetch(engine, ctx, module, record).await?)),
+        (None, None) => None,
         (Some(_), None) => return Err(refused(path!["record"], "required", "say which record the run is about")),
         (None, Some(_)) => return Err(refused(path!["record"], "notAvailable", "the workflow is about no record")),
     };
-    let module = version.workflow.module.map(|module| ctx.catalog().module(module).name.clone());
-    let state = RunState::of_event(json!({
-        "kind": "STARTED",
-        "module": module,
-        "at": ctx.now,
-        "today": ctx.today,
-        "actor": ctx.actor.user,
-        "cause": ctx.on_behalf_of.or(ctx.actor.user),
-        "request": ctx.request_id,
-        "depth": ctx.depth,
-        "record": image,
-        "trigger": {"input": input},
-    }));
-    let new = NewRun { workflow: *id, version: version.number, state, cause: ctx.run, depth: ctx.depth };
-    let new = Arc::new([(Origin { event: None, record, due_at: None }, new)]);
+    let new = Arc::new([started_run(ctx, *id, version, record, json!({"input": input}))]);
     let now = ctx.now;
     let queued = engine
         .store()

@@ -99,10 +99,8 @@ pub(crate) struct Trigger {
     pub schedule: Option<Schedule>,
     pub manual: Option<Manual>,
     pub date: Option<DateTrigger>,
-    /// Not carried out yet.
-    pub webhook: Option<Json>,
-    /// Not carried out yet.
-    pub workflow: Option<Json>,
+    pub webhook: Option<WebhookTrigger>,
+    pub workflow: Option<Called>,
 }
 
 /// Starts a run at given times.
@@ -127,6 +125,24 @@ pub(crate) struct DateTrigger {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Manual {
+    pub input_schema: Option<Json>,
+}
+
+/// Starts a run where a request comes in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WebhookTrigger {
+    /// A part of the address.
+    pub path: String,
+    /// The name of the secret that callers sign with.
+    pub secret: Option<String>,
+    pub input_schema: Option<Json>,
+}
+
+/// Starts a run where a step of another workflow says so.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Called {
     pub input_schema: Option<Json>,
 }
 
@@ -159,8 +175,8 @@ pub(crate) enum StepKind {
     SendEmail(SendEmail),
     Webhook(Webhook),
     Approve(Approve),
-    // Not carried out yet.
-    SendSms {},
+    StartWorkflow(StartWorkflow),
+    SendSms(SendSms),
 }
 
 /// What a failed step does to its run.
@@ -325,6 +341,31 @@ pub(crate) struct Approve {
     pub on_timeout: OnTimeout,
 }
 
+/// Sends a text message, by a plugin.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct SendSms {
+    pub to: Recipients,
+    pub text: String,
+    pub provider: Option<Provider>,
+}
+
+/// A function of a plugin that sends text messages.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Provider {
+    pub plugin: String,
+    pub function: String,
+}
+
+/// Starts runs of another workflow.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct StartWorkflow {
+    pub workflow: String,
+    /// One id, or a list of them; left out: the run's own record, where the other workflow is about such records.
+    pub records: Option<String>,
+    #[serde(default = "no_input")]
+    pub input: Json,
+}
+
 /// Who decides.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -388,7 +429,7 @@ pub(crate) fn parse(document: &Json) -> Result<Definition, Vec<Issue>> {
                 ValidationErrorKind::Not { .. } => "this kind of step can't be done inside the write".to_owned(),
                 _ => error.masked_with("this value").to_string(),
             };
-            Issue::new(path_of(&pointer, document), "schema", message)
+            Issue::new(path_of("definition", &pointer, document), "schema", message)
         })
         .collect();
     if !issues.is_empty() {
@@ -399,8 +440,8 @@ pub(crate) fn parse(document: &Json) -> Result<Definition, Vec<Issue>> {
 }
 
 /// A JSON pointer as a path from the argument on.
-fn path_of(pointer: &str, document: &Json) -> Vec<PathSegment> {
-    let mut path = vec![PathSegment::from("definition")];
+pub(crate) fn path_of(argument: &str, pointer: &str, document: &Json) -> Vec<PathSegment> {
+    let mut path = vec![PathSegment::from(argument)];
     let mut place = document;
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");

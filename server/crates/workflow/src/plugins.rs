@@ -139,6 +139,13 @@ impl Plugins {
         self.read().get(name).map(|installed| function_names(&installed.plugin))
     }
 
+    /// The plugins that have a function of this name.
+    pub fn with_function(&self, name: &str) -> Vec<String> {
+        let loaded = self.read();
+        let has = |installed: &GrantedPlugin| function_names(&installed.plugin).iter().any(|known| known == name);
+        loaded.iter().filter(|(_, installed)| has(installed)).map(|(plugin, _)| plugin.clone()).collect()
+    }
+
     /// What the calls of this process came to.
     pub fn counts(&self) -> Vec<CallCount> {
         self.host.counts()

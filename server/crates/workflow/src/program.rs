@@ -5,7 +5,7 @@ use std::time::Duration;
 use cardine_model::catalog::{FieldId, ModuleId, RelationId};
 use cardine_model::rule::TypedRule;
 
-use crate::definition::{OnError, OnTimeout, RunAs, Status, Timing};
+use crate::definition::{OnError, OnTimeout, Provider, RunAs, Status, Timing};
 use crate::due_dates::DueDates;
 use crate::find::FindRecords;
 use crate::schedule::Times;
@@ -42,7 +42,25 @@ pub(crate) enum Start {
     /// A date of each record.
     Date(DueDates),
     /// A person, with an input that meets this JSON Schema.
-    Hand(Option<Box<jsonschema::Validator>>),
+    Hand(InputSchema),
+    /// A step of another workflow, in the same way.
+    Call(InputSchema),
+    /// A request at an address of its own.
+    Request(Hook),
+}
+
+/// What an input must meet; none: anything.
+pub(crate) type InputSchema = Option<Box<jsonschema::Validator>>;
+
+/// An address at which requests start runs.
+#[derive(Debug)]
+pub(crate) struct Hook {
+    /// The part of it that the document chose.
+    pub path: String,
+    /// The name of the secret that requests are signed with.
+    pub secret: Option<String>,
+    /// What their bodies must meet.
+    pub schema: InputSchema,
 }
 
 /// One place of the row.
@@ -88,10 +106,14 @@ pub(crate) enum Action {
     Wait(Until),
     /// Sends a mail.
     SendEmail(Box<MailOut>),
+    /// Sends a text message.
+    SendSms(Box<SmsOut>),
     /// Calls an address outside.
     Webhook(Box<WebhookOut>),
     /// Waits for somebody's decision.
     Approve(Box<Asked>),
+    /// Starts runs of another workflow.
+    Start(Box<StartOf>),
     /// Refuses the write that it stands in.
     Refuse { message: Template, fields: Vec<FieldId> },
 }
@@ -113,6 +135,14 @@ pub(crate) enum AskedOf {
     Role(String),
     /// The user, or the members of the group, with this id.
     Id(Template),
+}
+
+/// Runs of another workflow that a step starts.
+#[derive(Debug)]
+pub(crate) struct StartOf {
+    pub workflow: String,
+    pub records: Option<Template>,
+    pub input: Template,
 }
 
 /// A request that a step sends.
@@ -137,6 +167,15 @@ pub(crate) struct MailOut {
     pub subject: Template,
     pub text: Option<Template>,
     pub html: Option<Template>,
+}
+
+/// A text message that a step sends.
+#[derive(Debug)]
+pub(crate) struct SmsOut {
+    pub to: Vec<Template>,
+    pub text: Template,
+    /// Left out: the only plugin that offers to.
+    pub provider: Option<Provider>,
 }
 
 impl MailOut {
@@ -205,6 +244,7 @@ impl Node {
             Act::Do(Action::Create { set, .. }) => given(set).collect(),
             Act::Do(Action::Find(find)) => find.templates(),
             Act::Do(Action::SendEmail(mail)) => mail.templates(),
+            Act::Do(Action::SendSms(sms)) => sms.to.iter().chain([&sms.text]).collect(),
             Act::Do(Action::Approve(asked)) => {
                 let by = match &asked.by {
                     AskedOf::Role(_) => None,
@@ -216,6 +256,7 @@ impl Node {
                 let headers = webhook.headers.iter().map(|(_, template)| template);
                 headers.chain(&webhook.body).chain([&webhook.url]).collect()
             }
+            Act::Do(Action::Start(start)) => start.records.iter().chain([&start.input]).collect(),
             Act::Do(Action::Wait(Until::Date(template))) => vec![template],
             Act::ForEach { list, .. } => vec![list],
             Act::Do(Action::Wait(Until::Later(_))) | Act::Branch { .. } | Act::Next { .. } | Act::Jump(_) => Vec::new(),

@@ -164,6 +164,11 @@ impl<'a> Walk<'a> {
                     self.templates_at(&mut json["approve"]["by"], name, names);
                 }
             }
+            StepKind::StartWorkflow(_) => {
+                for name in ["records", "input"] {
+                    self.templates_at(&mut json["startWorkflow"], name, names);
+                }
+            }
             StepKind::SendEmail(_) => {
                 for name in ["to", "cc", "bcc", "replyTo", "subject", "text", "html"] {
                     self.templates_at(&mut json["sendEmail"], name, names);
@@ -202,7 +207,11 @@ impl<'a> Walk<'a> {
                 self.steps(&mut place["steps"], names);
                 names.items.pop();
             }
-            StepKind::SendSms {} => {}
+            StepKind::SendSms(_) => {
+                for name in ["to", "text"] {
+                    self.templates_at(&mut json["sendSms"], name, names);
+                }
+            }
         }
     }
 

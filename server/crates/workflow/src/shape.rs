@@ -37,6 +37,11 @@ impl Shape {
         Self::object([("input", Self::Any)])
     }
 
+    /// `trigger` of a run that a request started.
+    pub fn of_body() -> Self {
+        Self::object([("body", Self::Any)])
+    }
+
     /// What a step gives.
     pub fn of_output(step: &Step, catalog: &Catalog) -> Self {
         let number = || Self::Value(Some(RuleType::Number));
@@ -53,6 +58,9 @@ impl Shape {
                 ])
             }
             StepKind::SendEmail(_) => Self::object([("recipients", number())]),
+            StepKind::SendSms(_) => {
+                Self::object([("recipients", number()), ("messages", Self::List(Box::new(Self::Any)))])
+            }
             StepKind::Approve(_) => Self::object([
                 ("approved", Self::Value(Some(RuleType::Boolean))),
                 ("by", Self::Value(Some(RuleType::Id))),
@@ -60,9 +68,9 @@ impl Shape {
             ]),
             StepKind::Webhook(_) => Self::object([("status", number()), ("body", Self::Any)]),
             StepKind::Branch(_) => Self::object([("case", number())]),
-            StepKind::ForEach(_) => Self::object([("count", number())]),
+            StepKind::ForEach(_) | StepKind::StartWorkflow(_) => Self::object([("count", number())]),
             StepKind::Wait(_) => Self::object([("until", Self::Value(Some(RuleType::DateTime)))]),
-            StepKind::Call(_) | StepKind::Refuse(_) | StepKind::SendSms {} => Self::Any,
+            StepKind::Call(_) | StepKind::Refuse(_) => Self::Any,
         }
     }
 

@@ -35,6 +35,34 @@ impl WebhookKey {
         mac.update(body);
         format!("t={second},v1={}", hexadecimal(&mac.finalize().into_bytes()))
     }
+
+    /// The code of a header that is such a signature of this body, made at most [`SIGNATURE_AGE_MAX`] seconds before or after now. However
+    /// the header is written, the code of one signature is the same.
+    pub(crate) fn signed<'h>(&self, name: &str, now: i64, body: &[u8], header: &'h str) -> Option<&'h str> {
+        let (second, code) = header.strip_prefix("t=")?.split_once(",v1=")?;
+        let second = second.parse::<i64>().ok()?;
+        let is_fresh = now.checked_sub(second).is_some_and(|age| age.unsigned_abs() <= SIGNATURE_AGE_MAX);
+        let expected = self.signature(name, second, body);
+        let (_, expected) = expected.split_once(",v1=")?;
+        (is_fresh && is_same(expected, code)).then_some(code)
+    }
+
+    /// The part of an address that nobody guesses: it follows from the workflow's name and the path that it chose.
+    pub(crate) fn address(&self, workflow: &str, path: &str) -> String {
+        let mut mac = self.0.clone();
+        // No name of a secret holds a line break.
+        mac.update(format!("address\n{workflow}\n{path}").as_bytes());
+        hexadecimal(&mac.finalize().into_bytes()[..16])
+    }
+}
+
+/// How far a signature's second may be from ours.
+pub(crate) const SIGNATURE_AGE_MAX: u64 = 300;
+
+/// Compares what is secret: how long it takes tells nothing of where a difference is.
+pub(crate) fn is_same(expected: &str, given: &str) -> bool {
+    let differences = expected.bytes().zip(given.bytes()).fold(0, |all, (one, other)| all | (one ^ other));
+    expected.len() == given.len() && differences == 0
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -61,5 +89,37 @@ mod tests {
             assert_ne!(code(&signature), code(&other));
         }
         assert_ne!(key.secret("erp"), key.secret("crm"));
+    }
+
+    #[test]
+    fn a_signature_is_believed_near_its_second_for_its_body_and_secret_alone() {
+        let key = WebhookKey::new(&[1; 32]);
+        let header = key.signature("erp", 1_000, b"{}");
+        let is_signed = |name, now, body: &[u8], header: &str| key.signed(name, now, body, header).is_some();
+        assert!(is_signed("erp", 1_300, b"{}", &header) && is_signed("erp", 700, b"{}", &header));
+        assert!(!is_signed("erp", 1_301, b"{}", &header) && !is_signed("erp", 699, b"{}", &header));
+        assert!(!is_signed("crm", 1_000, b"{}", &header) && !is_signed("erp", 1_000, b"[]", &header));
+        let later = header.replace("t=1000", "t=1001");
+        for faulty in ["", "t=1000", "t=1000,v1=", "t=x,v1=y", &header[..header.len() - 1], &later] {
+            assert!(!is_signed("erp", 1_000, b"{}", faulty), "{faulty}");
+        }
+        assert!(!is_signed("erp", i64::MIN, b"{}", &header));
+        // Written otherwise it is no other signature.
+        let other = header.replace("t=1000", "t=+01000");
+        assert_eq!(key.signed("erp", 1_000, b"{}", &other), key.signed("erp", 1_000, b"{}", &header));
+    }
+
+    #[test]
+    fn an_address_is_of_one_workflow_path_and_installation() {
+        let key = WebhookKey::new(&[1; 32]);
+        let address = key.address("orders", "in");
+        assert_eq!(address.len(), 32);
+        for other in [
+            key.address("orders", "out"),
+            key.address("deals", "in"),
+            WebhookKey::new(&[2; 32]).address("orders", "in"),
+        ] {
+            assert_ne!(address, other);
+        }
     }
 }

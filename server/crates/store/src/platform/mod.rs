@@ -17,6 +17,7 @@ pub mod password_resets;
 pub mod permission_sets;
 pub mod plugin_state;
 pub mod plugins;
+pub mod requests;
 pub mod runs;
 pub mod sessions;
 pub mod settings;

@@ -4,6 +4,7 @@ mod approve;
 mod filter;
 mod mail;
 mod reach;
+mod sms;
 mod steps;
 mod trigger;
 mod values;

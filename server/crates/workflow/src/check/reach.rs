@@ -10,6 +10,9 @@ use crate::template::Template;
 
 /// Steps that are done in every run and cause the event that starts the next one.
 pub(super) fn endless(workflow: &Workflow, catalog: &Catalog) -> Vec<Issue> {
+    if matches!(workflow.start, Start::Call(_)) {
+        return calls_itself(workflow);
+    }
     let Start::Change { on, changed, relinked } = &workflow.start else { return Vec::new() };
     let is_conditional = workflow.when.as_ref().is_some_and(|when| constant(when) != Some(true));
     if is_conditional {
@@ -38,6 +41,19 @@ pub(super) fn endless(workflow: &Workflow, catalog: &Catalog) -> Vec<Issue> {
         }
     }
     issues
+}
+
+/// One that other workflows start, and that starts itself in every run.
+fn calls_itself(workflow: &Workflow) -> Vec<Issue> {
+    let is_itself =
+        |node: &&Node| matches!(&node.act, Act::Do(Action::Start(start)) if start.workflow == workflow.name);
+    let steps = always_done(workflow);
+    let again = steps.iter().find(|node| is_itself(node));
+    let issue = again.map(|node| {
+        let message = format!("the step `{}` starts this workflow again, without end: give it a `when`", node.id);
+        Issue::new(path!["definition", "steps"], "endless", message)
+    });
+    issue.into_iter().collect()
 }
 
 /// Outside of branches and loops, and without a condition.

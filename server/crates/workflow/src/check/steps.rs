@@ -5,9 +5,9 @@ use cardine_model::rule::{Expr, RuleType, TypedRule};
 use cardine_model::{PathSegment, Value};
 
 use super::{Checking, DEPTH_MAX, below};
-use crate::definition::{AssignTask, Branch, Call, Find, ForEach, Refuse, Step, StepKind, Update, Wait};
+use crate::definition::{AssignTask, Branch, Call, Find, ForEach, Refuse, StartWorkflow, Step, StepKind, Update, Wait};
 use crate::find::FindRecords;
-use crate::program::{Act, Action, Given, Node, Retrying, Until};
+use crate::program::{Act, Action, Given, Node, Retrying, StartOf, Until};
 use crate::shape::Shape;
 use crate::template::{Hole, Template};
 
@@ -79,9 +79,10 @@ impl<'a> Checking<'a> {
             StepKind::SendEmail(mail) => {
                 Some(Action::SendEmail(Box::new(self.send_email(mail, &below(place, "sendEmail")))))
             }
-            StepKind::SendSms {} => return self.not_yet(place, "sendSms"),
+            StepKind::SendSms(sms) => Some(self.send_sms(sms, &below(place, "sendSms"))),
             StepKind::Webhook(webhook) => Some(self.webhook(webhook, &below(place, "webhook"))),
             StepKind::Approve(approve) => self.approve(approve, &below(place, "approve")),
+            StepKind::StartWorkflow(start) => Some(self.start_workflow(start, &below(place, "startWorkflow"))),
         };
         if let Some(action) = action {
             self.push(frame, Act::Do(action));
@@ -122,13 +123,6 @@ impl<'a> Checking<'a> {
             fields.extend(self.stored_field(module, name, below(&below(place, "fields"), position)));
         }
         Some(Action::Refuse { message, fields })
-    }
-
-    fn not_yet(&mut self, place: &[PathSegment], name: &str) {
-        let message = format!(
-            "`{name}` is not available yet; steps are `update`, `create`, `find`, `assignTask`, `sendEmail`, `webhook`, `approve`, `call`, `branch`, `forEach` and `wait`"
-        );
-        self.tell(below(place, name), "notAvailable", message);
     }
 
     fn push(&mut self, frame: Frame, act: Act) {
@@ -210,7 +204,7 @@ impl<'a> Checking<'a> {
     }
 
     fn call(&mut self, call: &Call, place: &[PathSegment]) -> Option<Action> {
-        self.check_function(call, place);
+        self.check_function(&call.plugin, &call.function, place);
         if call.timeout_ms.is_some() {
             let message = "the plugin's own `timeoutMs` holds; leave it out here";
             self.tell(below(place, "timeoutMs"), "notAvailable", message);
@@ -219,16 +213,14 @@ impl<'a> Checking<'a> {
         Some(Action::Call { plugin: call.plugin.clone(), function: call.function.clone(), input })
     }
 
-    fn check_function(&mut self, call: &Call, place: &[PathSegment]) {
+    pub(super) fn check_function(&mut self, plugin: &str, function: &str, place: &[PathSegment]) {
         let Some(plugins) = self.plugins else { return };
-        match plugins.functions(&call.plugin) {
+        match plugins.functions(plugin) {
             None => {
-                let message = format!("no plugin `{}` is installed", call.plugin);
-                self.tell(below(place, "plugin"), "unknownPlugin", message);
+                self.tell(below(place, "plugin"), "unknownPlugin", format!("no plugin `{plugin}` is installed"));
             }
-            Some(functions) if !functions.contains(&call.function) => {
-                let message =
-                    format!("the plugin has no function `{}`; it has: {}", call.function, functions.join(", "));
+            Some(functions) if !functions.iter().any(|known| known == function) => {
+                let message = format!("the plugin has no function `{function}`; it has: {}", functions.join(", "));
                 self.tell(below(place, "function"), "unknownFunction", message);
             }
             Some(_) => {}
@@ -256,6 +248,29 @@ impl<'a> Checking<'a> {
         }
         let set = self.set(module, &update.set, &below(place, "set"));
         Some(Action::Update { module: module.id, record, set })
+    }
+
+    /// Which workflow is meant is known when the step is done: documents may name each other in any order.
+    fn start_workflow(&mut self, start: &StartWorkflow, place: &[PathSegment]) -> Action {
+        let text = start.records.clone().map(serde_json::Value::String);
+        let records = text.map(|text| self.template(&text, &below(place, "records")));
+        let fits = match &records {
+            None | Some(Template::Constant(serde_json::Value::Null)) => true,
+            Some(Template::Constant(value)) => value.as_str().is_some_and(|id| uuid::Uuid::try_parse(id).is_ok()),
+            Some(Template::Value(Hole::Rule(rule))) => rule.ty == RuleType::Id,
+            Some(Template::Value(Hole::Outside(_, shape))) => match shape {
+                Shape::Any | Shape::List(_) | Shape::Value(None) => true,
+                Shape::Value(Some(ty)) => *ty == RuleType::Id,
+                Shape::Object(_) => false,
+            },
+            Some(_) => false,
+        };
+        if !fits {
+            let message = "this must be a record's id such as `{{ record.id }}`, or a list such as `{{ steps.find.output.nodes }}`";
+            self.tell(below(place, "records"), "type", message);
+        }
+        let input = self.template(&start.input, &below(place, "input"));
+        Action::Start(Box::new(StartOf { workflow: start.workflow.clone(), records, input }))
     }
 
     fn find(&mut self, find: &Find, place: &[PathSegment]) -> Option<Action> {

@@ -71,12 +71,9 @@ fn every_fault_is_told_at_its_place() {
 fn several_faults_come_together_also_without_the_module() {
     let mut document = with("/module", json!("Deal"));
     document["retry"] = json!({"firstAfter": "P1M"});
-    document["steps"][1] = json!({"id": "later", "sendSms": {"to": "1", "text": "x"}});
-    let expected = [
-        "definition,module unknownModule",
-        "definition,retry,firstAfter duration",
-        "definition,steps,1,sendSms notAvailable",
-    ];
+    document["steps"][1] = json!({"id": "later", "refuse": {"message": "x"}});
+    let expected =
+        ["definition,module unknownModule", "definition,retry,firstAfter duration", "definition,steps,1,refuse timing"];
     assert_eq!(faults(&document), expected);
 }
 

@@ -1,13 +1,14 @@
 //! What starts a workflow, checked.
 
 use cardine_model::catalog::FieldKind;
-use cardine_model::{Issue, PathSegment, duration, path};
+use cardine_model::{PathSegment, duration, path};
 use chrono::NaiveTime;
+use serde_json::Value as Json;
 
 use super::Checking;
 use crate::definition::{DateTrigger, Definition, RunAs, Schedule};
 use crate::due_dates::{DueDates, Moment};
-use crate::program::Start;
+use crate::program::{Hook, InputSchema, Start};
 use crate::schedule::Times;
 use crate::shape::Shape;
 
@@ -51,29 +52,42 @@ impl Checking<'_> {
         }
         if let Some(manual) = &trigger.manual {
             self.names.trigger = Some(Shape::of_input());
-            let Some(schema) = &manual.input_schema else { return Some(Start::Hand(None)) };
-            return match jsonschema::validator_for(schema) {
-                Ok(validator) => Some(Start::Hand(Some(Box::new(validator)))),
-                Err(_) => {
-                    self.tell([place(), path!["manual", "inputSchema"]].concat(), "schema", "this is no JSON Schema");
-                    None
-                }
-            };
+            return self.input_schema(manual.input_schema.as_ref(), "manual").map(Start::Hand);
         }
-        for (name, given) in [("webhook", &trigger.webhook), ("workflow", &trigger.workflow)] {
-            if given.is_some() {
-                let message =
-                    format!("`{name}` is not available yet; triggers are `on`, `schedule`, `date` and `manual`");
-                self.issues.push(Issue::new([place(), path![name]].concat(), "notAvailable", message));
+        if let Some(called) = &trigger.workflow {
+            self.names.trigger = Some(Shape::of_input());
+            return self.input_schema(called.input_schema.as_ref(), "workflow").map(Start::Call);
+        }
+        if let Some(webhook) = &trigger.webhook {
+            if definition.module.is_some() {
+                let message = "a run that a request starts is about no record: leave `module` out, and look for records with `find`";
+                self.tell(path!["definition", "module"], "notAvailable", message);
             }
+            self.names.trigger = Some(Shape::of_body());
+            self.needs_somebody(definition);
+            let schema = self.input_schema(webhook.input_schema.as_ref(), "webhook")?;
+            return Some(Start::Request(Hook { path: webhook.path.clone(), secret: webhook.secret.clone(), schema }));
         }
         None
     }
 
-    /// Nobody causes what the clock starts.
+    /// What an input must meet; `None` if that is no JSON Schema.
+    fn input_schema(&mut self, schema: Option<&Json>, trigger: &str) -> Option<InputSchema> {
+        let Some(schema) = schema else { return Some(None) };
+        match jsonschema::validator_for(schema) {
+            Ok(validator) => Some(Some(Box::new(validator))),
+            Err(_) => {
+                let place = path!["definition", "trigger", trigger, "inputSchema"];
+                self.tell(place, "schema", "this is no JSON Schema");
+                None
+            }
+        }
+    }
+
+    /// Nobody causes what the clock or a request starts.
     fn needs_somebody(&mut self, definition: &Definition) {
         if definition.run_as == RunAs::Actor {
-            let message = "the clock is nobody: run as the author or a role";
+            let message = "nobody is known to cause this: run as the author or a role";
             self.tell(path!["definition", "runAs"], "notAvailable", message);
         }
     }

@@ -77,8 +77,10 @@ impl Runner {
                 Err(StepError::Final("no mail server is configured: say --smtp-url and --mail-from".to_owned()))
             }
             Act::Do(Action::SendEmail(mail)) => send_email(&ctx, mail, &known),
+            Act::Do(Action::SendSms(sms)) => self.send_sms(&ctx, run, state, at, sms).await,
             Act::Do(Action::Approve(asked)) => self.approve(&ctx, run, state, at, asked).await,
             Act::Do(Action::Webhook(webhook)) => self.webhook(&ctx, run.id, state, at, webhook).await,
+            Act::Do(Action::Start(start)) => self.start(&ctx, run, start, &known).await,
             Act::Do(Action::Wait(until)) => {
                 let until = wait_until(&ctx, until, &known)?;
                 let output = json!({"until": json_of_instant(until)});
@@ -109,7 +111,7 @@ impl Runner {
         }
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         ctx: &RequestContext,
         run: &LeasedRun,

@@ -7,7 +7,7 @@ use cardine_engine::mail::{Mail, queue_mail};
 use cardine_engine::{EngineError, RequestContext, Write, apply};
 use cardine_store::platform::approvals::{ApprovalRow, NewApproval, decide, insert_approval};
 use cardine_store::platform::workflows::{
-    Advance, LeasedRun, StepLog, Then, advance_run, fail_run, log_step, postpone_run,
+    Advance, LeasedRun, NewRun, Origin, StepLog, Then, advance_run, fail_run, log_step, postpone_run, queue_runs,
 };
 use cardine_store::{StoreError, WriteTx};
 use chrono::{DateTime, Utc};
@@ -68,6 +68,8 @@ pub(super) enum Effect {
     Write(Box<RequestContext>, Box<Write>),
     /// Mails to be queued.
     Mail(Vec<Mail>),
+    /// Runs of another workflow.
+    Start(Vec<(Origin, NewRun)>),
     /// A question to be asked.
     Ask(Box<NewApproval>),
     /// A question that is over, and what holds.
@@ -105,6 +107,10 @@ impl Commit {
                 for mail in mails {
                     queue_mail(tx, mail.clone(), Utc::now()).await.map_err(Ended::Engine)?;
                 }
+                None
+            }
+            Some(Effect::Start(runs)) => {
+                queue_runs(tx, runs, Utc::now()).await?;
                 None
             }
             Some(Effect::Ask(new)) => {

@@ -7,6 +7,8 @@ mod commit;
 mod dates;
 mod mail;
 mod queue;
+mod sms;
+mod start;
 mod state;
 mod steps;
 mod webhook;
@@ -24,6 +26,7 @@ use crate::signing::WebhookKey;
 use crate::versions::Versions;
 
 pub use queue::run_workflows;
+pub(crate) use sms::SMS_FUNCTION;
 pub(crate) use state::{RunState, instant_of};
 
 /// How long a run belongs to the process that leased it without a sign of life; as long does a run wait whose process died.

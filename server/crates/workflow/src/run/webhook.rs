@@ -18,6 +18,12 @@ use crate::template::Template;
 const RETRY_AFTER_MAX: u64 = 3_600;
 
 impl Runner {
+    /// The same at every attempt of one step, and for no other: by it whoever gets something twice can tell.
+    pub(super) fn effect_key(&self, run: uuid::Uuid, state: &RunState, at: &Here<'_>) -> String {
+        let key = [&run.to_string(), &at.node.id, &state.place()].map(String::as_str).join("-");
+        key.trim_end_matches('-').to_owned()
+    }
+
     pub(super) async fn webhook(
         &self,
         ctx: &RequestContext,
@@ -51,8 +57,7 @@ impl Runner {
             }
         };
         put("content-type", "application/json".to_owned());
-        let key = [&run.to_string(), &at.node.id, &state.place()].map(String::as_str).join("-");
-        put("idempotency-key", key.trim_end_matches('-').to_owned());
+        put("idempotency-key", self.effect_key(run, state, at));
         if let Some(secret) = &webhook.secret {
             headers.retain(|(name, _)| !name.eq_ignore_ascii_case("cardine-signature"));
             let signature = self.outside.webhook_key.signature(secret, Utc::now().timestamp(), &bytes);

@@ -1,0 +1,141 @@
+//! Runs of another workflow that a step starts, queued when the step's end is recorded, so that one step starts them once.
+
+use cardine_engine::RequestContext;
+use cardine_engine::events::CAUSE_DEPTH_MAX;
+use cardine_model::Value;
+use cardine_model::catalog::{FieldPath, Module, ModuleId};
+use cardine_query::{CompareOp, Filter, Slot};
+use cardine_store::platform::workflows::LeasedRun;
+use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
+
+use super::acts::Done;
+use super::commit::Effect;
+use super::state::{Known, id_of};
+use super::{Runner, StepError};
+use crate::definition::Status;
+use crate::matcher::Workflows;
+use crate::program::{Start, StartOf};
+use crate::records::fetch_records;
+use crate::started::{check_input, started_run};
+
+/// Most records of one step, each of which starts a run.
+const RECORDS_MAX: usize = 1_000;
+
+impl Runner {
+    /// The started runs have the rights that their own workflow says, over the records as this run may read them.
+    pub(super) async fn start(
+        &self,
+        ctx: &RequestContext,
+        run: &LeasedRun,
+        start: &StartOf,
+        known: &Known<'_>,
+    ) -> Result<Done, StepError> {
+        if ctx.depth >= CAUSE_DEPTH_MAX {
+            let message = format!("LIMIT_EXCEEDED: a chain of causes ends after {CAUSE_DEPTH_MAX}");
+            return Err(StepError::Final(message));
+        }
+        let name = &start.workflow;
+        let found = Workflows::all(&ctx.snapshot).find(|(_, version)| version.workflow.name == *name);
+        let Some((id, version)) = found else {
+            return Err(StepError::Final(format!("there is no workflow `{name}`, or it does not fit the modules")));
+        };
+        let Start::Call(schema) = &version.workflow.start else {
+            return Err(StepError::Final(format!("the trigger of `{name}` is not `workflow`")));
+        };
+        if version.workflow.status != Status::Active {
+            return Err(StepError::Final(format!("the workflow `{name}` is not active")));
+        }
+        let input = start.input.fill(known);
+        check_input(schema, &input, "input")
+            .map_err(|issues| StepError::from(cardine_engine::EngineError::Validation(issues)))?;
+        let given = start.records.as_ref().map(|template| template.fill(known));
+        let records = match version.workflow.module {
+            Some(module) => {
+                let ids = match &given {
+                    Some(given) => ids_of(given)?,
+                    // The run's own, which is of that module or not found.
+                    None => vec![run.record.ok_or_else(|| needs_records(name))?],
+                };
+                self.images(ctx, module, &ids).await?.into_iter().map(Some).collect()
+            }
+            None if given.is_some() => {
+                return Err(StepError::Final(format!(
+                    "the workflow `{name}` is about no records: leave `records` out"
+                )));
+            }
+            None => vec![None],
+        };
+        let trigger = json!({"input": input});
+        let runs: Vec<_> =
+            records.into_iter().map(|record| started_run(ctx, *id, version, record, trigger.clone())).collect();
+        let output = json!({"count": runs.len()});
+        let input = json!({"workflow": name, "records": given, "input": trigger["input"]});
+        Ok(Done { input: Some(input), output, effect: Some(Effect::Start(runs)), ..Done::default() })
+    }
+
+    /// The records with these ids in the order in which they are named, as far as they may be read; all of them must be there.
+    async fn images(
+        &self,
+        ctx: &RequestContext,
+        module: ModuleId,
+        ids: &[Uuid],
+    ) -> Result<Vec<(Uuid, Map<String, Json>)>, StepError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let operand = Value::List(ids.iter().copied().map(Value::Id).collect());
+        let filter = Filter::Compare { path: FieldPath::own(Module::ID), op: CompareOp::In, operand: Slot(1) };
+        let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        let found = fetch_records(&self.engine, ctx, module, filter, vec![operand], count).await?;
+        let definition = ctx.catalog().module(module);
+        let image = |id: &Uuid| {
+            let record = found.iter().find(|record| *record.get(Module::ID) == Value::Id(*id))?;
+            Some((*id, record.to_json(definition)))
+        };
+        let images: Option<Vec<_>> = ids.iter().map(image).collect();
+        images.ok_or_else(|| StepError::Final("NOT_FOUND: not all of the records are there".to_owned()))
+    }
+}
+
+fn needs_records(name: &str) -> StepError {
+    StepError::Final(format!("the workflow `{name}` is about records: say which by `records`"))
+}
+
+/// An id, a list of ids or of what has one; each once. Nothing for null.
+fn ids_of(given: &Json) -> Result<Vec<Uuid>, StepError> {
+    let items = match given {
+        Json::Null => &[],
+        Json::Array(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    if items.len() > RECORDS_MAX {
+        let message = format!("LIMIT_EXCEEDED: there are {} records; a step takes at most {RECORDS_MAX}", items.len());
+        return Err(StepError::Final(message));
+    }
+    let mut ids = Vec::with_capacity(items.len());
+    for item in items {
+        let id = id_of(item).or_else(|| id_of(&item["id"]));
+        let id = id.ok_or_else(|| StepError::Final("`records` gave what is no id".to_owned()))?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_alone_in_lists_and_with_what_was_found() {
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(ids_of(&json!(one)).unwrap(), [one]);
+        assert_eq!(ids_of(&json!([{"id": two, "name": "x"}, one, two])).unwrap(), [two, one]);
+        assert_eq!(ids_of(&Json::Null).unwrap(), [] as [Uuid; 0]);
+        for faulty in [json!("x"), json!([null]), json!([{"name": 1}]), json!(vec![one; RECORDS_MAX + 1])] {
+            assert!(ids_of(&faulty).is_err(), "{faulty}");
+        }
+    }
+}
