@@ -1,4 +1,5 @@
-//! Requests from outside that start runs of workflows: how many came of late, and the keys by which repetitions are known.
+//! Requests from outside that start runs of workflows: how many came of late, and the keys by which repetitions are known; and how
+//! runs are found that ended long ago.
 
 use sea_orm_migration::prelude::*;
 
@@ -26,6 +27,7 @@ impl MigrationTrait for Migration {
         for table in ["workflow_request", "workflow_request_count"] {
             manager.get_connection().execute_unprepared(&format!("DROP TABLE \"{table}\"")).await?;
         }
+        manager.get_connection().execute_unprepared(r#"DROP INDEX "workflow_run_finished_at_idx""#).await?;
         Ok(())
     }
 
@@ -49,6 +51,7 @@ const STATEMENTS: &[&str] = &[
         "workflow_id" {id} NOT NULL PRIMARY KEY REFERENCES "workflow" ("id") ON DELETE CASCADE,
         "began_at" {instant} NOT NULL,
         "count" {integer} NOT NULL)"#,
+    r#"CREATE INDEX "workflow_run_finished_at_idx" ON "workflow_run" ("finished_at") WHERE "status" IN ('DONE', 'CANCELLED')"#,
 ];
 
 #[cfg(test)]

@@ -241,6 +241,19 @@ on_both_databases! {
         run_with(&admin, "fill", "DONE").await;
         assert_eq!(read_deal(&admin, &second, "nextStep").await, "skipped!");
         assert_eq!(read_deal(&admin, &second, "name").await, "Second");
+
+        // Or it is done with: off the list of those that wait for somebody.
+        let third = deal(&admin, "Third", json!({})).await;
+        win(&admin, &third).await;
+        let failed = run_with(&admin, "fill", "FAILED").await;
+        change_run(&admin, "dismissRun", &failed["id"], "").await.ok();
+        assert_eq!(admin.admin_query("{ runs(status: "FAILED") { id } }").await.ok()["runs"], json!([]));
+        let dismissed = run_with(&admin, "fill", "CANCELLED").await;
+        assert_eq!((&dismissed["id"], &dismissed["error"]), (&failed["id"], &failed["error"]));
+        change_run(&admin, "dismissRun", &failed["id"], "").await.refused("CONFLICT");
+        change_run(&admin, "dismissRun", &json!("01890a5d-ac96-774b-bcce-b302099a8057"), "").await.refused("NOT_FOUND");
+        change_run(&admin, "retryRun", &failed["id"], "").await.ok();
+        run_with(&admin, "fill", "FAILED").await;
     }
 
     async fn a_waiting_run_survives_a_restart_and_holds_up_no_other(mut server: Server) {
@@ -345,7 +358,7 @@ on_both_databases! {
         run_with(&admin, "count", "DONE").await;
         assert_eq!(tasks(&admin, "Counted 1").await.len(), 1);
         for (arguments, fault) in [
-            (json!({"workflow": "give", "record": id, "input": {"percent": 51}}), "input: schema"),
+            (json!({"workflow": "give", "record": id, "input": {"percent": 51}}), "input.percent: schema"),
             (json!({"workflow": "give", "record": id}), "input: schema"),
             (json!({"workflow": "give", "input": {"percent": 1}}), "record: required"),
             (json!({"workflow": "count", "record": id}), "record: notAvailable"),

@@ -182,6 +182,14 @@ impl BaseMutation {
         fetch_run(ctx, id).await
     }
 
+    /// Takes a failed run off the list of those that wait for somebody. It ends as cancelled, and keeps its error.
+    async fn dismiss_run(&self, ctx: &Context<'_>, id: ID) -> Result<Run> {
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
+        let id = parse_id(&id, "id")?;
+        cardine_workflow::dismiss_run(&app.engine, request, id).await.map_err(graphql_error)?;
+        fetch_run(ctx, id).await
+    }
+
     /// Lets a failed or cancelled run go on where it ended, or from an earlier step outside of loops.
     async fn retry_run(&self, ctx: &Context<'_>, id: ID, step: Option<String>) -> Result<Run> {
         let AdminContext { app, request, .. } = ctx.data_unchecked();

@@ -78,7 +78,8 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     let sender = sender.map(|mailer| tokio::spawn(mailer.run(stopped.clone())));
     let jobs = engine.run_jobs(stopped.clone());
     let (egress, sends_mail) = (app.egress.clone(), app.config.mail.is_some());
-    let outside = Outside { plugins, egress, webhook_key, sends_mail, counters: Arc::clone(&app.workflows) };
+    let (runs_kept_for, counters) = (app.config.run_retention, Arc::clone(&app.workflows));
+    let outside = Outside { plugins, egress, webhook_key, sends_mail, runs_kept_for, counters };
     let runner = tokio::spawn(run_workflows(engine, outside, stopped));
 
     let draining = Arc::clone(&app);

@@ -30,6 +30,8 @@ const LOG_DEFAULT: &str = "warn,cardine=info";
 
 /// How long what is retired may be restored.
 const RETENTION_DAYS_DEFAULT: u32 = 30;
+/// How long runs of workflows are kept after their end where nothing is set.
+const RUN_RETENTION_DAYS_DEFAULT: u32 = 90;
 
 /// What the server runs with; read once.
 #[derive(Debug, Clone)]
@@ -65,6 +67,9 @@ pub struct Config {
     pub job_rows: usize,
     /// `--retention-days`, `CARDINE_RETENTION_DAYS`: how long what is retired may be restored; none if for good. Default 30 days.
     pub retention: Option<TimeDelta>,
+    /// `--run-retention-days`, `CARDINE_RUN_RETENTION_DAYS`: how long runs of workflows are kept after their end; none if for good. Default
+    /// 90 days.
+    pub run_retention: Option<TimeDelta>,
     /// `--limit NAME=NUMBER`, `CARDINE_LIMIT_NAME`, the file's `[limits]`: the bounds of requests.
     pub limits: Limits,
 }
@@ -117,10 +122,9 @@ impl Config {
             }
         };
         let job_rows = settings.job_rows.unwrap_or(cardine_engine::change::JOB_ROWS);
-        let retention = match settings.retention_days.unwrap_or(RETENTION_DAYS_DEFAULT) {
-            0 => None,
-            days => Some(TimeDelta::days(i64::from(days))),
-        };
+        let days = |days: u32| (days > 0).then(|| TimeDelta::days(i64::from(days)));
+        let retention = days(settings.retention_days.unwrap_or(RETENTION_DAYS_DEFAULT));
+        let run_retention = days(settings.run_retention_days.unwrap_or(RUN_RETENTION_DAYS_DEFAULT));
         let limits = limits::resolve(&settings.limit).map_err(|mut found| faults.append(&mut found));
         let trusted_proxies = TrustedProxies::parse(&settings.trusted_proxy);
         let trusted_proxies = trusted_proxies.map_err(|mut found| faults.append(&mut found));
@@ -163,6 +167,7 @@ impl Config {
                 plugin_keys: settings.plugin_key,
                 job_rows,
                 retention,
+                run_retention,
                 limits,
             }),
             _ => Err(ConfigError { faults }),

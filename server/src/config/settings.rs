@@ -50,6 +50,9 @@ pub struct Settings {
     /// Days after which a retired module or field is purged by itself; 0 for never [default: 30]
     #[arg(long, global = true, value_name = "DAYS")]
     pub retention_days: Option<u32>,
+    /// Days for which runs of workflows are kept after their end, failed ones until they are looked after; 0 for good [default: 90]
+    #[arg(long, global = true, value_name = "DAYS")]
+    pub run_retention_days: Option<u32>,
     /// Records up to which a change of modules goes through them in one transaction; beyond it runs as a job [default: 10000]
     #[arg(long, global = true, value_name = "RECORDS")]
     pub job_rows: Option<usize>,
@@ -76,6 +79,7 @@ impl Settings {
             plugin_key: if self.plugin_key.is_empty() { weaker.plugin_key } else { self.plugin_key },
             log: self.log.or(weaker.log),
             retention_days: self.retention_days.or(weaker.retention_days),
+            run_retention_days: self.run_retention_days.or(weaker.run_retention_days),
             job_rows: self.job_rows.or(weaker.job_rows),
             limit: limits::or(self.limit, weaker.limit),
         }

@@ -71,6 +71,10 @@ fn read_variables(
                 Ok(days) => settings.retention_days = Some(days),
                 Err(_) => faults.push(format!("{name}: {value:?} is not a number of days")),
             },
+            "RUN_RETENTION_DAYS" => match value.parse() {
+                Ok(days) => settings.run_retention_days = Some(days),
+                Err(_) => faults.push(format!("{name}: {value:?} is not a number of days")),
+            },
             "JOB_ROWS" => match value.parse() {
                 Ok(rows) => settings.job_rows = Some(rows),
                 Err(_) => faults.push(format!("{name}: {value:?} is not a number of records")),

@@ -106,6 +106,31 @@ pub async fn cancel_run(engine: &Engine, ctx: &RequestContext, run: Uuid) -> Res
         .await
 }
 
+/// Takes a failed run off the list of those that wait for somebody: it is done with.
+///
+/// # Errors
+/// [`EngineError::NotFound`] if there is no such run; [`EngineError::Conflict`] if it did not fail.
+#[boxed]
+pub async fn dismiss_run(engine: &Engine, ctx: &RequestContext, run: Uuid) -> Result<(), EngineError> {
+    only_administrators(ctx)?;
+    let ctx = ctx.clone();
+    engine
+        .store()
+        .write(move |tx: &mut WriteTx| {
+            let ctx = ctx.clone();
+            Box::pin(async move {
+                if runs::dismiss_run(tx, run).await? {
+                    return note(tx, &ctx, "DISMISSED", run, json!({})).await;
+                }
+                Err(match runs::is_there(tx, run).await? {
+                    true => conflict("the run did not fail"),
+                    false => EngineError::NotFound,
+                })
+            })
+        })
+        .await
+}
+
 /// Lets a failed or cancelled run go on: at the step that it ended at, or from an earlier one outside of branches and loops. One that
 /// ended well does what it did once more, from the step that is named.
 ///

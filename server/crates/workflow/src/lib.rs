@@ -34,7 +34,7 @@ mod value;
 mod versions;
 
 pub use approvals::{approvals_for, decide_approval, delegate_approval};
-pub use control::{cancel_run, retry_run, skip_step, start_workflow};
+pub use control::{cancel_run, dismiss_run, retry_run, skip_step, start_workflow};
 pub use counters::Counters;
 pub use definition::WORKFLOW_SCHEMA;
 pub use documents::WorkflowFiles;

@@ -214,6 +214,34 @@ pub async fn cancel_run(tx: &mut WriteTx, run: Uuid, now: DateTime<Utc>) -> Resu
     changed_one(tx, text, &[Value::Id(run), Value::DateTime(now)]).await
 }
 
+/// Whether there is such a run.
+pub async fn is_there(tx: &mut WriteTx, run: Uuid) -> Result<bool, StoreError> {
+    let values = [Value::Id(run)];
+    let text = r#"SELECT 1 FROM "workflow_run" WHERE "id" = $1::uuid"#;
+    let statement = portable(tx.dialect(), text, 1, &[ColumnType::Integer]);
+    Ok(!tx.query(&statement, &bound(&values)).await?.is_empty())
+}
+
+/// Takes a failed run off the list of those that wait for somebody; it has ended as cancelled then, and keeps its error. False if it did not fail.
+pub async fn dismiss_run(tx: &mut WriteTx, run: Uuid) -> Result<bool, StoreError> {
+    let text = r#"UPDATE "workflow_run" SET "status" = 'CANCELLED' WHERE "id" = $1::uuid AND "status" = 'FAILED'"#;
+    changed_one(tx, text, &[Value::Id(run)]).await
+}
+
+/// Deletes runs that ended before `before`, with their logs, at most `limit`; gives how many. Those that failed stay until somebody has
+/// looked after them, and of each schedule the last one, which tells what is due next.
+pub async fn delete_old_runs(tx: &mut WriteTx, before: DateTime<Utc>, limit: usize) -> Result<u64, StoreError> {
+    let text = format!(
+        r#"DELETE FROM "workflow_run" WHERE "id" IN (SELECT r."id" FROM "workflow_run" r
+            WHERE r."status" IN ('DONE', 'CANCELLED') AND r."finished_at" < $1::timestamptz
+            AND (r."due_at" IS NULL OR r."record_id" IS NOT NULL OR r."due_at" < (SELECT MAX(l."due_at") FROM "workflow_run" l
+                WHERE l."workflow_id" = r."workflow_id" AND l."due_at" IS NOT NULL AND l."record_id" IS NULL))
+            ORDER BY r."finished_at" LIMIT {limit})"#
+    );
+    let values = [Value::DateTime(before)];
+    tx.execute(&portable(tx.dialect(), &text, 1, &[]), &bound(&values)).await
+}
+
 /// A run that has ended.
 pub async fn ended_run(tx: &mut WriteTx, run: Uuid) -> Result<Option<EndedRun>, StoreError> {
     let text = r#"SELECT "workflow_id", "version", "step", "status", "state", "loops" FROM "workflow_run"

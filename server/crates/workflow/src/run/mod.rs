@@ -11,6 +11,7 @@ mod sms;
 mod start;
 mod state;
 mod steps;
+mod upkeep;
 mod webhook;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use cardine_egress::Egress;
 use cardine_engine::{Engine, EngineError};
 use cardine_store::StoreError;
+use chrono::TimeDelta;
 
 use crate::counters::Counters;
 use crate::plugins::Plugins;
@@ -47,6 +49,8 @@ pub struct Outside {
     pub webhook_key: WebhookKey,
     /// Whether there is a mail server.
     pub sends_mail: bool,
+    /// How long runs are kept after their end; none: for good.
+    pub runs_kept_for: Option<TimeDelta>,
     /// What has been done.
     pub counters: Arc<Counters>,
 }

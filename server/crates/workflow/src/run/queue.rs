@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::clock::Clockwork;
 use super::dates::DateWatch;
+use super::upkeep::Upkeep;
 use super::{LEASE, Outside, Runner, StepError};
 use crate::versions::Versions;
 
@@ -37,6 +38,7 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
     }
     let mut clockwork = Clockwork::default();
     let mut dates = DateWatch::default();
+    let mut upkeep = Upkeep::new(runner.outside.runs_kept_for);
     let mut share = Share::default();
     let mut running = JoinSet::new();
     while !*stop.borrow() {
@@ -45,6 +47,9 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
         }
         if let Err(error) = dates.queue_due(&runner.engine, Utc::now()).await {
             tracing::warn!(%error, "what records' dates start can't be queued");
+        }
+        if let Err(error) = upkeep.delete_old(&runner.engine, Utc::now()).await {
+            tracing::warn!(%error, "old runs of workflows can't be deleted; they are tried again");
         }
         let leased = if share.is_full() { Ok(Vec::new()) } else { runner.lease(&mut share).await };
         let leased = leased.unwrap_or_else(|error| {
