@@ -214,6 +214,20 @@ on_both_databases! {
         assert_eq!(runs(&admin).await.len(), taken);
     }
 
+    async fn the_manuals_example_takes_orders(server: Server) {
+        let admin = server.admin().await;
+        let blocks = cardine_tests::document::blocks_of("docs/workflows.md");
+        let block = blocks.iter().find(|block| block.info == "json hook").expect("the manual has such a block");
+        admin.save_workflow(serde_json::from_str(&block.text).expect("JSON")).await.ok();
+        let told = admin.admin_query("{ webhookAddress(workflow: \"take-orders\") webhookSecret(name: \"shop\") }").await;
+        let (address, secret) = (told.ok()["webhookAddress"].as_str().unwrap(), told.ok()["webhookSecret"].as_str().unwrap());
+        let (body, path) = ("{\"name\": \"Ferrero\"}", &address[address.find("/hooks/").unwrap()..]);
+        let answer = send(&server.anonymous(), path, body, &[("cardine-signature", signature(secret, now(), body).as_str())]).await;
+        assert_eq!(ended(&admin, &answer.body["run"]).await["status"], "DONE", "{answer}");
+        let made = admin.query("{ organizations { nodes { name } } }").await;
+        assert_eq!(made.ok()["organizations"]["nodes"], json!([{"name": "Ferrero"}]));
+    }
+
     async fn what_makes_no_sense_is_refused_when_it_is_saved(server: Server) {
         let admin = site(&server).await;
         let mut about = orders(json!({"path": "orders"}));

@@ -83,6 +83,23 @@ on_both_databases! {
         assert_eq!(notes(&admin).await.iter().filter(|note| **note == "again Rossi ").count(), 1);
     }
 
+    async fn the_manuals_example_closes_tasks(server: Server) {
+        let admin = server.admin().await;
+        let blocks = cardine_tests::document::blocks_of("docs/workflows.md");
+        let block = blocks.iter().find(|block| block.info == "json caller").expect("the manual has such a block");
+        let steps: Value = serde_json::from_str(&block.text).expect("JSON");
+        admin.save_workflow(json!({"name": "close-tasks", "module": "Opportunity", "trigger": {"on": ["CREATED"]}, "steps": steps})).await.ok();
+        admin.save_workflow(json!({"name": "close-task", "module": "Task", "trigger": {"workflow": {}}, "steps": [
+            {"id": "close", "update": {"set": {"status": "COMPLETED", "description": "{{ text(trigger.input.why) }}"}}}]})).await.ok();
+        let task = |subject: &str| json!({"subject": subject, "startAt": "2026-01-01T09:00:00Z", "dueDate": "2026-01-02"});
+        admin.create_many("Task", [task("Alba 1"), task("Alba 2"), task("Other")]).await;
+        admin.create("Opportunity", json!({"name": "Alba", "closeDate": "2026-06-30"})).await;
+        ended(&admin, "close-task", 2).await;
+        let tasks = admin.query("{ tasks(orderBy: [{subject: ASC}]) { nodes { status description } } }").await;
+        let closed = json!({"status": "COMPLETED", "description": "Alba is won"});
+        assert_eq!(tasks.ok()["tasks"]["nodes"], json!([closed, closed, {"status": "NOT_STARTED", "description": null}]));
+    }
+
     async fn what_can_not_be_started_fails_the_run_and_starts_nothing(server: Server) {
         let admin = site(&server).await;
         admin.save_workflow(noter()).await.ok();
