@@ -247,7 +247,7 @@ on_both_databases! {
         win(&admin, &third).await;
         let failed = run_with(&admin, "fill", "FAILED").await;
         change_run(&admin, "dismissRun", &failed["id"], "").await.ok();
-        assert_eq!(admin.admin_query("{ runs(status: "FAILED") { id } }").await.ok()["runs"], json!([]));
+        assert_eq!(admin.admin_query("{ runs(status: \"FAILED\") { id } }").await.ok()["runs"], json!([]));
         let dismissed = run_with(&admin, "fill", "CANCELLED").await;
         assert_eq!((&dismissed["id"], &dismissed["error"]), (&failed["id"], &failed["error"]));
         change_run(&admin, "dismissRun", &failed["id"], "").await.refused("CONFLICT");

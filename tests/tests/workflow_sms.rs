@@ -30,8 +30,9 @@ async fn install(admin: &Client, gateway: &str) {
         .part("0", Part::bytes(package).file_name("plugin.cardine"));
     let request = admin.request(Method::POST, "/admin/graphql").header("graphql-preflight", "1").multipart(form);
     Answer::of(request).await.ok();
-    let text = "mutation($settings: JSON!) { setPluginSettings(name: \"sms-gateway\", settings: $settings) { name } }";
-    let settings = json!({"url": format!("http://{gateway}/messages")});
+    let text = "mutation($settings: JSON!) { setPluginSettings(name: \"sms-gateway\", settings: $settings) { name } \
+        setPluginSecret(name: \"sms-gateway\", secret: \"TOKEN\", value: \"s-3cret\") }";
+    let settings = json!({"url": format!("http://{gateway}/messages"), "usesToken": true});
     admin.admin_query_with(text, json!({"settings": settings})).await.ok();
 }
 
@@ -78,6 +79,7 @@ on_both_databases! {
         let text = "Welcome, Rossi <b>";
         let (one, two) = (json!({"to": "+393334444444", "text": text}), json!({"to": "+39051123456", "text": text}));
         assert_eq!(sent.iter().map(|(body, _)| body).collect::<Vec<_>>(), [&one, &two, &one, &two]);
+        assert!(gateway.requests().iter().all(|request| request.headers["authorization"] == "Bearer s-3cret"));
         assert!(sent[0].1 == sent[2].1 && sent[1].1 == sent[3].1 && sent[0].1 != sent[1].1, "{sent:?}");
     }
 

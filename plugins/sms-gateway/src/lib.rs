@@ -1,7 +1,7 @@
 //! Hands text messages of workflows to the HTTP address of whoever delivers them.
 //!
-//! The address is the setting `url`: it gets `{"to", "text"}` by POST, with the header `Idempotency-Key`, and `Authorization:
-//! Bearer` where the secret `TOKEN` is set. Its answer may have an `id`.
+//! The address is the setting `url`: it gets `{"to", "text"}` by POST, with the header `Idempotency-Key`, and with `"usesToken": true`
+//! the secret `TOKEN` as `Authorization: Bearer`. Its answer may have an `id`.
 
 use cardine_plugin::host::{config, http};
 use cardine_plugin::{CallContext, FunctionPlugin, Manifest, PluginError, Value, serde_json, serde_json::json};
@@ -32,7 +32,8 @@ fn send(input: &Value) -> Result<Value, PluginError> {
         ("content-type".to_owned(), "application/json".to_owned()),
         ("idempotency-key".to_owned(), text("idempotencyKey")),
     ];
-    if let Ok(handle) = config::secret_handle("TOKEN") {
+    if settings["usesToken"] == true {
+        let handle = config::secret_handle("TOKEN").map_err(|error| PluginError::Denied(format!("{error:?}")))?;
         headers.push(("authorization".to_owned(), format!("Bearer {handle}")));
     }
     let body = json!({"to": text("to"), "text": text("text")}).to_string().into_bytes();
