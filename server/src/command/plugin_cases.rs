@@ -31,10 +31,15 @@ struct TestCase {
     params: Json,
     #[serde(default)]
     values: Vec<Json>,
+    /// Computed fields of the manifest, with records.
+    #[serde(default)]
+    computed: Vec<String>,
+    #[serde(default)]
+    records: Vec<Json>,
     /// What `config.settings` tells.
     #[serde(default)]
     settings: Option<Json>,
-    /// What the function answers; absent: anything.
+    /// What the function answers, or the values of each record's computed fields; absent: anything.
     output: Option<Json>,
     /// The issues that the validator finds: `{item, code}`, the item being the position of the value.
     issues: Option<Json>,
@@ -66,7 +71,8 @@ pub async fn run(plugin: &LoadedPlugin, files: &[PathBuf]) -> anyhow::Result<Exi
             plugin.resume();
             let (told, usage) = outcome(plugin, &case).await;
             let faults = faults(&case, &told, &usage);
-            let called = case.function.as_deref().or(case.validator.as_deref()).unwrap_or_default();
+            let computed = case.computed.join(", ");
+            let called = case.function.as_deref().or(case.validator.as_deref()).unwrap_or(&computed);
             let verdict = if faults.is_empty() { "ok" } else { "FAILED" };
             println!(
                 "{verdict:<6} {}:{} {called}  cpu {:.2} ms  memory {} KiB  host calls {}",
@@ -106,6 +112,14 @@ async fn outcome(plugin: &LoadedPlugin, case: &TestCase) -> (Result<Json, Plugin
         let found = session.validate(&context, validator, &case.params, values.collect()).await;
         let word = |issue: &PluginIssue| json!({"item": issue.item, "code": issue.code});
         return (found.map(|issues| issues.iter().map(word).collect()), session.used());
+    }
+    if !case.computed.is_empty() {
+        let mut session = plugin.session(services);
+        let records = case.records.iter().map(Json::to_string).collect();
+        let known = plugin.manifest().computed().iter().find(|known| case.computed.contains(&known.field));
+        let module = known.map_or("", |known| &known.module);
+        let values = session.compute(&context, module, &case.computed, records).await;
+        return (values.map(|values| values.into_iter().map(Json::Object).collect()), session.used());
     }
     let function = case.function.as_deref().unwrap_or_default();
     match plugin.invoke(context, function, case.input.clone(), services).await {

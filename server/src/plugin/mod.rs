@@ -1,5 +1,6 @@
 //! Plugins in the server: their hooks and validators fill the engine's port, and what they may use is given to them.
 
+mod computed;
 mod hooks;
 mod http;
 mod records;
@@ -11,13 +12,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use cardine_engine::hooks::{Proposed, RecordHooks, RecordHooksLoader, ValueCheck};
+use cardine_engine::hooks::{Computation, Proposed, RecordHooks, RecordHooksLoader, ValueCheck};
 use cardine_engine::{EngineError, RequestContext};
 use cardine_model::catalog::{Module, ModuleId};
 use cardine_model::{Catalog, Issue};
 use cardine_plugin_host::{CallContext, PluginFailure};
 use cardine_store::{BoxFuture, Store};
 use cardine_workflow::{GrantedPlugin, Plugins};
+
+use serde_json::{Map, Value as Json};
 
 use hooks::Hook;
 
@@ -92,6 +95,14 @@ impl RecordHooks for PluginHooks {
         values: &'a [ValueCheck<'a>],
     ) -> BoxFuture<'a, Result<Vec<(usize, Issue)>, EngineError>> {
         Box::pin(values::check(&self.installed, ctx, values))
+    }
+
+    fn compute<'a>(
+        &'a self,
+        ctx: &'a RequestContext,
+        asked: Computation<'a>,
+    ) -> BoxFuture<'a, Result<Vec<Map<String, Json>>, EngineError>> {
+        Box::pin(computed::compute(&self.installed, ctx, asked))
     }
 }
 

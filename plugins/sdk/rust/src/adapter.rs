@@ -8,7 +8,7 @@ use crate::bindings::exports::cardine::plugin::{
     computed_fields, functions, jobs, lifecycle, record_hooks, routes, validators, virtual_modules,
 };
 use crate::records::{change, item, parse};
-use crate::{Change, Item, Plugin, PluginError};
+use crate::{Change, Item, Plugin, PluginError, Value};
 
 /// The component's exports for the plugin `P`; named by [`crate::export_plugin!`] only.
 #[derive(Debug)]
@@ -82,13 +82,17 @@ impl<P: Plugin> validators::Guest for Adapter<P> {
 
 impl<P: Plugin> computed_fields::Guest for Adapter<P> {
     fn compute(
-        _context: types::CallContext,
-        _module: String,
-        _fields: Vec<String>,
+        context: types::CallContext,
+        module: String,
+        fields: Vec<String>,
         _args: String,
-        _records: Vec<String>,
+        records: Vec<String>,
     ) -> Result<Vec<String>, types::PluginError> {
-        Err(not_there())
+        log_panics();
+        let records: Result<Vec<Value>, String> = records.iter().map(|record| parse(record)).collect();
+        let records = records.map_err(types::PluginError::Failed)?;
+        let values = P::compute(&context, &module, &fields, &records)?;
+        Ok(values.iter().map(Value::to_string).collect())
     }
 }
 

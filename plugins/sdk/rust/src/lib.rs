@@ -74,6 +74,21 @@ pub trait Plugin {
     ) -> Result<Vec<Issue>, PluginError> {
         Err(PluginError::NotFound(format!("there is no validator `{name}`")))
     }
+
+    /// Computes fields of the manifest for records that are shown: one JSON object for each, in their order, with a value for
+    /// each of `fields`; null and what is left out are no value. A record holds the inputs of the fields, in the forms of the
+    /// API: decimals, dates and options are strings. Only the log, the clock and randomness may be used.
+    ///
+    /// # Errors
+    /// Any error leaves the fields without a value, and the caller is told.
+    fn compute(
+        _context: &CallContext,
+        module: &str,
+        _fields: &[String],
+        _records: &[Value],
+    ) -> Result<Vec<Value>, PluginError> {
+        Err(PluginError::NotFound(format!("there is no computed field of {module}")))
+    }
 }
 
 /// The name of [`Plugin`] for plugins that have functions alone.

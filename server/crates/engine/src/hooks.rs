@@ -41,7 +41,20 @@ pub struct ValueCheck<'a> {
     pub record: &'a Record,
 }
 
-/// Looks at records before they are written. It belongs to a snapshot, so it is over that snapshot's catalog.
+/// Fields that one plugin computes, for records of one module.
+#[derive(Debug)]
+pub struct Computation<'a> {
+    /// The module.
+    pub module: &'a Module,
+    /// The plugin's name.
+    pub by: &'a str,
+    /// The fields; all have the same inputs.
+    pub fields: &'a [&'a Field],
+    /// For each record a JSON object of the fields' inputs, by the plugin's names.
+    pub records: Vec<String>,
+}
+
+/// Looks at records before they are written, and computes fields of those that are shown. It belongs to a snapshot, so it is over that snapshot's catalog.
 pub trait RecordHooks: Send + Sync + Debug {
     /// Whether anybody wants to see changes of this module. Where nobody does, nothing else is asked.
     fn concerns(&self, module: ModuleId) -> bool;
@@ -62,6 +75,13 @@ pub trait RecordHooks: Send + Sync + Debug {
         ctx: &'a RequestContext,
         values: &'a [ValueCheck<'a>],
     ) -> BoxFuture<'a, Result<Vec<(usize, Issue)>, EngineError>>;
+
+    /// The values of computed fields, for each record by the plugin's names.
+    fn compute<'a>(
+        &'a self,
+        ctx: &'a RequestContext,
+        asked: Computation<'a>,
+    ) -> BoxFuture<'a, Result<Vec<Map<String, Json>>, EngineError>>;
 }
 
 /// Makes the hooks of a snapshot; called when the catalog or the access epoch has changed.
@@ -100,6 +120,22 @@ impl RecordHooks for NoHooks {
     ) -> BoxFuture<'a, Result<Vec<(usize, Issue)>, EngineError>> {
         let missing = values.first().map(|value| no_plugin(&value.by.plugin));
         Box::pin(std::future::ready(missing.map_or(Ok(Vec::new()), Err)))
+    }
+
+    fn compute<'a>(
+        &'a self,
+        _ctx: &'a RequestContext,
+        asked: Computation<'a>,
+    ) -> BoxFuture<'a, Result<Vec<Map<String, Json>>, EngineError>> {
+        Box::pin(std::future::ready(Err(not_computed(asked.by))))
+    }
+}
+
+/// A definition names a plugin that is not there: the field has no value.
+pub fn not_computed(name: &str) -> EngineError {
+    EngineError::PluginFailed {
+        reason: "UNKNOWN_FUNCTION".to_owned(),
+        message: format!("a field is computed by the plugin `{name}`, which is not installed"),
     }
 }
 

@@ -7,6 +7,7 @@ use cardine_engine::{Cell, Group};
 use uuid::Uuid;
 
 use crate::compile::Viewer;
+use crate::computed::ComputedColumn;
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
 use crate::file_link::FileLinks;
@@ -31,7 +32,8 @@ pub trait Rows {
     fn history(&self, position: usize) -> &Self;
 }
 
-/// What makes cursors and the addresses of files: the key, and what they belong to.
+/// What stands in an answer beside what was read: cursors and the addresses of files, with the key that makes them and what they
+/// belong to, and what plugins computed.
 #[derive(Debug, Clone, Copy)]
 pub struct Sealing<'a> {
     /// The secret.
@@ -40,6 +42,8 @@ pub struct Sealing<'a> {
     pub links: FileLinks<'a>,
     /// As [`crate::shape::CursorShape`] names them.
     pub contexts: &'a [CursorContext],
+    /// As [`FieldShape::Computed`] names them.
+    pub computed: &'a [ComputedColumn],
 }
 
 /// What one mutation wrote.
@@ -233,6 +237,12 @@ impl<R: Rows> Writer<'_, R> {
                 self.connection(entries, &page, shape);
             }
             FieldShape::Entry(field) => self.entry(rows, row, field),
+            FieldShape::Computed(computing) => {
+                match self.cursors.computed.get(*computing).and_then(|column| column.get(row)) {
+                    Some(json) if !json.is_empty() => self.out.extend_from_slice(json),
+                    _ => self.null(),
+                }
+            }
         }
     }
 
@@ -244,37 +254,7 @@ impl<R: Rows> Writer<'_, R> {
     }
 
     fn cell(&mut self, cell: Cell<'_>, encoding: Encoding) {
-        match (cell, encoding) {
-            (Cell::Null, Encoding::Count) => self.out.push(b'0'),
-            (Cell::Null, _) => self.null(),
-            (Cell::Boolean(truth), _) => self.boolean(truth),
-            (Cell::Integer(number), Encoding::NumberText) => {
-                self.out.push(b'"');
-                self.integer(number);
-                self.out.push(b'"');
-            }
-            (Cell::Integer(seconds), Encoding::Duration) => self.duration(seconds),
-            // An `Int` has 32 bits; a computed number beyond that has no value that could be shown.
-            (Cell::Integer(number), Encoding::Count) => self.integer(number),
-            (Cell::Integer(number), _) if i32::try_from(number).is_err() => self.null(),
-            (Cell::Integer(number), _) => self.integer(number),
-            (Cell::Text(text), Encoding::Number) if text.parse::<i32>().is_err() => self.null(),
-            (Cell::Text(text), Encoding::Number | Encoding::Count | Encoding::Raw) => {
-                self.out.extend_from_slice(text.as_bytes())
-            }
-            // A computed one comes as the text of its seconds; beyond 64 bits it has no value that could be shown.
-            (Cell::Text(text), Encoding::Duration) if !text.contains('P') => match text.parse() {
-                Ok(seconds) => self.duration(seconds),
-                Err(_) => self.null(),
-            },
-            (Cell::Text(text), Encoding::Plain | Encoding::NumberText | Encoding::Duration) => {
-                self.out.push(b'"');
-                self.out.extend_from_slice(text.as_bytes());
-                self.out.push(b'"');
-            }
-            (Cell::Text(text), Encoding::Decimal { scale }) => write_decimal(text, scale, self.out),
-            (Cell::Text(text), Encoding::Text) => write_text(text, self.out),
-        }
+        write_cell(cell, encoding, self.out);
     }
 
     fn connection(&mut self, rows: &R, page: &Group, shape: &ConnectionShape) {
@@ -399,8 +379,49 @@ impl<R: Rows> Writer<'_, R> {
     }
 }
 
+/// Appends a value of a row.
+pub(crate) fn write_cell(cell: Cell<'_>, encoding: Encoding, out: &mut Vec<u8>) {
+    let duration = |seconds: i64, out: &mut Vec<u8>| {
+        out.push(b'"');
+        out.extend_from_slice(cardine_model::duration::text(seconds).as_bytes());
+        out.push(b'"');
+    };
+    let integer = |number: i64, out: &mut Vec<u8>| out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    match (cell, encoding) {
+        (Cell::Null, Encoding::Count) => out.push(b'0'),
+        (Cell::Null, _) => out.extend_from_slice(b"null"),
+        (Cell::Boolean(truth), _) => out.extend_from_slice(if truth { b"true" } else { b"false" }),
+        (Cell::Integer(number), Encoding::NumberText) => {
+            out.push(b'"');
+            integer(number, out);
+            out.push(b'"');
+        }
+        (Cell::Integer(seconds), Encoding::Duration) => duration(seconds, out),
+        // An `Int` has 32 bits; a computed number beyond that has no value that could be shown.
+        (Cell::Integer(number), Encoding::Count) => integer(number, out),
+        (Cell::Integer(number), _) if i32::try_from(number).is_err() => out.extend_from_slice(b"null"),
+        (Cell::Integer(number), _) => integer(number, out),
+        (Cell::Text(text), Encoding::Number) if text.parse::<i32>().is_err() => out.extend_from_slice(b"null"),
+        (Cell::Text(text), Encoding::Number | Encoding::Count | Encoding::Raw) => {
+            out.extend_from_slice(text.as_bytes())
+        }
+        // A computed one comes as the text of its seconds; beyond 64 bits it has no value that could be shown.
+        (Cell::Text(text), Encoding::Duration) if !text.contains('P') => match text.parse() {
+            Ok(seconds) => duration(seconds, out),
+            Err(_) => out.extend_from_slice(b"null"),
+        },
+        (Cell::Text(text), Encoding::Plain | Encoding::NumberText | Encoding::Duration) => {
+            out.push(b'"');
+            out.extend_from_slice(text.as_bytes());
+            out.push(b'"');
+        }
+        (Cell::Text(text), Encoding::Decimal { scale }) => write_decimal(text, scale, out),
+        (Cell::Text(text), Encoding::Text) => write_text(text, out),
+    }
+}
+
 /// Appends a decimal as a JSON string, with zeros up to `scale` digits after the point. It has no more than that already.
-fn write_decimal(text: &str, scale: u8, out: &mut Vec<u8>) {
+pub(crate) fn write_decimal(text: &str, scale: u8, out: &mut Vec<u8>) {
     let digits = text.find('.').map(|point| text.len() - point - 1);
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());

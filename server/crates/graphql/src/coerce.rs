@@ -339,7 +339,10 @@ impl<'a> Coercion<'a> {
                     }
                 }
                 None => {
-                    let message = format!("Field \"{name}\" is not defined by type \"{}\".", self.schema.name(key));
+                    let mut message = format!("Field \"{name}\" is not defined by type \"{}\".", self.schema.name(key));
+                    if self.schema.is_computed(key, name) {
+                        message.push_str(" A plugin computes it when it is selected: it can be used in no other way.");
+                    }
                     self.refuse("unknownField", message);
                 }
             }

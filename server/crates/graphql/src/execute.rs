@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::answer::{Rows, Sealing, Written, write_data};
 use crate::compile::{Located, Mutation, Operation, Searches, Setting, Viewer};
+use crate::computed::compute;
 use crate::cursor::{CursorContext, CursorKey};
 use crate::error::{Code, Error};
 use crate::file_link::FileLinks;
@@ -50,12 +51,15 @@ impl Front {
     }
 
     fn sealing<'a>(&'a self, ctx: &RequestContext, contexts: &'a [CursorContext]) -> Sealing<'a> {
-        Sealing { key: &self.cursors, links: self.links(ctx), contexts }
+        Sealing { key: &self.cursors, links: self.links(ctx), contexts, computed: &[] }
     }
 }
 
 /// A subscription by a transport that gives one answer.
 const NO_STREAM: &str = "A subscription is answered by a stream: accept text/event-stream, or use a WebSocket with the sub-protocol graphql-transport-ws.";
+
+/// A kept answer that lacks what a plugin could not give at that moment would lack it for ever.
+const KEPT_ANSWER: &str = "The answer to a mutation with an Idempotency-Key is kept, so it has no field that plugins compute: read it by a query.";
 
 /// Executes a request. `allow_mutation` is false where the transport promises to change nothing (GET).
 #[boxed]
@@ -113,6 +117,7 @@ pub async fn execute(
     };
     if !operation.mutations.is_empty() {
         return match key_use(ctx, request) {
+            Ok(Some(_)) if !operation.computings.is_empty() => Response::refused(&[Error::input(KEPT_ANSWER)]),
             Ok(key) => write(front, engine, ctx, operation, key).await,
             Err(error) => Response::refused(&[error]),
         };
@@ -153,8 +158,11 @@ async fn read(
         // A column may have got the name of another one meanwhile.
         Ok(_) if engine.was_overtaken(ctx).await => failed(engine, ctx, EngineError::Stale, error_of).await,
         Ok(results) => {
+            let computed = compute(ctx, plan.computings(), plan.shape(), &results, &[]).await;
             let (viewer, sealing) = (setting(front, ctx).viewer, front.sealing(ctx, &contexts));
+            let sealing = Sealing { computed: &computed.columns, ..sealing };
             let answer = answer(plan.shape(), &results, &[], sealing, Some(viewer), plan.size_before());
+            let answer = answer.map(|answer| answer.beside(&computed.errors));
             let answer = answer.unwrap_or_else(|error| Response::failed(&[error]));
             plan.note_size(answer.body.len());
             answer
@@ -201,7 +209,7 @@ async fn write(
     operation: Operation,
     key: Option<KeyUse>,
 ) -> Response {
-    let Operation { mutations, shape, contexts, .. } = operation;
+    let Operation { mutations, shape, contexts, computings, .. } = operation;
     let places: Vec<_> = mutations.iter().map(|mutation| (mutation.path.clone(), mutation.position)).collect();
     let shown = Arc::new((front.clone(), ctx.clone(), shape, contexts));
     let once = key.map(|key| {
@@ -218,7 +226,10 @@ async fn write(
         Ok(Mutated::Answered(answer)) => Response::data(answer),
         Ok(Mutated::Done(results)) => {
             let (front, ctx, shape, contexts) = &*shown;
-            answer_written(shape, &results, front.sealing(ctx, contexts))
+            let computed = compute(ctx, &computings, shape, &[], &written(&results)).await;
+            let sealing = Sealing { computed: &computed.columns, ..front.sealing(ctx, contexts) };
+            answer_written(shape, &results, sealing)
+                .map(|answer| answer.beside(&computed.errors))
                 .unwrap_or_else(|error| Response::failed(&[error]))
         }
         Err(FailedStep { position, error }) => {
@@ -236,8 +247,11 @@ fn answer_written(
     results: &[MutationResult],
     sealing: Sealing<'_>,
 ) -> Result<Response, Error> {
-    let written: Vec<_> = results.iter().map(|result| Written { ids: &result.ids, rows: &result.list }).collect();
-    answer(shape, &[], &written, sealing, None, SIZE_GUESSED)
+    answer(shape, &[], &written(results), sealing, None, SIZE_GUESSED)
+}
+
+fn written(results: &[MutationResult]) -> Vec<Written<'_, ListResult>> {
+    results.iter().map(|result| Written { ids: &result.ids, rows: &result.list }).collect()
 }
 
 /// The key that a client sent with a mutation, and what tells this request from others.

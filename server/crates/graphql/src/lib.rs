@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod coerce;
 pub mod compile;
+pub mod computed;
 pub mod cursor;
 pub mod error;
 mod execute;

@@ -18,7 +18,7 @@ use quick_cache::{Equivalent, Weighter};
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
-use crate::compile::{ContextRecipe, GivenCursor, NodeAsked, Operation, Reuse, Setting};
+use crate::compile::{Computing, ContextRecipe, GivenCursor, NodeAsked, Operation, Reuse, Setting};
 use crate::cursor::CursorContext;
 use crate::error::Error;
 use crate::prepare::Document;
@@ -43,6 +43,7 @@ pub struct Plan {
     shape: Fields<RootField>,
     read: Arc<ReadPlan>,
     values: Vec<Value>,
+    computings: Vec<Computing>,
     reuse: Option<Reuse>,
     size: AtomicUsize,
 }
@@ -50,7 +51,7 @@ pub struct Plan {
 impl Plan {
     /// From a compiled operation; `plan_read` makes the statements of its lists.
     pub fn new(operation: Operation, plan_read: impl FnOnce(&[Authorised<List>]) -> ReadPlan) -> Self {
-        let Operation { lists, mut values, shape, reuse, .. } = operation;
+        let Operation { lists, mut values, shape, computings, reuse, .. } = operation;
         let reuse = reuse.map(|reuse| {
             // What came from variables is of that request alone.
             for (slot, _) in &reuse.given {
@@ -60,12 +61,18 @@ impl Plan {
             reuse.persons.iter().flatten().for_each(|slot| values[*slot] = Value::Null);
             Reuse { contexts: reuse.contexts.into_iter().map(ContextRecipe::emptied).collect(), ..reuse }
         });
-        Self { shape, read: Arc::new(plan_read(&lists)), values, reuse, size: AtomicUsize::new(SIZE_GUESSED) }
+        let (read, size) = (Arc::new(plan_read(&lists)), AtomicUsize::new(SIZE_GUESSED));
+        Self { shape, read, values, computings, reuse, size }
     }
 
     /// The form of the answer.
     pub fn shape(&self) -> &Fields<RootField> {
         &self.shape
+    }
+
+    /// What plugins compute of what was read.
+    pub fn computings(&self) -> &[Computing] {
+        &self.computings
     }
 
     /// The statements.

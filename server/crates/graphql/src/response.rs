@@ -6,6 +6,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::error::Error;
 
+/// Most errors beside data.
+const ERRORS_MAX: usize = 20;
+
 /// What kind of answer it is, for the transport's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -33,6 +36,19 @@ impl Response {
     /// Data as JSON bytes, without errors.
     pub fn data(data: Vec<u8>) -> Self {
         Self { body: Bytes::from(data), kind: Kind::Executed }
+    }
+
+    /// The same data with errors of parts that are null in it.
+    #[must_use]
+    pub(crate) fn beside(self, errors: &[Error]) -> Self {
+        if errors.is_empty() {
+            return self;
+        }
+        let errors: Json = errors.iter().take(ERRORS_MAX).map(Error::to_json).collect();
+        let mut body = format!("{{\"errors\":{errors},").into_bytes();
+        // Behind its opening brace.
+        body.extend_from_slice(&self.body[1..]);
+        Self { body: Bytes::from(body), ..self }
     }
 
     /// Errors of a request of which nothing was executed: there is no `data`.

@@ -226,6 +226,8 @@ pub enum FieldShape {
     },
     /// What an entry of a history shows.
     Entry(EntryField),
+    /// What a plugin computes, by its position among what the operation lets plugins compute.
+    Computed(usize),
 }
 
 /// What an entry of a history shows beside its own values.

@@ -8,7 +8,7 @@ use regex::Regex;
 use rustc_hash::FxHashMap;
 
 use crate::definition::{
-    Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing, StableId, ValidatorUse,
+    ComputedBy, Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing, StableId, ValidatorUse,
 };
 use crate::rule::TypedRule;
 use crate::{Decimal, ScalarType, Value};
@@ -320,6 +320,8 @@ pub enum FieldKind {
     Formula(Box<Formula>),
     /// Computed from related records.
     Rollup(Box<Rollup>),
+    /// Computed by a plugin from the record that is shown: it can be selected, and nothing else.
+    Computed(Box<Computed>),
 }
 
 /// The values under one name.
@@ -406,6 +408,17 @@ pub struct Formula {
     pub rule: TypedRule,
     /// Readable without its inputs.
     pub published: bool,
+}
+
+/// A field that a plugin computes when it is selected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Computed {
+    /// By whom.
+    pub by: ComputedBy,
+    /// Type of the result.
+    pub returns: ScalarType,
+    /// What the plugin is told: its own name for it, and the field.
+    pub inputs: Vec<(String, FieldId)>,
 }
 
 /// A rollup field.
@@ -671,6 +684,7 @@ impl Field {
             FieldKind::MultiChoice { .. }
             | FieldKind::Reference(_)
             | FieldKind::References { .. }
+            | FieldKind::Computed(_)
             | FieldKind::Group(_) => return None,
         })
     }
@@ -693,7 +707,7 @@ impl Field {
 
     /// Whether it has one value, stored or computed, that can be read, compared or ordered by.
     pub fn has_value(&self) -> bool {
-        self.column.is_some() || self.is_derived()
+        self.column.is_some() || (self.is_derived() && self.computed().is_none())
     }
 
     /// The SQL name of a column that holds its value, its own or that of a stored rollup.
@@ -709,9 +723,17 @@ impl Field {
         }
     }
 
+    /// What a plugin computes, if it does.
+    pub fn computed(&self) -> Option<&Computed> {
+        match &self.kind {
+            FieldKind::Computed(computed) => Some(computed),
+            _ => None,
+        }
+    }
+
     /// Whether it is computed from others, when it is read or when they are written.
     pub fn is_derived(&self) -> bool {
-        matches!(self.kind, FieldKind::Formula(_) | FieldKind::Rollup(_))
+        matches!(self.kind, FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Computed(_))
     }
 
     /// Whether it is non-null in output: required, stored, not a reference.

@@ -241,6 +241,16 @@ pub struct ValidatorUse {
     pub params: serde_json::Value,
 }
 
+/// Who computes a field's value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ComputedBy {
+    /// The plugin's name.
+    pub plugin: String,
+    /// What the field is called in the plugin's manifest.
+    pub field: String,
+}
+
 /// One field of a module's document. Options that its type does not have are refused by the JSON Schema.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -335,7 +345,13 @@ pub struct FieldDefinition {
     /// Auto number: `TT-{YYYY}-{0000}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// Formula: the result's type.
+    /// Computed: by which plugin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<ComputedBy>,
+    /// Computed: what the plugin is told, by its own names: fields of the record.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub inputs: IndexMap<String, String>,
+    /// Computed, formula: the result's type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub returns: Option<String>,
     /// Formula: the rule.

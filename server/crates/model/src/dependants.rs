@@ -153,6 +153,9 @@ fn rules_over(catalog: &Catalog, module: &Module, gone: &Gone) -> Vec<Dependant>
     for field in &module.fields {
         let needs = match &field.kind {
             FieldKind::Formula(formula) => gone.is_read_by(&formula.rule, module.id),
+            FieldKind::Computed(computed) => {
+                computed.inputs.iter().any(|(_, field)| gone.fields.contains(&(module.id, *field)))
+            }
             FieldKind::Rollup(rollup) => {
                 let relation = module.relation(rollup.relation);
                 gone.fields.contains(&(relation.module, relation.field))

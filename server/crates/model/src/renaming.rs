@@ -165,6 +165,9 @@ impl Renaming {
         if let Some(source) = &definition.rule {
             definition.rule = Some(self.rule(catalog, &context(module.id, false, true), source));
         }
+        for input in definition.inputs.values_mut() {
+            *input = self.field_name(module, input).into_owned();
+        }
         if let FieldKind::Rollup(rollup) = &field.kind {
             let relation = module.relation(rollup.relation);
             let related = catalog.module(relation.module);

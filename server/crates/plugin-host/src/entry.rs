@@ -4,7 +4,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use crate::bindings::cardine::plugin::types::{CallContext, Issue, PluginError};
-use crate::bindings::exports::cardine::plugin::{functions, record_hooks, validators};
+use crate::bindings::exports::cardine::plugin::{computed_fields, functions, record_hooks, validators};
 use crate::call_state::CallState;
 use crate::manifest::Manifest;
 
@@ -13,6 +13,7 @@ pub(crate) struct Exports {
     functions: Option<functions::GuestIndices>,
     record_hooks: Option<record_hooks::GuestIndices>,
     validators: Option<validators::GuestIndices>,
+    computed_fields: Option<computed_fields::GuestIndices>,
 }
 
 /// One call.
@@ -20,6 +21,7 @@ pub(crate) enum Entry {
     Function { name: String, inputs: Vec<String>, as_batch: bool },
     BeforeWrite { module: String, operation: String, changes: Vec<record_hooks::Change> },
     Validate { validator: String, params: String, items: Vec<validators::Item> },
+    Compute { module: String, fields: Vec<String>, records: Vec<String> },
 }
 
 /// What a component gave back.
@@ -28,6 +30,7 @@ pub(crate) enum Answer {
     Texts(Vec<Result<String, PluginError>>),
     Decisions(Result<Vec<record_hooks::Decision>, PluginError>),
     Issues(Result<Vec<Issue>, PluginError>),
+    Computed(Result<Vec<String>, PluginError>),
 }
 
 impl Exports {
@@ -38,6 +41,9 @@ impl Exports {
             functions: wants(!manifest.functions().is_empty()).map(functions::GuestIndices::new).transpose()?,
             record_hooks: wants(!manifest.hooks().is_empty()).map(record_hooks::GuestIndices::new).transpose()?,
             validators: wants(!manifest.validators().is_empty()).map(validators::GuestIndices::new).transpose()?,
+            computed_fields: wants(!manifest.computed().is_empty())
+                .map(computed_fields::GuestIndices::new)
+                .transpose()?,
         })
     }
 
@@ -66,6 +72,12 @@ impl Exports {
             Entry::Validate { validator, params, items } => {
                 let validators = self.validators.as_ref().expect(NAMED).load(&mut *store, instance)?;
                 validators.call_validate(store, context, validator, params, items).await.map(Answer::Issues)
+            }
+            Entry::Compute { module, fields, records } => {
+                let computed = self.computed_fields.as_ref().expect(NAMED).load(&mut *store, instance)?;
+                // No field takes arguments yet.
+                let arguments = "{}".to_owned();
+                computed.call_compute(store, context, module, fields, &arguments, records).await.map(Answer::Computed)
             }
         }
     }

@@ -16,7 +16,9 @@ mod package;
 
 pub use component::{ComponentError, componentize};
 pub use issue::{Issue, PathStep};
-pub use manifest::{FunctionManifest, HookManifest, HookPhase, LimitWishes, Manifest, OnError, ValidatorManifest};
+pub use manifest::{
+    ComputedManifest, FunctionManifest, HookManifest, HookPhase, LimitWishes, Manifest, OnError, ValidatorManifest,
+};
 pub use package::{Package, PackageError, pack};
 
 #[cfg(feature = "runtime")]
@@ -29,6 +31,8 @@ mod cache;
 mod call_context;
 #[cfg(feature = "runtime")]
 mod call_state;
+#[cfg(feature = "runtime")]
+mod computing;
 #[cfg(feature = "runtime")]
 mod counts;
 #[cfg(feature = "runtime")]

@@ -31,6 +31,8 @@ struct TypedManifest {
     #[serde(default)]
     validators: Vec<ValidatorManifest>,
     #[serde(default)]
+    computed: Vec<ComputedManifest>,
+    #[serde(default)]
     secrets: Vec<SecretManifest>,
     settings_schema: Option<Value>,
     #[serde(default)]
@@ -136,6 +138,21 @@ pub struct ValidatorManifest {
     pub params_schema: Option<Value>,
 }
 
+/// A field whose values the plugin computes.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComputedManifest {
+    /// The module that it is made for.
+    pub module: String,
+    /// Its name; unique within the plugin.
+    pub field: String,
+    /// The type of its values, as definitions of modules name it.
+    #[serde(rename = "type")]
+    pub returns: String,
+    /// What the plugin is told of a record: names of fields, or its own names for them.
+    pub inputs: Vec<String>,
+}
+
 impl ValidatorManifest {
     /// What is wrong with these parameters.
     pub fn params_issues(&self, params: &Value) -> Vec<Issue> {
@@ -210,6 +227,11 @@ impl Manifest {
         &self.typed.validators
     }
 
+    /// The fields whose values it computes.
+    pub fn computed(&self) -> &[ComputedManifest] {
+        &self.typed.computed
+    }
+
     /// The secrets that an administrator stores for it.
     pub fn secrets(&self) -> &[SecretManifest] {
         &self.typed.secrets
@@ -258,11 +280,32 @@ fn meaning_issues(raw: &Value) -> Vec<Issue> {
     named_entries(raw, "functions", "function", &["inputSchema", "outputSchema"], &mut issues);
     named_entries(raw, "validators", "validator", &["paramsSchema"], &mut issues);
     named_entries(raw, "secrets", "secret", &[], &mut issues);
+    computed_issues(raw, &mut issues);
     if let Some(Err(error)) = raw.get("settingsSchema").map(compile_schema) {
         let message = format!("not a JSON Schema that can be used: {error}");
         issues.push(Issue::new(vec!["settingsSchema".into()], "schema", message));
     }
     issues
+}
+
+/// A definition names a computed field by the plugin and the field alone.
+fn computed_issues(raw: &Value, issues: &mut Vec<Issue>) {
+    let entries = raw.get("computed").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut names = HashSet::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let mut refuse = |key: &str, rule: &str, message: String| {
+            issues.push(Issue::new(vec!["computed".into(), index.into(), key.into()], rule, message));
+        };
+        if let Some(name) = entry.get("field").and_then(Value::as_str)
+            && !names.insert(name)
+        {
+            refuse("field", "duplicate", format!("there is another computed field `{name}`; names must be unique"));
+        }
+        if entry.get("cache").is_some_and(|cache| cache == "stored") {
+            let message = "this server keeps no computed values: it computes them when they are selected";
+            refuse("cache", "unsupported", message.to_owned());
+        }
+    }
 }
 
 fn named_entries(raw: &Value, list: &str, what: &str, schemas: &[&str], issues: &mut Vec<Issue>) {

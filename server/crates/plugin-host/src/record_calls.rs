@@ -137,11 +137,11 @@ impl Limits {
         Duration::from_millis(self.hook_cpu_ms + records as u64)
     }
 
-    fn validator_budget(&self, values: usize) -> Duration {
+    pub(crate) fn validator_budget(&self, values: usize) -> Duration {
         Duration::from_millis(self.validator_cpu_ms) + Duration::from_micros(500 * values as u64)
     }
 
-    fn write_wall(&self) -> Duration {
+    pub(crate) fn write_wall(&self) -> Duration {
         Duration::from_millis(self.write_wall_ms)
     }
 }
@@ -177,7 +177,7 @@ fn item_bytes(item: &validators::Item) -> usize {
 }
 
 /// In order, each within the bounds of one call.
-fn chunks<T>(items: impl Iterator<Item = T>, bytes_of: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+pub(crate) fn chunks<T>(items: impl Iterator<Item = T>, bytes_of: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     let mut chunks: Vec<Vec<T>> = Vec::new();
     let mut bytes = 0;
     for item in items {

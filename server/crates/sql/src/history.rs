@@ -180,7 +180,10 @@ impl Shown {
                 FieldKind::Reference(_) => {
                     put(&mut shown.references, rights.readable_targets(field).collect(), key(field));
                 }
-                FieldKind::References { .. } | FieldKind::Formula(_) | FieldKind::Rollup(_) => {}
+                FieldKind::References { .. }
+                | FieldKind::Formula(_)
+                | FieldKind::Rollup(_)
+                | FieldKind::Computed(_) => {}
                 _ => shown.plain.push(key(field)),
             }
         }

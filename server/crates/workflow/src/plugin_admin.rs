@@ -125,6 +125,11 @@ impl Plugins {
         let mut issues = Vec::new();
         let mut needed = |by: String| issues.push(Issue::new(path!["name"], "inUse", by));
         for module in &ctx.catalog().modules {
+            for field in &module.fields {
+                if field.computed().is_some_and(|computed| computed.by.plugin == name) {
+                    needed(format!("the field `{}` of {} is computed by it", field.name, module.name));
+                }
+            }
             for (field, uses) in &module.checks.validators {
                 if uses.iter().any(|by| by.plugin == name) {
                     let field = &module.field(*field).name;

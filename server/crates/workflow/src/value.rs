@@ -82,6 +82,7 @@ pub(crate) fn fits_rule(field: &Field, given: RuleType) -> bool {
         FieldKind::AutoNumber { .. }
         | FieldKind::Formula(_)
         | FieldKind::Rollup(_)
+        | FieldKind::Computed(_)
         | FieldKind::Group(_)
         | FieldKind::References { .. } => {
             return false;

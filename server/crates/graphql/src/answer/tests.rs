@@ -69,7 +69,8 @@ fn answer(world: &World, query: &str, tables: &[Table]) -> String {
     let written: Vec<Written<'_, Table>> = tables.iter().map(|rows| Written { ids: &[], rows }).collect();
     let (read, written) = if operation.mutations.is_empty() { (tables, &[][..]) } else { (&[][..], &written[..]) };
     let mut out = Vec::new();
-    let sealing = Sealing { key: &world.cursors, links: FileLinks::default(), contexts: &operation.contexts };
+    let sealing =
+        Sealing { key: &world.cursors, links: FileLinks::default(), contexts: &operation.contexts, computed: &[] };
     match write_data(&operation.shape, read, written, sealing, Some(world.setting().viewer), &mut out) {
         Ok(()) => String::from_utf8(out).unwrap(),
         Err(error) => error.message,

@@ -6,6 +6,7 @@
 mod aggregate;
 mod arguments;
 mod collect;
+mod computed;
 mod connection;
 mod context;
 mod data;
@@ -36,6 +37,7 @@ use cardine_query::{Authorised, List, authorise};
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+pub use computed::Computing;
 pub use context::ContextRecipe;
 pub use input::{Definition, coerce, definitions, variables};
 pub use opened::GivenCursor;
@@ -99,6 +101,8 @@ pub struct Operation {
     pub rows: u64,
     /// What the cursors of its lists belong to.
     pub contexts: Vec<CursorContext>,
+    /// What plugins compute of what was read.
+    pub computings: Vec<Computing>,
     /// How it serves later requests; none if it is for this one alone.
     pub reuse: Option<Reuse>,
 }
@@ -171,11 +175,13 @@ pub fn compile(
     if let Err(error) = write::check_dry_run(&compiler.mutations) {
         return Err(vec![error]);
     }
-    let Compiler { lists, values, mutations, rows, given, contexts, cursors, nodes, persons, reusable, .. } = compiler;
+    let Compiler {
+        lists, values, mutations, rows, given, contexts, computings, cursors, nodes, persons, reusable, ..
+    } = compiler;
     let contexts_now = contexts.iter().map(ContextRecipe::now).collect();
     let reuse =
         reusable.then(|| Reuse { dependence: variables.dependence(), given, contexts, cursors, nodes, persons });
-    Ok(Operation { lists, values, mutations, shape, rows, contexts: contexts_now, reuse })
+    Ok(Operation { lists, values, mutations, shape, rows, contexts: contexts_now, computings, reuse })
 }
 
 /// The ids that the operation's `node` and `nodes` ask for, each once.
@@ -217,6 +223,7 @@ struct Compiler<'a> {
     values: Vec<Value>,
     given: Vec<(usize, Place)>,
     contexts: Vec<ContextRecipe>,
+    computings: Vec<Computing>,
     cursors: Vec<GivenCursor>,
     nodes: Vec<NodeAsked>,
     persons: Vec<Option<usize>>,
@@ -244,6 +251,7 @@ impl<'a> Compiler<'a> {
             values: Vec::new(),
             given: Vec::new(),
             contexts: Vec::new(),
+            computings: Vec::new(),
             cursors: Vec::new(),
             nodes: Vec::new(),
             persons: Vec::new(),

@@ -49,6 +49,7 @@ impl<'a> Compiler<'a> {
                 FieldShape::ToMany { child, parent, shape }
             }
             Meaning::History => self.history(list, at, module, collected, &definition)?,
+            Meaning::Computed(field) => self.computed(list, at, module, field)?,
             Meaning::FileLink => FieldShape::FileLink { id: list.output(at, Module::ID)? },
             meaning => self.value(list, at, module, meaning, collected)?,
         })

@@ -85,6 +85,10 @@ pub fn compile_subscription(
         let error = if error.locations.is_empty() { error.at(field.field.pos) } else { error };
         vec![error.under(vec![PathSegment::from(field.key)])]
     })?;
+    if !compiler.computings.is_empty() {
+        let message = "A subscription tells no field that plugins compute: read it by a query when a change is told.";
+        return Err(vec![Error::input(message).at(operation.pos)]);
+    }
     if changes.rows > setting.limits.rows {
         return Err(vec![Error::limit("estimated rows", setting.limits.rows, changes.rows).at(operation.pos)]);
     }

@@ -378,6 +378,8 @@ pub enum Meaning {
     Merge(ModuleId),
     /// A value of the record.
     Value(FieldId),
+    /// What a plugin computes from the record.
+    Computed(FieldId),
     /// The parts of an address or place.
     Group(FieldId),
     /// The record that a reference leads to.

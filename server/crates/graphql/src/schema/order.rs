@@ -17,7 +17,7 @@ impl Schema<'_> {
     }
 }
 
-/// `None` for what has no order: JSON, several options, and references to several modules.
+/// `None` for what has no order: JSON, several options, references to several modules, and what plugins compute.
 fn order_of(field: &Field) -> Option<InputValue> {
     let (ty, target) = match &field.kind {
         FieldKind::Group(_) => return group_input(field, TypeKey::GroupOrderBy),
@@ -25,7 +25,7 @@ fn order_of(field: &Field) -> Option<InputValue> {
             let [target] = reference.targets.as_slice() else { return None };
             (TypeKey::OrderBy(*target), InputTarget::Reference(field.id))
         }
-        FieldKind::MultiChoice { .. } | FieldKind::References { .. } => return None,
+        FieldKind::MultiChoice { .. } | FieldKind::References { .. } | FieldKind::Computed(_) => return None,
         _ if field.scalar() == Some(ScalarType::Json) => return None,
         _ => (TypeKey::SortOrder, InputTarget::Value(field.id)),
     };

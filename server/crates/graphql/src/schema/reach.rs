@@ -4,6 +4,7 @@ use cardine_failpoints::switched_off;
 use cardine_model::catalog::{Field, FieldId, Module, ModuleId, Relation};
 use rustc_hash::FxHashSet;
 
+use super::record::scalar_of;
 use super::{InputValue, OutputField, Scalar, Schema, TypeKey, introspection_types};
 
 /// What a type is made of; empty where its kind has no such members.
@@ -232,7 +233,9 @@ impl Schema<'_> {
             Scalar::Json if self.exists(TypeKey::FieldChange) => true,
             _ => {
                 self.any_readable_field(|schema, module, field| {
+                    let computed = schema.catalog.field(module, field).computed();
                     schema.value_type(module, field) == Some(TypeKey::Scalar(scalar))
+                        || computed.is_some_and(|computed| scalar_of(computed.returns) == scalar)
                 }) || self.any_readable_module(|module| self.figures_use(module, scalar))
             }
         }

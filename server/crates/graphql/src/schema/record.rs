@@ -20,7 +20,11 @@ impl Schema<'_> {
         for field in self.readable_fields(module) {
             match field.reference() {
                 Some(_) => fields.extend([self.reference_field(module, field), reference_id_field(field)]),
-                None => fields.extend(self.group_field(field).or_else(|| self.value_field(module, field))),
+                None => fields.extend(
+                    self.group_field(field)
+                        .or_else(|| self.value_field(module, field))
+                        .or_else(|| computed_field(field)),
+                ),
             }
         }
         fields.extend(self.relations(module).map(|relation| self.relation_field(module, relation)));
@@ -34,7 +38,10 @@ impl Schema<'_> {
         if let Some(field) = self.readable_value(module, name) {
             return match field.reference() {
                 Some(_) => Some(self.reference_field(module, field)),
-                None => self.group_field(field).or_else(|| self.value_field(module, field)),
+                None => {
+                    let value = self.group_field(field).or_else(|| self.value_field(module, field));
+                    value.or_else(|| computed_field(field))
+                }
             };
         }
         if let Some(field) = self.reference_of_id(module, name) {
@@ -63,6 +70,16 @@ impl Schema<'_> {
         let field = self.catalog.module(module).field_named(name)?;
         let is_relation = matches!(field.kind, FieldKind::References { .. });
         (!is_relation && self.reads(module, field.id)).then_some(field)
+    }
+
+    /// Whether a plugin computes what this name would mean in an input of this type, as far as the caller may know of it.
+    pub(crate) fn is_computed(&self, input: TypeKey, name: &str) -> bool {
+        let (TypeKey::Filter(module) | TypeKey::OrderBy(module) | TypeKey::Create(module) | TypeKey::Update(module)) =
+            input
+        else {
+            return false;
+        };
+        self.readable_value(module, name).is_some_and(|field| field.computed().is_some())
     }
 
     /// The readable reference whose id has this name (`accountId`).
@@ -166,6 +183,13 @@ impl Schema<'_> {
             OutputField::part("endCursor", TypeRef::named(STRING), "The place of the page's last record."),
         ]
     }
+}
+
+/// What a plugin computes.
+fn computed_field(field: &Field) -> Option<OutputField> {
+    let ty = TypeRef::named(TypeKey::Scalar(scalar_of(field.computed()?.returns)));
+    let output = OutputField::new(&field.name, ty, Meaning::Computed(field.id), None);
+    Some(output.described(Words::of_field(field)).deprecated(field.deprecated.as_ref()))
 }
 
 fn reference_id_field(field: &Field) -> OutputField {

@@ -174,12 +174,12 @@ async fn evaluate_batch(
 pub(super) fn gap(hub: &Hub, plan: &Plan, seq: i64) -> Item {
     let told = Told { kind: Kind::Gap, id: None, seq, changed: Vec::new(), record: None };
     let (key, links) = (&hub.front.cursors, FileLinks::default());
-    let sealing = Sealing { key, links, contexts: &plan.changes.contexts };
+    let sealing = Sealing { key, links, contexts: &plan.changes.contexts, computed: &[] };
     Item { seq, body: write_change(&plan.changes, &told, sealing) }
 }
 
 fn sealing<'a>(front: &'a Front, ctx: &RequestContext, asked: &'a Changes) -> Sealing<'a> {
-    Sealing { key: &front.cursors, links: front.links(ctx), contexts: &asked.contexts }
+    Sealing { key: &front.cursors, links: front.links(ctx), contexts: &asked.contexts, computed: &[] }
 }
 
 fn write_change(asked: &Changes, told: &Told<'_>, sealing: Sealing<'_>) -> Bytes {

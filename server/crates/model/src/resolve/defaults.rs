@@ -139,7 +139,11 @@ fn parse_kind(field: &Field, value: &Json) -> Result<Value, String> {
         }
         // Its parts are parsed one by one.
         FieldKind::Group(_) => Err("has parts".to_owned()),
-        FieldKind::AutoNumber { .. } | FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::References { .. } => {
+        FieldKind::AutoNumber { .. }
+        | FieldKind::Formula(_)
+        | FieldKind::Rollup(_)
+        | FieldKind::Computed(_)
+        | FieldKind::References { .. } => {
             Err("a field whose value the server gives has no default; leave it out".to_owned())
         }
     }

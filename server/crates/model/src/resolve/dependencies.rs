@@ -35,6 +35,9 @@ fn direct_inputs(draft: &Draft<'_>) -> FxHashMap<Node, Vec<Node>> {
             let mut inputs = Vec::new();
             match &field.kind {
                 FieldKind::Formula(formula) => add_rule(draft, module.id, &formula.rule, &mut inputs),
+                FieldKind::Computed(computed) => {
+                    inputs.extend(computed.inputs.iter().map(|(_, field)| (module.id, *field)));
+                }
                 FieldKind::Rollup(rollup) if rollup.relation != UNKNOWN_RELATION => {
                     let relation = module.relation(rollup.relation);
                     inputs.push((relation.module, relation.field));

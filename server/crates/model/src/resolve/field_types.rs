@@ -12,8 +12,8 @@ use super::numbers::{DIGITS_MAX, SCALE_DEFAULT, SCALE_MAX, parse_decimal, parse_
 use super::option_table::{self, FIELD_TYPES};
 use super::sql_names::column_names_of_reference;
 use crate::catalog::{
-    Checks, ChoiceOption, DecimalUnit, Field, FieldKind, FileRules, Formula, Group, GroupShape, Reference, Rollup,
-    TextFormat,
+    Checks, ChoiceOption, Computed, DecimalUnit, Field, FieldKind, FileRules, Formula, Group, GroupShape, Reference,
+    Rollup, TextFormat,
 };
 use crate::definition::{FieldDefinition, Label, OnDelete, RollupFunction, RollupScope};
 use crate::name::{snake_case, upper_first};
@@ -98,11 +98,15 @@ fn declare_part(whole: &Field, id: FieldId, shape: GroupShape, part: &str) -> Fi
 }
 
 fn declare(id: FieldId, definition: &FieldDefinition, kind: FieldKind) -> Field {
-    let derived = matches!(kind, FieldKind::Formula(_) | FieldKind::Rollup(_));
+    let derived = matches!(kind, FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Computed(_));
     let numbered = matches!(kind, FieldKind::AutoNumber { .. });
     let is_file = matches!(&kind, FieldKind::Reference(reference) if reference.file.is_some());
     let column = match kind {
-        FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) | FieldKind::References { .. } => None,
+        FieldKind::Formula(_)
+        | FieldKind::Rollup(_)
+        | FieldKind::Computed(_)
+        | FieldKind::Group(_)
+        | FieldKind::References { .. } => None,
         FieldKind::Reference(_) => Some(column_names_of_reference(definition).0),
         _ => Some(snake_case(&definition.name)),
     };
@@ -207,6 +211,7 @@ impl Resolver<'_, '_> {
             "autoNumber" => self.auto_number(),
             "formula" => self.formula(),
             "rollup" => self.rollup(),
+            "computed" => self.computed(),
             other => match group_shape(other) {
                 // Its parts are added when all own fields stand.
                 Some(shape) => FieldKind::Group(Group { shape, parts: Vec::new() }),
@@ -414,6 +419,15 @@ impl Resolver<'_, '_> {
     }
 
     fn formula(&mut self) -> FieldKind {
+        let Some(returns) = self.returns("formula") else {
+            return stand_in();
+        };
+        let rule = unchecked_rule(self.definition.rule.as_deref().unwrap_or_default());
+        FieldKind::Formula(Box::new(Formula { returns, rule, published: self.definition.published }))
+    }
+
+    /// The type that the definition gives; `None` after telling that there is no such type.
+    fn returns(&mut self, what: &str) -> Option<ScalarType> {
         let returns = match self.definition.returns.as_deref() {
             Some("integer") => Some(ScalarType::Integer),
             Some("decimal" | "percent" | "money") => Some(ScalarType::Decimal { scale: self.scale() }),
@@ -435,20 +449,33 @@ impl Resolver<'_, '_> {
                 None
             }
             None => None,
-        };
-        let Some(returns) = returns else {
-            return stand_in();
-        };
+        }?;
         if self.definition.scale.is_some() && !matches!(returns, ScalarType::Decimal { .. }) {
             let name = self.definition.returns.as_deref().unwrap_or_default();
             self.fault(
                 "scale",
                 "notForThisType",
-                format!("a formula that returns `{name}` has no `scale`; leave it out"),
+                format!("a {what} that returns `{name}` has no `scale`; leave it out"),
             );
         }
-        let rule = unchecked_rule(self.definition.rule.as_deref().unwrap_or_default());
-        FieldKind::Formula(Box::new(Formula { returns, rule, published: self.definition.published }))
+        Some(returns)
+    }
+
+    /// Its inputs are found when all fields stand.
+    fn computed(&mut self) -> FieldKind {
+        let returns = match self.definition.returns.as_deref() {
+            Some("json") => Some(ScalarType::Json),
+            Some(name @ ("time" | "duration")) => {
+                let message = format!("a plugin gives no `{name}`; let it give a `dateTime`, an `integer` or `text`");
+                self.fault("returns", "enum", message);
+                None
+            }
+            _ => self.returns("computed field"),
+        };
+        let (Some(returns), Some(by)) = (returns, self.definition.by.clone()) else {
+            return stand_in();
+        };
+        FieldKind::Computed(Box::new(Computed { by, returns, inputs: Vec::new() }))
     }
 
     fn rollup(&mut self) -> FieldKind {

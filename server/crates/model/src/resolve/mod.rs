@@ -7,6 +7,7 @@
 mod builtin;
 mod by_schema;
 mod change;
+mod computed;
 mod conditions;
 mod defaults;
 mod dependencies;

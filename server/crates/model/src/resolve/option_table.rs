@@ -4,7 +4,7 @@ use super::draft::{Document, Issues};
 use crate::definition::FieldDefinition;
 
 /// The types of fields that this version makes, in the order of the contract.
-pub(super) const FIELD_TYPES: [&str; 27] = [
+pub(super) const FIELD_TYPES: [&str; 28] = [
     "text",
     "longText",
     "richText",
@@ -32,6 +32,7 @@ pub(super) const FIELD_TYPES: [&str; 27] = [
     "autoNumber",
     "formula",
     "rollup",
+    "computed",
 ];
 
 /// Types that a link's own fields may have.
@@ -104,6 +105,7 @@ fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static 
         "file" | "image" => (&["required", "requiredIf", "accept", "maxSize"], &[]),
         "autoNumber" => (&["required", "requiredIf", "unique", "indexed"], &["format"]),
         "formula" => (&["scale", "published"], &["returns", "rule"]),
+        "computed" => (&["scale", "inputs"], &["returns", "by"]),
         "rollup" => {
             (&["field", "filter", "scope", "scale", "published", "stored", "indexed"], &["relation", "function"])
         }
@@ -112,7 +114,7 @@ fn options_of(field_type: &str) -> (&'static [&'static str], &'static [&'static 
 }
 
 /// Every option that only some types have, and whether the field has it.
-fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 32] {
+fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 34] {
     [
         ("required", field.required),
         ("requiredIf", field.required_if.is_some()),
@@ -138,6 +140,8 @@ fn options_present(field: &FieldDefinition) -> [(&'static str, bool); 32] {
         ("format", field.format.is_some()),
         ("returns", field.returns.is_some()),
         ("rule", field.rule.is_some()),
+        ("by", field.by.is_some()),
+        ("inputs", !field.inputs.is_empty()),
         ("published", field.published),
         ("relation", field.relation.is_some()),
         ("function", field.function.is_some()),

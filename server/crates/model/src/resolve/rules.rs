@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::draft::{Document, Draft, Issues};
-use super::{conditions, defaults};
+use super::{computed, conditions, defaults};
 use crate::catalog::{Default, FieldKind, Validation, ValidationOrigin};
 use crate::rule::catalog_schema::{find_field, rule_type, scalar_rule_type, schema_field};
 use crate::rule::{self, Context, Expected, Expr, Schema, SchemaField, TypedRule};
@@ -22,6 +22,7 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             match draft.module_at(document.id).field(id).kind {
                 FieldKind::Formula(_) => resolve_formula(draft, &document, position, id, issues),
                 FieldKind::Rollup(_) => resolve_filter(draft, &document, position, id, issues),
+                FieldKind::Computed(_) => computed::resolve(draft, &document, position, id, issues),
                 _ => {}
             }
         }

@@ -98,7 +98,7 @@ fn check_table(document: &Document<'_>, issues: &mut Issues) {
 /// The SQL names of the columns that a field of this definition has; none of what is computed, or kept in a table of its own.
 pub fn column_names(field: &FieldDefinition) -> Vec<String> {
     match field.kind.as_str() {
-        "formula" | "references" => Vec::new(),
+        "formula" | "computed" | "references" => Vec::new(),
         "rollup" if !field.stored => Vec::new(),
         "reference" | "file" | "image" => {
             let (column, module_column) = column_names_of_reference(field);
@@ -131,7 +131,7 @@ fn check_retired(document: &Document<'_>, position: usize, field: &FieldDefiniti
 
 fn check_column(document: &Document<'_>, position: usize, field: &FieldDefinition, issues: &mut Issues) {
     let (column, module_column) = match field.kind.as_str() {
-        "formula" | "references" => return,
+        "formula" | "computed" | "references" => return,
         "rollup" if !field.stored => return,
         "reference" | "file" | "image" => column_names_of_reference(field),
         kind => match group_shape(kind) {

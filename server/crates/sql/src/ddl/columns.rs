@@ -88,7 +88,11 @@ fn column_type(dialect: Dialect, field: &Field) -> Option<String> {
             }
         },
         // The parts of a group are fields with columns of their own, and links have a table.
-        FieldKind::Formula(_) | FieldKind::Rollup(_) | FieldKind::Group(_) | FieldKind::References { .. } => {
+        FieldKind::Formula(_)
+        | FieldKind::Rollup(_)
+        | FieldKind::Computed(_)
+        | FieldKind::Group(_)
+        | FieldKind::References { .. } => {
             return None;
         }
     };

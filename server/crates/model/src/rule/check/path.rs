@@ -157,6 +157,11 @@ impl Checker<'_> {
             );
             return self.fail(segment.position, message);
         }
+        if names.contains(&segment.name) {
+            let message =
+                format!("`{}` cannot be read by a rule: its value is JSON, or a plugin computes it", segment.name);
+            return self.fail(segment.position, message);
+        }
         let hint = did_you_mean(&segment.name, names.iter().map(String::as_str));
         self.fail(segment.position, format!("there is no field `{}`{hint}", segment.name))
     }

@@ -31,7 +31,8 @@ impl Planning<'_> {
                 let Some(was) = known.fields.iter().find(|known| known.name == field.name) else { continue };
                 let other_type = was.kind != field.kind;
                 let other_form = otherwise.iter().any(|(module, other)| module == name && *other == field.name);
-                let is_derived = |field: &FieldDefinition| ["formula", "rollup"].contains(&field.kind.as_str());
+                let is_derived =
+                    |field: &FieldDefinition| ["formula", "rollup", "computed"].contains(&field.kind.as_str());
                 if !(other_type || other_form) || (is_derived(was) && is_derived(field)) {
                     continue;
                 }
