@@ -219,7 +219,7 @@ impl BaseMutation {
         let package = read_package(ctx, file).await?;
         let grant = grant.filter(|grant| !grant.is_null()).map_or(Grant::AsBefore, Grant::These);
         let installed = if dry_run.unwrap_or(false) {
-            app.plugins.check(&app.engine, &package, &grant).await
+            app.plugins.check(&app.engine, request, package, grant).await
         } else {
             app.plugins.install(&app.engine, request, package, grant).await
         };

@@ -148,6 +148,8 @@ pub struct Plugin {
     pub settings: Json,
     /// Whether it rests because its calls ended badly too often; `resumePlugin` ends that.
     pub suspended: bool,
+    /// What its installation changes of modules, roles and workflows, a line each; empty where it is only looked at.
+    pub changes: Vec<String>,
 }
 
 impl From<WorkflowRow> for Workflow {
@@ -184,9 +186,19 @@ impl From<RunRow> for Run {
 
 impl From<InstalledPlugin> for Plugin {
     fn from(plugin: InstalledPlugin) -> Self {
-        let InstalledPlugin { name, version, title, digest, functions, permissions, grant, settings, suspended } =
-            plugin;
-        Self { name, version, title, digest, functions, permissions, grant, settings, suspended }
+        let InstalledPlugin {
+            name,
+            version,
+            title,
+            digest,
+            functions,
+            permissions,
+            grant,
+            settings,
+            suspended,
+            changes,
+        } = plugin;
+        Self { name, version, title, digest, functions, permissions, grant, settings, suspended, changes }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cardine_engine::EngineError;
-use cardine_engine::as_code::{Applied, Difference, Fate, Wanted};
+use cardine_engine::as_code::{Applied, Difference, Fate, Going, Wanted};
 use cardine_engine::events::EventMatcherLoader;
 use cardine_model::{Issue, PathSegment};
 use cardine_workflow::{WorkflowFiles, WorkflowLoader};
@@ -80,7 +80,8 @@ async fn run_on(config: &Config, opened: &Opened, options: &FromFiles, dry_run: 
     let loader: Arc<dyn EventMatcherLoader> = Arc::new(WorkflowLoader);
     opened.engine.set_matcher_loader(loader).await.context("the workflows could not be loaded")?;
     let workflows = Arc::new(WorkflowFiles::new(plugins));
-    let wanted = Wanted { documents, unread, kinds, prune: options.prune, author };
+    let wanted =
+        Wanted { documents, unread, kinds, prune: options.prune, author, going: Going::default(), beside: None };
     // With files that are no JSON nothing may be changed, but the others' faults are told as well.
     let dry = dry_run || !faults.is_empty();
     match opened.engine.apply_definitions(&opened.request, wanted, workflows, dry).await {

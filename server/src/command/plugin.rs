@@ -4,12 +4,14 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use cardine_engine::events::EventMatcherLoader;
 use cardine_engine::{Engine, EngineError};
 use cardine_plugin_host::{HostConfig, LoadedPlugin, Package, PluginHost, generate_key};
 use cardine_store::Store;
-use cardine_workflow::{Grant, InstallError, Plugins};
+use cardine_workflow::{Grant, InstallError, Plugins, WorkflowLoader};
 use chrono::Utc;
 
 use super::{database, plugin_cases};
@@ -91,12 +93,17 @@ pub async fn install(config: &Config, file: &Path, grant_all: bool) -> anyhow::R
     let mut context = engine.request(snapshot, actor, now, now.date_naive());
     context.via = "command line";
     plugins.reload(&store).await.context("the installed plugins could not be read")?;
+    let loader: Arc<dyn EventMatcherLoader> = Arc::new(WorkflowLoader);
+    engine.set_matcher_loader(loader).await.context("the workflows could not be loaded")?;
     let grant = if grant_all { Grant::AllThatItAsksFor } else { Grant::AsBefore };
     let installed = plugins.install(&engine, &context, package, grant).await;
     drop(engine);
     store.shutdown().await;
     let installed = installed.map_err(told)?;
     println!("{} {} is installed.", installed.name, installed.version);
+    for line in &installed.changes {
+        println!("{line}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,7 +10,7 @@ use cardine_model::Catalog;
 use cardine_model::catalog::{Field, FieldId, Module, ModuleId};
 use cardine_plugin_host::{Decision, DeniedServices, HookManifest, LoadedPlugin, OnError, PluginIssue, RecordChange};
 use cardine_workflow::GrantedPlugin;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::services::own_rights;
 use super::{call_context, refusal};
@@ -21,6 +21,8 @@ pub struct Hook {
     operations: Vec<String>,
     /// Of updates only those that change one of these.
     fields: Option<Vec<FieldId>>,
+    /// The reference whose records it wants to see beside changes; none in it if the module has no such reference.
+    siblings: Option<Option<FieldId>>,
     order: i32,
     on_error: OnError,
     /// The keys of a record's JSON that the plugin may see.
@@ -65,6 +67,10 @@ impl Hook {
             plugin: plugin.clone(),
             operations: hook.operation.clone(),
             fields: hook.fields.as_ref().map(named),
+            siblings: hook
+                .siblings
+                .as_deref()
+                .map(|name| module.field_named(name).filter(|field| field.reference().is_some()).map(|field| field.id)),
             order: hook.order,
             on_error: hook.on_error,
             visible: visible_keys(module, rights),
@@ -76,9 +82,9 @@ impl Hook {
     pub async fn ask(
         &self,
         ctx: &RequestContext,
-        module: &Module,
-        operation: &'static str,
+        (module, operation): (&Module, &'static str),
         changes: &mut [Proposed],
+        siblings: &[Record],
     ) -> Result<(), EngineError> {
         if !self.operations.iter().any(|wanted| wanted == operation) {
             return Ok(());
@@ -90,7 +96,14 @@ impl Hook {
         }
         let shown = asked.iter().map(|position| self.shown(module, &changes[*position])).collect();
         let mut session = self.plugin.session(Arc::new(DeniedServices));
-        let decisions = match session.before_write(&call_context(ctx), &module.name, operation, shown).await {
+        let mut context = call_context(ctx);
+        if let Some(reference) = &self.siblings {
+            match self.beside(module, *reference, changes, siblings) {
+                Ok(siblings) => context.extra = json!({"siblings": siblings}),
+                Err(error) => return self.failed(error),
+            }
+        }
+        let decisions = match session.before_write(&context, &module.name, operation, shown).await {
             Ok(decisions) => decisions,
             Err(failure) => return self.failed(refusal(&failure)),
         };
@@ -106,6 +119,31 @@ impl Hook {
             changes[position] = change;
         }
         Ok(())
+    }
+
+    /// The reference whose records it wants to see beside changes by this operation.
+    pub fn siblings(&self, operation: &str) -> Option<FieldId> {
+        self.siblings.flatten().filter(|_| self.operations.iter().any(|wanted| wanted == operation))
+    }
+
+    /// What the plugin may see of the records that share the reference with a change.
+    fn beside(
+        &self,
+        module: &Module,
+        reference: Option<FieldId>,
+        changes: &[Proposed],
+        siblings: &[Record],
+    ) -> Result<Vec<Json>, EngineError> {
+        let Some(reference) = reference else {
+            return Err(EngineError::PluginFailed {
+                reason: "INPUT".to_owned(),
+                message: format!("a hook wants to see records of {} by a reference that is not there", module.name),
+            });
+        };
+        let targets = changes.iter().filter_map(|change| Some(change.after.as_ref()?.get(reference)));
+        let targets: Vec<_> = targets.filter(|target| !target.is_null()).collect();
+        let beside = siblings.iter().filter(|sibling| targets.contains(&sibling.get(reference)));
+        Ok(beside.map(|sibling| self.image(module, sibling)).collect())
     }
 
     fn failed(&self, error: EngineError) -> Result<(), EngineError> {

@@ -13,8 +13,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use cardine_engine::hooks::{Computation, Proposed, RecordHooks, RecordHooksLoader, ValueCheck};
-use cardine_engine::{EngineError, RequestContext};
-use cardine_model::catalog::{Module, ModuleId};
+use cardine_engine::{EngineError, Record, RequestContext};
+use cardine_model::catalog::{FieldId, Module, ModuleId};
 use cardine_model::{Catalog, Issue};
 use cardine_plugin_host::{CallContext, PluginFailure};
 use cardine_store::{BoxFuture, Store};
@@ -74,16 +74,25 @@ impl RecordHooks for PluginHooks {
         self.by_module.contains_key(&module)
     }
 
+    fn siblings(&self, module: ModuleId, operation: &str) -> Vec<FieldId> {
+        let hooks = self.by_module.get(&module).into_iter().flatten();
+        let mut references: Vec<FieldId> = hooks.filter_map(|hook| hook.siblings(operation)).collect();
+        references.sort_unstable();
+        references.dedup();
+        references
+    }
+
     fn before_write<'a>(
         &'a self,
         ctx: &'a RequestContext,
         module: &'a Module,
         operation: &'static str,
         changes: &'a mut [Proposed],
+        siblings: &'a [Record],
     ) -> BoxFuture<'a, Result<(), EngineError>> {
         Box::pin(async move {
             for hook in self.by_module.get(&module.id).into_iter().flatten() {
-                hook.ask(ctx, module, operation, changes).await?;
+                hook.ask(ctx, (module, operation), changes, siblings).await?;
             }
             Ok(())
         })

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use cardine_model::catalog::{Field, FieldKind, Module, ModuleId};
+use cardine_model::catalog::{Field, FieldId, FieldKind, Module, ModuleId};
 use cardine_model::definition::ValidatorUse;
 use cardine_model::{Catalog, Decimal, Issue, Value};
 use cardine_sql::write::stored_fields;
@@ -59,14 +59,19 @@ pub trait RecordHooks: Send + Sync + Debug {
     /// Whether anybody wants to see changes of this module. Where nobody does, nothing else is asked.
     fn concerns(&self, module: ModuleId) -> bool;
 
+    /// References of a module whose hooks want to see, beside changes by this operation, the records that share their targets.
+    fn siblings(&self, module: ModuleId, operation: &str) -> Vec<FieldId>;
+
     /// Lets everybody who wants to see them change or refuse changes of one module, which are all of one operation: `create`, `update`,
-    /// `delete`, `restore`. What was changed meets the rules of single values already.
+    /// `delete`, `restore`. What was changed meets the rules of single values already. `siblings` are live records of the module
+    /// that share one of the references of [`RecordHooks::siblings`] with a change, and are none themselves.
     fn before_write<'a>(
         &'a self,
         ctx: &'a RequestContext,
         module: &'a Module,
         operation: &'static str,
         changes: &'a mut [Proposed],
+        siblings: &'a [Record],
     ) -> BoxFuture<'a, Result<(), EngineError>>;
 
     /// What is wrong with values; each issue with the position of its value, and a path from the field on.
@@ -103,12 +108,17 @@ impl RecordHooks for NoHooks {
         false
     }
 
+    fn siblings(&self, _module: ModuleId, _operation: &str) -> Vec<FieldId> {
+        Vec::new()
+    }
+
     fn before_write<'a>(
         &'a self,
         _ctx: &'a RequestContext,
         _module: &'a Module,
         _operation: &'static str,
         _changes: &'a mut [Proposed],
+        _siblings: &'a [Record],
     ) -> BoxFuture<'a, Result<(), EngineError>> {
         Box::pin(std::future::ready(Ok(())))
     }

@@ -364,12 +364,6 @@ impl<R: Rows> Writer<'_, R> {
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
-    fn duration(&mut self, seconds: i64) {
-        self.out.push(b'"');
-        self.out.extend_from_slice(cardine_model::duration::text(seconds).as_bytes());
-        self.out.push(b'"');
-    }
-
     fn boolean(&mut self, truth: bool) {
         self.out.extend_from_slice(if truth { b"true" } else { b"false" });
     }

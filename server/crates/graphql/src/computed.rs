@@ -361,6 +361,6 @@ mod tests {
 
     #[test]
     fn a_key_has_its_name() {
-        assert_eq!(name_of(b"\"leads\":"), "leads");
+        assert_eq!(name_of(b"\"deals\":"), "deals");
     }
 }

@@ -283,7 +283,7 @@ fn check_server_version(manifest: &Manifest) -> Result<(), LoadError> {
 
 /// A hook that never runs would be worse than a refusal.
 fn check_supported(manifest: &Manifest) -> Result<(), LoadError> {
-    let not_yet = ["jobs", "routes", "modules", "fields"];
+    let not_yet = ["jobs", "routes"];
     let mut used: Vec<&'static str> = not_yet
         .into_iter()
         .filter(|key| manifest.raw().get(key).and_then(|list| list.as_array()).is_some_and(|list| !list.is_empty()))

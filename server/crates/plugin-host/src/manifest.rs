@@ -95,6 +95,8 @@ pub struct HookManifest {
     pub phase: HookPhase,
     /// Of updates only those that change one of these fields; absent: all.
     pub fields: Option<Vec<String>>,
+    /// A reference: the hook sees the live records that share it with a change.
+    pub siblings: Option<String>,
     /// A rule over the record; only records that meet it.
     pub filter: Option<String>,
     /// Smaller ones go first.
@@ -280,6 +282,9 @@ fn meaning_issues(raw: &Value) -> Vec<Issue> {
     named_entries(raw, "functions", "function", &["inputSchema", "outputSchema"], &mut issues);
     named_entries(raw, "validators", "validator", &["paramsSchema"], &mut issues);
     named_entries(raw, "secrets", "secret", &[], &mut issues);
+    named_entries(raw, "modules", "module", &[], &mut issues);
+    named_entries(raw, "roles", "role", &[], &mut issues);
+    named_entries(raw, "workflows", "workflow", &[], &mut issues);
     computed_issues(raw, &mut issues);
     if let Some(Err(error)) = raw.get("settingsSchema").map(compile_schema) {
         let message = format!("not a JSON Schema that can be used: {error}");

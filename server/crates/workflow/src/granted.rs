@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use cardine_access::ModuleGrant;
 use cardine_egress::{HostPattern, Hosts};
-use cardine_model::catalog::{Catalog, Module};
+use cardine_model::catalog::{Catalog, Field, Module};
 use cardine_model::{Issue, PathSegment, path};
 use cardine_plugin_host::Manifest;
 use serde::Deserialize;
 use serde_json::Value as Json;
+
+use crate::plugin_parts::Parts;
 
 /// What an administrator says of a plugin's wishes.
 #[derive(Debug, Clone, PartialEq)]
@@ -204,7 +206,6 @@ fn excess(asked: &ModuleGrant, granted: &ModuleGrant, place: &[PathSegment], iss
 /// Why the hooks of a manifest cannot be in force over these modules with this grant.
 pub(crate) fn misfits(manifest: &Manifest, granted: &Granted, catalog: &Catalog) -> Vec<Issue> {
     let mut issues = Vec::new();
-    let may_read = |module: &Module| granted.records.get(&module.name).is_some_and(|grant| grant.read);
     for (position, hook) in manifest.hooks().iter().enumerate() {
         let mut refuse = |key: &str, rule: &str, message: String| {
             issues.push(Issue::new(path!["file", "hooks", position, key], rule, message));
@@ -216,13 +217,22 @@ pub(crate) fn misfits(manifest: &Manifest, granted: &Granted, catalog: &Catalog)
             }
             continue;
         }
+        if !granted.records.get(&hook.module).is_some_and(|grant| grant.read) {
+            let message = format!("the hook needs `read` on {0}: grant api.plugin.{0}.read", hook.module);
+            refuse("module", "notGranted", message);
+        }
+        // What the package brings itself is as its documents say, which are checked whole.
+        if Parts::of(manifest.raw()).has_module(&hook.module) {
+            continue;
+        }
         let Some(module) = hook_module(catalog, &hook.module) else {
             refuse("module", "unknownModule", format!("there is no module `{}`", hook.module));
             continue;
         };
-        if !may_read(module) {
-            let message = format!("the hook needs `read` on {0}: grant api.plugin.{0}.read", module.name);
-            refuse("module", "notGranted", message);
+        if let Some(name) = &hook.siblings
+            && module.field_named(name).and_then(Field::reference).is_none()
+        {
+            refuse("siblings", "unknownField", format!("{} has no reference `{name}`", module.name));
         }
         for field in hook.fields.iter().flatten() {
             if !module.own_fields().any(|known| known.name == *field) {

@@ -17,6 +17,8 @@ mod granted;
 mod hooks;
 mod matcher;
 mod plugin_admin;
+mod plugin_parts;
+mod plugin_row;
 mod plugins;
 mod program;
 mod records;

@@ -3,19 +3,22 @@
 use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 
+use cardine_engine::change::CatalogChange;
 use cardine_engine::{Engine, EngineError, RequestContext};
 use cardine_model::{Issue, PathSegment, path};
 use cardine_plugin_host::{LoadedPlugin, PathStep};
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use cardine_store::platform::plugins::{
-    deactivate_plugin, delete_secret, fetch_secret_names, find_active, purge_plugin, secret_key, settings_key,
+    delete_secret, fetch_secret_names, find_active, purge_plugin, secret_key, settings_key,
 };
 use cardine_store::platform::settings::put_setting;
 use cardine_store::platform::workflows::load_workflows;
 use cardine_store::{ReadTx, WriteTx};
 use serde_json::{Value as Json, json};
 
-use crate::plugins::Plugins;
+use crate::plugin_parts::Parts;
+use crate::plugin_row::Stored;
+use crate::plugins::{Plugins, fetch_manifest};
 
 /// Bytes of a secret.
 const SECRET_BYTES_MAX: usize = 8 << 10;
@@ -27,7 +30,6 @@ enum Change {
     Settings(Json),
     Secret(String, String),
     NoSecret(String),
-    Uninstall,
     Purge,
 }
 
@@ -91,8 +93,8 @@ impl Plugins {
         read.await
     }
 
-    /// Takes a plugin out of service; calls in flight end as they began. What it kept stays, until it is purged. Refused while
-    /// fields or active workflows need it.
+    /// Takes a plugin out of service; calls in flight end as they began. What it brought is retired with it, and what it kept stays,
+    /// until it is purged. Refused while fields or active workflows of others need it. Tells what changes.
     #[boxed]
     pub async fn uninstall(
         &self,
@@ -100,39 +102,62 @@ impl Plugins {
         ctx: &RequestContext,
         name: &str,
         dry_run: bool,
-    ) -> Result<(), EngineError> {
-        if self.get(name).is_none() {
-            return Err(EngineError::NotFound);
+    ) -> Result<Vec<String>, EngineError> {
+        if !ctx.actor.rights.administrator {
+            return Err(EngineError::Forbidden("only administrators may change plugins".to_owned()));
         }
-        let users = self.users(engine, ctx, name).await?;
+        let Some(plugin) = self.get(name) else { return Err(EngineError::NotFound) };
+        let parts = Parts::of(plugin.manifest().raw());
+        let users = self.users(engine, ctx, name, &parts).await?;
         if !users.is_empty() {
             return Err(EngineError::Validation(users));
         }
-        if dry_run {
-            return Ok(());
-        }
-        self.change(engine, ctx, name, Change::Uninstall).await
+        let nothing = Parts::default();
+        self.store(engine, ctx, (self, &parts, &nothing), Stored::Uninstalled(name.to_owned()), dry_run).await
     }
 
-    /// Takes away all that is left of a plugin that is not in service any more: its state, settings and secrets.
+    /// Takes away all that is left of a plugin that is not in service any more: the modules and fields that it brought with all
+    /// that they hold, its state, settings and secrets.
     #[boxed]
     pub async fn purge(&self, engine: &Engine, ctx: &RequestContext, name: &str) -> Result<(), EngineError> {
+        if !ctx.actor.rights.administrator {
+            return Err(EngineError::Forbidden("only administrators may change plugins".to_owned()));
+        }
+        if self.get(name).is_some() {
+            return Err(in_service(name));
+        }
+        // Each is a change of its own: what a crash leaves is purged when it is asked for again.
+        if let Some(manifest) = fetch_manifest(engine, name).await? {
+            let parts = Parts::of(&manifest);
+            let (modules, fields) = parts.purged();
+            for (module, field) in fields {
+                gone(engine.purge_field(ctx, (module, field), false).await)?;
+            }
+            for module in modules {
+                gone(engine.purge_module(ctx, module, false).await)?;
+            }
+        }
         self.change(engine, ctx, name, Change::Purge).await
     }
 
-    /// What would break without the plugin.
-    async fn users(&self, engine: &Engine, ctx: &RequestContext, name: &str) -> Result<Vec<Issue>, EngineError> {
+    /// What of others would break without the plugin.
+    async fn users(
+        &self,
+        engine: &Engine,
+        ctx: &RequestContext,
+        name: &str,
+        parts: &Parts,
+    ) -> Result<Vec<Issue>, EngineError> {
         let mut issues = Vec::new();
         let mut needed = |by: String| issues.push(Issue::new(path!["name"], "inUse", by));
-        for module in &ctx.catalog().modules {
-            for field in &module.fields {
-                if field.computed().is_some_and(|computed| computed.by.plugin == name) {
-                    needed(format!("the field `{}` of {} is computed by it", field.name, module.name));
-                }
+        for module in ctx.catalog().modules.iter().filter(|module| !parts.has_module(&module.name)) {
+            let others = module.fields.iter().filter(|field| !parts.has_field(&module.name, &field.name));
+            for field in others.filter(|field| field.computed().is_some_and(|computed| computed.by.plugin == name)) {
+                needed(format!("the field `{}` of {} is computed by it", field.name, module.name));
             }
             for (field, uses) in &module.checks.validators {
-                if uses.iter().any(|by| by.plugin == name) {
-                    let field = &module.field(*field).name;
+                let field = &module.field(*field).name;
+                if uses.iter().any(|by| by.plugin == name) && !parts.has_field(&module.name, field) {
                     needed(format!("the field `{field}` of {} has its values checked by it", module.name));
                 }
             }
@@ -140,7 +165,8 @@ impl Plugins {
         let read = engine
             .store()
             .read(|tx: &mut ReadTx| Box::pin(async move { Ok::<_, EngineError>(load_workflows(tx).await?) }));
-        for workflow in read.await?.into_iter().filter(|workflow| workflow.status == "ACTIVE") {
+        let active = read.await?.into_iter().filter(|workflow| workflow.status == "ACTIVE");
+        for workflow in active.filter(|workflow| !parts.has_workflow(&workflow.name)) {
             if calls(&workflow.definition, name) {
                 needed(format!("the active workflow `{}` calls it", workflow.name));
             }
@@ -188,10 +214,6 @@ impl Plugins {
                         }
                         ("CONFIGURED", json!({"name": name, "secret": secret, "removed": true}))
                     }
-                    Change::Uninstall => {
-                        deactivate_plugin(tx, name).await?;
-                        ("UNINSTALLED", json!({"name": name}))
-                    }
                     Change::Purge => {
                         purge_plugin(tx, name).await?;
                         ("PURGED", json!({"name": name}))
@@ -217,6 +239,14 @@ impl Plugins {
         drop(one_at_a_time);
         self.reload(engine.store()).await?;
         engine.reload().await
+    }
+}
+
+/// What was purged before is no fault.
+fn gone(purged: Result<CatalogChange, EngineError>) -> Result<(), EngineError> {
+    match purged {
+        Ok(_) | Err(EngineError::NotFound) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

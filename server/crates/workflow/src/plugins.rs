@@ -4,17 +4,20 @@ use async_recursion::async_recursion as boxed;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, RwLock};
 
+use cardine_engine::as_code::{Kind, Wanted, WrittenBeside};
 use cardine_engine::{Engine, EngineError, RequestContext};
 use cardine_model::{Issue, path};
 use cardine_plugin_host::{
     CallCount, DeniedServices, HostServices, LoadError, LoadedPlugin, Manifest, Package, PackageError, PluginHost,
 };
-use cardine_store::platform::events::{NewAudit, insert_audit};
-use cardine_store::platform::plugins::{PluginRow, load_package, load_plugins, save_plugin};
+use cardine_store::platform::plugins::{PluginRow, load_manifest, load_package, load_plugins};
 use cardine_store::{ReadTx, Store, WriteTx};
 use serde_json::{Value as Json, json};
 
+use crate::documents::WorkflowFiles;
 use crate::granted::{Grant, Granted, misfits};
+use crate::plugin_parts::{self, Parts};
+use crate::plugin_row::{ChangedPlugin, InstalledRow, Stored, WrittenPlugin};
 
 /// The plugins that this process can call. Cheap to clone.
 #[derive(Clone)]
@@ -67,6 +70,8 @@ pub struct InstalledPlugin {
     pub settings: Json,
     /// Whether it rests because its calls ended badly too often.
     pub suspended: bool,
+    /// What its installation changes, or changed, of modules, roles and workflows; a line each. Empty where it is only looked at.
+    pub changes: Vec<String>,
 }
 
 /// Why a plugin cannot be installed.
@@ -195,10 +200,16 @@ impl Plugins {
         Ok(GrantedPlugin { settings: row.settings.clone(), ..loaded })
     }
 
-    /// Does all of an installation but storing it.
+    /// Does all of an installation but storing it, and tells what would change.
     #[boxed]
-    pub async fn check(&self, engine: &Engine, bytes: &[u8], grant: &Grant) -> Result<InstalledPlugin, InstallError> {
-        self.prepare(engine, bytes, grant).await.map(|plugin| describe(&plugin))
+    pub async fn check(
+        &self,
+        engine: &Engine,
+        ctx: &RequestContext,
+        bytes: Vec<u8>,
+        grant: Grant,
+    ) -> Result<InstalledPlugin, InstallError> {
+        self.bring(engine, ctx, bytes, grant, true).await
     }
 
     /// What is to be installed, if it fits the modules and what it is granted.
@@ -224,7 +235,8 @@ impl Plugins {
         Ok(GrantedPlugin { plugin, granted: Arc::new(granted), settings: json!({}), grants: grants.clone() })
     }
 
-    /// Installs a package, in place of one of the same name: checked, compiled, stored, and callable when this returns.
+    /// Installs a package, in place of one of the same name: checked, compiled, stored together with the modules, fields, roles and
+    /// workflows that it brings, and callable when this returns.
     #[boxed]
     pub async fn install(
         &self,
@@ -233,56 +245,92 @@ impl Plugins {
         bytes: Vec<u8>,
         grant: Grant,
     ) -> Result<InstalledPlugin, InstallError> {
+        self.bring(engine, ctx, bytes, grant, false).await
+    }
+
+    async fn bring(
+        &self,
+        engine: &Engine,
+        ctx: &RequestContext,
+        bytes: Vec<u8>,
+        grant: Grant,
+        dry_run: bool,
+    ) -> Result<InstalledPlugin, InstallError> {
         if !ctx.actor.rights.administrator {
             return Err(EngineError::Forbidden("only administrators may install plugins".to_owned()).into());
         }
         let loaded = self.prepare(engine, &bytes, &grant).await?;
-        let plugin = &loaded.plugin;
+        let manifest = loaded.plugin.manifest();
+        let before = fetch_manifest(engine, manifest.name()).await?;
+        let before = before.as_ref().map(Parts::of).unwrap_or_default();
         let row = PluginRow {
-            name: plugin.manifest().name().to_owned(),
-            version: plugin.manifest().version().to_owned(),
-            digest: plugin.digest().to_owned(),
+            name: manifest.name().to_owned(),
+            version: manifest.version().to_owned(),
+            digest: loaded.plugin.digest().to_owned(),
             grants: loaded.grants.clone(),
             active: true,
             settings: json!({}),
         };
-        let manifest = plugin.manifest().raw().clone();
-        let (actor, now, via, request) = (ctx.actor.user, ctx.now, ctx.via, ctx.request_id);
-        let one_at_a_time = self.changing.lock().await;
-        let shared = Arc::new((row, manifest, bytes));
-        let stored = Arc::clone(&shared);
-        engine
-            .store()
-            .write(move |tx: &mut WriteTx| {
-                let shared = Arc::clone(&stored);
-                Box::pin(async move {
-                    let (row, manifest, bytes) = &*shared;
-                    save_plugin(tx, row, manifest, bytes, now).await?;
-                    let audit = NewAudit {
-                        at: now,
-                        actor,
-                        on_behalf_of: None,
-                        via,
-                        action: "INSTALLED",
-                        module: Some("Plugin"),
-                        record: None,
-                        changes: json!({
-                            "name": row.name, "version": row.version, "digest": row.digest, "grant": row.grants,
-                        }),
-                        request,
-                    };
-                    insert_audit(tx, &audit).await?;
-                    tx.bump_access_epoch().await?;
-                    Ok::<_, InstallError>(())
-                })
-            })
-            .await?;
-        let installed = describe(&loaded);
-        drop(one_at_a_time);
-        // With what was set for an earlier version.
-        self.reload(engine.store()).await?;
-        engine.reload().await?;
+        let mut installed = describe(&loaded);
+        let parts = Parts::of(manifest.raw());
+        let manifest = manifest.raw().clone();
+        let stored = Stored::Installed(Box::new(InstalledRow { row, manifest, package: bytes }));
+        let by = self.with(loaded);
+        installed.changes = self.store(engine, ctx, (&by, &before, &parts), stored, dry_run).await?;
         Ok(installed)
+    }
+
+    /// Stores what becomes of a plugin, with what it brings and takes away: one change, or nothing. `by` knows the plugins that
+    /// there will be. Tells what differs.
+    pub(crate) async fn store(
+        &self,
+        engine: &Engine,
+        ctx: &RequestContext,
+        (by, before, parts): (&Self, &Parts, &Parts),
+        stored: Stored,
+        dry_run: bool,
+    ) -> Result<Vec<String>, EngineError> {
+        let written = Arc::new(WrittenPlugin { stored, by: ChangedPlugin::of(ctx) });
+        let present = engine.definitions(ctx).await?;
+        let wish = parts.wish(before, &present).map_err(EngineError::Validation)?;
+        let (mut told, mut is_stored) = (Vec::new(), dry_run);
+        if !wish.is_empty() {
+            let wanted = Wanted {
+                documents: wish.documents,
+                unread: Vec::new(),
+                kinds: vec![Kind::Module, Kind::Role, Kind::Workflow],
+                prune: false,
+                author: ctx.actor.user,
+                going: wish.going,
+                beside: Some(Arc::clone(&written) as Arc<dyn WrittenBeside>),
+            };
+            let workflows = Arc::new(WorkflowFiles::new(by.clone()));
+            let applied = engine.apply_definitions(ctx, wanted, workflows, dry_run).await.map_err(in_package)?;
+            told = plugin_parts::told(&applied.differences);
+            is_stored |= applied.change.applied;
+        }
+        if !is_stored {
+            let one_at_a_time = self.changing.lock().await;
+            let write = engine.store().write(move |tx: &mut WriteTx| {
+                let written = Arc::clone(&written);
+                Box::pin(async move { written.write(tx).await })
+            });
+            write.await?;
+            drop(one_at_a_time);
+        }
+        if !dry_run {
+            // With what was set for an earlier version.
+            self.reload(engine.store()).await?;
+            engine.reload().await?;
+        }
+        Ok(told)
+    }
+
+    /// These plugins, and this one.
+    fn with(&self, coming: GrantedPlugin) -> Self {
+        let mut loaded = self.read().clone();
+        loaded.insert(coming.plugin.manifest().name().to_owned(), coming);
+        Self { loaded: Arc::new(RwLock::new(loaded)), ..self.clone() }
     }
 
     pub(crate) fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, GrantedPlugin>> {
@@ -291,6 +339,25 @@ impl Plugins {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<String, GrantedPlugin>> {
         self.loaded.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+pub(crate) async fn fetch_manifest(engine: &Engine, name: &str) -> Result<Option<Json>, EngineError> {
+    let name = name.to_owned();
+    let read = engine.store().read(move |tx: &mut ReadTx| {
+        let name = name.clone();
+        Box::pin(async move { Ok::<_, EngineError>(load_manifest(tx, &name).await?) })
+    });
+    read.await
+}
+
+/// Faults of what a package brings are told at the package.
+fn in_package(error: EngineError) -> EngineError {
+    match error {
+        EngineError::Validation(issues) => {
+            EngineError::Validation(issues.into_iter().map(plugin_parts::at_package).collect())
+        }
+        other => other,
     }
 }
 
@@ -306,6 +373,7 @@ fn describe(installed: &GrantedPlugin) -> InstalledPlugin {
         permissions: permissions(manifest),
         settings: installed.settings.clone(),
         suspended: installed.plugin.suspended_for().is_some(),
+        changes: Vec::new(),
     }
 }
 

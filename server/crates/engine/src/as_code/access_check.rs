@@ -44,7 +44,8 @@ impl<'a> Checking<'a> {
     /// Whether what is there goes, having no document.
     pub fn goes(&self, kind: Kind, name: &str) -> bool {
         let stays = kind == Kind::Role && built_in_roles().any(|role| role == name);
-        self.files.prune && self.files.speaks_of(kind) && !stays && !self.is_wanted(kind, name)
+        let is_pruned = self.files.prune && self.files.speaks_of(kind);
+        (is_pruned || self.files.going.has(kind, name)) && !stays && !self.is_wanted(kind, name)
     }
 
     /// Whether a sharing rule that is there could have a document: not if it names a person, nor if it rests with a retired module.

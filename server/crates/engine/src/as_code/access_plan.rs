@@ -19,6 +19,8 @@ pub(crate) struct AccessPart {
     pub writes: Vec<AccessWrite>,
     pub differences: Vec<Difference>,
     pub left: Vec<String>,
+    /// Workflows that go: what they need is no reason to keep it.
+    pub workflows_gone: Vec<String>,
     /// The epoch that it was planned on.
     pub epoch: i64,
 }
@@ -248,7 +250,11 @@ impl Planning<'_> {
             self.part.writes.push(AccessWrite::Workflow { name, content, status, author });
         }
         for row in &present.workflows {
-            if self.unwanted(Kind::Workflow, &row.name) && row.status == "ACTIVE" {
+            if !self.unwanted(Kind::Workflow, &row.name) {
+                continue;
+            }
+            self.part.workflows_gone.push(row.name.clone());
+            if row.status == "ACTIVE" {
                 self.differs(Kind::Workflow, &row.name, Fate::SwitchedOff);
                 self.part.writes.push(AccessWrite::SwitchWorkflowOff(row.name.clone()));
             }

@@ -16,6 +16,7 @@ use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 
 use cardine_model::{Catalog, Issue, path};
+use cardine_store::{BoxFuture, WriteTx};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -120,6 +121,37 @@ pub struct Wanted {
     pub prune: bool,
     /// Who becomes the author of workflows that are new or differ; else the one that they have stays it.
     pub author: Option<Uuid>,
+    /// What goes by name, whatever `prune` says.
+    pub going: Going,
+    /// What is written in the same transaction.
+    pub beside: Option<Arc<dyn WrittenBeside>>,
+}
+
+/// Things that go one by one. What is not there is gone already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Going {
+    /// Modules, roles and workflows by name.
+    pub things: Vec<(Kind, String)>,
+    /// Fields by the names of their module and themselves; their modules have documents without them.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Going {
+    /// Whether a thing goes.
+    pub fn has(&self, kind: Kind, name: &str) -> bool {
+        self.things.iter().any(|(of, going)| *of == kind && going == name)
+    }
+
+    /// Whether a field goes.
+    pub fn has_field(&self, module: &str, field: &str) -> bool {
+        self.fields.iter().any(|(of, going)| of == module && going == field)
+    }
+}
+
+/// What a higher crate writes in the transaction that brings documents in, so that both are there or neither is.
+pub trait WrittenBeside: Send + Sync + std::fmt::Debug {
+    /// Writes it. It may be asked again after a transaction that was undone.
+    fn write<'a>(&'a self, tx: &'a mut WriteTx) -> BoxFuture<'a, Result<(), EngineError>>;
 }
 
 /// One thing that differs.

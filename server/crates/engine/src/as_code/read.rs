@@ -1,5 +1,7 @@
 //! Documents from outside → what they say: each checked by its JSON Schema, as far as that goes without knowing what is there.
 
+use std::sync::Arc;
+
 use cardine_model::definition::ModuleDefinition;
 use cardine_model::resolve::{PERMISSION_SET_SCHEMA, ROLE_SCHEMA, SHARING_RULE_SCHEMA, parse_document};
 use cardine_model::{Issue, PathSegment};
@@ -8,7 +10,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::access_documents::{PermissionSetDocument, RoleDocument, SharingRuleDocument};
-use super::{Document, Kind, Wanted};
+use super::{Document, Going, Kind, Wanted, WrittenBeside};
 use crate::EngineError;
 use crate::change::without_unknown_keys;
 
@@ -28,6 +30,8 @@ pub(crate) struct WantedFiles {
     pub kinds: Vec<Kind>,
     pub prune: bool,
     pub author: Option<Uuid>,
+    pub going: Going,
+    pub beside: Option<Arc<dyn WrittenBeside>>,
     /// What the schemas found.
     pub faults: Vec<Issue>,
     /// Documents that say something, but what cannot be told.
@@ -63,7 +67,7 @@ impl WantedFiles {
     /// # Errors
     /// Only if two documents are of the same thing.
     pub fn read(wanted: Wanted) -> Result<Self, EngineError> {
-        let Wanted { mut documents, unread, kinds, prune, author } = wanted;
+        let Wanted { mut documents, unread, kinds, prune, author, going, beside } = wanted;
         documents.sort_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
         if let Some(twice) =
             documents.windows(2).find(|pair| (pair[0].kind, &pair[0].name) == (pair[1].kind, &pair[1].name))
@@ -71,7 +75,7 @@ impl WantedFiles {
             let issue = Issue::new(vec![twice[0].file().into()], "unique", "this document is there twice");
             return Err(EngineError::Validation(vec![issue]));
         }
-        let mut files = Self { kinds, prune, author, unread, ..Self::default() };
+        let mut files = Self { kinds, prune, author, going, beside, unread, ..Self::default() };
         for document in documents {
             files.take(document);
         }

@@ -175,6 +175,9 @@ async fn commit_in(
     }
     pass!("catalog.definitions");
     write_access(tx, planned, author).await?;
+    if let Some(beside) = planned.documents.as_ref().and_then(|part| part.beside.as_ref()) {
+        beside.write(tx).await?;
+    }
     let told = follow(tx, planned, workflows, false).await?;
     pass!("catalog.follow");
     let mut effects = match held {
@@ -214,7 +217,8 @@ async fn commit_in(
 
 /// Whether rights are other ones afterwards, or workflows, which each process loads with them.
 fn touches_rights(planned: &Planned) -> bool {
-    let by_documents = planned.documents.as_ref().is_some_and(|part| !part.access.writes.is_empty());
+    let by_documents =
+        planned.documents.as_ref().is_some_and(|part| !part.access.writes.is_empty() || part.beside.is_some());
     by_documents || planned.follow.as_ref().is_some_and(Follow::touches_rights)
 }
 

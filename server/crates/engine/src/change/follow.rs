@@ -82,7 +82,8 @@ pub(super) async fn follow(
         }
         Follow::Hidden { fields, modules, needed, force, at, hint } => {
             let gone = Gone { base, fields, modules };
-            hide(tx, &gone, needed, (*force, at, hint), workflows, dry).await
+            let going = planned.documents.as_ref().map_or(&[][..], |part| &part.access.workflows_gone);
+            hide(tx, &gone, (needed, going), (*force, at, hint), workflows, dry).await
         }
         Follow::PurgedField { module, field } => {
             let mut told = Vec::new();
@@ -301,7 +302,7 @@ impl Gone<'_> {
 async fn hide(
     tx: &mut WriteTx,
     gone: &Gone<'_>,
-    needed: &[String],
+    (needed, going): (&[String], &[String]),
     (force, at, hint): (bool, &[PathSegment], &str),
     workflows: Option<&dyn EventMatcherLoader>,
     dry: bool,
@@ -310,6 +311,9 @@ async fn hide(
     let mut told: Vec<(String, &str)> = needed.iter().map(|what| (what.clone(), "goes with it")).collect();
     let mut switched_off = Vec::new();
     for (what, fate, workflow) in gone.needed_by(&documents, workflows) {
+        if workflow.is_some_and(|name| going.iter().any(|going| going == name)) {
+            continue;
+        }
         told.push((what, fate));
         switched_off.extend(workflow);
     }

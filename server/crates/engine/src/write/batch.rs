@@ -88,7 +88,7 @@ impl<'a> Batch<'a> {
         self.ask_before_commit();
         self.find_targets(tx).await?;
         if !self.is_faulty() {
-            self.ask_hooks().await?;
+            self.ask_hooks(tx).await?;
         }
         self.ask_validators().await?;
         if self.is_faulty() {

@@ -68,7 +68,7 @@ impl<'a> Writing<'a> {
     ) -> Result<(), EngineError> {
         let all = self.with_dependents(tx, records, Life::Live, &[]).await?;
         self.check_held_back(tx, &all).await?;
-        ask_about(self.ctx, &all, "delete").await?;
+        ask_about(tx, self.ctx, &all, "delete").await?;
         for (position, taken) in all.iter().enumerate() {
             let action = if position == 0 { action } else { "DELETED" };
             let deleted = Value::DateTime(self.ctx.now);

@@ -30,7 +30,7 @@ impl Writing<'_> {
             module: taken.module,
             records: taken.records.iter().filter(|record| record.get(Module::DELETED_AT).is_null()).cloned().collect(),
         });
-        ask_about(self.ctx, &live.collect::<Vec<_>>(), "delete").await?;
+        ask_about(tx, self.ctx, &live.collect::<Vec<_>>(), "delete").await?;
         self.clear_references(tx, &all).await?;
         for taken in &all {
             let ids = taken.ids();

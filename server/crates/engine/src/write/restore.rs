@@ -19,7 +19,7 @@ impl Writing<'_> {
         // Whatever a delete took along has its instant.
         let values = [record.get(Module::DELETED_AT).clone()];
         let all = self.with_dependents(tx, vec![record], Life::DeletedAt(Slot(0)), &values).await?;
-        ask_about(self.ctx, &all, "restore").await?;
+        ask_about(tx, self.ctx, &all, "restore").await?;
         for taken in &all {
             set_deleted_at(tx, self.ctx, taken, &Value::Null, "RESTORED", "UPDATED").await?;
         }

@@ -321,6 +321,7 @@ impl Printer<'_> {
                 FieldShape::Constant(json) => self.line(0, &String::from_utf8_lossy(json)),
                 FieldShape::Cell { output, encoding } => self.line(0, &format!("output {output} {encoding:?}")),
                 FieldShape::FileLink { id } => self.line(0, &format!("link to output {id}")),
+                FieldShape::Computed(computing) => self.line(0, &format!("computed {computing}")),
                 FieldShape::Group { parts, object } => {
                     self.object(&format!("if one of outputs {parts:?}"), object, depth + 1);
                 }

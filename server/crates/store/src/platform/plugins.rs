@@ -81,6 +81,19 @@ pub async fn load_package(tx: &mut ReadTx, name: &str) -> Result<Option<Vec<u8>>
     package.map(Some).map_err(|_| StoreError::corrupt("a package that is not base64"))
 }
 
+/// The manifest of the plugin of this name, also of one that is not in service any more.
+pub async fn load_manifest(tx: &mut ReadTx, name: &str) -> Result<Option<Json>, StoreError> {
+    let text = r#"SELECT "manifest" FROM "plugin" WHERE "name" = $1::text"#;
+    let values = [Value::Text(name.to_owned())];
+    let statement = portable(tx.dialect(), text, 1, &[ColumnType::Text]);
+    let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let manifest = serde_json::from_str(rows.cell(0, 0).text().unwrap_or_default());
+    manifest.map(Some).map_err(|_| StoreError::corrupt("a manifest without JSON"))
+}
+
 /// Saves a plugin under its name, in place of one that has it.
 pub async fn save_plugin(
     tx: &mut WriteTx,

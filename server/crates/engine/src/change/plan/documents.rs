@@ -21,7 +21,7 @@ use self::faults::{follows_from_modules, names_unread, place, told};
 use self::merged::Merged;
 use self::restoring::Restoring;
 use super::{Planned, Planning, Written, WrittenDefinition};
-use crate::as_code::{AccessPart, Difference, Kind, Present, WantedFiles, WorkflowDocuments};
+use crate::as_code::{AccessPart, Difference, Kind, Present, WantedFiles, WorkflowDocuments, WrittenBeside};
 use crate::change::follow::Follow;
 use crate::change::steps::{Conversion, Step};
 
@@ -32,6 +32,7 @@ pub(crate) struct DocumentsPart {
     /// By kind and name.
     pub differences: Vec<Difference>,
     pub left: Vec<String>,
+    pub beside: Option<Arc<dyn WrittenBeside>>,
 }
 
 /// A plan for documents.
@@ -56,7 +57,8 @@ pub(super) fn plan_documents(
     }
 
     let access = AccessPart::plan(files, present, (&base.catalog, &after), workflows);
-    let mut part = DocumentsPart { access, ..DocumentsPart::default() };
+    let beside = files.beside.clone();
+    let mut part = DocumentsPart { access, beside, ..DocumentsPart::default() };
     part.tell(planning, &restoring, &merged, &pruned, files);
     let hidden = planning.hidden(&merged, &pruned);
     let (mut steps, mut definitions) = (restoring.steps, restoring.definitions);
@@ -89,7 +91,8 @@ pub(super) fn plan_documents(
 
 /// Whether a module that is there goes, having no file.
 fn goes(files: &WantedFiles, name: &str) -> bool {
-    files.prune && files.speaks_of(Kind::Module) && !is_wanted(files, name)
+    let is_pruned = files.prune && files.speaks_of(Kind::Module);
+    (is_pruned || files.going.has(Kind::Module, name)) && !is_wanted(files, name)
 }
 
 fn is_wanted(files: &WantedFiles, name: &str) -> bool {

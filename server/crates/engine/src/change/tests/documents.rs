@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::chains::{Chance, documents, next_change, purge_all, structure, write_record};
 use super::database::{Database, administrator, everything, rows};
-use crate::as_code::{Applied, CheckedWorkflow, Document, Fate, Kind, Wanted, WorkflowDocuments};
+use crate::as_code::{Applied, CheckedWorkflow, Document, Fate, Going, Kind, Wanted, WorkflowDocuments};
 use crate::change::bootstrap::bootstrap_with;
 use crate::change::load::parse_built_in;
 use crate::{Engine, EngineError};
@@ -25,7 +25,15 @@ impl WorkflowDocuments for NoWorkflows {
 }
 
 fn wanted(documents: Vec<Document>, prune: bool) -> Wanted {
-    Wanted { documents, unread: Vec::new(), kinds: vec![Kind::Module], prune, author: None }
+    Wanted {
+        documents,
+        unread: Vec::new(),
+        kinds: vec![Kind::Module],
+        prune,
+        author: None,
+        going: Going::default(),
+        beside: None,
+    }
 }
 
 async fn apply(engine: &Engine, wanted: Wanted, dry_run: bool) -> Result<Applied, EngineError> {

@@ -33,7 +33,7 @@ impl<'a> Merged<'a> {
         let (mut left, mut retired) = (Vec::new(), Vec::new());
         let mut fields = target.fields.to_vec();
         for (position, field) in unwanted {
-            if files.prune {
+            if files.prune || files.going.has_field(&definition.name, &field.name) {
                 retired.push(field.name.clone());
                 target.retired.push(RetiredField {
                     field: field.clone(),
