@@ -1,4 +1,4 @@
-//! Packages that bring modules, fields, roles and workflows: installed with them or not at all, and brought up to date; and hooks that
+//! Packages that bring modules, fields, roles and workflows: installed, taken away and purged with them, or not at all; and hooks that
 //! see the records beside a change.
 
 use std::path::PathBuf;
@@ -102,6 +102,9 @@ fn version(name: &str, texts: &[(&str, &str)]) -> Vec<u8> {
     std::fs::read(file("p.cardine")).expect("it was packed")
 }
 
+const UNINSTALL: &str = "mutation { uninstallPlugin(name: \"rental\") }";
+const PURGE: &str = "mutation { purgePlugin(name: \"rental\") }";
+
 on_both_databases! {
     async fn a_package_comes_with_all_that_it_brings(server: Server) {
         let admin = server.admin().await;
@@ -189,6 +192,42 @@ on_both_databases! {
         let answers = futures_util::future::join_all(tries).await;
         let refused = answers.iter().filter(|answer| rules(answer) == ["booked-already"]).count();
         assert_eq!((refused, bookings(&admin).await), (7, 1));
+    }
+
+    async fn it_goes_with_what_it_brought_and_finds_it_again(server: Server) {
+        let admin = with_rental(&server).await;
+        let item = equipment(&admin, "Digger").await;
+        let _ = book(&admin, json!([days(&item, "2026-03-02", "2026-03-05")])).await.ok();
+        let _ = admin.query("mutation { createOrganization(data: {name: \"Acme\", rentalNotes: \"pays late\"}) { id } }").await.ok();
+        assert_eq!(admin.admin_query("mutation { uninstallPlugin(name: \"rental\", dryRun: true) }").await.ok()["uninstallPlugin"], false);
+        assert_eq!(bookings(&admin).await, 1);
+        // Who has its role keeps it there.
+        let desk = server.create_user_with_role("rental-desk").await;
+        assert_eq!(admin.admin_query(UNINSTALL).await.codes(), ["VALIDATION_FAILED"]);
+        assert_eq!(bookings(&desk).await, 1, "nothing of it is done");
+        let users = admin.admin_query("{ users { id role { name } } }").await;
+        let id = users.ok()["users"].as_array().expect("a list").iter().find(|user| user["role"]["name"] == "rental-desk").expect("the user")["id"].clone();
+        let _ = admin.admin_query_with("mutation($id: ID!) { assignUser(user: $id, role: \"marketing\") { id } }", json!({"id": id})).await.ok();
+
+        let _ = admin.admin_query(UNINSTALL).await.ok();
+        for text in ["{ equipmentItems { totalCount } }", "{ organizations { nodes { rentalNotes } } }"] {
+            assert_eq!(admin.query(text).await.codes(), ["BAD_USER_INPUT"], "{text}");
+        }
+        let there = admin.admin_query("{ roles { name } plugins { name } }").await.ok().to_string();
+        assert!(!there.contains("rental"), "{there}");
+
+        let _ = install(&admin, grant(), false).await.ok();
+        let kept = admin.query("{ equipmentBookings { nodes { startsOn } } organizations { nodes { rentalNotes } } }").await;
+        assert_eq!(*kept.ok(), json!({"equipmentBookings": {"nodes": [{"startsOn": "2026-03-02"}]}, "organizations": {"nodes": [{"rentalNotes": "pays late"}]}}));
+
+        // Until it is purged.
+        assert_eq!(admin.admin_query(PURGE).await.codes(), ["VALIDATION_FAILED"], "it is in service");
+        let _ = admin.admin_query(UNINSTALL).await.ok();
+        let _ = admin.admin_query(PURGE).await.ok();
+        assert_eq!(admin.admin_query(PURGE).await.codes(), ["NOT_FOUND"]);
+        let _ = install(&admin, grant(), false).await.ok();
+        let new = admin.query("{ equipmentBookings { totalCount } organizations { nodes { rentalNotes } } }").await;
+        assert_eq!(*new.ok(), json!({"equipmentBookings": {"totalCount": 0}, "organizations": {"nodes": [{"rentalNotes": null}]}}));
     }
 
     async fn a_new_version_takes_away_what_it_does_not_name(server: Server) {

@@ -13,7 +13,7 @@ use crate::path;
 pub const SQL_NAME_LENGTH_MAX: usize = 63;
 
 /// Tables of the platform that are no modules. A module's table never begins with `_`, so one that does needs no mention.
-pub const PLATFORM_TABLES: [&str; 32] = [
+pub const PLATFORM_TABLES: [&str; 34] = [
     "api_key",
     "audit_entry",
     "auto_number",
@@ -42,6 +42,8 @@ pub const PLATFORM_TABLES: [&str; 32] = [
     "sign_in_failure",
     "workflow",
     "workflow_approval",
+    "workflow_request",
+    "workflow_request_count",
     "workflow_run",
     "workflow_step_log",
     "workflow_step_run",

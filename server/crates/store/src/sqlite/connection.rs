@@ -113,7 +113,12 @@ impl Connection {
 
     /// Runs one of the store's own short statements, such as `BEGIN`, prepared once.
     pub(crate) fn run_control(&mut self, text: &'static str) -> Result<(), StoreError> {
-        let run = || self.0.prepare_cached(text)?.raw_execute();
+        let run = || {
+            let mut prepared = self.0.prepare_cached(text)?;
+            // SQLite counts a statement's instructions over all its runs, towards the next check of whether to stop.
+            prepared.reset_status(StatementStatus::VmStep);
+            prepared.raw_execute()
+        };
         run().map(|_| ()).map_err(error::translate)
     }
 

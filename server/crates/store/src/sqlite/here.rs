@@ -88,18 +88,20 @@ mod tests {
         let options = Options { sqlite_readers: 1, ..Options::default() };
         let _writer = Connection::open(&path, Purpose::Write, &options).unwrap();
         let here = Here::open(&path, &options).unwrap();
-        let count = |most: u32| {
+        let count = |most: u32, several: bool| {
             let text = format!(
                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {most}) SELECT count(*) FROM n"
             );
             let statement = Arc::new(Statement { text, params: Vec::new(), columns: vec![ColumnType::Integer] });
-            here.run(&|tx: &mut ReadTx| asked(tx, Arc::clone(&statement)), false)
+            here.run(&|tx: &mut ReadTx| asked(tx, Arc::clone(&statement)), several)
         };
-        for _ in 0..200 {
-            let rows = count(50).expect("it is short").unwrap();
-            assert_eq!(rows.cell(0, 0).integer(), Some(50));
+        for (times, several) in [(200, false), (10_000, true)] {
+            for time in 0..times {
+                let rows = count(50, several).unwrap_or_else(|| panic!("it is short: {time}, {several}")).unwrap();
+                assert_eq!(rows.cell(0, 0).integer(), Some(50));
+            }
+            assert!(count(100_000, several).is_none());
+            assert!(count(50, several).is_some());
         }
-        assert!(count(100_000).is_none());
-        assert!(count(50).is_some());
     }
 }
