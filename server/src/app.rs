@@ -8,7 +8,7 @@ use cardine_egress::Egress;
 use cardine_engine::Engine;
 use cardine_engine::identity::ResetLimits;
 use cardine_graphql::{Front, Subscriptions};
-use cardine_workflow::{Counters, Plugins, WebhookKey};
+use cardine_workflow::{Counters, Outside, Plugins, WebhookKey};
 use url::Url;
 
 use crate::admin::{AccountSchema, AdminSchema};
@@ -97,6 +97,18 @@ impl App {
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.connections.drain();
+    }
+
+    /// What steps of workflows use beside the database.
+    pub fn outside(&self) -> Outside {
+        Outside {
+            plugins: self.plugins.clone(),
+            egress: self.egress.clone(),
+            webhook_key: self.webhook_key.clone(),
+            sends_mail: self.config.mail.is_some(),
+            runs_kept_for: self.config.run_retention,
+            counters: Arc::clone(&self.workflows),
+        }
     }
 
     /// How many resets of passwords may be asked for.

@@ -72,6 +72,58 @@ on_both_databases! {
         assert_eq!(mail.mails().len(), 1);
     }
 
+    async fn files_of_records_go_with_a_mail_as_far_as_they_may_be_read(backend: Backend) {
+        let (server, mail) = site(backend).await;
+        let admin = server.admin().await;
+        for name in ["contract", "secret"] {
+            admin.add_field("Contact", json!({"name": name, "type": "file"})).await.ok();
+        }
+        admin.create_role("clerk", None).await;
+        admin.set_access("clerk", "Contact", json!({"read": true, "fields": {"*": "READ", "secret": "NONE"}})).await;
+        admin.change("updateModule", json!({"name": "Contact", "patch": {"sharing": "PUBLIC_READ"}})).await.ok();
+        let with = |attachments: Value| {
+            let step = json!({"id": "greet", "sendEmail": {"to": "sales@example.org", "subject": "New", "text": "See below.", "attachments": attachments}});
+            json!({"name": "greet", "module": "Contact", "runAs": {"role": "clerk"}, "trigger": {"on": ["CREATED"]}, "steps": [step]})
+        };
+        let content = b"\xff\0A contract\r\nBcc: eve@example.org\r\n";
+        let contract = admin.upload("Contratto è.bin", content.as_slice()).await;
+        let secret = admin.upload("secret.txt", "hidden").await;
+        admin.save_workflow(with(json!(["{{ contractId }}", "{{ contractId }}"]))).await.ok();
+        admin.create("Contact", json!({"lastName": "Rossi", "contractId": contract, "secretId": secret})).await;
+        let taken = mail.mail(1).await;
+        assert_eq!(ended(&admin).await["steps"][0]["input"]["attachments"][0]["id"], json!(contract));
+        let encoded = "/wBBIGNvbnRyYWN0DQpCY2M6IGV2ZUBleGFtcGxlLm9yZw0K";
+        let plain: String = taken.content.split_whitespace().collect();
+        assert!(plain.contains(encoded) && taken.content.contains("Content-Disposition: attachment"), "{}", taken.content);
+        assert_eq!((taken.content.matches("Content-Disposition: attachment").count(), taken.header("Bcc").as_str()), (1, ""));
+        // What may not be read goes with no mail, whoever names it; nor does what is no file, or too much.
+        for (attachments, error) in [
+            (json!("{{ secretId }}"), "FORBIDDEN"),
+            (json!(secret), "NOT_FOUND"),
+            (json!("{{ record.id }}"), "NOT_FOUND"),
+        ] {
+            let before = admin.admin_query("{ runs { id } }").await.ok()["runs"].as_array().map(Vec::len);
+            admin.save_workflow(with(attachments)).await.ok();
+            admin.create("Contact", json!({"lastName": "Rossi", "contractId": contract, "secretId": secret})).await;
+            let run = eventually("its run fails", || async {
+                let count = admin.admin_query("{ runs { id } }").await.ok()["runs"].as_array().map(Vec::len);
+                let run = ended(&admin).await;
+                (count > before && run["status"] == "FAILED").then_some(run)
+            }).await;
+            assert!(run["error"].as_str().is_some_and(|told| told.starts_with(error)), "{error}: {run:#}");
+        }
+        let large = admin.upload("large.txt", "x".repeat((10 << 20) + 1)).await;
+        admin.save_workflow(with(json!("{{ contractId }}"))).await.ok();
+        admin.create("Contact", json!({"lastName": "Rossi", "contractId": large})).await;
+        eventually("it is too much", || async {
+            ended(&admin).await["error"].as_str().is_some_and(|told| told.starts_with("LIMIT_EXCEEDED")).then_some(())
+        }).await;
+        let answer = admin.save_workflow(with(json!("{{ lastName }}"))).await;
+        answer.refused("VALIDATION_FAILED");
+        assert_eq!(answer.issues()[0]["path"], json!(["definition", "steps", 0, "sendEmail", "attachments"]));
+        assert_eq!(mail.mails().len(), 1);
+    }
+
     async fn the_manuals_example_is_saved(backend: Backend) {
         let (server, _mail) = site(backend).await;
         let admin = server.admin().await;

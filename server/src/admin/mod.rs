@@ -15,6 +15,7 @@ mod mutation;
 mod people;
 mod plugins;
 mod query;
+mod simulation;
 mod upload;
 mod workflow;
 

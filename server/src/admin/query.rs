@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Object, Result};
 use cardine_model::{Issue, path};
 use cardine_store::platform::runs::RunFilter;
+use serde_json::Value as Json;
 
 use super::AdminContext;
 use super::audit::{AuditEntry, AuditFilter};
@@ -10,6 +11,7 @@ use super::error::{graphql_error, invalid};
 use super::model::Module;
 use super::mutation::parse_id;
 use super::people::{Group, Role, User};
+use super::simulation::{Meant, Simulation, simulate};
 use super::workflow::{Plugin, Run, Workflow, fetch_runs, fetch_workflows};
 
 /// What is not read elsewhere.
@@ -81,6 +83,21 @@ impl BaseQuery {
         let AdminContext { app, request, .. } = ctx.data_unchecked();
         let path = cardine_workflow::hook_address(&request.snapshot, &app.webhook_key, &workflow)?;
         Some(format!("{}{path}", app.public_url))
+    }
+
+    /// What a workflow, given by its document or its name, would do over a change of a record: the newest one, or the one that the
+    /// entry `change` of the audit log tells of. Nothing comes of it: writes are tried and undone, and nothing is sent. `outputs` says by step
+    /// what those outside answer. Changes are kept for a week.
+    async fn simulate_workflow(
+        &self,
+        ctx: &Context<'_>,
+        definition: Option<Json>,
+        workflow: Option<String>,
+        record: ID,
+        change: Option<ID>,
+        outputs: Option<Json>,
+    ) -> Result<Simulation> {
+        simulate(ctx, Meant::of(definition, workflow)?, &record, change, outputs).await
     }
 
     /// The newest runs of workflows; at most 1,000. For those before them, give the id of the last one as `after`. Those that failed

@@ -11,7 +11,7 @@ use cardine_engine::events::EventMatcherLoader;
 use cardine_engine::identity::ChangedBy;
 use cardine_graphql::Front;
 use cardine_graphql::cursor::CursorKey;
-use cardine_workflow::{Outside, WebhookKey, WorkflowLoader, run_workflows};
+use cardine_workflow::{WebhookKey, WorkflowLoader, run_workflows};
 use chrono::Utc;
 use poem::Server;
 use poem::listener::TcpAcceptor;
@@ -66,7 +66,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("cannot listen on {}: choose another address by --listen", config.listen))?;
     let address = listener.local_addr().context("the address listened on is not known")?;
-    let app = Arc::new(App::new(engine.clone(), front, plugins.clone(), webhook_key.clone(), config, address, setup));
+    let app = Arc::new(App::new(engine.clone(), front, plugins.clone(), webhook_key, config, address, setup));
     let services = PluginServices::new(engine.clone(), &app.front, app.egress.clone());
     plugins.set_services(Arc::new(Provider(services)));
     announce(&app, address, setup_secret.as_ref());
@@ -77,10 +77,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     };
     let sender = sender.map(|mailer| tokio::spawn(mailer.run(stopped.clone())));
     let jobs = engine.run_jobs(stopped.clone());
-    let (egress, sends_mail) = (app.egress.clone(), app.config.mail.is_some());
-    let (runs_kept_for, counters) = (app.config.run_retention, Arc::clone(&app.workflows));
-    let outside = Outside { plugins, egress, webhook_key, sends_mail, runs_kept_for, counters };
-    let runner = tokio::spawn(run_workflows(engine, outside, stopped));
+    let runner = tokio::spawn(run_workflows(engine, app.outside(), stopped));
 
     let draining = Arc::clone(&app);
     let until = async move {

@@ -3,7 +3,8 @@
 use cardine_engine::mail::LeasedMail;
 use chrono::DateTime;
 use lettre::address::Envelope;
-use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::message::header::ContentType;
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
 use super::template::Filled;
@@ -43,11 +44,32 @@ pub(super) fn message(from: &Mailbox, mail: &LeasedMail, filled: Filled) -> Resu
     if let Ok(created) = DateTime::parse_from_rfc3339(&mail.created_at) {
         builder = builder.date(created.into());
     }
+    if !filled.attachments.is_empty() {
+        return Ok(builder.multipart(with_files(filled))?);
+    }
     Ok(match (filled.text, filled.html) {
         (Some(text), Some(html)) => builder.multipart(MultiPart::alternative_plain_html(text, html))?,
         (None, Some(html)) => builder.singlepart(SinglePart::html(html))?,
         (text, None) => builder.singlepart(SinglePart::plain(text.unwrap_or_default()))?,
     })
+}
+
+/// What the mail says, and behind it its files, which nobody's program shows in place.
+fn with_files(filled: Filled) -> MultiPart {
+    let mixed = MultiPart::mixed();
+    let said = match (filled.text, filled.html) {
+        (Some(text), Some(html)) => mixed.multipart(MultiPart::alternative_plain_html(text, html)),
+        (None, Some(html)) => mixed.singlepart(SinglePart::html(html)),
+        (text, None) => mixed.singlepart(SinglePart::plain(text.unwrap_or_default())),
+    };
+    filled.attachments.into_iter().fold(said, |whole, file| {
+        let media_type = ContentType::parse(&file.mime_type).unwrap_or_else(|_| bytes());
+        whole.singlepart(Attachment::new(one_line(&file.name)).body(file.content, media_type))
+    })
+}
+
+fn bytes() -> ContentType {
+    ContentType::parse("application/octet-stream").expect("it is a media type")
 }
 
 /// Without line breaks and other control characters.

@@ -11,10 +11,12 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cardine_engine::files::FileRow;
 use cardine_engine::identity::{RESET_LIFETIME, RESET_MAIL, ResetLimits};
 use cardine_engine::mail::{LeasedMail, MailEnd};
 use cardine_engine::{Engine, EngineError};
 use chrono::{TimeDelta, Utc};
+use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,7 +24,7 @@ use url::Url;
 
 use crate::auth::secret::{Secret, SecretKind};
 use crate::config::MailServer;
-use template::Templates;
+use template::{Attached, Templates};
 use transport::Transport;
 
 /// How often it is looked for mail that other processes have queued, or that is to be tried again.
@@ -113,13 +115,19 @@ impl Mailer {
             Ok(None) => return MailEnd::GivenUp { error: "what it was for is over".to_owned() },
             Err(error) => return again(mail, error.to_string()),
         };
-        let message = self
-            .templates
-            .fill(&mail.template, &mail.locale, &parameters)
-            .map_err(|error| error.to_string())
-            .and_then(|filled| self.transport.message(mail, filled).map_err(|error| error.to_string()));
-        match message {
+        let mut filled = match self.templates.fill(&mail.template, &mail.locale, &parameters) {
+            Ok(filled) => filled,
             // Another attempt would fill it alike.
+            Err(error) => return MailEnd::GivenUp { error: error.to_string() },
+        };
+        for file in &mut filled.attachments {
+            match self.content(file).await {
+                Ok(content) => file.content = content,
+                Err(error) => return again(mail, format!("an attached file can't be read: {error}")),
+            }
+        }
+        let message = self.transport.message(mail, filled).map_err(|error| error.to_string());
+        match message {
             Err(error) => MailEnd::GivenUp { error },
             Ok(message) => match self.transport.send(message).await {
                 Ok(()) => MailEnd::Sent,
@@ -127,6 +135,25 @@ impl Mailer {
                 Err(failure) => again(mail, failure.text),
             },
         }
+    }
+
+    /// The content of a file. That it may go with the mail was asked when the mail was written.
+    async fn content(&self, file: &Attached) -> Result<Vec<u8>, EngineError> {
+        let row = FileRow {
+            id: file.id,
+            name: file.name.clone(),
+            mime_type: file.mime_type.clone(),
+            size: file.size,
+            checksum: String::new(),
+            uploader: None,
+            attached: true,
+        };
+        let mut pieces = self.engine.read_content(&row, 0..file.size).await?;
+        let mut content = Vec::new();
+        while let Some(piece) = pieces.next().await {
+            content.extend_from_slice(&piece.map_err(|_| EngineError::Unavailable)?);
+        }
+        Ok(content)
     }
 
     /// What the template is filled with. A link's token is made for each attempt: only its hash is ever stored.

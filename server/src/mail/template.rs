@@ -3,6 +3,7 @@
 use cardine_engine::mail::WRITTEN_MAIL;
 use minijinja::Environment;
 use serde_json::Value as Json;
+use uuid::Uuid;
 
 /// The first line of a text is the subject.
 const SOURCES: [(&str, &str); 4] = [
@@ -32,6 +33,21 @@ pub(super) struct Filled {
     #[serde(default)]
     pub cc: Vec<String>,
     pub reply_to: Option<String>,
+    #[serde(default)]
+    pub attachments: Vec<Attached>,
+}
+
+/// A file that goes with a mail.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Attached {
+    pub id: Uuid,
+    pub name: String,
+    pub mime_type: String,
+    pub size: u64,
+    /// Read when the mail is sent.
+    #[serde(skip)]
+    pub content: Vec<u8>,
 }
 
 impl Templates {

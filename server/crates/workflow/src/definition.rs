@@ -287,24 +287,26 @@ pub(crate) struct Wait {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SendEmail {
-    pub to: Recipients,
-    pub cc: Option<Recipients>,
-    pub bcc: Option<Recipients>,
+    pub to: Texts,
+    pub cc: Option<Texts>,
+    pub bcc: Option<Texts>,
     pub reply_to: Option<String>,
+    /// Ids of files.
+    pub attachments: Option<Texts>,
     pub subject: String,
     pub text: Option<String>,
     pub html: Option<String>,
 }
 
-/// One address, or several.
+/// One text, or several.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Recipients {
+pub(crate) enum Texts {
     One(String),
     Several(Vec<String>),
 }
 
-impl Recipients {
+impl Texts {
     /// All of them.
     pub fn all(&self) -> &[String] {
         match self {
@@ -344,7 +346,7 @@ pub(crate) struct Approve {
 /// Sends a text message, by a plugin.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct SendSms {
-    pub to: Recipients,
+    pub to: Texts,
     pub text: String,
     pub provider: Option<Provider>,
 }

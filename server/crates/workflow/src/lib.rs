@@ -45,5 +45,6 @@ pub use hooks::{HOOK_BODY_BYTES_MAX, HookError, HookRequest, OpenHook, hook_addr
 pub use matcher::WorkflowLoader;
 pub use plugins::{GrantedPlugin, InstallError, InstalledPlugin, Plugins, ServiceProvider};
 pub use run::{LEASE, OUTPUT_BYTES_MAX, Outside, STEPS_DONE_MAX, run_workflows};
+pub use run::{SimulatedStep, Simulation, WhichChange, simulate_workflow};
 pub use save::save_workflow;
 pub use signing::WebhookKey;

@@ -107,7 +107,7 @@ impl EventMatcher for Workflows {
     }
 }
 
-fn matches(workflow: &Workflow, event: &RecordEvent<'_>) -> bool {
+pub(crate) fn matches(workflow: &Workflow, event: &RecordEvent<'_>) -> bool {
     let Start::Change { on, changed, relinked } = &workflow.start else { return false };
     workflow.status == Status::Active
         && workflow.module == Some(event.module.id)
@@ -132,7 +132,7 @@ fn is_about(changed: &[FieldId], relinked: &[RelationId], event: &RecordEvent<'_
 }
 
 /// What the steps see of the event: it is kept with the run, so that later changes of the record don't show.
-fn initial_state(event: &RecordEvent<'_>) -> serde_json::Value {
+pub(crate) fn initial_state(event: &RecordEvent<'_>) -> serde_json::Value {
     RunState::of_event(json!({
             "kind": event.kind,
             "module": event.module.name,

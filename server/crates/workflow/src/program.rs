@@ -167,6 +167,8 @@ pub(crate) struct MailOut {
     pub subject: Template,
     pub text: Option<Template>,
     pub html: Option<Template>,
+    /// Ids of files.
+    pub attachments: Vec<Template>,
 }
 
 /// A text message that a step sends.
@@ -180,7 +182,7 @@ pub(crate) struct SmsOut {
 
 impl MailOut {
     fn templates(&self) -> Vec<&Template> {
-        let lists = [&self.to, &self.cc, &self.bcc].into_iter().flatten();
+        let lists = [&self.to, &self.cc, &self.bcc, &self.attachments].into_iter().flatten();
         let others = [&self.reply_to, &self.text, &self.html].into_iter().flatten();
         lists.chain(others).chain([&self.subject]).collect()
     }

@@ -170,7 +170,7 @@ impl<'a> Walk<'a> {
                 }
             }
             StepKind::SendEmail(_) => {
-                for name in ["to", "cc", "bcc", "replyTo", "subject", "text", "html"] {
+                for name in ["to", "cc", "bcc", "replyTo", "subject", "text", "html", "attachments"] {
                     self.templates_at(&mut json["sendEmail"], name, names);
                 }
             }

@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod mail;
 pub mod names;
 pub mod password_resets;
+pub mod past_changes;
 pub mod permission_sets;
 pub mod plugin_state;
 pub mod plugins;

@@ -4,7 +4,7 @@ use cardine_model::PathSegment;
 use serde_json::Value as Json;
 
 use super::{Checking, below};
-use crate::definition::{Recipients, SendEmail};
+use crate::definition::{SendEmail, Texts};
 use crate::program::MailOut;
 use crate::template::Template;
 
@@ -18,12 +18,21 @@ impl Checking<'_> {
         let subject = text(&mail.subject, "subject");
         let (plain, html) =
             (mail.text.as_ref().map(|one| text(one, "text")), mail.html.as_ref().map(|one| text(one, "html")));
-        MailOut { to, cc, bcc, reply_to, subject, text: plain, html }
+        let attachments = self.attachments(mail.attachments.as_ref(), below(place, "attachments"));
+        MailOut { to, cc, bcc, reply_to, subject, text: plain, html, attachments }
     }
 
-    fn recipients(&mut self, given: Option<&Recipients>, place: Vec<PathSegment>) -> Vec<Template> {
-        let all = given.map(Recipients::all).unwrap_or_default();
-        let is_list = matches!(given, Some(Recipients::Several(_)));
+    fn attachments(&mut self, given: Option<&Texts>, place: Vec<PathSegment>) -> Vec<Template> {
+        let what = "a file's id such as `{{ record.contractId }}`, or a list of them";
+        let all = given.map(Texts::all).unwrap_or_default();
+        let is_list = matches!(given, Some(Texts::Several(_)));
+        let place_of = |position: usize| if is_list { below(&place, position) } else { place.clone() };
+        all.iter().enumerate().map(|(position, text)| self.ids_template(text, place_of(position), what)).collect()
+    }
+
+    fn recipients(&mut self, given: Option<&Texts>, place: Vec<PathSegment>) -> Vec<Template> {
+        let all = given.map(Texts::all).unwrap_or_default();
+        let is_list = matches!(given, Some(Texts::Several(_)));
         let place_of = |position: usize| if is_list { below(&place, position) } else { place.clone() };
         all.iter().enumerate().map(|(position, text)| self.address(text, place_of(position))).collect()
     }

@@ -5,7 +5,7 @@ use cardine_model::PathSegment;
 use serde_json::Value as Json;
 
 use super::{Checking, below};
-use crate::definition::{Recipients, SendSms};
+use crate::definition::{SendSms, Texts};
 use crate::program::{Action, SmsOut};
 use crate::run::SMS_FUNCTION;
 use crate::template::Template;
@@ -16,7 +16,7 @@ impl Checking<'_> {
             Some(provider) => self.check_function(&provider.plugin, &provider.function, &below(place, "provider")),
             None => self.check_only_provider(place),
         }
-        let is_list = matches!(sms.to, Recipients::Several(_));
+        let is_list = matches!(sms.to, Texts::Several(_));
         let mut to = Vec::new();
         for (position, text) in sms.to.all().iter().enumerate() {
             let place = below(place, "to");

@@ -252,23 +252,8 @@ impl<'a> Checking<'a> {
 
     /// Which workflow is meant is known when the step is done: documents may name each other in any order.
     fn start_workflow(&mut self, start: &StartWorkflow, place: &[PathSegment]) -> Action {
-        let text = start.records.clone().map(serde_json::Value::String);
-        let records = text.map(|text| self.template(&text, &below(place, "records")));
-        let fits = match &records {
-            None | Some(Template::Constant(serde_json::Value::Null)) => true,
-            Some(Template::Constant(value)) => value.as_str().is_some_and(|id| uuid::Uuid::try_parse(id).is_ok()),
-            Some(Template::Value(Hole::Rule(rule))) => rule.ty == RuleType::Id,
-            Some(Template::Value(Hole::Outside(_, shape))) => match shape {
-                Shape::Any | Shape::List(_) | Shape::Value(None) => true,
-                Shape::Value(Some(ty)) => *ty == RuleType::Id,
-                Shape::Object(_) => false,
-            },
-            Some(_) => false,
-        };
-        if !fits {
-            let message = "this must be a record's id such as `{{ record.id }}`, or a list such as `{{ steps.find.output.nodes }}`";
-            self.tell(below(place, "records"), "type", message);
-        }
+        let what = "a record's id such as `{{ record.id }}`, or a list such as `{{ steps.find.output.nodes }}`";
+        let records = start.records.as_ref().map(|text| self.ids_template(text, below(place, "records"), what));
         let input = self.template(&start.input, &below(place, "input"));
         Action::Start(Box::new(StartOf { workflow: start.workflow.clone(), records, input }))
     }

@@ -2,6 +2,7 @@
 
 use cardine_model::PathSegment;
 use cardine_model::catalog::{Field, FieldId, FieldKind, Module};
+use cardine_model::rule::RuleType;
 use serde_json::Value as Json;
 
 use super::{Checking, below};
@@ -43,13 +44,32 @@ impl<'a> Checking<'a> {
         let template = self.template(&Json::String(text.to_owned()), &place);
         let fits = match &template {
             Template::Constant(value) => value.as_str().is_some_and(|id| uuid::Uuid::try_parse(id).is_ok()),
-            Template::Value(Hole::Rule(rule)) => rule.ty == cardine_model::rule::RuleType::Id,
-            Template::Value(Hole::Outside(_, shape)) => fits_shape(shape, |ty| ty == cardine_model::rule::RuleType::Id),
+            Template::Value(Hole::Rule(rule)) => rule.ty == RuleType::Id,
+            Template::Value(Hole::Outside(_, shape)) => fits_shape(shape, |ty| ty == RuleType::Id),
             _ => false,
         };
         // Where a rule was faulty, that was told.
         if !fits && !matches!(template, Template::Constant(Json::Null)) {
             self.tell(place, "type", "this must be a record's id, such as `{{ record.id }}`");
+        }
+        template
+    }
+
+    /// An id, or a list of ids or of what has one.
+    pub(super) fn ids_template(&mut self, text: &str, place: Vec<PathSegment>, what: &str) -> Template {
+        let template = self.template(&Json::String(text.to_owned()), &place);
+        let is_id = |ty: RuleType| ty == RuleType::Id;
+        let fits = match &template {
+            // Where a rule was faulty, that was told.
+            Template::Constant(Json::Null) => true,
+            Template::Constant(value) => value.as_str().is_some_and(|id| uuid::Uuid::try_parse(id).is_ok()),
+            Template::Value(Hole::Rule(rule)) => is_id(rule.ty),
+            Template::Value(Hole::Outside(_, Shape::List(_))) => true,
+            Template::Value(Hole::Outside(_, shape)) => fits_shape(shape, is_id),
+            _ => false,
+        };
+        if !fits {
+            self.tell(place, "type", format!("this must be {what}"));
         }
         template
     }
@@ -87,7 +107,7 @@ fn fits(field: &Field, template: &Template) -> bool {
     }
 }
 
-fn fits_shape(shape: &Shape, fits: impl FnOnce(cardine_model::rule::RuleType) -> bool) -> bool {
+fn fits_shape(shape: &Shape, fits: impl FnOnce(RuleType) -> bool) -> bool {
     match shape {
         Shape::Any | Shape::Value(None) => true,
         Shape::Value(Some(ty)) => fits(*ty),

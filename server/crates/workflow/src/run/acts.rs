@@ -13,7 +13,6 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use super::commit::Effect;
-use super::mail::send_email;
 use super::state::{Known, id_of, instant_of};
 use super::steps::{Here, branch, check_readable, today_in};
 use super::{RunState, Runner, StepError};
@@ -76,7 +75,7 @@ impl Runner {
             Act::Do(Action::SendEmail(_)) if !self.outside.sends_mail => {
                 Err(StepError::Final("no mail server is configured: say --smtp-url and --mail-from".to_owned()))
             }
-            Act::Do(Action::SendEmail(mail)) => send_email(&ctx, mail, &known),
+            Act::Do(Action::SendEmail(mail)) => self.send_email(&ctx, mail, &known).await,
             Act::Do(Action::SendSms(sms)) => self.send_sms(&ctx, run, state, at, sms).await,
             Act::Do(Action::Approve(asked)) => self.approve(&ctx, run, state, at, asked).await,
             Act::Do(Action::Webhook(webhook)) => self.webhook(&ctx, run.id, state, at, webhook).await,

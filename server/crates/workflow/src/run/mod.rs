@@ -5,8 +5,10 @@ mod approve;
 mod clock;
 mod commit;
 mod dates;
+mod ids;
 mod mail;
 mod queue;
+mod simulate;
 mod sms;
 mod start;
 mod state;
@@ -28,6 +30,7 @@ use crate::signing::WebhookKey;
 use crate::versions::Versions;
 
 pub use queue::run_workflows;
+pub use simulate::{SimulatedStep, Simulation, WhichChange, simulate_workflow};
 pub(crate) use sms::SMS_FUNCTION;
 pub(crate) use state::{RunState, instant_of};
 

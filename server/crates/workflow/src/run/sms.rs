@@ -30,17 +30,7 @@ impl Runner {
         sms: &SmsOut,
     ) -> Result<Done, StepError> {
         let known = Known::of(state, at.module);
-        let numbers = numbers(&sms.to, &known)?;
-        let text = match sms.text.fill(&known) {
-            Json::Null => String::new(),
-            Json::String(text) => text,
-            other => other.to_string(),
-        };
-        let length = text.chars().count();
-        if length == 0 || length > TEXT_MAX {
-            let message = format!("LIMIT_EXCEEDED: a message has 1 to {TEXT_MAX} characters, and this one {length}");
-            return Err(StepError::Final(message));
-        }
+        let (numbers, text) = outgoing(sms, &known)?;
         let (plugin, function) = self.provider(sms)?;
         let step = self.effect_key(run.id, state, at);
         let mut messages = Vec::with_capacity(numbers.len());
@@ -65,6 +55,22 @@ impl Runner {
             ))),
         }
     }
+}
+
+/// The numbers that get a message, and what it says.
+pub(super) fn outgoing(sms: &SmsOut, known: &Known<'_>) -> Result<(Vec<String>, String), StepError> {
+    let numbers = numbers(&sms.to, known)?;
+    let text = match sms.text.fill(known) {
+        Json::Null => String::new(),
+        Json::String(text) => text,
+        other => other.to_string(),
+    };
+    let length = text.chars().count();
+    if length == 0 || length > TEXT_MAX {
+        let message = format!("LIMIT_EXCEEDED: a message has 1 to {TEXT_MAX} characters, and this one {length}");
+        return Err(StepError::Final(message));
+    }
+    Ok((numbers, text))
 }
 
 /// What the templates give: a number each, a list of them, or nothing; each number once.

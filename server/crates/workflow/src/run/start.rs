@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::acts::Done;
 use super::commit::Effect;
-use super::state::{Known, id_of};
+use super::ids::ids_of;
+use super::state::Known;
 use super::{Runner, StepError};
 use crate::definition::Status;
 use crate::matcher::Workflows;
@@ -53,7 +54,7 @@ impl Runner {
         let records = match version.workflow.module {
             Some(module) => {
                 let ids = match &given {
-                    Some(given) => ids_of(given)?,
+                    Some(given) => ids_of(given, "records", RECORDS_MAX)?,
                     // The run's own, which is of that module or not found.
                     None => vec![run.record.ok_or_else(|| needs_records(name))?],
                 };
@@ -100,42 +101,4 @@ impl Runner {
 
 fn needs_records(name: &str) -> StepError {
     StepError::Final(format!("the workflow `{name}` is about records: say which by `records`"))
-}
-
-/// An id, a list of ids or of what has one; each once. Nothing for null.
-fn ids_of(given: &Json) -> Result<Vec<Uuid>, StepError> {
-    let items = match given {
-        Json::Null => &[],
-        Json::Array(items) => items.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    if items.len() > RECORDS_MAX {
-        let message = format!("LIMIT_EXCEEDED: there are {} records; a step takes at most {RECORDS_MAX}", items.len());
-        return Err(StepError::Final(message));
-    }
-    let mut ids = Vec::with_capacity(items.len());
-    for item in items {
-        let id = id_of(item).or_else(|| id_of(&item["id"]));
-        let id = id.ok_or_else(|| StepError::Final("`records` gave what is no id".to_owned()))?;
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
-    }
-    Ok(ids)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_come_alone_in_lists_and_with_what_was_found() {
-        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        assert_eq!(ids_of(&json!(one)).unwrap(), [one]);
-        assert_eq!(ids_of(&json!([{"id": two, "name": "x"}, one, two])).unwrap(), [two, one]);
-        assert_eq!(ids_of(&Json::Null).unwrap(), [] as [Uuid; 0]);
-        for faulty in [json!("x"), json!([null]), json!([{"name": 1}]), json!(vec![one; RECORDS_MAX + 1])] {
-            assert!(ids_of(&faulty).is_err(), "{faulty}");
-        }
-    }
 }

@@ -38,11 +38,7 @@ impl Runner {
             Json::String(text) => text,
             other => other.to_string(),
         };
-        let url = url_of(webhook, &known);
-        let body = match &webhook.body {
-            Some(body) => body.fill(&known),
-            None => event(ctx, state, at),
-        };
+        let (url, body) = outgoing(ctx, state, at, webhook, &known);
         let bytes = if webhook.method == "GET" { Vec::new() } else { body.to_string().into_bytes() };
         if bytes.len() > OUTPUT_BYTES_MAX {
             let message =
@@ -91,6 +87,18 @@ impl Runner {
         let input = json!({"method": webhook.method, "url": url, "body": body});
         Ok(Done { input: Some(input), output: json!({"status": answer.status, "body": given}), ..Done::default() })
     }
+}
+
+/// Where a request goes, and what it says.
+pub(super) fn outgoing(
+    ctx: &RequestContext,
+    state: &RunState,
+    at: &Here<'_>,
+    webhook: &WebhookOut,
+    known: &Known<'_>,
+) -> (String, Json) {
+    let body = webhook.body.as_ref().map_or_else(|| event(ctx, state, at), |body| body.fill(known));
+    (url_of(webhook, known), body)
 }
 
 /// What fills the address is one part of its path or query, whatever it holds.
