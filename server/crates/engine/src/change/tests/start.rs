@@ -43,7 +43,7 @@ async fn a_newer_program_adds_what_is_missing_and_leaves_the_rest() {
     for database in Database::each().await {
         let mut older = parse_built_in(&module_documents());
         // One that no other refers to, so that the older set resolves without it.
-        older.retain(|definition| definition.name != "Event");
+        older.retain(|definition| definition.name != "SmsMessage");
         bootstrap_with(&database.store, older).await.unwrap();
         // An administrator's own change of a built-in module.
         run(
@@ -60,7 +60,7 @@ async fn a_newer_program_adds_what_is_missing_and_leaves_the_rest() {
 
         let catalog = bootstrap(&database.store).await.unwrap();
         assert_eq!(catalog.version, 2);
-        assert!(catalog.module_by_name("Event").is_some());
+        assert!(catalog.module_by_name("SmsMessage").is_some());
         assert_eq!(catalog.module_by_name("Product").unwrap().definition(), product);
         assert_eq!(tables::differences(&database.store, &catalog).await.unwrap(), Vec::<String>::new());
     }
@@ -95,16 +95,16 @@ async fn indexes_that_an_older_program_did_not_make_are_made_by_one_of_those_tha
 async fn a_name_that_is_taken_does_not_keep_a_newer_program_from_starting() {
     for database in Database::each().await {
         let taken: cardine_model::definition::ModuleDefinition = serde_json::from_value(serde_json::json!({
-            "name": "Occasion", "plural": "Events", "fields": [{"name": "title", "type": "text"}]
+            "name": "Occasion", "plural": "SmsMessages", "fields": [{"name": "title", "type": "text"}]
         }))
         .unwrap();
         let mut older = parse_built_in(&module_documents());
-        older.retain(|definition| definition.name != "Event");
+        older.retain(|definition| definition.name != "SmsMessage");
         older.push(taken);
         bootstrap_with(&database.store, older).await.unwrap();
 
         let catalog = bootstrap(&database.store).await.unwrap();
-        assert!(catalog.module_by_name("Event").is_none());
+        assert!(catalog.module_by_name("SmsMessage").is_none());
         assert!(catalog.module_by_name("Occasion").is_some());
         assert_eq!(catalog.version, 1);
     }
