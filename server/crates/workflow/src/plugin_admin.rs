@@ -9,7 +9,7 @@ use cardine_model::{Issue, PathSegment, path};
 use cardine_plugin_host::{LoadedPlugin, PathStep};
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use cardine_store::platform::plugins::{
-    delete_secret, fetch_secret_names, find_active, purge_plugin, secret_key, settings_key,
+    delete_secret, fetch_secret_names, find_active, purge_plugin, purge_workflow, secret_key, settings_key,
 };
 use cardine_store::platform::settings::put_setting;
 use cardine_store::platform::workflows::load_workflows;
@@ -30,7 +30,8 @@ enum Change {
     Settings(Json),
     Secret(String, String),
     NoSecret(String),
-    Purge,
+    /// With the workflows that it brought.
+    Purge(Vec<String>),
 }
 
 impl Plugins {
@@ -127,8 +128,10 @@ impl Plugins {
             return Err(in_service(name));
         }
         // Each is a change of its own: what a crash leaves is purged when it is asked for again.
+        let mut workflows = Vec::new();
         if let Some(manifest) = fetch_manifest(engine, name).await? {
             let parts = Parts::of(&manifest);
+            workflows = parts.workflows().map(str::to_owned).collect();
             let (modules, fields) = parts.purged();
             for (module, field) in fields {
                 gone(engine.purge_field(ctx, (module, field), false).await)?;
@@ -137,7 +140,7 @@ impl Plugins {
                 gone(engine.purge_module(ctx, module, false).await)?;
             }
         }
-        self.change(engine, ctx, name, Change::Purge).await
+        self.change(engine, ctx, name, Change::Purge(workflows)).await
     }
 
     /// What of others would break without the plugin.
@@ -192,7 +195,7 @@ impl Plugins {
             Box::pin(async move {
                 let (name, change) = &*shared;
                 let is_active = find_active(tx, name).await?.ok_or(EngineError::NotFound)?;
-                if is_active == matches!(change, Change::Purge) {
+                if is_active == matches!(change, Change::Purge(_)) {
                     return match is_active {
                         true => Err(in_service(name)),
                         false => Err(EngineError::NotFound),
@@ -214,8 +217,11 @@ impl Plugins {
                         }
                         ("CONFIGURED", json!({"name": name, "secret": secret, "removed": true}))
                     }
-                    Change::Purge => {
+                    Change::Purge(workflows) => {
                         purge_plugin(tx, name).await?;
+                        for workflow in workflows {
+                            purge_workflow(tx, workflow).await?;
+                        }
                         ("PURGED", json!({"name": name}))
                     }
                 };

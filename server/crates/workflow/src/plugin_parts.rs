@@ -68,6 +68,11 @@ impl Parts {
         self.workflows.contains_key(name)
     }
 
+    /// The names of its workflows.
+    pub fn workflows(&self) -> impl Iterator<Item = &str> {
+        self.workflows.keys().map(String::as_str)
+    }
+
     /// The modules, and the fields of others with their modules.
     pub fn purged(&self) -> (Vec<&str>, Vec<(&str, &str)>) {
         let fields = self.fields.keys().filter(|(module, _)| !self.modules.contains_key(module));

@@ -151,6 +151,12 @@ pub async fn deactivate_plugin(tx: &mut WriteTx, name: &str) -> Result<(), Store
     change(tx, text, &[Value::Text(name.to_owned()), Value::Boolean(false)]).await.map(|_| ())
 }
 
+/// Takes away a workflow that a plugin left behind, with its versions and runs. One that somebody has switched on since is somebody's.
+pub async fn purge_workflow(tx: &mut WriteTx, name: &str) -> Result<(), StoreError> {
+    let text = r#"DELETE FROM "workflow" WHERE "name" = $1::text AND "status" <> 'ACTIVE'"#;
+    change(tx, text, &[Value::Text(name.to_owned())]).await.map(|_| ())
+}
+
 /// Takes away a plugin with its state, its settings and its secrets.
 pub async fn purge_plugin(tx: &mut WriteTx, name: &str) -> Result<(), StoreError> {
     change(tx, r#"DELETE FROM "plugin" WHERE "name" = $1::text"#, &[Value::Text(name.to_owned())]).await?;
