@@ -37,7 +37,7 @@ contact() { echo "createContact(data: {lastName: \"Contact $1\"})"; }
 member() { echo "createCampaignMember(data: {campaignId: \"$campaign\", memberId: \"${people[$1 - 1]}\"})"; }
 quote() { echo "createQuote(data: {subject: \"Quote $1\", organizationId: \"$customer\", campaignId: \"$campaign\"})"; }
 order() {
-  echo "createSalesOrder(data: {subject: \"Order $1\", organizationId: \"$customer\", campaignId: \"$campaign\", total: \"18222.53\"})"
+  echo "createSalesOrder(data: {subject: \"Order $1\", organizationId: \"$customer\", campaignId: \"$campaign\", chargesTotal: \"18222.53\"})"
 }
 
 mapfile -t people < <({ make lead 173; make contact 1; } | tr ' ' '\n')

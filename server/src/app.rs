@@ -4,19 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cardine_admin::{Administered, Administration};
+use cardine_auth::Auth;
 use cardine_egress::Egress;
 use cardine_engine::Engine;
 use cardine_engine::identity::ResetLimits;
 use cardine_graphql::{Front, Subscriptions};
-use cardine_workflow::{Counters, Outside, Plugins, WebhookKey};
+use cardine_workflow::{Outside, Plugins, WebhookKey};
 use url::Url;
 
-use crate::admin::{AccountSchema, AdminSchema};
-use crate::auth::Auth;
 use crate::config::Config;
 use crate::http::connections::Connections;
 use crate::http::context_of;
 use crate::http::metrics::Metrics;
+use crate::http::plugin_routes::RouteCounts;
 use crate::http::setup::Setup;
 
 /// One running server.
@@ -29,28 +30,22 @@ pub struct App {
     pub subscriptions: Subscriptions,
     /// Connections that last.
     pub connections: Arc<Connections>,
-    /// Installed plugins.
-    pub plugins: Plugins,
-    /// What workflows have done.
-    pub workflows: Arc<Counters>,
-    /// What requests of workflows are signed with.
-    pub webhook_key: WebhookKey,
-    /// The one way by which requests leave this server.
-    pub egress: Egress,
+    /// What steps of workflows use beside the database: installed plugins, requests to others.
+    pub outside: Outside,
     /// Read once at the start.
     pub config: Config,
     /// What links begin with; ends with a slash.
     pub public_url: Url,
     /// Passwords, tokens, back-off.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
     /// The page that makes the first administrator.
     pub setup: Setup,
     /// Counters.
     pub metrics: Metrics,
-    /// The schema of `/admin/graphql`, for administrators.
-    pub admin: AdminSchema,
-    /// The same for others who are signed in: their own account.
-    pub account: AccountSchema,
+    /// Requests that plugins answer.
+    pub route_counts: RouteCounts,
+    /// What `/admin/graphql` answers.
+    pub administration: Administration,
     draining: AtomicBool,
 }
 
@@ -71,6 +66,21 @@ impl App {
             .unwrap_or_else(|| Url::parse(&format!("http://{address}/")).expect("an address and port make a URL"));
         let files = public_url.join("files/").expect("a path can be joined to a URL");
         let front = Front { files: Arc::from(files.as_str()), ..front };
+        let outside = Outside {
+            plugins,
+            egress: Egress::new(config.inner_hosts.clone()),
+            webhook_key,
+            sends_mail: config.mail.is_some(),
+            runs_kept_for: config.run_retention,
+            counters: Arc::default(),
+        };
+        let auth = Arc::new(Auth::new());
+        let administered = Administered {
+            engine: engine.clone(),
+            auth: Arc::clone(&auth),
+            outside: outside.clone(),
+            public_url: public_url.clone(),
+        };
         let contexts = engine.clone();
         let contexts = Box::new(move |identity: &_| context_of(&contexts, identity));
         Self {
@@ -78,17 +88,14 @@ impl App {
             connections: Connections::new(&front.limits, engine.clone()),
             engine,
             front,
-            plugins,
-            workflows: Arc::default(),
-            webhook_key,
-            egress: Egress::new(config.inner_hosts.clone()),
+            administration: Administration::new(administered),
+            outside,
             config,
             public_url,
-            auth: Auth::new(),
+            auth,
             setup,
             metrics: Metrics::default(),
-            admin: crate::admin::schema(),
-            account: crate::admin::account_schema(),
+            route_counts: RouteCounts::default(),
             draining: AtomicBool::new(false),
         }
     }
@@ -97,18 +104,6 @@ impl App {
     pub fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.connections.drain();
-    }
-
-    /// What steps of workflows use beside the database.
-    pub fn outside(&self) -> Outside {
-        Outside {
-            plugins: self.plugins.clone(),
-            egress: self.egress.clone(),
-            webhook_key: self.webhook_key.clone(),
-            sends_mail: self.config.mail.is_some(),
-            runs_kept_for: self.config.run_retention,
-            counters: Arc::clone(&self.workflows),
-        }
     }
 
     /// How many resets of passwords may be asked for.

@@ -1,8 +1,6 @@
-//! The server around the libraries: command line, configuration, HTTP, authentication, start and stop.
+//! The server around the libraries: command line, configuration, HTTP, start and stop.
 
-pub mod admin;
 pub mod app;
-pub mod auth;
 pub mod cli;
 mod command;
 pub mod config;

@@ -29,6 +29,7 @@ pub mod event_stream;
 pub mod files;
 pub mod mail_server;
 pub mod node;
+pub mod plugins;
 pub mod process;
 pub mod records;
 pub mod repository;

@@ -174,7 +174,7 @@ async fn enter_campaign(maria: &Client) -> String {
     maria.create_many("Quote", quotes).await;
     let orders = (1..=9).map(|n| {
         let total = if n == 9 { "18222.51" } else { "18222.53" };
-        json!({"subject": format!("Order {n}"), "organizationId": customer, "campaignId": campaign, "total": total})
+        json!({"subject": format!("Order {n}"), "organizationId": customer, "campaignId": campaign, "chargesTotal": total})
     });
     maria.create_many("SalesOrder", orders).await;
     campaign
@@ -267,7 +267,7 @@ on_both_databases! {
         let at = |path: &str| answer.ok()["campaign"].pointer(path).cloned().unwrap_or_default();
         assert_eq!(at("/salesOrders/nodes/0/total"), "18222.51");
         let change = "mutation($order: ID!, $lead: ID!, $won: ID!, $other: ID!, $campaign: ID!, $customer: ID!) {
-            updateSalesOrder(id: $order, data: {total: \"-0.01\"}) { id }
+            updateSalesOrder(id: $order, data: {chargesTotal: \"-0.01\"}) { id }
             moved: updateLead(id: $lead, data: {campaignId: $other}) { campaignId }
             won: updateLead(id: $won, data: {converted: true}) { id }
             createQuote(data: {subject: \"One more\", organizationId: $customer, campaignId: $campaign}) { id } }";

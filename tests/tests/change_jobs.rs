@@ -49,6 +49,18 @@ fn required() -> Value {
     json!({"module": "Machine", "name": "size", "patch": {"required": true, "default": 7, "indexed": true}})
 }
 
+/// The kinds of jobs that convert nothing.
+fn others() -> [(&'static str, Value); 4] {
+    let site = json!({"name": "site", "type": "address", "required": true, "default": {"country": "Italia"}});
+    let sets = json!({"uniques": [{"fields": ["title", "size"]}], "indexes": [{"fields": ["size", "title"]}]});
+    [
+        ("updateField", required()),
+        ("addField", json!({"module": "Machine", "field": site})),
+        ("updateModule", json!({"name": "Machine", "patch": sets})),
+        ("updateField", json!({"module": "Machine", "name": "serial", "patch": {"maxLength": 10}})),
+    ]
+}
+
 /// The job that a change has begun.
 async fn begin(admin: &Client, name: &str, arguments: Value) -> String {
     let answer = admin.change(name, arguments).await;
@@ -242,15 +254,37 @@ on_both_databases! {
         doctor(&server);
     }
 
+    async fn whatever_a_job_is_about_it_goes_on_after_a_crash(mut server: Server) {
+        let admin = start(&mut server).await;
+        for (number, (name, arguments)) in others().into_iter().enumerate() {
+            let (version, before) = versions(&admin).await;
+            // What any of them passes.
+            let points = ["job.begun", "job.held", "catalog.statement", "catalog.before_commit"];
+            let point = points[(number + 1) % points.len()];
+            restart_with(&mut server, &format!("{point}=abort")).await;
+            admin.send_change(name, arguments.clone()).await;
+            eventually("the server ends at the point", || async { (!is_alive(&server).await).then_some(()) }).await;
+            server.kill_hard();
+            doctor(&server);
+            restart_with(&mut server, "").await;
+            let made = || async {
+                let (now, document) = versions(&admin).await;
+                assert_eq!(now > version, document != before, "{name} {arguments} at {point}");
+                (now > version).then_some(now)
+            };
+            assert_eq!(eventually("the job goes on", made).await, version + 1, "{name} {arguments} at {point}");
+        }
+        let nodes = all(&admin, "size site { country }").await;
+        assert_eq!(nodes.len(), RECORDS);
+        assert!(nodes.iter().all(|node| node["size"] == 7 && node["site"]["country"] == "Italia"), "{nodes:?}");
+        admin.query("mutation { createMachine(data: {title: \"Machine 1\", size: 7, site: {city: \"Bari\"}}) { id } }").await.refused("CONFLICT");
+        assert!(server.stop().success());
+        doctor(&server);
+    }
+
     async fn defaults_indexes_and_unique_sets_of_many_records_are_made_by_jobs(mut server: Server) {
         let admin = start(&mut server).await;
-        let changes = [
-            ("updateField", required()),
-            ("addField", json!({"module": "Machine", "field": {"name": "site", "type": "address", "required": true, "default": {"country": "Italia"}}})),
-            ("updateModule", json!({"name": "Machine", "patch": {"uniques": [{"fields": ["title", "size"]}], "indexes": [{"fields": ["size", "title"]}]}})),
-            ("updateField", json!({"module": "Machine", "name": "serial", "patch": {"maxLength": 10}})),
-        ];
-        for (name, arguments) in changes {
+        for (name, arguments) in others() {
             let id = begin(&admin, name, arguments).await;
             let ended = ended(&admin, &id).await;
             assert_eq!(ended["state"], "DONE", "{name}: {ended}");

@@ -92,6 +92,12 @@ on_both_databases! {
         let missing = json!({"module": "Machine", "name": "note", "patch": {"required": true, "default": "none"}});
         let answer = dry(&admin, "updateField", missing).await;
         assert_eq!(answer.ok()["change"]["rows"], 1);
+        // One value for all is not a unique one.
+        let alike = json!({"module": "Machine", "field": {"name": "site", "type": "text", "unique": true, "required": true, "default": "here"}});
+        dry(&admin, "addField", alike.clone()).await.refused("VALIDATION_FAILED");
+        admin.change("addField", alike).await.refused("VALIDATION_FAILED");
+        let alone = json!({"module": "Machine", "name": "note", "patch": {"unique": true, "required": true, "default": "none"}});
+        dry(&admin, "updateField", alone).await.ok();
         let converting = |to: Value| json!({"module": "Machine", "name": "note", "to": to});
         let answer = dry(&admin, "changeFieldType", converting(json!({"type": "decimal", "scale": 1}))).await;
         assert_eq!(answer.ok()["change"]["rows"], 6);

@@ -1,7 +1,8 @@
 //! What was compiled for one request never answers another wrongly: rights and modules change between the same texts, and
 //! callers with one role share a plan and see their own.
 
-use cardine_tests::{Client, Server, on_both_databases};
+use cardine_tests::{Answer, Client, Server, on_both_databases};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A module, and two clerks with the same rights below a boss.
@@ -68,6 +69,56 @@ on_both_databases! {
         }
         admin.set_access("clerk", "Parcel", json!({"read": false})).await;
         clerk.query_with(HEAVY, variables).await.refused("BAD_USER_INPUT");
+    }
+
+    async fn who_a_caller_is_is_looked_at_on_every_request(server: Server) {
+        let (admin, clerk, other) = prepare(&server).await;
+        admin.create_role("guest", None).await;
+        let id = clerk.own_id().await;
+        let key = clerk.with_api_key(Some(&["Parcel:read"])).await;
+        clerk.create("Parcel", json!({"title": "pa", "weight": 1})).await;
+        let group = admin.admin_query("mutation { saveGroup(name: \"Desk\") { id } }").await.ok()["saveGroup"]["id"].clone();
+        admin.create("Parcel", json!({"title": "pb", "weight": 2, "ownerId": group})).await;
+        let variables = json!({"w": 0, "t": "p"});
+        let count = async |caller: &Client| repeat(caller, HEAVY, variables.clone()).await["parcels"]["totalCount"].clone();
+        let assign = async |arguments: &str| {
+            let text = format!("mutation($id: ID!) {{ assignUser(user: $id, {arguments}) {{ id }} }}");
+            admin.admin_query_with(&text, json!({"id": id})).await.ok();
+        };
+        let heavier = "mutation { updateParcels(filter: {title: {eq: \"pa\"}}, data: {weight: 1}) { count } }";
+        for _ in 0..2 {
+            // A key and a token of one user, in turn.
+            for _ in 0..3 {
+                assert_eq!((count(&clerk).await, count(&key).await, count(&other).await), (json!(1), json!(1), json!(0)));
+                clerk.query(heavier).await.ok();
+                key.query(heavier).await.refused("BAD_USER_INPUT");
+            }
+            assign("groups: [\"Desk\"]").await;
+            assert_eq!((count(&clerk).await, count(&key).await, count(&other).await), (json!(2), json!(2), json!(0)));
+            assign("role: \"guest\"").await;
+            for caller in [&clerk, &key] {
+                caller.query_with(HEAVY, variables.clone()).await.refused("BAD_USER_INPUT");
+            }
+            assign("role: \"clerk\", groups: []").await;
+        }
+        admin.set_user_active(&id, false).await;
+        for caller in [&clerk, &key] {
+            assert_eq!(caller.query_with(HEAVY, variables.clone()).await.status, 401);
+        }
+        assert_eq!(count(&other).await, json!(0));
+    }
+
+    async fn each_request_is_answered_for_its_own_time_zone_and_language(server: Server) {
+        let (_, clerk, _) = prepare(&server).await;
+        let zones = ["Europe/Rome", "Asia/Tokyo", "America/New_York", "UTC", "Asia/Kolkata", "Pacific/Auckland"];
+        for _ in 0..3 {
+            for (zone, language) in zones.iter().flat_map(|zone| [(zone, "it"), (zone, "de")]) {
+                let request = clerk.request(Method::POST, "/graphql").header("time-zone", *zone).header("accept-language", language);
+                let answer = Answer::of(request.json(&json!({"query": "{ me { timeZone locale } }"}))).await;
+                assert_eq!(answer.ok()["me"], json!({"timeZone": zone, "locale": language}));
+            }
+            assert_eq!(clerk.query("{ me { timeZone locale } }").await.ok()["me"], json!({"timeZone": "UTC", "locale": "en"}));
+        }
     }
 
     async fn a_change_of_modules_bites_in_the_next_request(server: Server) {

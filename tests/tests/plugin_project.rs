@@ -1,5 +1,6 @@
 //! The way of a plugin's author: a new folder, a package built from source, its cases, its installation.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -57,6 +58,66 @@ fn a_new_plugin_in_rust_is_built_from_source_and_passes_its_cases() {
     assert!(tested.status.success() && said(&tested).contains("3 passed, 0 failed"), "{}", said(&tested));
     let again = run(place.path(), &["plugin", "new", "my-greeter"]);
     assert!(!again.status.success() && said(&again).contains("is there already"), "{}", said(&again));
+}
+
+#[test]
+fn a_new_plugin_in_javascript_is_built_from_source_and_passes_its_cases() {
+    if !is_there("npm", &["--version"], "Node.js with npm (on Debian: apt-get install nodejs npm)") {
+        return;
+    }
+    builds_and_passes("javascript", "package.json", "node_modules", |tools| {
+        done(Command::new("npm").args(["install", "--no-audit", "--no-fund"]).current_dir(tools));
+    });
+}
+
+/// Makes a new plugin, builds it by its language's own tools, and runs its cases, of which one that does not hold must fail. The tools are
+/// installed once, beside what is built of the plugins, and again where the template asks for others.
+fn builds_and_passes(language: &str, wanted: &str, tools: &str, install: impl Fn(&Path)) {
+    let place = folder();
+    let made = run(place.path(), &["plugin", "new", "my-greeter", "--lang", language]);
+    assert!(made.status.success(), "{}", said(&made));
+    let project = place.path().join("my-greeter");
+    let shared = repository::root().join("plugins/target/tools").join(language);
+    std::fs::create_dir_all(&shared).expect("a folder can be made");
+    let lock = std::fs::File::create(shared.join("lock")).expect("a file can be made");
+    lock.lock().expect("it can be locked");
+    let asked = std::fs::read(project.join(wanted)).expect("it was made");
+    let installed = shared.join("installed");
+    if std::fs::read(&installed).ok().as_ref() != Some(&asked) {
+        std::fs::write(shared.join(wanted), &asked).expect("it can be written");
+        install(&shared);
+        std::fs::write(&installed, &asked).expect("it can be written");
+    }
+    drop(lock);
+    std::os::unix::fs::symlink(shared.join(tools), project.join(tools)).expect("a link can be made");
+
+    let built = run(&project, &["plugin", "build"]);
+    assert!(built.status.success(), "{}", said(&built));
+    let test = |cases: &str| run(&project, &["plugin", "test", "my-greeter.cardine", cases, "--data", "data"]);
+    let tested = test("cases.json");
+    assert!(tested.status.success() && said(&tested).contains("3 passed, 0 failed"), "{}", said(&tested));
+    let wrong = r#"{"function": "greet", "input": {"name": "Ada"}, "output": {"text": "Hello, Bob!"}}"#;
+    std::fs::write(project.join("wrong.json"), wrong).expect("it can be written");
+    let refused = test("wrong.json");
+    assert!(!refused.status.success() && said(&refused).contains("Hello, Ada!"), "{}", said(&refused));
+}
+
+fn done(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().expect("the program is there");
+    assert!(output.status.success(), "{command:?}: {}", said(&output));
+}
+
+/// Whether a language's own tools are there. In CI they must be; elsewhere standard error tells what was not tested.
+fn is_there(program: &str, words: &[&str], missing: &str) -> bool {
+    let found = Command::new(program).args(words).stdin(Stdio::null()).output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return true;
+    }
+    let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0");
+    assert!(!ci, "no {missing}");
+    // Past the test runner's capture, which hides the output of tests that pass.
+    let _ = writeln!(std::io::stderr(), "\nA PLUGIN'S LANGUAGE IS NOT TESTED: no {missing}\n");
+    false
 }
 
 #[test]

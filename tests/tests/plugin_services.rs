@@ -1,10 +1,10 @@
-//! What a running plugin gets of the server, from the grant to the answer: records, state, settings, secrets, requests outside.
+//! What a running plugin gets of the server, from the grant to the answer: records, state, settings, secrets, requests outside, events.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use cardine_tests::{Answer, Backend, Client, Launch, Server, on_both_databases, repository};
+use cardine_tests::{Answer, Backend, Client, Launch, Server, eventually, on_both_databases, repository};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -319,5 +319,77 @@ on_both_databases! {
         let clerk = server.create_user_with_role("clerk").await;
         let text = "mutation { callPlugin(name: \"test-services\", function: \"get\", input: {}) { output } }";
         assert_eq!(clerk.admin_query(text).await.codes(), ["FORBIDDEN"]);
+    }
+
+    async fn an_event_starts_the_workflows_that_wait_for_it(mut server: Server) {
+        let admin = with_grant(&server, json!({})).await;
+        let emit = |name: &str, payload: Value| json!({"name": name, "payload": payload});
+        let rossi = json!({"customer": "Rossi"});
+        assert!(refusal(&call(&admin, "emit", emit("order.paid", rossi.clone())).await).contains("Denied"));
+        install(&admin, json!({"events": {"emit": ["order.paid"]}})).await.ok();
+
+        let waits = |name: &str, status: &str, plugin: &str, event: &str, more: Value| {
+            let mut document = json!({"name": name, "status": status, "trigger": {"event": {"plugin": plugin, "name": event}},
+                "steps": [{"id": "make", "create": {"module": "Lead", "set": {"lastName": format!("{{{{ trigger.payload.customer }}}} {name}")}}}]});
+            document.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            admin.save_workflow(document)
+        };
+        let rule = |refused: &Answer| refused.issues()[0]["rule"].clone();
+        assert_eq!(rule(&waits("a", "ACTIVE", "nothing", "order.paid", json!({})).await), "unknownPlugin");
+        assert_eq!(rule(&waits("a", "ACTIVE", "test-services", "order.lost", json!({})).await), "unknownEvent");
+        assert_eq!(rule(&waits("a", "ACTIVE", "test-services", "order.paid", json!({"module": "Lead"})).await), "notAvailable");
+        assert_eq!(rule(&waits("a", "ACTIVE", "test-services", "order.paid", json!({"runAs": "actor"})).await), "notAvailable");
+        for (name, status, event) in
+            [("one", "ACTIVE", "order.paid"), ("two", "ACTIVE", "order.paid"), ("draft", "DRAFT", "order.paid"), ("other", "ACTIVE", "order.again")]
+        {
+            waits(name, status, "test-services", event, json!({})).await.ok();
+        }
+        let names = async |admin: &Client| {
+            let leads = admin.query("{ leads(orderBy: [{lastName: ASC}]) { nodes { lastName } } }").await;
+            leads.ok()["leads"]["nodes"].clone()
+        };
+        assert_eq!(call(&admin, "emit", emit("order.paid", rossi)).await, json!({"emitted": 1}));
+        let expected = json!([{"lastName": "Rossi one"}, {"lastName": "Rossi two"}]);
+        eventually("both workflows make their lead", || async { (names(&admin).await == expected).then_some(()) }).await;
+        for refused in [emit("order.again", json!({})), emit("nothing", json!({}))] {
+            assert!(refusal(&call(&admin, "emit", refused).await).contains("Denied"));
+        }
+        let held = admin.admin_query("mutation { uninstallPlugin(name: \"test-services\") }").await;
+        assert!(held.issues().iter().all(|issue| issue["rule"] == "inUse") && held.issues().len() == 3, "{held}");
+
+        // What was emitted is not lost by a crash.
+        assert_eq!(call(&admin, "emit", emit("order.paid", json!({"customer": "Verdi"}))).await, json!({"emitted": 1}));
+        server.kill_hard();
+        server.restart().await;
+        let admin = server.admin().await;
+        let expected = json!([{"lastName": "Rossi one"}, {"lastName": "Rossi two"}, {"lastName": "Verdi one"}, {"lastName": "Verdi two"}]);
+        eventually("what was emitted before the crash is done after it", || async {
+            (names(&admin).await == expected).then_some(())
+        })
+        .await;
+    }
+
+    async fn events_have_bounds_and_chains_of_them_end(server: Server) {
+        let admin = with_grant(&server, json!({"events": {"emit": ["order.paid", "order.again"]}})).await;
+        let many = call(&admin, "emit", json!({"name": "order.paid", "payload": {}, "times": 101})).await;
+        assert!(refusal(&many).contains("Limit"), "{many}");
+        assert_eq!(call(&admin, "emit", json!({"name": "order.paid", "payload": {}, "times": 100})).await, json!({"emitted": 100}));
+        let large = call(&admin, "emit", json!({"name": "order.paid", "payload": "x".repeat(70_000)})).await;
+        assert!(refusal(&large).contains("Limit"), "{large}");
+        assert!(refusal(&call(&admin, "enqueue", json!({})).await).contains("Denied"));
+
+        let again = json!({"name": "again", "trigger": {"event": {"plugin": "test-services", "name": "order.again"}}, "steps": [
+            {"id": "emit", "call": {"plugin": "test-services", "function": "emit", "input": {"name": "order.again", "payload": "{{ trigger.payload }}"}}}]});
+        admin.save_workflow(again).await.ok();
+        call(&admin, "emit", json!({"name": "order.again", "payload": {"a": 1}})).await;
+        let ended = eventually("the chain ends", || async {
+            let runs = admin.admin_query("{ runs(first: 100) { status error finishedAt } }").await.ok()["runs"].clone();
+            let runs = runs.as_array().expect("a list").clone();
+            (runs.iter().any(|run| run["status"] == "FAILED") && runs.iter().all(|run| run["finishedAt"].is_string())).then_some(runs)
+        })
+        .await;
+        let failed: Vec<&Value> = ended.iter().filter(|run| run["status"] == "FAILED").collect();
+        assert_eq!(failed.len(), 1, "{ended:#?}");
+        assert!(failed[0]["error"].as_str().is_some_and(|error| error.contains("DEPTH")), "{failed:#?}");
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 ///
 /// A crate may use every crate of a lower rank. `None` stands apart from the ranks: it may use, and be used by, only
 /// what an entry names.
-const RANKS: [Rank; 16] = [
+const RANKS: [Rank; 18] = [
     // What everything above may be made to fail by; it knows nothing of the rest.
     Rank { name: "cardine-failpoints", rank: Some(0), also: &[] },
     Rank { name: "cardine-model", rank: Some(0), also: &[] },
@@ -21,7 +21,9 @@ const RANKS: [Rank; 16] = [
     Rank { name: "cardine-engine", rank: Some(5), also: &[] },
     Rank { name: "cardine-graphql", rank: Some(6), also: &[] },
     Rank { name: "cardine-workflow", rank: Some(6), also: &["cardine-plugin-host", "cardine-egress"] },
-    Rank { name: "cardine", rank: Some(7), also: &["cardine-plugin-host", "cardine-egress"] },
+    Rank { name: "cardine-auth", rank: Some(6), also: &[] },
+    Rank { name: "cardine-admin", rank: Some(7), also: &["cardine-plugin-host"] },
+    Rank { name: "cardine", rank: Some(8), also: &["cardine-plugin-host", "cardine-egress"] },
     Rank { name: "cardine-egress", rank: None, also: &[] },
     Rank { name: "cardine-plugin-host", rank: None, also: &[] },
     Rank { name: "cardine-migrations", rank: None, also: &[] },
@@ -62,6 +64,8 @@ const GUARDED: [(&str, &[&str]); 13] = [
             "cardine-engine",
             "cardine-graphql",
             "cardine-workflow",
+            "cardine-auth",
+            "cardine-admin",
             "cardine",
             "cardine-plugin-host",
             "cardine-egress",

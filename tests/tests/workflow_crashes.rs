@@ -173,11 +173,18 @@ async fn a_process_that_stood_still_writes_nothing_for_leases_that_it_lost() {
     let parcels = 1_200;
     assert_eq!(write(admin.clone(), "w".to_owned(), 0, parcels, parcels).await, parcels);
     let leased = "SELECT count(*) FROM workflow_run WHERE lease_until IS NOT NULL AND finished_at IS NULL AND step > 0";
-    eventually("it has leased runs", || async { (hand::count(&still, leased).await > 0).then_some(()) }).await;
-    signal(&still, "-STOP");
-    // What a network does with connections on which nothing is heard: no transaction of its keeps rows locked.
-    cut_connections(&still).await;
-    let left = hand::count(&still, leased).await;
+    let mut left = 0;
+    while left == 0 {
+        eventually("it has leased runs", || async { (hand::count(&still, leased).await > 0).then_some(()) }).await;
+        signal(&still, "-STOP");
+        // What a network does with connections on which nothing is heard: no transaction of its keeps rows locked.
+        cut_connections(&still).await;
+        left = hand::count(&still, leased).await;
+        if left == 0 {
+            // Its last batch ended in the moment between: it goes on, and is stopped in another.
+            signal(&still, "-CONT");
+        }
+    }
     let other = still.another().await;
     wait_for_all(&still).await;
     assert!(other.is_running());
@@ -194,6 +201,5 @@ async fn a_process_that_stood_still_writes_nothing_for_leases_that_it_lost() {
     })
     .await;
     wait_for_all(&still).await;
-    assert!(left > 0, "it stood still while it had leases");
     each_was_done_once(&still, parcels + 1).await;
 }

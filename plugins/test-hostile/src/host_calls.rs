@@ -40,6 +40,30 @@ pub fn try_everything() -> Value {
     })
 }
 
+/// Asks the API the same again and again, until it is refused; how often it was answered.
+pub fn read_on(document: &str) -> Value {
+    let operation =
+        host::api::Operation { document: document.to_owned(), variables: "{}".to_owned(), operation_name: None };
+    let mut answered = 0;
+    while host::api::execute(host::api::RunAs::Plugin, &operation).is_ok() {
+        answered += 1;
+    }
+    json!(answered)
+}
+
+/// Asks a host for as much as it may, all at the same time; what came of each.
+pub fn sink(url: &str) -> Value {
+    let request = || host::http::Request {
+        method: "GET".to_owned(),
+        url: url.to_owned(),
+        headers: Vec::new(),
+        body: None,
+        timeout_ms: None,
+    };
+    let requests: Vec<host::http::Request> = (0..20).map(|_| request()).collect();
+    host::http::send_many(&requests).iter().map(|answer| json!(answer.is_ok())).collect()
+}
+
 fn execute() -> Result<String, HostError> {
     host::api::execute(host::api::RunAs::Plugin, &operation())
 }

@@ -47,6 +47,8 @@ impl FunctionPlugin for Hostile {
                 Ok(json!(host::runtime::random(bytes).len()))
             }
             "slow-host" => Ok(host_calls::repeat(1)),
+            "rows" => Ok(host_calls::read_on(input["document"].as_str().unwrap_or_default())),
+            "sink" => Ok(host_calls::sink(input["url"].as_str().unwrap_or_default())),
             other => Err(PluginError::NotFound(format!("there is no function `{other}`"))),
         }
     }

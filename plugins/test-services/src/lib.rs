@@ -1,6 +1,6 @@
 //! Uses what the host provides, as its input says: for tests of what a plugin gets and what it does not.
 
-use cardine_plugin::host::{api, config, http, state};
+use cardine_plugin::host::{api, config, events, http, state};
 use cardine_plugin::{CallContext, Manifest, Plugin, PluginError, Value, serde_json, serde_json::json};
 
 /// The plugin `test-services`.
@@ -19,6 +19,8 @@ impl Plugin for TestServices {
             "get" => Ok(get(&input)),
             "keys" => Ok(keys(&input)),
             "config" => Ok(configuration(&input)),
+            "emit" => Ok(emit(&input)),
+            "enqueue" => Ok(enqueue()),
             other => Err(PluginError::NotFound(format!("there is no function `{other}`"))),
         }
     }
@@ -99,6 +101,22 @@ fn configuration(input: &Value) -> Value {
         "handle": told(config::secret_handle(&name)),
         "value": told(config::reveal_secret(&name)),
     })
+}
+
+fn emit(input: &Value) -> Value {
+    let times = input["times"].as_u64().unwrap_or(1);
+    let emitted = (0..times).map(|_| events::emit(&text(&input["name"]), &input["payload"].to_string()));
+    match emitted.collect::<Result<Vec<()>, _>>() {
+        Ok(emitted) => json!({"emitted": emitted.len()}),
+        Err(error) => json!({"refused": format!("{error:?}")}),
+    }
+}
+
+fn enqueue() -> Value {
+    match events::enqueue("emit", "{}", 0.0, None) {
+        Ok(id) => json!(id),
+        Err(error) => json!({"refused": format!("{error:?}")}),
+    }
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use cardine_engine::events::EventMatcherLoader;
 use cardine_engine::{Engine, EngineError};
-use cardine_plugin_host::{HostConfig, LoadedPlugin, Package, PluginHost, generate_key};
+use cardine_plugin_host::{HostConfig, Limits, LoadedPlugin, Package, PluginHost, generate_key};
 use cardine_store::Store;
 use cardine_workflow::{Grant, InstallError, Plugins, WorkflowLoader};
 use chrono::Utc;
@@ -120,7 +120,9 @@ fn told(error: InstallError) -> anyhow::Error {
 
 fn host(config: &Config) -> anyhow::Result<PluginHost> {
     let trusted_keys = config.plugin_keys.clone();
-    let host = PluginHost::new(HostConfig { trusted_keys, ..HostConfig::new(config.data.join("plugins")) });
+    // Nobody but whoever asks waits for the compiler here.
+    let limits = Limits { compile_ms: 300_000, ..Limits::default() };
+    let host = PluginHost::new(HostConfig { trusted_keys, limits, ..HostConfig::new(config.data.join("plugins")) });
     host.context("the host of plugins cannot be started")
 }
 

@@ -157,12 +157,18 @@ fn literal(text: &[u8]) -> String {
 
 /// The world of the WIT package that has what the manifest makes use of.
 fn world(manifest: &Manifest) -> &'static str {
-    match (manifest.functions().is_empty(), manifest.hooks().is_empty(), manifest.validators().is_empty()) {
-        (false, true, true) => "function-plugin",
-        (true, false, true) => "hook-plugin",
-        (true, true, false) => "validator-plugin",
-        (true, true, true) => "base",
-        _ => "full-plugin",
+    let worlds = [
+        (manifest.functions().is_empty(), "function-plugin"),
+        (manifest.hooks().is_empty(), "hook-plugin"),
+        (manifest.validators().is_empty(), "validator-plugin"),
+        (manifest.computed().is_empty(), "computed-plugin"),
+        (manifest.routes().is_empty(), "route-plugin"),
+    ];
+    let mut used = worlds.into_iter().filter(|(is_empty, _)| !is_empty).map(|(_, world)| world);
+    match (used.next(), used.next()) {
+        (None, _) => "base",
+        (Some(world), None) => world,
+        (Some(_), Some(_)) => "full-plugin",
     }
 }
 
@@ -183,6 +189,21 @@ mod tests {
         let manifest = read_manifest(text.replace("NAME", "my-plugin").as_bytes()).unwrap();
         assert_eq!((manifest.name(), world(&manifest)), ("my-plugin", "function-plugin"));
         assert!(read_manifest(text.replace("NAME", "My plugin").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_plugin_has_the_world_of_what_it_makes_use_of() {
+        let world_of = |parts: &str| {
+            let text = format!(r#"{{"name": "p", "version": "1.0.0", "title": "P", "api": "0.1"{parts}}}"#);
+            world(&read_manifest(text.as_bytes()).unwrap())
+        };
+        let routes = r#", "routes": [{"path": "/", "methods": ["GET"], "auth": "none"}]"#;
+        let computed =
+            r#", "computed": [{"module": "Deal", "field": "score", "type": "integer", "inputs": ["amount"]}]"#;
+        assert_eq!(world_of(""), "base");
+        assert_eq!(world_of(routes), "route-plugin");
+        assert_eq!(world_of(computed), "computed-plugin");
+        assert_eq!(world_of(&format!("{routes}{computed}")), "full-plugin");
     }
 
     #[test]

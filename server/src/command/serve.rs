@@ -21,8 +21,6 @@ use tokio::sync::watch;
 
 use super::{database, plugin};
 use crate::app::App;
-use crate::auth::password::Passwords;
-use crate::auth::secret::Secret;
 use crate::cli::Serve;
 use crate::config::{Config, FirstAdmin};
 use crate::demo;
@@ -31,6 +29,8 @@ use crate::http::routes;
 use crate::http::setup::Setup;
 use crate::mail::Mailer;
 use crate::plugin::{PluginHooksLoader, PluginServices, Provider};
+use cardine_auth::password::Passwords;
+use cardine_auth::secret::Secret;
 
 /// How long requests may go on after the signal to end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -67,7 +67,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on {}: choose another address by --listen", config.listen))?;
     let address = listener.local_addr().context("the address listened on is not known")?;
     let app = Arc::new(App::new(engine.clone(), front, plugins.clone(), webhook_key, config, address, setup));
-    let services = PluginServices::new(engine.clone(), &app.front, app.egress.clone());
+    let services = PluginServices::new(engine.clone(), &app.front, app.outside.egress.clone());
     plugins.set_services(Arc::new(Provider(services)));
     announce(&app, address, setup_secret.as_ref());
     let (stop, stopped) = watch::channel(false);
@@ -77,7 +77,7 @@ pub async fn serve(config: Config, options: Serve) -> anyhow::Result<ExitCode> {
     };
     let sender = sender.map(|mailer| tokio::spawn(mailer.run(stopped.clone())));
     let jobs = engine.run_jobs(stopped.clone());
-    let runner = tokio::spawn(run_workflows(engine, app.outside(), stopped));
+    let runner = tokio::spawn(run_workflows(engine, app.outside.clone(), stopped));
 
     let draining = Arc::clone(&app);
     let until = async move {

@@ -9,8 +9,8 @@ use cardine_engine::identity::{ChangedBy, NewUser};
 use chrono::Utc;
 
 use super::database;
-use crate::auth::password::Passwords;
 use crate::config::Config;
+use cardine_auth::password::Passwords;
 
 /// Runs it. A running server of the same database knows the user within a second.
 pub async fn add(config: &Config, email: String, role: String, name: Option<String>) -> anyhow::Result<ExitCode> {

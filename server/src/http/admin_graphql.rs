@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_graphql::http::{MultipartOptions, receive_body};
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
 use async_graphql::{PathSegment, Response as GraphqlResponse, Variables};
+use cardine_admin::{Asker, PACKAGE_BYTES_MAX, own_fields};
 use cardine_graphql::guard;
 use poem::http::{Method, StatusCode, header};
 use poem::{Request, Response};
@@ -18,7 +19,6 @@ use super::graphql_request::{Asked, read, read_body};
 use super::negotiation::{ResponseType, negotiate, wants_html};
 use super::page;
 use super::peer::peer;
-use crate::admin::{AdminContext, PACKAGE_BYTES_MAX, own_fields};
 use crate::app::App;
 
 /// Headers that a browser's page can send to another origin only after a preflight.
@@ -91,14 +91,8 @@ async fn execute(app: Arc<App>, caller: Caller, request: &mut Request) -> Result
     }
     operation.set_parsed_query(document);
     let Caller { context, token, .. } = caller;
-    let uploads = operation.uploads.len();
-    let operation = operation.data(AdminContext { app: Arc::clone(&app), request: context, token, peer, uploads });
-    let executed = async {
-        match is_administrator {
-            true => app.admin.execute(operation).await,
-            false => app.account.execute(operation).await,
-        }
-    };
+    let asker = Asker { is_administrator, request: context, token, peer };
+    let executed = app.administration.execute(asker, operation);
     // A change of modules takes as long as its data need; it is whole or not at all.
     let mut answer = match changes {
         true => executed.await,

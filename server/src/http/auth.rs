@@ -16,7 +16,7 @@ use super::graphql_request::read_body;
 use super::negotiation::is_json;
 use super::peer::peer;
 use crate::app::App;
-use crate::auth::{ConsoleSession, ResetError, SignInError, Tokens};
+use cardine_auth::{ConsoleSession, ResetError, SignInError, Tokens};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

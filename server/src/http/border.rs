@@ -56,8 +56,9 @@ impl Endpoint for Site {
                 response
             }
         };
-        let id_text = id.to_string();
-        response.headers_mut().insert(REQUEST_ID, HeaderValue::from_str(&id_text).expect("a UUID is ASCII"));
+        let mut buffer = Uuid::encode_buffer();
+        let id_text: &str = id.hyphenated().encode_lower(&mut buffer);
+        response.headers_mut().insert(REQUEST_ID, HeaderValue::from_str(id_text).expect("a UUID is ASCII"));
         secure(response.headers_mut());
         let (status, elapsed) = (response.status().as_u16(), started.elapsed());
         self.app.metrics.record(self.pattern, &method, status, elapsed);

@@ -96,8 +96,8 @@ pub fn context_of(engine: &Engine, identity: &Identity) -> Option<RequestContext
     let (catalog, access) = (&snapshot.catalog, &snapshot.access);
     let (time_zone, languages) = (identity.time_zone.as_deref(), identity.languages.as_deref());
     let actor = match identity.user {
-        None => access.anonymous(catalog, time_zone, languages),
-        Some(user) => access.actor_within(catalog, user, identity.scopes.as_ref(), time_zone, languages)?,
+        None => access.anonymous(catalog, time_zone, languages).into(),
+        Some(user) => access.shared_actor_within(catalog, user, identity.scopes.as_ref(), time_zone, languages)?,
     };
     let today = today(&actor.time_zone, now);
     Some(engine.request(snapshot, actor, now, today))

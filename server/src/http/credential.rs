@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq as _;
 use url::Url;
 
 use super::error::ApiError;
-use crate::auth::secret::{Secret, SecretKind};
+use cardine_auth::secret::{Secret, SecretKind};
 
 /// The header by which a page shows that it is one of this server's.
 pub const CSRF_HEADER: &str = "x-csrf-token";

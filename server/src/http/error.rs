@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cardine_engine::EngineError;
+use cardine_graphql::{Code, sentence};
 use cardine_model::Issue;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{IntoResponse as _, Response};
@@ -115,6 +116,17 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "LIMIT_EXCEEDED", message)
     }
 
+    /// 502 or 504: a plugin that should answer has failed.
+    pub fn plugin_failed(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(status, "PLUGIN_FAILED", sentence(&message.into()))
+    }
+
+    /// 503: not before `wait_seconds` have passed.
+    pub fn later(message: impl Into<String>, wait_seconds: u64) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", sentence(&message.into()))
+            .header(header::RETRY_AFTER, HeaderValue::from(wait_seconds))
+    }
+
     /// 503: for a moment only.
     pub fn unavailable() -> Self {
         let message = "The database cannot be reached for the moment. Try again.";
@@ -184,28 +196,19 @@ impl From<cardine_graphql::Error> for ApiError {
 
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
-        let message = sentence(&error.to_string());
-        match error {
-            EngineError::NotFound => Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message),
-            EngineError::Conflict { issues, .. } => {
-                Self { issues, ..Self::new(StatusCode::CONFLICT, "CONFLICT", message) }
-            }
-            EngineError::Validation(issues) => Self::invalid(message, issues),
-            EngineError::Forbidden(_) => Self::forbidden(message),
-            EngineError::Limit(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "LIMIT_EXCEEDED", message),
-            EngineError::PluginFailed { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "PLUGIN_FAILED", message),
-            EngineError::Unavailable | EngineError::Stale => Self::unavailable(),
-            EngineError::Internal => Self::internal(),
-        }
+        let cardine_graphql::Error { code, message, issues, .. } = error.into();
+        let status = match code {
+            Code::Unavailable => return Self::unavailable(),
+            Code::Internal => return Self::internal(),
+            Code::NotFound => StatusCode::NOT_FOUND,
+            Code::Conflict => StatusCode::CONFLICT,
+            Code::Forbidden => StatusCode::FORBIDDEN,
+            Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Code::BadUserInput => StatusCode::BAD_REQUEST,
+            Code::ValidationFailed | Code::LimitExceeded | Code::PluginFailed => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self { issues, ..Self::new(status, code.as_str(), message) }
     }
-}
-
-/// With a capital and a full stop, as all messages of the API.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let Some(first) = characters.next() else { return String::new() };
-    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{}{}{end}", first.to_uppercase(), characters.as_str())
 }
 
 #[cfg(test)]

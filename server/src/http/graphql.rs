@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cardine_graphql::Kind;
 use cardine_graphql::protocol;
 use cardine_graphql::schema::Schema;
-use poem::http::{Method, StatusCode, header};
+use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Request, Response};
 
 use super::Caller;
@@ -15,10 +15,14 @@ use super::negotiation::{ResponseType, negotiate, wants_html};
 use super::{again, event_stream, page, websocket};
 use crate::app::App;
 
+/// Headers of an answer, with those that every answer gets on its way out: room for them is made once.
+const HEADERS: usize = 8;
+
 /// `GET` and `POST /graphql`.
 pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
     if websocket::is_upgrade(&request) {
-        return websocket::open(app, request).await;
+        // Boxed, as the other way below: most requests go neither, and each has the size of the largest way.
+        return Box::pin(websocket::open(app, request)).await;
     }
     let accept = request.header(header::ACCEPT);
     if request.method() == Method::GET && request.uri().query().is_none() && wants_html(accept) {
@@ -28,7 +32,7 @@ pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, Api
         ApiError::not_acceptable("application/graphql-response+json, application/json, text/event-stream")
     })?;
     if media_type == ResponseType::EventStream {
-        return event_stream::answer(app, request).await;
+        return Box::pin(event_stream::answer(app, request)).await;
     }
     let caller = Caller::authenticate(&app, &request).await?;
     let key = idempotency_key(&request)?;
@@ -40,17 +44,18 @@ pub async fn answer(app: Arc<App>, mut request: Request) -> Result<Response, Api
                 "The header Idempotency-Key is for one request: send the list without it.",
             ));
         }
-        Ok(Sent::Batch(requests)) => return Ok(answer_batch(&app, &caller, requests, media_type).await),
+        Ok(Sent::Batch(requests)) => {
+            return Ok(Box::pin(answer_batch(&app, &caller, requests, media_type)).await);
+        }
         Err(error) => return Ok(error.into_graphql_response(media_type.content_type())),
     };
     let request = protocol::Request { idempotency_key: key, ..request };
     let answer = again::execute(&app, &caller.context, &caller.identity, &request, mutations_allowed).await;
-    let mut response = Response::builder()
-        .status(status_of(answer.kind, media_type))
-        .content_type(media_type.content_type())
-        .body(answer.body);
+    let mut response = Response::builder().status(status_of(answer.kind, media_type)).body(answer.body);
+    response.headers_mut().reserve(HEADERS);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
     if answer.kind == Kind::MethodNotAllowed {
-        response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
     }
     Ok(response)
 }

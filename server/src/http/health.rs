@@ -31,7 +31,7 @@ pub async fn ready(app: Arc<App>, _: Request) -> Result<Response, ApiError> {
 
 /// Counters for Prometheus.
 pub async fn metrics(app: Arc<App>, _: Request) -> Result<Response, ApiError> {
-    let mut text = app.metrics.render(app.engine.snapshot().catalog.version) + &app.workflows.render();
-    render_plugins(&app.plugins.counts(), &mut text);
+    let mut text = app.metrics.render(app.engine.snapshot().catalog.version) + &app.outside.counters.render();
+    render_plugins(&app.outside.plugins.counts(), &mut text);
     Ok(Response::builder().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }

@@ -23,7 +23,7 @@ const SIGNATURE: &str = "cardine-signature";
 /// `POST /hooks/workflows/{path}/{token}`: 202 `{run}` once the run is queued. The caller needs no token of its own: the address is one.
 pub async fn start(app: Arc<App>, mut request: Request) -> Result<Response, ApiError> {
     let parameter = |name| request.raw_path_param(name).unwrap_or_default();
-    let hook = hook_at(&app.engine.snapshot(), &app.webhook_key, parameter("path"), parameter("token"));
+    let hook = hook_at(&app.engine.snapshot(), &app.outside.webhook_key, parameter("path"), parameter("token"));
     let hook = hook.ok_or_else(ApiError::not_found)?;
     if !is_json(request.content_type()) {
         return Err(ApiError::unsupported_media_type("application/json"));
@@ -35,7 +35,7 @@ pub async fn start(app: Arc<App>, mut request: Request) -> Result<Response, ApiE
     let limits = &app.front.limits;
     let body = read_body(request.take_body(), limits.body_bytes.min(HOOK_BODY_BYTES_MAX)).await?.to_vec();
     let sent = HookRequest { body, signature, key, id, at, per_minute: limits.hook_requests };
-    let run = hook.start(&app.engine, &app.webhook_key, sent).await.map_err(refusal)?;
+    let run = hook.start(&app.engine, &app.outside.webhook_key, sent).await.map_err(refusal)?;
     let mut answer = json_response(&json!({"run": run}));
     answer.set_status(StatusCode::ACCEPTED);
     Ok(answer)

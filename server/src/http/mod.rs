@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod negotiation;
 mod page;
 mod peer;
+pub mod plugin_routes;
 mod range;
 mod reset;
 mod routes;

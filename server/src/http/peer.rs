@@ -7,8 +7,8 @@ use poem::{Addr, Request};
 
 use super::border::RequestId;
 use super::error::ApiError;
-use crate::auth::Peer;
 use crate::config::TrustedProxies;
+use cardine_auth::Peer;
 
 /// Proxies of one request that are looked through.
 const PROXIES_MAX: usize = 32;

@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::form::{parameter, read_form};
 use super::page::{escape, page};
 use crate::app::App;
-use crate::auth::ResetError;
+use cardine_auth::ResetError;
 
 /// `GET /reset?token=…`: the form. To look at it uses nothing up: mail servers open links too.
 pub async fn form(app: Arc<App>, request: Request) -> Result<Response, ApiError> {

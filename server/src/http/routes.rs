@@ -6,7 +6,9 @@ use poem::http::Method;
 use poem::{Endpoint, Request, Response, Route};
 
 use super::border::{Handler, Site};
-use super::{admin_graphql, assets, auth, download, graphql, health, hooks, page, reset, schemas, setup, upload};
+use super::{
+    admin_graphql, assets, auth, download, graphql, health, hooks, page, plugin_routes, reset, schemas, setup, upload,
+};
 use crate::app::App;
 
 /// Makes a [`Handler`] of an async function.
@@ -15,6 +17,15 @@ macro_rules! handler {
         |app, request| Box::pin($function(app, request))
     };
 }
+
+/// A plugin says itself which methods it answers.
+const PLUGIN: &[(Method, Handler)] = &[
+    (Method::GET, handler!(plugin_routes::serve)),
+    (Method::POST, handler!(plugin_routes::serve)),
+    (Method::PUT, handler!(plugin_routes::serve)),
+    (Method::PATCH, handler!(plugin_routes::serve)),
+    (Method::DELETE, handler!(plugin_routes::serve)),
+];
 
 /// Path, and what each method does there. `HEAD` is answered as `GET`, `OPTIONS` by the border.
 const ROUTES: &[(&str, &[(Method, Handler)])] = &[
@@ -37,6 +48,8 @@ const ROUTES: &[(&str, &[(Method, Handler)])] = &[
     ("/health/ready", &[(Method::GET, handler!(health::ready))]),
     ("/metrics", &[(Method::GET, handler!(health::metrics))]),
     ("/hooks/workflows/:path/:token", &[(Method::POST, handler!(hooks::start))]),
+    ("/hooks/:plugin", PLUGIN),
+    ("/hooks/:plugin/*rest", PLUGIN),
     ("/reset", &[(Method::GET, handler!(reset::form)), (Method::POST, handler!(reset::reset))]),
     ("/schema/:file", &[(Method::GET, handler!(schemas::schema))]),
     ("/setup", &[(Method::GET, handler!(setup::form)), (Method::POST, handler!(setup::create))]),

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::form::{parameter, read_form};
 use super::page::{escape, page};
 use crate::app::App;
-use crate::auth::secret::{Secret, SecretHash, SecretKind};
+use cardine_auth::secret::{Secret, SecretHash, SecretKind};
 
 /// How long the link is good. A restart prints another one.
 const LIFETIME: Duration = Duration::from_secs(3600);

@@ -22,8 +22,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::auth::secret::{Secret, SecretKind};
 use crate::config::MailServer;
+use cardine_auth::secret::{Secret, SecretKind};
 use template::{Attached, Templates};
 use transport::Transport;
 

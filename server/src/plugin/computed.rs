@@ -12,7 +12,10 @@ use cardine_plugin_host::{ComputedManifest, DeniedServices};
 use cardine_workflow::GrantedPlugin;
 use serde_json::{Map, Value as Json};
 
-use super::{call_context, refusal};
+use cardine_workflow::call_context;
+
+use super::hooks::whole_name;
+use super::refusal;
 
 /// Asks the plugin about all records at once.
 pub async fn compute(
@@ -39,10 +42,15 @@ pub async fn compute(
         if let Some(misfit) = misfit(known, computed) {
             return refuse("INPUT", format!("does not fit what the plugin `{}` computes: {misfit}", asked.by));
         }
-        // By the plugin's names: which fields they mean is what an administrator says in the definition.
-        let grant = plugin.granted.records.get(&known.module).filter(|grant| grant.read);
-        let is_granted =
-            |(input, _): &(String, FieldId)| grant.is_some_and(|grant| grant.field(input) >= FieldAccess::Read);
+        // By the plugin's names, as which fields they mean is what an administrator says in the definition; or the field itself, by the
+        // name that it has now.
+        let opens = |module: &String, name: &str| {
+            let grant = plugin.granted.records.get(module).filter(|grant| grant.read);
+            grant.is_some_and(|grant| grant.field(name) >= FieldAccess::Read)
+        };
+        let is_granted = |(input, field): &(String, FieldId)| {
+            opens(&known.module, input) || opens(&asked.module.name, whole_name(asked.module.field(*field)))
+        };
         if !computed.inputs.iter().all(is_granted) {
             let message =
                 format!("is computed by the plugin `{}`, which was not granted to read all of its inputs", asked.by);

@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cardine_access::{FieldAccess, ModuleGrant, Rights};
+use cardine_access::{FieldAccess, ModuleGrant};
 use cardine_engine::hooks::{Proposed, apply_patch, issue_at};
-use cardine_engine::{EngineError, Record, RequestContext, json_name};
+use cardine_engine::{EngineError, Record, RequestContext};
 use cardine_model::Catalog;
 use cardine_model::catalog::{Field, FieldId, Module, ModuleId};
-use cardine_plugin_host::{Decision, DeniedServices, HookManifest, LoadedPlugin, OnError, PluginIssue, RecordChange};
-use cardine_workflow::GrantedPlugin;
-use serde_json::{Map, Value as Json, json};
+use cardine_plugin_host::{
+    Decision, DeniedServices, HookManifest, HookPhase, LoadedPlugin, OnError, PluginIssue, RecordChange,
+};
+use cardine_workflow::{GrantedPlugin, call_context, visible_keys};
+use serde_json::{Value as Json, json};
 
-use super::services::own_rights;
-use super::{call_context, refusal};
+use super::refusal;
 
 /// One hook of one plugin on one module.
 pub struct Hook {
@@ -30,21 +31,28 @@ pub struct Hook {
     grant: ModuleGrant,
 }
 
-/// The hooks of all plugins, by module, in their order. One on a module that is not there any more waits for its return.
+/// The hooks of all plugins, by module, in their order. One on a module that is not there any more, or is called otherwise, waits for
+/// its return, or for a version of the plugin that knows the new name.
 pub fn by_module(installed: &[GrantedPlugin], catalog: &Catalog) -> BTreeMap<ModuleId, Vec<Hook>> {
     let mut by_module: BTreeMap<ModuleId, Vec<Hook>> = BTreeMap::new();
     for GrantedPlugin { plugin, granted, .. } in installed {
-        if plugin.manifest().hooks().is_empty() {
+        let before = |hook: &&HookManifest| hook.phase == HookPhase::Before;
+        if !plugin.manifest().hooks().iter().any(|hook| before(&hook)) {
             continue;
         }
-        let rights = own_rights(granted, catalog);
+        let rights = granted.rights(catalog);
+        for hook in plugin.manifest().hooks().iter().filter(|hook| hook.module != "*") {
+            if catalog.module_by_name(&hook.module).is_none() {
+                let (plugin, module) = (plugin.manifest().name(), &hook.module);
+                tracing::warn!(plugin, module, "a hook's module is not there: nothing is asked of it");
+            }
+        }
         for (name, grant) in granted.records.iter().filter(|(_, grant)| grant.read) {
-            let Some(module) = catalog.module_by_name(name) else {
-                tracing::warn!(plugin = plugin.manifest().name(), module = name, "a plugin's module is not there");
-                continue;
-            };
-            let hooks = plugin.manifest().hooks().iter().filter(|hook| hook.module == "*" || hook.module == *name);
-            let hooks: Vec<Hook> = hooks.map(|hook| Hook::new(plugin, hook, module, grant, &rights)).collect();
+            let Some(module) = catalog.module_by_name(name) else { continue };
+            let visible = visible_keys(module, &rights);
+            let hooks = plugin.manifest().hooks().iter().filter(before);
+            let hooks = hooks.filter(|hook| hook.module == "*" || hook.module == *name);
+            let hooks: Vec<Hook> = hooks.map(|hook| Hook::new(plugin, hook, module, grant, &visible)).collect();
             if !hooks.is_empty() {
                 by_module.entry(module.id).or_default().extend(hooks);
             }
@@ -58,7 +66,13 @@ pub fn by_module(installed: &[GrantedPlugin], catalog: &Catalog) -> BTreeMap<Mod
 }
 
 impl Hook {
-    fn new(plugin: &LoadedPlugin, hook: &HookManifest, module: &Module, grant: &ModuleGrant, rights: &Rights) -> Self {
+    fn new(
+        plugin: &LoadedPlugin,
+        hook: &HookManifest,
+        module: &Module,
+        grant: &ModuleGrant,
+        visible: &BTreeSet<String>,
+    ) -> Self {
         let named = |names: &Vec<String>| {
             let fields = module.fields.iter().filter(|field| names.iter().any(|name| name == whole_name(field)));
             fields.map(|field| field.id).collect()
@@ -73,7 +87,7 @@ impl Hook {
                 .map(|name| module.field_named(name).filter(|field| field.reference().is_some()).map(|field| field.id)),
             order: hook.order,
             on_error: hook.on_error,
-            visible: visible_keys(module, rights),
+            visible: visible.clone(),
             grant: grant.clone(),
         }
     }
@@ -166,23 +180,13 @@ impl Hook {
     }
 
     fn shown(&self, module: &Module, change: &Proposed) -> RecordChange {
-        let image = |record: &Option<Record>| record.as_ref().map(|record| self.image(module, record));
-        let (before, after) = (image(&change.before), image(&change.after));
-        let none = Json::Null;
-        let differs = |key: &&String| {
-            let side = |image: &Option<Json>| {
-                image.as_ref().and_then(|image| image.get(key.as_str())).unwrap_or(&none).clone()
-            };
-            side(&before) != side(&after)
-        };
-        let changed_fields = self.visible.iter().filter(differs).cloned().collect();
-        RecordChange { id: change.id.to_string(), before, after, changed_fields }
+        let image = |record: &Option<Record>| record.as_ref().map(|record| record.to_json(module));
+        RecordChange::seen(change.id.to_string(), image(&change.before), image(&change.after), &self.visible)
     }
 
     fn image(&self, module: &Module, record: &Record) -> Json {
-        let image: Map<String, Json> =
-            record.to_json(module).into_iter().filter(|(key, _)| self.visible.contains(key)).collect();
-        Json::Object(image)
+        let image = record.to_json(module).into_iter();
+        Json::Object(image.filter(|(key, _)| self.visible.contains(key)).collect())
     }
 
     fn decide(
@@ -228,13 +232,7 @@ impl Hook {
     }
 }
 
-/// The keys of a record's JSON under which there is what these rights may read.
-pub fn visible_keys(module: &Module, rights: &Rights) -> BTreeSet<String> {
-    let readable = module.own_fields().filter(|field| rights.can_read(module.id, field.id));
-    readable.map(json_name).collect()
-}
-
 /// A field's name; of a part that of its whole.
-fn whole_name(field: &Field) -> &str {
+pub(super) fn whole_name(field: &Field) -> &str {
     field.name.split('.').next().unwrap_or(&field.name)
 }

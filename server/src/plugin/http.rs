@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cardine_egress::{EgressError, HostPattern, Hosts, Request as Outgoing};
-use cardine_engine::EngineError;
+use cardine_engine::{Engine, EngineError};
 use cardine_plugin_host::port::{HostError, HttpError, Request, Response};
 use cardine_store::ReadTx;
 use cardine_store::platform::plugins::secret_key;
@@ -98,12 +98,18 @@ fn declared(of: &OfOperation, name: &str) -> Result<Option<Hosts>, ()> {
 }
 
 async fn stored(of: &OfOperation, name: &str) -> Result<Option<String>, String> {
-    let key: Arc<str> = secret_key(of.name(), name).into();
-    let read = of.server.engine.store().read(move |tx: &mut ReadTx| {
+    let secret = stored_secret(&of.server.engine, of.name(), name).await;
+    secret.map_err(|_| "the secrets cannot be reached at the moment".to_owned())
+}
+
+/// What an administrator has stored for a plugin under a secret's name.
+pub async fn stored_secret(engine: &Engine, plugin: &str, name: &str) -> Result<Option<String>, EngineError> {
+    let key: Arc<str> = secret_key(plugin, name).into();
+    let read = engine.store().read(move |tx: &mut ReadTx| {
         let key = Arc::clone(&key);
         Box::pin(async move { Ok::<_, EngineError>(fetch_setting(tx, &key).await?) })
     });
-    read.await.map_err(|_| "the secrets cannot be reached at the moment".to_owned())
+    read.await
 }
 
 fn no_secret(name: &str) -> String {

@@ -1,6 +1,7 @@
 //! Plugins in the server: their hooks and validators fill the engine's port, and what they may use is given to them.
 
 mod computed;
+mod emitting;
 mod hooks;
 mod http;
 mod records;
@@ -16,7 +17,7 @@ use cardine_engine::hooks::{Computation, Proposed, RecordHooks, RecordHooksLoade
 use cardine_engine::{EngineError, Record, RequestContext};
 use cardine_model::catalog::{FieldId, Module, ModuleId};
 use cardine_model::{Catalog, Issue};
-use cardine_plugin_host::{CallContext, PluginFailure};
+use cardine_plugin_host::PluginFailure;
 use cardine_store::{BoxFuture, Store};
 use cardine_workflow::{GrantedPlugin, Plugins};
 
@@ -24,6 +25,7 @@ use serde_json::{Map, Value as Json};
 
 use hooks::Hook;
 
+pub use http::stored_secret;
 pub use services::{PluginServices, Provider};
 
 /// Loads the plugins' hooks for the engine's snapshots. What other processes installed is loaded with them, so that no write of a
@@ -112,17 +114,6 @@ impl RecordHooks for PluginHooks {
         asked: Computation<'a>,
     ) -> BoxFuture<'a, Result<Vec<Map<String, Json>>, EngineError>> {
         Box::pin(computed::compute(&self.installed, ctx, asked))
-    }
-}
-
-/// What a plugin learns of who caused a call. Only what plugins cause counts as depth, and a hook causes no writes.
-pub fn call_context(ctx: &RequestContext) -> CallContext {
-    CallContext {
-        request_id: ctx.request_id.to_string(),
-        user: ctx.actor.user.map(|user| user.to_string()),
-        locale: ctx.actor.locale().to_owned(),
-        time_zone: ctx.actor.time_zone.to_string(),
-        ..CallContext::default()
     }
 }
 

@@ -107,6 +107,9 @@ fn context(of: &OfOperation, call: &CallContext, run_as: RunAs) -> Result<Reques
             time_zone: call.time_zone.clone(),
             languages: call.locale.clone(),
         },
+        RunAs::Caller if call.is_detached => {
+            return Err(denied("whoever caused this call is gone: it has the plugin's own rights alone"));
+        }
         RunAs::Caller if !of.granted().as_caller => {
             return Err(denied("the plugin was not granted `api.asCaller`"));
         }

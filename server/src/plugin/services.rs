@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use cardine_access::{Grants, Rights};
+use cardine_access::Rights;
 use cardine_egress::Egress;
 use cardine_engine::Engine;
 use cardine_graphql::Front;
@@ -15,7 +15,7 @@ use cardine_plugin_host::{Answer, CallContext, HostServices};
 use cardine_workflow::{Granted, GrantedPlugin, ServiceProvider};
 use serde_json::Value as Json;
 
-use super::{http, records, state};
+use super::{emitting, http, records, state};
 
 /// Rows that one of a plugin's requests may fetch by its page sizes: it has less than people have.
 const ROWS_MAX: u64 = 10_000;
@@ -55,17 +55,11 @@ impl PluginServices {
         {
             return Arc::clone(&own.rights);
         }
-        let rights = Arc::new(own_rights(&plugin.granted, catalog).over_all_records());
+        let rights = Arc::new(plugin.granted.rights(catalog).over_all_records());
         let own = OwnRights { granted: Arc::clone(&plugin.granted), rights: Arc::clone(&rights) };
         known.insert(name.to_owned(), own);
         rights
     }
-}
-
-/// What a plugin's grant comes to over a catalog.
-pub(super) fn own_rights(granted: &Granted, catalog: &Catalog) -> Rights {
-    let grants = Grants::of(granted.records.iter().map(|(name, grant)| (name.as_str(), grant.clone())));
-    Rights::resolve(catalog, &[&grants], false)
 }
 
 /// The door by which the host of plugins comes here.
@@ -74,7 +68,13 @@ pub struct Provider(pub Arc<PluginServices>);
 impl ServiceProvider for Provider {
     fn for_operation(&self, plugin: &GrantedPlugin) -> Arc<dyn HostServices> {
         let (server, plugin) = (Arc::clone(&self.0), plugin.clone());
-        Arc::new(OfOperation { server, plugin, requests: AtomicUsize::new(0), operations: AtomicUsize::new(0) })
+        Arc::new(OfOperation {
+            server,
+            plugin,
+            requests: AtomicUsize::new(0),
+            operations: AtomicUsize::new(0),
+            events: AtomicUsize::new(0),
+        })
     }
 }
 
@@ -84,6 +84,7 @@ pub(super) struct OfOperation {
     pub(super) plugin: GrantedPlugin,
     requests: AtomicUsize,
     operations: AtomicUsize,
+    events: AtomicUsize,
 }
 
 impl OfOperation {
@@ -98,6 +99,11 @@ impl OfOperation {
     /// Counts what the plugin sends outside.
     pub(super) fn count_requests(&self, more: usize) -> Result<(), String> {
         count(&self.requests, more, 20, "HTTP requests")
+    }
+
+    /// Counts the events that it emits.
+    pub(super) fn count_event(&self) -> Result<(), String> {
+        count(&self.events, 1, 100, "events")
     }
 
     /// Counts what it asks of the API.
@@ -169,5 +175,26 @@ impl HostServices for OfOperation {
         requests: Vec<Request>,
     ) -> Answer<'a, Vec<Result<Response, HttpError>>> {
         Box::pin(http::send(self, requests))
+    }
+
+    fn emit_event<'a>(
+        &'a self,
+        call: &'a CallContext,
+        name: String,
+        payload: String,
+    ) -> Answer<'a, Result<(), HostError>> {
+        Box::pin(emitting::emit(self, call, name, payload))
+    }
+
+    fn enqueue<'a>(
+        &'a self,
+        _call: &'a CallContext,
+        _function: String,
+        _input: String,
+        _delay_ms: f64,
+        _key: Option<String>,
+    ) -> Answer<'a, Result<String, HostError>> {
+        let message = "work is queued by an event: a workflow that waits for it calls the function";
+        Box::pin(std::future::ready(Err(HostError::Denied(message.to_owned()))))
     }
 }

@@ -9,12 +9,10 @@ use cardine_model::Issue;
 use cardine_model::catalog::{DecimalUnit, FieldKind, ModuleId, TextFormat};
 use cardine_model::definition::ValidatorUse;
 use cardine_plugin_host::{CheckedValue, DeniedServices};
-use cardine_workflow::GrantedPlugin;
+use cardine_workflow::{GrantedPlugin, call_context, visible_keys};
 use serde_json::{Map, Value as Json};
 
-use super::hooks::visible_keys;
-use super::services::own_rights;
-use super::{call_context, refusal};
+use super::refusal;
 
 /// Asks the validators that the fields name. Each issue comes with the position of its value.
 pub async fn check(
@@ -97,7 +95,7 @@ impl Siblings<'_> {
         let keys = self
             .keys
             .entry(value.module.id)
-            .or_insert_with(|| visible_keys(value.module, &own_rights(&self.plugin.granted, self.ctx.catalog())));
+            .or_insert_with(|| visible_keys(value.module, &self.plugin.granted.rights(self.ctx.catalog())));
         let own = json_name(value.field);
         let siblings = value.record.to_json(value.module).into_iter();
         Json::Object(siblings.filter(|(key, _)| keys.contains(key) && *key != own).collect())

@@ -5,7 +5,7 @@ CREATE SCHEMA peer;
 CREATE VIEW peer.users AS SELECT id, name, email FROM public."user" WHERE deleted_at IS NULL;
 
 CREATE VIEW peer.organizations AS
-    SELECT id, owner_id, number, name, website, phone, email, employees, industry, type, annual_revenue, billing_city
+    SELECT id, created_at, owner_id, number, name, website, phone, email, employees, industry, type, annual_revenue, billing_city
     FROM public.organization WHERE deleted_at IS NULL;
 
 CREATE VIEW peer.contacts AS

@@ -40,6 +40,8 @@ pub struct Withstood {
     pub backend: Backend,
     /// Server processes on it.
     pub processes: usize,
+    /// Requests a second that were due.
+    pub rate: u32,
     /// Of requests alone.
     pub quiet: Waited,
     /// Of requests while modules changed.
@@ -51,13 +53,20 @@ pub struct Withstood {
 /// What requests waited, from the moment when each was due.
 #[derive(Debug)]
 pub struct Waited {
-    /// How many requests.
+    /// How many requests, all of them answered rightly.
     pub requests: usize,
+    /// In what time.
+    pub within: Duration,
     /// The median.
     pub middle: Duration,
     /// 99 of 100 waited no longer.
     pub most: Duration,
+    /// None waited longer.
+    pub longest: Duration,
 }
+
+/// Requests of one phase: what each waited, and how long all of them took.
+type Phase = (Vec<Duration>, Duration);
 
 /// Measures it on one database: by one process, and by several where there can be.
 pub async fn measure(backend: Backend, options: &Options) -> anyhow::Result<Vec<Withstood>> {
@@ -89,13 +98,13 @@ async fn measure_on(backend: Backend, processes: u32, options: &Options) -> anyh
     // The first requests fill what is kept.
     let _ = phase(&mut users, options.rate, tokio::time::sleep(Duration::from_secs(2))).await?;
     let quiet = phase(&mut users, options.rate, tokio::time::sleep(Duration::from_secs(options.seconds))).await?;
-    let start = Instant::now();
     let changing = phase(&mut users, options.rate, change(&clients, options)).await?;
-    let took = start.elapsed();
-    let waited = |times: Vec<Duration>| Waited::of(times).context("nothing was answered");
+    let took = changing.1;
+    let waited = |phase: Phase| Waited::of(phase).context("nothing was answered");
     Ok(Withstood {
         backend,
         processes: clients.len(),
+        rate: options.rate,
         quiet: waited(quiet)?,
         changing: waited(changing)?,
         changes: (options.changes, took),
@@ -111,7 +120,7 @@ async fn change(clients: &[Client], options: &Options) {
 }
 
 /// Requests at a steady rate as long as something else goes on: what each waited from when it was due. The first wrong answer ends all.
-async fn phase(users: &mut Vec<User>, rate: u32, meanwhile: impl Future<Output = ()>) -> anyhow::Result<Vec<Duration>> {
+async fn phase(users: &mut Vec<User>, rate: u32, meanwhile: impl Future<Output = ()>) -> anyhow::Result<Phase> {
     let stop = Arc::new(AtomicBool::new(false));
     let due = Arc::new(AtomicU32::new(0));
     let begin = Instant::now();
@@ -132,6 +141,7 @@ async fn phase(users: &mut Vec<User>, rate: u32, meanwhile: impl Future<Output =
         })
         .collect();
     meanwhile.await;
+    let within = begin.elapsed();
     stop.store(true, Ordering::Relaxed);
     let mut all = Vec::new();
     for work in working {
@@ -140,15 +150,20 @@ async fn phase(users: &mut Vec<User>, rate: u32, meanwhile: impl Future<Output =
         all.extend(waited);
     }
     ensure!(!all.is_empty(), "nothing was answered");
-    Ok(all)
+    Ok((all, within))
 }
 
 impl Waited {
-    fn of(mut times: Vec<Duration>) -> Option<Self> {
+    fn of((mut times, within): Phase) -> Option<Self> {
         times.sort_unstable();
         let at =
             |hundredth: usize| times.get((times.len() * hundredth / 100).min(times.len().saturating_sub(1))).copied();
-        Some(Self { requests: times.len(), middle: at(50)?, most: at(99)? })
+        Some(Self { requests: times.len(), within, middle: at(50)?, most: at(99)?, longest: at(100)? })
+    }
+
+    /// Requests answered in a second.
+    pub fn rate(&self) -> f64 {
+        self.requests as f64 / self.within.as_secs_f64().max(f64::EPSILON)
     }
 }
 
@@ -159,8 +174,9 @@ mod tests {
     #[test]
     fn the_hundredths_are_those_of_the_sorted_times() {
         let times = (1..=200).rev().map(Duration::from_millis).collect();
-        let waited = Waited::of(times).expect("there are some");
+        let waited = Waited::of((times, Duration::from_secs(4))).expect("there are some");
         assert_eq!((waited.middle, waited.most), (Duration::from_millis(101), Duration::from_millis(199)));
-        assert!(Waited::of(Vec::new()).is_none());
+        assert_eq!((waited.longest, waited.rate()), (Duration::from_millis(200), 50.0));
+        assert!(Waited::of((Vec::new(), Duration::ZERO)).is_none());
     }
 }

@@ -52,8 +52,8 @@ pub struct Stretched {
     pub with_index: Duration,
     /// A required field with a default: how long the job took that gave it to all records.
     pub filled: Duration,
-    /// A list of the many records, before and after the fields were added.
-    pub list: (Run, Run),
+    /// A list of the many records: before, after the fields were added that no record has a value in, and after all.
+    pub list: [Run; 3],
 }
 
 /// Measures it on one database.
@@ -69,14 +69,17 @@ pub async fn measure(backend: Backend, options: &Options) -> anyhow::Result<Stre
     println!("{backend:?}: {} records loaded in {:.1} s", options.records, loading.elapsed().as_secs_f64());
     server.restart().await;
     let admin = server.admin().await;
+    server.gather_statistics().await;
     let before = list(&server, &admin, options).await?;
     let many_fields = slowest(&admin, "Wide").await?;
     let many_records = slowest(&admin, "Mass").await?;
+    let after_fields = list(&server, &admin, options).await?;
     let with_index = add(&admin, "Mass", json!({"name": "indexed", "type": "text", "indexed": true})).await?;
     let required = json!({"name": "filled", "type": "integer", "required": true, "default": 7});
     let filled = add(&admin, "Mass", required).await?;
-    let after = list(&server, &admin, options).await?;
-    Ok(Stretched { backend, many_fields, many_records, with_index, filled, list: (before, after) })
+    let after_all = list(&server, &admin, options).await?;
+    let list = [before, after_fields, after_all];
+    Ok(Stretched { backend, many_fields, many_records, with_index, filled, list })
 }
 
 /// The module with many fields.

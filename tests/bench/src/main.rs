@@ -5,6 +5,7 @@ mod catalog;
 mod changes;
 mod company;
 mod compare;
+mod hostile;
 mod http;
 mod large;
 mod measure;
@@ -53,6 +54,8 @@ enum Task {
     Access(Access),
     /// Runs of workflows in a second, and what a workflow adds to a write
     Workflows(Workflows),
+    /// What eight plugins that break every bound at once take of the requests of people
+    Hostile(Hostile),
     /// A bare server of hand-written statements, as the bench starts it for itself
     #[command(hide = true)]
     Yardstick(yardstick::Options),
@@ -114,6 +117,15 @@ struct Access {
 struct Workflows {
     #[command(flatten)]
     workflows: workflows::Options,
+    /// Measure on one of the databases only
+    #[arg(long, value_enum)]
+    database: Option<Database>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Hostile {
+    #[command(flatten)]
+    hostile: hostile::Options,
     /// Measure on one of the databases only
     #[arg(long, value_enum)]
     database: Option<Database>,
@@ -195,6 +207,13 @@ async fn run(task: Task) -> anyhow::Result<()> {
                 worked.push(workflows::measure(backend, &workflows).await?);
             }
             println!("\n{}", report::workflows(&worked));
+        }
+        Task::Hostile(Hostile { hostile, database }) => {
+            let mut endured = Vec::new();
+            for backend in backends(database) {
+                endured.push(hostile::measure(backend, &hostile).await?);
+            }
+            println!("\n{}", report::hostile(&endured));
         }
         Task::Yardstick(_) => unreachable!("it measures nothing"),
     }

@@ -7,7 +7,8 @@ use cardine_tests::Backend;
 
 use crate::access::Decided;
 use crate::catalog::{Cost, Weighed};
-use crate::changes::Withstood;
+use crate::changes::{Waited, Withstood};
+use crate::hostile::Endured;
 use crate::large::Stretched;
 use crate::measure::Run;
 use crate::questions::{Question, View};
@@ -174,22 +175,23 @@ pub fn catalogs(weighed: &[Weighed]) -> String {
     table
 }
 
-/// What requests wait while modules change, with what is aimed at.
+/// What requests wait while modules change, with what is aimed at. There is no column of errors: the first ends the measurement.
 pub fn changes(withstood: &[Withstood]) -> String {
     let mut table = String::from(
-        "| database | processes | changes | took | requests meanwhile | alone: half, 99 of 100 | meanwhile: half, 99 of 100 | ratio of the latter |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| database | processes | changes | took | requests, a second of those due: alone | meanwhile | waited alone: half, 99 of 100, longest | meanwhile | ratio of 99 of 100 |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
-    for Withstood { backend, processes, quiet, changing, changes: (changes, took) } in withstood {
+    let answered = |waited: &Waited, rate: u32| format!("{}, {:.0} of {rate}", waited.requests, waited.rate());
+    let times = |waited: &Waited| [waited.middle, waited.most, waited.longest].map(milliseconds).join(", ");
+    for Withstood { backend, processes, rate, quiet, changing, changes: (changes, took) } in withstood {
         let _ = writeln!(
             table,
-            "| {backend:?} | {processes} | {changes} | {:.1} s | {} | {}, {} | {}, {} | {:.2} (aim 2) |",
+            "| {backend:?} | {processes} | {changes} | {:.1} s | {} | {} | {} | {} | {:.2} (aim 2) |",
             took.as_secs_f64(),
-            changing.requests,
-            milliseconds(quiet.middle),
-            milliseconds(quiet.most),
-            milliseconds(changing.middle),
-            milliseconds(changing.most),
+            answered(quiet, *rate),
+            answered(changing, *rate),
+            times(quiet),
+            times(changing),
             changing.most.as_secs_f64() / quiet.most.as_secs_f64(),
         );
     }
@@ -199,20 +201,23 @@ pub fn changes(withstood: &[Withstood]) -> String {
 /// What adding fields to large modules takes, with what is aimed at.
 pub fn large(stretched: &[Stretched]) -> String {
     let mut table = String::from(
-        "| database | a field to many fields | a field to many records | with an index | with a default for all | a list before | a list after | ratio |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| database | a field to many fields | a field to many records | with an index | with a default for all | a list before | after the fields | ratio | after all | ratio |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
-    for Stretched { backend, many_fields, many_records, with_index, filled, list: (before, after) } in stretched {
+    for Stretched { backend, many_fields, many_records, with_index, filled, list: [before, fields, all] } in stretched {
+        let ratio = |after: &Run| after.processor().as_secs_f64() / before.processor().as_secs_f64();
         let _ = writeln!(
             table,
-            "| {backend:?} | {} (aim 1000) | {} (aim 1000) | {} | {} | {} | {} | {:.2} (aim 1.1) |",
+            "| {backend:?} | {} (aim 1000) | {} (aim 1000) | {} | {} | {} | {} | {:.2} (aim 1.1) | {} | {:.2} (aim 1.1) |",
             milliseconds(*many_fields),
             milliseconds(*many_records),
             milliseconds(*with_index),
             milliseconds(*filled),
             parts(before),
-            parts(after),
-            after.processor().as_secs_f64() / before.processor().as_secs_f64(),
+            parts(fields),
+            ratio(fields),
+            parts(all),
+            ratio(all),
         );
     }
     table
@@ -264,6 +269,26 @@ fn parts(run: &Run) -> String {
 
 fn microseconds(duration: Duration) -> String {
     format!("{} µs", duration.as_micros())
+}
+
+/// What hostile plugins take of the requests of people, and how their calls ended.
+pub fn hostile(endured: &[Endured]) -> String {
+    let mut table = String::from(
+        "| database | requests/s alone | beside hostile plugins | taken (aim at most 10 %) |\n| --- | ---: | ---: | ---: |\n",
+    );
+    for one in endured {
+        let (alone, beside) = (one.alone.requests_per_second, one.beside.requests_per_second);
+        let taken = (1.0 - beside / alone.max(f64::EPSILON)) * 100.0;
+        writeln!(table, "| {:?} | {alone:.0} | {beside:.0} | {taken:.0} % |", one.backend).expect("a String takes all");
+    }
+    table.push_str("\n| database | plugin | its calls ended as |\n| --- | --- | --- |\n");
+    for one in endured {
+        for (plugin, ends) in &one.ends {
+            let ends: Vec<String> = ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
+            writeln!(table, "| {:?} | {plugin} | {} |", one.backend, ends.join(", ")).expect("a String takes all");
+        }
+    }
+    table
 }
 
 /// Runs in a second, and what a workflow adds to a write.
@@ -326,6 +351,42 @@ mod tests {
         };
         let expected = "| Sqlite | 45 ms, 20 (aim 50) | 30 ms, 15 | 280 ms, 270 (aim 300) | 17.0 MiB | 700 ms, 400 (aim 1000) | 30.0 MiB (aim 40) | 35.0 MiB (aim 40) |";
         assert_eq!(catalogs(&[weighed]).lines().last(), Some(expected));
+    }
+
+    #[test]
+    fn what_requests_waited_is_told_beside_the_rate_that_was_held() {
+        let waited = |requests, seconds, most| Waited {
+            requests,
+            within: Duration::from_secs(seconds),
+            middle: Duration::from_millis(2),
+            most: Duration::from_millis(most),
+            longest: Duration::from_millis(40),
+        };
+        let withstood = Withstood {
+            backend: Backend::Postgres,
+            processes: 3,
+            rate: 500,
+            quiet: waited(10_000, 20, 8),
+            changing: waited(4_900, 10, 12),
+            changes: (200, Duration::from_secs(10)),
+        };
+        let expected = "| Postgres | 3 | 200 | 10.0 s | 10000, 500 of 500 | 4900, 490 of 500 | 2.0 ms, 8.0 ms, 40.0 ms | 2.0 ms, 12.0 ms, 40.0 ms | 1.50 (aim 2) |";
+        assert_eq!(changes(&[withstood]).lines().last(), Some(expected));
+    }
+
+    #[test]
+    fn lists_of_a_large_module_are_told_before_and_after() {
+        let run = |server| Run { requests_per_second: 1.0, server: Duration::from_micros(server), database: None };
+        let stretched = Stretched {
+            backend: Backend::Sqlite,
+            many_fields: Duration::from_millis(30),
+            many_records: Duration::from_millis(40),
+            with_index: Duration::from_millis(900),
+            filled: Duration::from_millis(8_000),
+            list: [run(400), run(420), run(500)],
+        };
+        let expected = "| Sqlite | 30.0 ms (aim 1000) | 40.0 ms (aim 1000) | 900.0 ms | 8000.0 ms | 400 µs | 420 µs | 1.05 (aim 1.1) | 500 µs | 1.25 (aim 1.1) |";
+        assert_eq!(large(&[stretched]).lines().last(), Some(expected));
     }
 
     #[test]

@@ -55,12 +55,15 @@ impl<P: Plugin> record_hooks::Guest for Adapter<P> {
     }
 
     fn after(
-        _context: types::CallContext,
-        _module: String,
-        _operation: String,
-        _changes: Vec<record_hooks::Change>,
+        context: types::CallContext,
+        module: String,
+        operation: String,
+        changes: Vec<record_hooks::Change>,
     ) -> Result<(), types::PluginError> {
-        Err(not_there())
+        log_panics();
+        let changes: Result<Vec<Change>, String> = changes.into_iter().map(change).collect();
+        let changes = changes.map_err(types::PluginError::Failed)?;
+        P::after_write(&context, &module, &operation, &changes).map_err(|error: PluginError| error.into())
     }
 }
 
@@ -109,11 +112,12 @@ impl<P: Plugin> jobs::Guest for Adapter<P> {
 
 impl<P: Plugin> routes::Guest for Adapter<P> {
     fn serve(
-        _context: types::CallContext,
-        _route: String,
-        _request: routes::Request,
+        context: types::CallContext,
+        route: String,
+        request: routes::Request,
     ) -> Result<routes::Response, types::PluginError> {
-        Err(not_there())
+        log_panics();
+        P::serve(&context, &route, &request).map_err(|error: PluginError| error.into())
     }
 }
 

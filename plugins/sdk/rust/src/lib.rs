@@ -26,6 +26,8 @@ pub mod bindings {
 }
 
 pub use bindings::cardine::plugin::types::CallContext;
+/// A request that comes to one of the plugin's routes, and the answer to it.
+pub use bindings::exports::cardine::plugin::routes::{Request as RouteRequest, Response as RouteResponse};
 
 /// What the host provides to a running plugin.
 pub mod host {
@@ -62,6 +64,20 @@ pub trait Plugin {
         Ok(changes.iter().map(|_| Decision::Keep).collect())
     }
 
+    /// Is told of changes that are committed; they cannot be refused any more. It may be told of one twice, after a crash or an
+    /// error: [`CallContext::request_id`] is the same then. Everything that was granted may be used, with the plugin's own rights.
+    ///
+    /// # Errors
+    /// [`PluginError::Retryable`] is tried again later; any other error ends up in the list of runs that failed.
+    fn after_write(
+        _context: &CallContext,
+        module: &str,
+        _operation: &str,
+        _changes: &[Change],
+    ) -> Result<(), PluginError> {
+        Err(PluginError::NotFound(format!("there is no hook after writes of {module}")))
+    }
+
     /// Checks values by the validator `name` of the manifest. Only the log, the clock and randomness may be used.
     ///
     /// # Errors
@@ -73,6 +89,15 @@ pub trait Plugin {
         _items: &[Item],
     ) -> Result<Vec<Issue>, PluginError> {
         Err(PluginError::NotFound(format!("there is no validator `{name}`")))
+    }
+
+    /// Answers a request that comes to a route of the manifest, at `/hooks/{plugin}` and its path. `request.verified` tells whether the
+    /// server has checked who sends it.
+    ///
+    /// # Errors
+    /// [`PluginError`] becomes the status: 422 for `Invalid`, 404, 403, 503 with `Retry-After` for `Retryable`, 502 for `Failed`.
+    fn serve(_context: &CallContext, route: &str, _request: &RouteRequest) -> Result<RouteResponse, PluginError> {
+        Err(PluginError::NotFound(format!("there is no route {route}")))
     }
 
     /// Computes fields of the manifest for records that are shown: one JSON object for each, in their order, with a value for

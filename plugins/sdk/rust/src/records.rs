@@ -3,7 +3,7 @@
 use crate::bindings::exports::cardine::plugin::{record_hooks, validators};
 use crate::{Issue, Value, bindings};
 
-/// A change of a record that is about to be written. It holds what the plugin may read, in the names and forms of the API.
+/// A change of a record. It holds what the plugin may read, in the names and forms of the API.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// The record's id.

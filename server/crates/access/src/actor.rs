@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{Rights, SharedOwners};
 
-/// The one on whose behalf a request runs. Made once per request; everything below asks it.
+/// The one on whose behalf a request runs. Requests that are alike share theirs; everything below asks it.
 #[derive(Debug, Clone)]
 pub struct Actor {
     /// The user; `None` for the role `anonymous` and for the system itself.

@@ -17,6 +17,7 @@ mod read;
 mod record;
 mod search;
 mod snapshot;
+mod timeline;
 mod upkeep;
 mod write;
 
@@ -40,10 +41,11 @@ pub use read::{Group, ListResult, ReadPlan};
 pub use record::{Record, RecordScope, json_name, json_of_field, json_of_value, value_of_cell, value_of_json};
 pub use search::{Hit, Hits, SEARCH_SCORE_MAX};
 pub use snapshot::Snapshot;
+pub use timeline::{Moment, Moments};
 pub use upkeep::{EVENT_RETENTION, UPKEEP_INTERVAL};
 pub use write::{
-    ANSWER_RETENTION, CASCADE_MAX, Data, FailedStep, LinkChange, Mutated, MutationResult, MutationStep, Once, ToMany,
-    ToOne, Write, apply,
+    ANSWER_RETENTION, CASCADE_MAX, Converted, Data, FailedStep, LinkChange, Mutated, MutationResult, MutationStep,
+    Once, ToMany, ToOne, Write, apply,
 };
 
 /// How often a snapshot is loaded anew because something changed while it was.
@@ -174,11 +176,11 @@ impl Engine {
     pub fn request(
         &self,
         snapshot: Arc<Snapshot>,
-        actor: Actor,
+        actor: impl Into<Arc<Actor>>,
         now: DateTime<Utc>,
         today: NaiveDate,
     ) -> RequestContext {
-        let (actor, request_id, new_ids) = (Arc::new(actor), new_request_id(now), NewIds::default());
+        let (actor, request_id, new_ids) = (actor.into(), new_request_id(now), NewIds::default());
         let (depth, run, via, on_behalf_of, deadline) = (0, None, "api", None, None);
         RequestContext { snapshot, actor, now, today, request_id, depth, run, via, on_behalf_of, deadline, new_ids }
     }
@@ -229,10 +231,9 @@ impl Engine {
     }
 
     /// Whether a change of modules by this process may have met what the request has read. Asked after the reading, it costs nothing
-    /// as long as nobody changes modules.
-    #[boxed]
-    pub async fn was_overtaken(&self, ctx: &RequestContext) -> bool {
-        self.0.announced.load(Ordering::Acquire) > ctx.catalog().version && self.is_behind(ctx).await
+    /// as long as nobody changes modules; whether it has, [`Self::is_behind`] tells.
+    pub fn may_be_behind(&self, ctx: &RequestContext) -> bool {
+        self.0.announced.load(Ordering::Acquire) > ctx.catalog().version
     }
 
     /// Whether modules have changed since the request began.

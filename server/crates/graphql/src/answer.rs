@@ -452,7 +452,7 @@ pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
 }
 
 /// How many bytes stand before the first that needs an escape; all of them if none does. Looks at eight at a time.
-fn plain_length(bytes: &[u8]) -> usize {
+pub(crate) fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
     // The high bit of each byte that is zero, and maybe of others behind one: enough to know that there is none.

@@ -16,7 +16,6 @@ use serde_json::Value as Json;
 use crate::answer::{Rows, Written, write_cell, write_decimal, write_text};
 use crate::compile::Computing;
 use crate::error::{Code, Error};
-use crate::execute::error_of;
 use crate::shape::{
     ConnectionField, ConnectionShape, EdgeField, FieldShape, Fields, HitField, ObjectShape, RootField, SearchField,
 };
@@ -210,8 +209,8 @@ impl<R: Rows> Question<'_, R> {
         let asked = Computation { module, by: &self.computed.by.plugin, fields: &fields, records };
         let answers = match ctx.snapshot.hooks.compute(ctx, asked).await {
             Ok(answers) if answers.len() == count => answers,
-            Ok(_) => return computed.errors.push(self.told(error_of(EngineError::Internal))),
-            Err(error) => return computed.errors.push(self.told(error_of(error))),
+            Ok(_) => return computed.errors.push(self.told(EngineError::Internal.into())),
+            Err(error) => return computed.errors.push(self.told(error.into())),
         };
         for (position, field) in &self.fields {
             let Some(Computed { by, returns, .. }) = field.computed() else { continue };

@@ -1,6 +1,7 @@
 //! Errors as GraphQL shows them: a code, a place in the text, a place in the answer, and every faulty input.
 
 use async_graphql_parser::Pos;
+use cardine_engine::EngineError;
 use cardine_model::{Issue, PathSegment};
 
 /// The stable name of a reaction (`extensions.code`).
@@ -94,4 +95,31 @@ impl Error {
         self.path = path;
         self
     }
+}
+
+/// A failed use case.
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        let message = sentence(&error.to_string());
+        match error {
+            EngineError::NotFound => Self::new(Code::NotFound, message),
+            EngineError::Conflict { issues, .. } => Self { issues, ..Self::new(Code::Conflict, message) },
+            EngineError::Validation(issues) => Self { issues, ..Self::new(Code::ValidationFailed, message) },
+            EngineError::Forbidden(_) => Self::new(Code::Forbidden, message),
+            EngineError::Limit(_) => Self::new(Code::LimitExceeded, message),
+            EngineError::PluginFailed { reason, .. } => {
+                Self { reason: Some(reason.into_boxed_str()), ..Self::new(Code::PluginFailed, message) }
+            }
+            EngineError::Unavailable | EngineError::Stale => Self::new(Code::Unavailable, message),
+            EngineError::Internal => Self::new(Code::Internal, message),
+        }
+    }
+}
+
+/// With a capital and a full stop, as all messages of the API.
+pub fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let Some(first) = characters.next() else { return String::new() };
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), characters.as_str())
 }

@@ -16,7 +16,7 @@ use crate::answer::{Rows, Sealing, Written, write_data};
 use crate::compile::{Located, Mutation, Operation, Searches, Setting, Viewer};
 use crate::computed::compute;
 use crate::cursor::{CursorContext, CursorKey};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::file_link::FileLinks;
 use crate::limits::Limits;
 use crate::plans::{Plan, Plans, SIZE_GUESSED, Served};
@@ -92,7 +92,7 @@ pub async fn execute(
     if !known_ids.is_empty() {
         match engine.locate(ctx, known_ids.clone()).await {
             Ok(modules) => located.modules = modules,
-            Err(error) => return failed(engine, ctx, error, error_of).await,
+            Err(error) => return failed(engine, ctx, error, Error::from).await,
         }
     }
     if let Some((plan, served)) = known.plan(setting, &inputs, &located.modules) {
@@ -106,7 +106,7 @@ pub async fn execute(
                 ids.clear();
             }
             if let Err(error) = locate(engine, ctx, ids, searches, &mut located).await {
-                return failed(engine, ctx, error, error_of).await;
+                return failed(engine, ctx, error, Error::from).await;
             }
         }
         Err(errors) => return Response::refused(&errors),
@@ -139,10 +139,16 @@ async fn locate(
     if !ids.is_empty() {
         located.modules = engine.locate(ctx, ids).await?;
     }
+    let values: Arc<[_]> = Arc::from(searches.values);
     if !searches.questions.is_empty() {
         let (keys, questions): (Vec<_>, Vec<_>) = searches.questions.into_iter().unzip();
-        let answers = engine.search(ctx, questions, Arc::from(searches.values)).await?;
+        let answers = engine.search(ctx, questions, Arc::clone(&values)).await?;
         located.found = keys.into_iter().zip(answers).collect();
+    }
+    if !searches.timelines.is_empty() {
+        let (keys, questions): (Vec<_>, Vec<_>) = searches.timelines.into_iter().unzip();
+        let answers = engine.timelines(ctx, questions, values).await?;
+        located.moments = keys.into_iter().zip(answers).collect();
     }
     Ok(())
 }
@@ -156,7 +162,9 @@ async fn read(
 ) -> Response {
     match engine.read_planned(ctx, plan.reading(), values).await {
         // A column may have got the name of another one meanwhile.
-        Ok(_) if engine.was_overtaken(ctx).await => failed(engine, ctx, EngineError::Stale, error_of).await,
+        Ok(_) if engine.may_be_behind(ctx) && engine.is_behind(ctx).await => {
+            failed(engine, ctx, EngineError::Stale, Error::from).await
+        }
         Ok(results) => {
             let computed = compute(ctx, plan.computings(), plan.shape(), &results, &[]).await;
             let (viewer, sealing) = (setting(front, ctx).viewer, front.sealing(ctx, &contexts));
@@ -167,7 +175,7 @@ async fn read(
             plan.note_size(answer.body.len());
             answer
         }
-        Err(error) => failed(engine, ctx, error, error_of).await,
+        Err(error) => failed(engine, ctx, error, Error::from).await,
     }
 }
 
@@ -233,9 +241,9 @@ async fn write(
                 .unwrap_or_else(|error| Response::failed(&[error]))
         }
         Err(FailedStep { position, error }) => {
-            let told = |error| match places.into_iter().nth(position) {
-                Some((path, place)) => error_of(error).under(path).at(place),
-                None => error_of(error),
+            let told = |error: EngineError| match places.into_iter().nth(position) {
+                Some((path, place)) => Error::from(error).under(path).at(place),
+                None => error.into(),
             };
             failed(engine, ctx, error, told).await
         }
@@ -317,29 +325,4 @@ impl Rows for ListResult {
     fn history(&self, position: usize) -> &Self {
         &self.histories[position]
     }
-}
-
-/// The engine's failures as GraphQL shows them; their texts are for users already.
-pub(crate) fn error_of(error: EngineError) -> Error {
-    let message = sentence(&error.to_string());
-    match error {
-        EngineError::NotFound => Error::new(Code::NotFound, message),
-        EngineError::Conflict { issues, .. } => Error { issues, ..Error::new(Code::Conflict, message) },
-        EngineError::Validation(issues) => Error { issues, ..Error::new(Code::ValidationFailed, message) },
-        EngineError::Forbidden(_) => Error::new(Code::Forbidden, message),
-        EngineError::Limit(_) => Error::new(Code::LimitExceeded, message),
-        EngineError::PluginFailed { reason, .. } => {
-            Error { reason: Some(reason.into_boxed_str()), ..Error::new(Code::PluginFailed, message) }
-        }
-        EngineError::Unavailable | EngineError::Stale => Error::new(Code::Unavailable, message),
-        EngineError::Internal => Error::new(Code::Internal, message),
-    }
-}
-
-/// With a capital and a full stop, as all other messages.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let Some(first) = characters.next() else { return String::new() };
-    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{}{}{end}", first.to_uppercase(), characters.as_str())
 }

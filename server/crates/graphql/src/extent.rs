@@ -3,6 +3,7 @@
 
 use cardine_model::json_value::survives;
 
+use crate::answer::plain_length;
 use crate::error::Error;
 use crate::limits::Limits;
 
@@ -70,14 +71,14 @@ impl Extent {
 
 /// What stands behind a string that was opened before.
 fn behind_string(mut rest: &[u8]) -> &[u8] {
-    while let [byte, behind @ ..] = rest {
-        rest = match byte {
-            b'"' => return behind,
-            b'\\' => behind.get(1..).unwrap_or_default(),
-            _ => behind,
+    loop {
+        rest = match &rest[plain_length(rest)..] {
+            [b'"', behind @ ..] => return behind,
+            [b'\\', behind @ ..] => behind.get(1..).unwrap_or_default(),
+            [_, behind @ ..] => behind,
+            [] => return &[],
         };
     }
-    rest
 }
 
 #[cfg(test)]
@@ -94,6 +95,22 @@ mod tests {
             ("", 0, 0),
         ] {
             assert_eq!(Extent::of(json.as_bytes()).unwrap(), Extent { objects, values }, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_string_ends_at_its_quote_wherever_that_stands() {
+        for length in 0..40 {
+            for (within, is_open) in
+                [("", false), ("\\\"", false), ("\\\\", false), ("\\", true), ("\t", false), ("è", false)]
+            {
+                let text = format!("{}{within}", "x".repeat(length));
+                let json = format!("{text}\"{{behind");
+                let behind = behind_string(json.as_bytes());
+                assert_eq!(behind == b"{behind", !is_open, "{text}");
+                assert!(!is_open || behind.is_empty());
+                assert!(behind_string(text.as_bytes()).is_empty());
+            }
         }
     }
 

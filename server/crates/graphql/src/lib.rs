@@ -30,7 +30,7 @@ pub mod transport_ws;
 pub mod validate;
 pub mod variables;
 
-pub use error::{Code, Error};
+pub use error::{Code, Error, sentence};
 pub use execute::{Front, execute};
 pub use protocol::Request;
 pub use response::{Kind, Response};

@@ -100,7 +100,8 @@ impl Plan {
     pub fn serve(&self, setting: Setting<'_>, inputs: &Inputs, modules: &FxHashMap<Uuid, ModuleId>) -> Option<Served> {
         let reuse = self.reuse.as_ref().filter(|reuse| reuse.dependence.holds(inputs))?;
         let contexts: Vec<_> = reuse.contexts.iter().map(|recipe| recipe.of(inputs)).collect();
-        let mut values = self.values.clone();
+        let mut shared: Arc<[Value]> = self.values.iter().cloned().collect();
+        let values = Arc::get_mut(&mut shared).expect("nobody else has it yet");
         for (slot, place) in &reuse.given {
             values[*slot] = place.value(inputs);
         }
@@ -117,8 +118,8 @@ impl Plan {
                 _ => return None,
             }
         }
-        reuse.cursors.iter().try_for_each(|cursor| cursor.put(setting, inputs, &contexts, &mut values))?;
-        Some(Served { values: Arc::from(values), contexts })
+        reuse.cursors.iter().try_for_each(|cursor| cursor.put(setting, inputs, &contexts, values))?;
+        Some(Served { values: shared, contexts })
     }
 
     /// Bytes of the last answer, with some room.

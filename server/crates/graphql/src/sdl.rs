@@ -3,6 +3,7 @@
 //! What every schema has (the introspection types, the scalars and directives of the specification) is left out, as the
 //! specification asks (<https://spec.graphql.org/September2025/#sec-Type-System>).
 
+mod difference;
 mod text;
 
 #[cfg(test)]
@@ -13,14 +14,21 @@ use std::borrow::Cow;
 use crate::introspection::specified_by;
 use crate::schema::{EnumValue, InputValue, Kind, OutputField, Scalar, Schema, TypeKey, TypeRef, Words};
 
+pub use difference::difference;
+
 const INDENT: &str = "  ";
 
 /// The whole schema that exists for the caller.
 pub fn sdl(schema: &Schema<'_>) -> String {
+    printed(schema, true)
+}
+
+/// The schema, with descriptions or without.
+fn printed(schema: &Schema<'_>, is_described: bool) -> String {
     let mut types: Vec<(Cow<'_, str>, TypeKey)> =
         schema.all_types().into_iter().filter(|key| !is_known(*key)).map(|key| (schema.name(key), key)).collect();
     types.sort_by(|(name, key), (other_name, other)| (rank(*key), name).cmp(&(rank(*other), other_name)));
-    let mut printer = Printer { schema, out: String::new() };
+    let mut printer = Printer { schema, is_described, out: String::new() };
     for (position, (name, key)) in types.iter().enumerate() {
         if position > 0 {
             printer.out.push('\n');
@@ -52,6 +60,7 @@ fn rank(key: TypeKey) -> u8 {
 
 struct Printer<'a> {
     schema: &'a Schema<'a>,
+    is_described: bool,
     out: String,
 }
 
@@ -176,7 +185,7 @@ impl Printer<'_> {
     }
 
     fn description(&mut self, description: Option<&str>, indent: &str) {
-        if let Some(description) = description {
+        if let Some(description) = description.filter(|_| self.is_described) {
             text::push_description(&mut self.out, description, indent);
             self.out.push('\n');
         }

@@ -49,7 +49,7 @@ pub enum RootField {
     },
     /// Records by id, in the order of the ids.
     Nodes(NodesShape),
-    /// What a search found.
+    /// What a search found, or what belongs to a record.
     Search(SearchShape),
     /// The record that a mutation wrote.
     Written {
@@ -134,6 +134,10 @@ pub struct HitPlace {
     pub score: f64,
     /// Its place in the order.
     pub cursor: String,
+    /// When, in a timeline.
+    pub at: String,
+    /// Which list of a timeline led to it.
+    pub way: String,
 }
 
 /// The records of one module among what was found.
@@ -163,6 +167,10 @@ pub enum HitField {
     Cursor,
     /// How well it fits.
     Score,
+    /// When it was or will be.
+    At,
+    /// Which list has it.
+    Way,
     /// The hit in its edge.
     Node(Fields<HitField>),
     /// The record.

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use regex::Regex;
 use rustc_hash::FxHashMap;
 
+use crate::conversion::Conversion;
 use crate::definition::{
     ComputedBy, Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing, StableId, ValidatorUse,
 };
 use crate::rule::TypedRule;
+use crate::stages::Stages;
+use crate::timeline::Timeline;
 use crate::{Decimal, ScalarType, Value};
 
 /// A module's position in its catalog.
@@ -125,6 +128,12 @@ pub struct Module {
     pub parent: Option<FieldId>,
     /// Rules that every record meets.
     pub validations: Vec<Validation>,
+    /// What its records are converted to.
+    pub conversion: Option<Arc<Conversion>>,
+    /// The stages that its records go through.
+    pub stages: Option<Arc<Stages>>,
+    /// Which related records are shown together in the order of time.
+    pub timeline: Option<Arc<Timeline>>,
     /// What values are checked with when written.
     pub checks: Checks,
     /// The document that it was made from, as it is kept: [`Module::definition`] reads it. As text it takes a fifth of the memory.

@@ -1,6 +1,7 @@
 //! Definition documents and the immutable catalog that they resolve to, with the rule language; pure, no IO, no clock.
 
 pub mod catalog;
+pub mod conversion;
 pub mod decimal;
 pub mod definition;
 pub mod dependants;
@@ -14,8 +15,10 @@ pub mod renaming;
 pub mod resolve;
 pub mod rule;
 pub mod scalar;
+pub mod stages;
 pub mod suggest;
 pub mod text;
+pub mod timeline;
 pub mod value;
 
 pub use catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId, Relation, RelationId};

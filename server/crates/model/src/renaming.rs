@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
+use serde_json::Value as Json;
 
 use crate::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId};
 use crate::definition::{FieldDefinition, FieldList, ModuleDefinition, ReferenceTarget};
@@ -119,6 +120,9 @@ impl Renaming {
                 }
             }
         }
+        self.conversion(catalog, module, &mut document);
+        self.stages(catalog, module, &mut document);
+        self.timeline(catalog, module, &mut document);
         for lists in [&mut document.indexes, &mut document.uniques, &mut document.duplicates] {
             for FieldList { fields } in lists.iter_mut() {
                 *fields = fields.iter().map(named).collect();
@@ -143,6 +147,94 @@ impl Renaming {
             retired.field.to = retired.field.to.take().map(|to| self.target(to));
         }
         document
+    }
+
+    /// What the feature `conversion` names: fields of the module, other modules and their fields.
+    fn conversion(&self, catalog: &Catalog, module: &Module, document: &mut ModuleDefinition) {
+        let conversion = document.features.as_mut().and_then(|features| features.get_mut("conversion"));
+        let Some(conversion) = conversion.and_then(Json::as_object_mut) else { return };
+        let follow = |of: &mut serde_json::Map<String, Json>, key: &str| {
+            if let Some(Json::String(name)) = of.get_mut(key) {
+                *name = self.field_name(module, name).into_owned();
+            }
+        };
+        follow(conversion, "done");
+        follow(conversion, "at");
+        for target in conversion.get_mut("targets").and_then(Json::as_array_mut).into_iter().flatten() {
+            let Some(target) = target.as_object_mut() else { continue };
+            follow(target, "when");
+            follow(target, "keep");
+            let of = target.get("module").and_then(Json::as_str).and_then(|name| catalog.module_by_name(name));
+            if let (Some(of), Some(Json::Object(fields))) = (of, target.get_mut("fields")) {
+                for (to, mut from) in std::mem::take(fields) {
+                    if let Json::String(name) = &mut from {
+                        *name = self.field_name(module, name).into_owned();
+                    }
+                    fields.insert(self.field_name(of, &to).into_owned(), from);
+                }
+            }
+            for copied in target.get_mut("copies").and_then(Json::as_array_mut).into_iter().flatten() {
+                self.copied(catalog, module, copied);
+            }
+            if let Some(Json::String(name)) = target.get_mut("module") {
+                *name = self.module_name(name).to_owned();
+            }
+        }
+    }
+
+    /// What the feature `stages` names: fields of the module, and of the records of its history.
+    fn stages(&self, catalog: &Catalog, module: &Module, document: &mut ModuleDefinition) {
+        let stages = document.features.as_mut().and_then(|features| features.get_mut("stages"));
+        let Some(stages) = stages.and_then(Json::as_object_mut) else { return };
+        let follow = |of: &Module, names: &mut serde_json::Map<String, Json>, keys: &[&str]| {
+            for key in keys {
+                if let Some(Json::String(name)) = names.get_mut(*key) {
+                    *name = self.field_name(of, name).into_owned();
+                }
+            }
+        };
+        follow(module, stages, &["field", "probability", "kind", "since", "closed"]);
+        if let Some(history) = stages.get_mut("history").and_then(Json::as_object_mut) {
+            let list = history.get("list").and_then(Json::as_str).and_then(|list| module.relation_named(list));
+            if let Some(of) = list.map(|relation| catalog.module(relation.module)) {
+                follow(of, history, &["stage", "entered", "left"]);
+            }
+        }
+    }
+
+    /// The fields that the feature `timeline` names, of the records at the end of each way.
+    fn timeline(&self, catalog: &Catalog, module: &Module, document: &mut ModuleDefinition) {
+        let timeline = document.features.as_mut().and_then(|features| features.get_mut("timeline"));
+        let sources = timeline.and_then(|timeline| timeline.get_mut("sources")).and_then(Json::as_array_mut);
+        for source in sources.into_iter().flatten() {
+            let way = source.get("list").and_then(Json::as_str).unwrap_or_default();
+            let end = way.split('.').try_fold(module, |of, list| Some(catalog.module(of.relation_named(list)?.module)));
+            if let (Some(end), Some(Json::String(name))) = (end, source.get_mut("at")) {
+                *name = self.field_name(end, name).into_owned();
+            }
+        }
+    }
+
+    /// What a conversion says of a list that is made again.
+    fn copied(&self, catalog: &Catalog, module: &Module, copied: &mut Json) {
+        let named = |key: &str| copied.get(key).and_then(Json::as_str).unwrap_or_default();
+        let to = catalog.module_by_name(named("module"));
+        let from = module.relation_named(named("list")).map(|relation| catalog.module(relation.module));
+        let Some(copied) = copied.as_object_mut() else { return };
+        if let (Some(to), Some(Json::String(name))) = (to, copied.get_mut("to")) {
+            *name = self.field_name(to, name).into_owned();
+        }
+        if let (Some(to), Some(from), Some(Json::Object(fields))) = (to, from, copied.get_mut("fields")) {
+            for (name, mut source) in std::mem::take(fields) {
+                if let Json::String(source) = &mut source {
+                    *source = self.field_name(from, source).into_owned();
+                }
+                fields.insert(self.field_name(to, &name).into_owned(), source);
+            }
+        }
+        if let Some(Json::String(name)) = copied.get_mut("module") {
+            *name = self.module_name(name).to_owned();
+        }
     }
 
     fn field(

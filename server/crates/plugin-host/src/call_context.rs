@@ -23,6 +23,8 @@ pub struct CallContext {
     pub depth: u8,
     /// Whether nothing that the call does will be kept.
     pub dry_run: bool,
+    /// Whether the user's request is over, so that nothing may be done with the user's rights any more.
+    pub is_detached: bool,
     /// A JSON object for what has no field of its own.
     pub extra: Value,
 }
@@ -37,6 +39,7 @@ impl Default for CallContext {
             time_zone: "UTC".to_owned(),
             depth: 0,
             dry_run: false,
+            is_detached: false,
             extra: Value::Object(serde_json::Map::new()),
         }
     }

@@ -139,7 +139,7 @@ impl EndedCall<'_> {
         PluginFailure::new(Reason::OutputInvalid, message)
     }
 
-    fn too_large(&self, used: u64) -> PluginFailure {
+    pub(crate) fn too_large(&self, used: u64) -> PluginFailure {
         let allowed = self.limits.output_bytes as u64;
         let what = format!("passed more than {allowed} bytes at once to the server");
         self.broke(Reason::Output, &what, "outputBytes", used, allowed)

@@ -4,7 +4,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use crate::bindings::cardine::plugin::types::{CallContext, Issue, PluginError};
-use crate::bindings::exports::cardine::plugin::{computed_fields, functions, record_hooks, validators};
+use crate::bindings::exports::cardine::plugin::{computed_fields, functions, record_hooks, routes, validators};
 use crate::call_state::CallState;
 use crate::manifest::Manifest;
 
@@ -14,14 +14,17 @@ pub(crate) struct Exports {
     record_hooks: Option<record_hooks::GuestIndices>,
     validators: Option<validators::GuestIndices>,
     computed_fields: Option<computed_fields::GuestIndices>,
+    routes: Option<routes::GuestIndices>,
 }
 
 /// One call.
 pub(crate) enum Entry {
     Function { name: String, inputs: Vec<String>, as_batch: bool },
     BeforeWrite { module: String, operation: String, changes: Vec<record_hooks::Change> },
+    AfterWrite { module: String, operation: String, changes: Vec<record_hooks::Change> },
     Validate { validator: String, params: String, items: Vec<validators::Item> },
     Compute { module: String, fields: Vec<String>, records: Vec<String> },
+    Serve { route: String, request: routes::Request },
 }
 
 /// What a component gave back.
@@ -29,8 +32,10 @@ pub(crate) enum Answer {
     /// One per input.
     Texts(Vec<Result<String, PluginError>>),
     Decisions(Result<Vec<record_hooks::Decision>, PluginError>),
+    Noted(Result<(), PluginError>),
     Issues(Result<Vec<Issue>, PluginError>),
     Computed(Result<Vec<String>, PluginError>),
+    Served(Result<routes::Response, PluginError>),
 }
 
 impl Exports {
@@ -44,6 +49,7 @@ impl Exports {
             computed_fields: wants(!manifest.computed().is_empty())
                 .map(computed_fields::GuestIndices::new)
                 .transpose()?,
+            routes: wants(!manifest.routes().is_empty()).map(routes::GuestIndices::new).transpose()?,
         })
     }
 
@@ -69,9 +75,17 @@ impl Exports {
                 let hooks = self.record_hooks.as_ref().expect(NAMED).load(&mut *store, instance)?;
                 hooks.call_before(store, context, module, operation, changes).await.map(Answer::Decisions)
             }
+            Entry::AfterWrite { module, operation, changes } => {
+                let hooks = self.record_hooks.as_ref().expect(NAMED).load(&mut *store, instance)?;
+                hooks.call_after(store, context, module, operation, changes).await.map(Answer::Noted)
+            }
             Entry::Validate { validator, params, items } => {
                 let validators = self.validators.as_ref().expect(NAMED).load(&mut *store, instance)?;
                 validators.call_validate(store, context, validator, params, items).await.map(Answer::Issues)
+            }
+            Entry::Serve { route, request } => {
+                let routes = self.routes.as_ref().expect(NAMED).load(&mut *store, instance)?;
+                routes.call_serve(store, context, route, request).await.map(Answer::Served)
             }
             Entry::Compute { module, fields, records } => {
                 let computed = self.computed_fields.as_ref().expect(NAMED).load(&mut *store, instance)?;

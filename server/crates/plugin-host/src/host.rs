@@ -283,13 +283,17 @@ fn check_server_version(manifest: &Manifest) -> Result<(), LoadError> {
 
 /// A hook that never runs would be worse than a refusal.
 fn check_supported(manifest: &Manifest) -> Result<(), LoadError> {
-    let not_yet = ["jobs", "routes"];
-    let mut used: Vec<&'static str> = not_yet
-        .into_iter()
-        .filter(|key| manifest.raw().get(key).and_then(|list| list.as_array()).is_some_and(|list| !list.is_empty()))
-        .collect();
-    if manifest.hooks().iter().any(|hook| hook.phase == HookPhase::After) {
-        used.push("hooks of the phase `after`");
+    let has = |key: &str| manifest.raw().get(key).and_then(|list| list.as_array()).is_some_and(|list| !list.is_empty());
+    let mut used: Vec<&'static str> = Vec::new();
+    used.extend(has("jobs").then_some("jobs"));
+    if manifest.hooks().iter().any(|hook| hook.filter.is_some()) {
+        used.push("a hook's `filter`");
+    }
+    if manifest.hooks().iter().any(|hook| hook.phase == HookPhase::After && hook.module == "*") {
+        used.push("hooks after writes of every module: name the modules");
+    }
+    if manifest.hooks().iter().any(|hook| hook.phase == HookPhase::After && hook.siblings.is_some()) {
+        used.push("`siblings` of hooks after writes");
     }
     if used.is_empty() { Ok(()) } else { Err(LoadError::Unsupported(used)) }
 }

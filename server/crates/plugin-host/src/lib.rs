@@ -17,7 +17,8 @@ mod package;
 pub use component::{ComponentError, componentize};
 pub use issue::{Issue, PathStep};
 pub use manifest::{
-    ComputedManifest, FunctionManifest, HookManifest, HookPhase, LimitWishes, Manifest, OnError, ValidatorManifest,
+    ComputedManifest, FunctionManifest, HmacAlgorithm, HmacManifest, HookManifest, HookPhase, LimitWishes, Manifest,
+    OnError, RouteAuth, RouteManifest, ValidatorManifest,
 };
 pub use package::{Package, PackageError, pack};
 
@@ -60,6 +61,8 @@ mod plugin;
 #[cfg(feature = "runtime")]
 mod record_calls;
 #[cfg(feature = "runtime")]
+mod route_calls;
+#[cfg(feature = "runtime")]
 mod schemas;
 #[cfg(feature = "runtime")]
 mod sealed_code;
@@ -83,6 +86,7 @@ pub use {
     logs::{LogLevel, LogLine},
     plugin::{BatchOutcome, LoadedPlugin, Outcome, Usage},
     record_calls::{CheckedValue, Decision, RecordChange},
+    route_calls::{RouteRequest, RouteResponse},
     services::{Answer, DeniedServices, HostServices, port},
     session::Session,
     signature::{generate_key, is_public_key, sign},

@@ -28,6 +28,8 @@ pub struct Limits {
     pub cpu_ms_per_item: u64,
     /// CPU time of one call before a write; 200 ms.
     pub hook_cpu_ms: u64,
+    /// CPU time of one call after a write; 5 s.
+    pub after_cpu_ms: u64,
     /// CPU time of one call of a validator; 50 ms.
     pub validator_cpu_ms: u64,
     /// Wall-clock time of such calls, which a transaction waits for; 2 s.
@@ -83,6 +85,7 @@ impl Default for Limits {
             cpu_ms_max: 30_000,
             cpu_ms_per_item: 1,
             hook_cpu_ms: 200,
+            after_cpu_ms: 5_000,
             validator_cpu_ms: 50,
             write_wall_ms: 2_000,
             wall_ms: 10_000,
@@ -123,6 +126,7 @@ impl Limits {
         hold("cpu_ms_max", self.cpu_ms_max, 1, 60_000);
         hold("cpu_ms", self.cpu_ms, 1, self.cpu_ms_max);
         hold("hook_cpu_ms", self.hook_cpu_ms, 1, 2_000);
+        hold("after_cpu_ms", self.after_cpu_ms, 1, 60_000);
         hold("validator_cpu_ms", self.validator_cpu_ms, 1, 1_000);
         hold("write_wall_ms", self.write_wall_ms, 1, 20_000);
         hold("wall_ms", self.wall_ms, 1, 600_000);

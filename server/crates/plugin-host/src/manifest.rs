@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::issue::{Issue, PathStep};
 
+/// What stands in the place of a plugin's name where requests start workflows.
+const WORKFLOWS: &str = "workflows";
+
 /// More issues than this tell nothing new.
 const ISSUES_MAX: usize = 50;
 
@@ -32,6 +35,8 @@ struct TypedManifest {
     validators: Vec<ValidatorManifest>,
     #[serde(default)]
     computed: Vec<ComputedManifest>,
+    #[serde(default)]
+    routes: Vec<RouteManifest>,
     #[serde(default)]
     secrets: Vec<SecretManifest>,
     settings_schema: Option<Value>,
@@ -83,7 +88,7 @@ pub struct FunctionManifest {
     pub idempotent: bool,
 }
 
-/// A call before records are written.
+/// A call before or after records are written.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HookManifest {
@@ -155,6 +160,62 @@ pub struct ComputedManifest {
     pub inputs: Vec<String>,
 }
 
+/// An address that the plugin answers at.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteManifest {
+    /// Behind the plugin's own address; begins with a slash.
+    pub path: String,
+    /// `GET`, `POST`, …
+    pub methods: Vec<String>,
+    /// Who may come.
+    pub auth: RouteAuth,
+    /// Longest body, in bytes.
+    #[serde(default = "mebibyte")]
+    pub max_body: usize,
+}
+
+/// Who may come to a route.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RouteAuth {
+    /// Anybody.
+    None,
+    /// Whoever shows an API key.
+    ApiKey,
+    /// Whoever is signed in.
+    User,
+    /// Whoever signs what it sends.
+    Hmac(HmacManifest),
+}
+
+/// How what is sent to a route is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct HmacManifest {
+    /// The header with the code, in hexadecimal digits.
+    pub header: String,
+    /// The name of the secret.
+    pub secret: String,
+    /// How the code is made of secret and body.
+    #[serde(default)]
+    pub algorithm: HmacAlgorithm,
+}
+
+/// A hash that codes are made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HmacAlgorithm {
+    /// Of 32 bytes.
+    #[default]
+    Sha256,
+    /// Of 64 bytes.
+    Sha512,
+}
+
+fn mebibyte() -> usize {
+    1 << 20
+}
+
 impl ValidatorManifest {
     /// What is wrong with these parameters.
     pub fn params_issues(&self, params: &Value) -> Vec<Issue> {
@@ -224,6 +285,15 @@ impl Manifest {
         &self.typed.hooks
     }
 
+    /// Whether there is a hook after writes of the module, by this operation or by any.
+    pub fn has_hook_after(&self, module: &str, operation: Option<&str>) -> bool {
+        let is_about = |hook: &HookManifest| {
+            let has = |operation: &str| hook.operation.iter().any(|known| known == operation);
+            hook.phase == HookPhase::After && hook.module == module && operation.is_none_or(has)
+        };
+        self.hooks().iter().any(is_about)
+    }
+
     /// The checks of values.
     pub fn validators(&self) -> &[ValidatorManifest] {
         &self.typed.validators
@@ -232,6 +302,17 @@ impl Manifest {
     /// The fields whose values it computes.
     pub fn computed(&self) -> &[ComputedManifest] {
         &self.typed.computed
+    }
+
+    /// The addresses that it answers at.
+    pub fn routes(&self) -> &[RouteManifest] {
+        &self.typed.routes
+    }
+
+    /// The names of the events that it asks to emit.
+    pub fn events(&self) -> impl Iterator<Item = &str> {
+        let asked = self.raw.pointer("/permissions/events/emit").and_then(Value::as_array);
+        asked.into_iter().flatten().filter_map(Value::as_str)
     }
 
     /// The secrets that an administrator stores for it.
@@ -286,6 +367,7 @@ fn meaning_issues(raw: &Value) -> Vec<Issue> {
     named_entries(raw, "roles", "role", &[], &mut issues);
     named_entries(raw, "workflows", "workflow", &[], &mut issues);
     computed_issues(raw, &mut issues);
+    route_issues(raw, &mut issues);
     if let Some(Err(error)) = raw.get("settingsSchema").map(compile_schema) {
         let message = format!("not a JSON Schema that can be used: {error}");
         issues.push(Issue::new(vec!["settingsSchema".into()], "schema", message));
@@ -309,6 +391,30 @@ fn computed_issues(raw: &Value, issues: &mut Vec<Issue>) {
         if entry.get("cache").is_some_and(|cache| cache == "stored") {
             let message = "this server keeps no computed values: it computes them when they are selected";
             refuse("cache", "unsupported", message.to_owned());
+        }
+    }
+}
+
+/// One answer for each path and method, and secrets that are there.
+fn route_issues(raw: &Value, issues: &mut Vec<Issue>) {
+    let list = |key: &str| raw.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut taken = HashSet::new();
+    for (index, route) in list("routes").iter().enumerate() {
+        let mut refuse = |key: &str, rule: &str, message: String| {
+            issues.push(Issue::new(vec!["routes".into(), index.into(), key.into()], rule, message));
+        };
+        if raw["name"] == WORKFLOWS {
+            refuse("path", "nameTaken", format!("addresses below `/hooks/{WORKFLOWS}` are those of workflows"));
+        }
+        for method in route["methods"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if !taken.insert((route["path"].as_str().unwrap_or_default(), method)) {
+                refuse("methods", "duplicate", format!("there is another route for {method} of this path"));
+            }
+        }
+        if let Some(name) = route["auth"].pointer("/hmac/secret")
+            && !list("secrets").iter().any(|secret| secret["name"] == *name)
+        {
+            refuse("auth", "unknownSecret", format!("`secrets` names no {name}"));
         }
     }
 }
@@ -384,6 +490,37 @@ mod tests {
         assert_eq!((manifest.name(), manifest.version()), ("deal-score", "0.1.0"));
         assert_eq!(manifest.title(), "Deal score");
         assert_eq!(manifest.functions()[0].timeout_ms, Some(500));
+    }
+
+    #[test]
+    fn routes_are_told_apart_and_their_secrets_are_there() {
+        let text = |name: &str, routes: Value| {
+            serde_json::json!({"name": name, "version": "1.0.0", "title": "P", "api": "0.1", "routes": routes,
+                "secrets": [{"name": "SHOP"}]})
+            .to_string()
+        };
+        let route =
+            |path: &str, auth: Value| serde_json::json!({"path": path, "methods": ["GET", "POST"], "auth": auth});
+        let hmac = |secret: &str| serde_json::json!({"hmac": {"header": "X-Signature", "secret": secret}});
+        let good =
+            Manifest::parse(&text("p", serde_json::json!([route("/", "user".into()), route("/a", hmac("SHOP"))])))
+                .unwrap();
+        let signed = HmacManifest {
+            header: "X-Signature".to_owned(),
+            secret: "SHOP".to_owned(),
+            algorithm: HmacAlgorithm::Sha256,
+        };
+        assert_eq!(good.routes()[0].auth, RouteAuth::User);
+        assert_eq!((&good.routes()[1].auth, good.routes()[1].max_body), (&RouteAuth::Hmac(signed), 1 << 20));
+        let rules = |name: &str, routes: Value| -> Vec<String> {
+            Manifest::parse(&text(name, routes)).unwrap_err().into_iter().map(|issue| issue.rule).collect()
+        };
+        let twice =
+            serde_json::json!([route("/a", "none".into()), {"path": "/a", "methods": ["POST"], "auth": "user"}]);
+        assert_eq!(rules("p", twice), ["duplicate"]);
+        assert_eq!(rules("p", serde_json::json!([route("/a", hmac("OTHER"))])), ["unknownSecret"]);
+        assert_eq!(rules("workflows", serde_json::json!([route("/a", "none".into())])), ["nameTaken"]);
+        assert!(!rules("p", serde_json::json!([route("/a", "everybody".into())])).is_empty());
     }
 
     #[test]

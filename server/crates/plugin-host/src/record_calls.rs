@@ -1,8 +1,9 @@
-//! Calls within a write: hooks before records are written, and checks of their values.
+//! Calls around a write: hooks before and after records are written, and checks of their values.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::bindings::exports::cardine::plugin::{record_hooks, validators};
 use crate::call_context::CallContext;
@@ -28,6 +29,27 @@ pub struct RecordChange {
     pub after: Option<Value>,
     /// The fields that differ.
     pub changed_fields: Vec<String>,
+}
+
+impl RecordChange {
+    /// Of the JSON of a record before and after, without what is not under one of the `visible` keys.
+    pub fn seen(
+        id: String,
+        before: Option<Map<String, Value>>,
+        after: Option<Map<String, Value>>,
+        visible: &BTreeSet<String>,
+    ) -> Self {
+        let seen = |image: Map<String, Value>| -> Map<String, Value> {
+            image.into_iter().filter(|(key, _)| visible.contains(key)).collect()
+        };
+        let (before, after) = (before.map(seen), after.map(seen));
+        let side = |image: &Option<Map<String, Value>>, key: &str| -> Value {
+            image.as_ref().and_then(|image| image.get(key)).cloned().unwrap_or_default()
+        };
+        let differs = |key: &&String| side(&before, key) != side(&after, key);
+        let changed_fields = visible.iter().filter(differs).cloned().collect();
+        Self { id, before: before.map(Value::Object), after: after.map(Value::Object), changed_fields }
+    }
 }
 
 /// What becomes of a change.
@@ -83,6 +105,33 @@ impl Session {
             }
         }
         Ok(decisions)
+    }
+
+    /// Tells the plugin's hook of changes of one module that are committed.
+    ///
+    /// # Errors
+    /// See [`PluginFailure`]; the session stays usable.
+    pub async fn after_write(
+        &mut self,
+        context: &CallContext,
+        module: &str,
+        operation: &str,
+        changes: Vec<RecordChange>,
+    ) -> Result<(), PluginFailure> {
+        let what = format!("the hook after {operation} of {module}");
+        let limits = self.limits();
+        for changes in chunks(changes.into_iter().map(change_for_guest), change_bytes) {
+            let bytes = changes.iter().map(change_bytes).sum();
+            let cpu = Duration::from_millis(limits.after_cpu_ms);
+            let (module, operation) = (module.to_owned(), operation.to_owned());
+            let entry = Entry::AfterWrite { module, operation, changes };
+            let wall = limits.wall_budget(cpu);
+            let (answer, _) = self.run_entry(context.clone(), &what, entry, bytes, cpu, wall).await?;
+            let Answer::Noted(answer) = answer else { unreachable!("the entry decides the answer") };
+            let call = EndedCall { plugin: self.plugin_name(), what: &what, limits: &limits };
+            answer.map_err(|error| call.plugins_own_words(error))?;
+        }
+        Ok(())
     }
 
     /// Asks one of the plugin's validators; the issues name the position of the value among `values`.
@@ -199,6 +248,19 @@ pub(crate) fn chunks<T>(items: impl Iterator<Item = T>, bytes_of: impl Fn(&T) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_change_only_what_is_visible_is_seen() {
+        let image = |json: Value| json.as_object().cloned();
+        let visible: BTreeSet<String> = ["name", "city", "phone"].map(str::to_owned).into();
+        let before = image(serde_json::json!({"name": "A", "city": "Rome", "salary": 1}));
+        let after = image(serde_json::json!({"name": "B", "city": "Rome", "salary": 2}));
+        let seen = RecordChange::seen("1".to_owned(), before, after.clone(), &visible);
+        assert_eq!(seen.after, Some(serde_json::json!({"name": "B", "city": "Rome"})));
+        assert_eq!(seen.changed_fields, ["name"]);
+        let made = RecordChange::seen("1".to_owned(), None, after, &visible);
+        assert_eq!((made.before, made.changed_fields), (None, vec!["city".to_owned(), "name".to_owned()]));
+    }
 
     #[test]
     fn a_batch_is_cut_at_its_bounds_and_keeps_its_order() {

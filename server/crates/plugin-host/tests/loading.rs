@@ -181,9 +181,21 @@ async fn a_manifest_that_differs_from_describe_is_refused() {
 
 #[tokio::test]
 async fn extension_points_that_do_not_run_are_refused() {
-    let text = manifest(json!({"jobs": [{"name": "nightly", "schedule": "0 3 * * *"}]}));
-    let refusal = Fixture::new().refusal(&package_of(&text, small(&text))).await;
-    assert!(matches!(refusal, LoadError::Unsupported(names) if names == ["jobs"]));
+    let hook = |module: &str, more: serde_json::Value| {
+        let mut hook = json!({"module": module, "operation": ["create"], "phase": "after"});
+        hook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"hooks": [hook]})
+    };
+    for (more, name) in [
+        (json!({"jobs": [{"name": "nightly", "schedule": "0 3 * * *"}]}), "jobs"),
+        (hook("*", json!({})), "hooks after writes of every module: name the modules"),
+        (hook("Deal", json!({"filter": "true"})), "a hook's `filter`"),
+        (hook("Deal", json!({"siblings": "account"})), "`siblings` of hooks after writes"),
+    ] {
+        let text = manifest(more);
+        let refusal = Fixture::new().refusal(&package_of(&text, small(&text))).await;
+        assert!(matches!(&refusal, LoadError::Unsupported(names) if *names == [name]), "{refusal}");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod authorise;
 mod history;
 mod list;
 mod search;
+mod timeline;
 
 pub use aggregate::{
     DatePart, GroupCondition, GroupKey, GroupOrder, GroupTerm, GroupTest, Grouping, Measure, mean_scale,
@@ -18,3 +19,4 @@ pub use list::{
     Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Span, Take,
 };
 pub use search::{Search, SearchPlace, SearchedModule, authorise_search};
+pub use timeline::{Timeline, TimelinePlace, TimelineWay, authorise_timeline};

@@ -19,6 +19,7 @@ mod place;
 mod reach;
 mod search;
 mod statement;
+mod timeline;
 pub mod write;
 mod writer;
 
@@ -30,3 +31,4 @@ pub use locate::{file_fields, locate_holders, locate_records};
 pub use reach::select_reach;
 pub use search::{SEARCH_SCORE_MAX, SearchStatements, render_search};
 pub use statement::{ColumnType, Dialect, ForRows, Param, SpanOf, Statement, Transform};
+pub use timeline::render_timeline;

@@ -21,6 +21,7 @@ mod store;
 mod text_form;
 mod transaction;
 mod url;
+mod work;
 mod zone;
 
 pub use bindings::Bindings;

@@ -16,6 +16,7 @@ use crate::postgres::{Isolation, Planning, Pool, Session, run_alone};
 use crate::sqlite::{Connection, FileLock, Here, Job, Purpose, Readers, Writer};
 use crate::state::{PlatformState, raise};
 use crate::transaction::{ReadTx, WriteTx};
+use crate::work::{Outcome, ReadWork, WriteWork, reading, writing};
 use crate::{DatabaseUrl, Deadline, Extent, Habit, Options, StoreError};
 
 /// How often a write on PostgreSQL is tried whose transaction another one was in the way of.
@@ -112,12 +113,8 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        match &self.inner.database {
-            Database::Sqlite(sqlite) => Deadline::bound(self.deadline, sqlite.read(work)).await,
-            Database::Postgres { pool, .. } => {
-                Deadline::bound(self.deadline, read_postgres(pool, Isolation::Snapshot, work)).await
-            }
-        }
+        let (work, slot) = reading(work);
+        slot.answer(self.run_read(work, Extent::Several).await)
     }
 
     /// As [`Store::read`], for a read of a known kind: one that asks a single statement has no transaction around it, and a
@@ -129,25 +126,16 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let extent = habit.extent();
-        match &self.inner.database {
-            Database::Sqlite(sqlite) => {
-                if habit.is_short() {
-                    if let Some(outcome) = sqlite.here.run(&work, extent == Extent::Several) {
-                        return outcome;
-                    }
-                    habit.was_long();
-                }
-                Deadline::bound(self.deadline, sqlite.read(move |tx: &mut ReadTx| work(tx))).await
+        if let Database::Sqlite(sqlite) = &self.inner.database
+            && habit.is_short()
+        {
+            if let Some(outcome) = sqlite.here.run(&work, extent == Extent::Several) {
+                return outcome;
             }
-            Database::Postgres { pool, .. } => {
-                let isolation = match extent {
-                    Extent::Several => Isolation::Snapshot,
-                    Extent::One => Isolation::Statement(Planning::Custom),
-                    Extent::Key => Isolation::Statement(Planning::Generic),
-                };
-                Deadline::bound(self.deadline, read_postgres(pool, isolation, work)).await
-            }
+            habit.was_long();
         }
+        let (work, slot) = reading(move |tx: &mut ReadTx| work(tx));
+        slot.answer(self.run_read(work, extent).await)
     }
 
     /// Runs `work` and commits what it wrote if it succeeds, undoes it if not. It may be run several times, but takes
@@ -162,24 +150,8 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        match &self.inner.database {
-            Database::Sqlite(sqlite) => {
-                let (reply, mut answer) = oneshot::channel();
-                let (deadline, begun) = (self.deadline, Arc::<AtomicBool>::default());
-                let job = Job { work, deadline, begun: Arc::clone(&begun), outcome: None, reply };
-                let waited = async {
-                    sqlite.writer.run(Box::new(job)).await?;
-                    Ok::<_, StoreError>((&mut answer).await)
-                };
-                let answered = match Deadline::bound(deadline, waited).await {
-                    // It ends by itself, and is the only one to know whether it took effect.
-                    Err(StoreError::TimeLimit { .. }) if begun.load(Ordering::Relaxed) => answer.await,
-                    other => other?,
-                };
-                answered.unwrap_or_else(|_| Err(stopped().into()))
-            }
-            Database::Postgres { pool, .. } => self.write_postgres(pool, work).await,
-        }
+        let (work, slot) = writing(work);
+        slot.answer(self.run_write(work).await)
     }
 
     /// Runs one statement that PostgreSQL takes outside of transactions only; it may take as long as it needs. On SQLite it is like any.
@@ -234,13 +206,44 @@ impl Store {
         self.inner.shut_down.load(Ordering::Relaxed)
     }
 
+    async fn run_read(&self, work: ReadWork, extent: Extent) -> Outcome {
+        match &self.inner.database {
+            Database::Sqlite(sqlite) => Deadline::bound(self.deadline, sqlite.read(work)).await,
+            Database::Postgres { pool, .. } => {
+                let isolation = match extent {
+                    Extent::Several => Isolation::Snapshot,
+                    Extent::One => Isolation::Statement(Planning::Custom),
+                    Extent::Key => Isolation::Statement(Planning::Generic),
+                };
+                Deadline::bound(self.deadline, read_postgres(pool, isolation, work)).await
+            }
+        }
+    }
+
+    async fn run_write(&self, work: WriteWork) -> Outcome {
+        match &self.inner.database {
+            Database::Sqlite(sqlite) => {
+                let (reply, mut answer) = oneshot::channel();
+                let (deadline, begun) = (self.deadline, Arc::<AtomicBool>::default());
+                let job = Job { work, deadline, begun: Arc::clone(&begun), outcome: None, reply };
+                let waited = async {
+                    sqlite.writer.run(job).await?;
+                    Ok::<_, StoreError>((&mut answer).await)
+                };
+                let answered = match Deadline::bound(deadline, waited).await {
+                    // It ends by itself, and is the only one to know whether it took effect.
+                    Err(StoreError::TimeLimit { .. }) if begun.load(Ordering::Relaxed) => answer.await,
+                    other => other?,
+                };
+                answered.unwrap_or_else(|_| Err(stopped().into()))
+            }
+            Database::Postgres { pool, .. } => self.write_postgres(pool, &work).await,
+        }
+    }
+
     /// What failed because of another transaction is run again, after a moment that grows; what failed because a
     /// statement was prepared before a table changed, once.
-    async fn write_postgres<T, E, F>(&self, pool: &Pool, work: F) -> Result<T, E>
-    where
-        F: for<'a> Fn(&'a mut WriteTx) -> BoxFuture<'a, Result<T, E>> + Send + Sync + 'static,
-        E: From<StoreError>,
-    {
+    async fn write_postgres(&self, pool: &Pool, work: &WriteWork) -> Outcome {
         let mut attempt = 1;
         loop {
             let isolation = if attempt < ALONE_FROM { Isolation::Committed } else { Isolation::Alone };
@@ -252,13 +255,13 @@ impl Store {
                 return Err(StoreError::internal("a transaction of another database").into());
             };
             let (error, failure) = match (outcome, failure) {
-                (Ok(answer), None) => {
+                (Ok(()), None) => {
                     pass!("write.before_commit");
                     match session.commit().await {
                         Ok(()) => {
                             pass!("write.after_commit");
                             raise(&self.inner.state, changed_state);
-                            return Ok(answer);
+                            return Ok(());
                         }
                         Err(error) => (error.clone().into(), Some(error)),
                     }
@@ -304,12 +307,7 @@ impl Sqlite {
         Ok(Self { path, migrating: tokio::sync::Mutex::default(), here, readers, writer, _lock: lock })
     }
 
-    async fn read<T, E, F>(&self, work: F) -> Result<T, E>
-    where
-        F: for<'a> FnOnce(&'a mut ReadTx) -> BoxFuture<'a, Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
+    async fn read(&self, work: ReadWork) -> Outcome {
         let given_up = GivenUp(Arc::new(AtomicBool::new(false)));
         let stop = Arc::clone(&given_up.0);
         let (mut reply, answer) = oneshot::channel();
@@ -342,10 +340,7 @@ impl Sqlite {
     }
 }
 
-async fn read_postgres<T, E, F>(pool: &Pool, isolation: Isolation, work: F) -> Result<T, E>
-where
-    F: for<'a> FnOnce(&'a mut ReadTx) -> BoxFuture<'a, Result<T, E>>,
-{
+async fn read_postgres(pool: &Pool, isolation: Isolation, work: ReadWork) -> Outcome {
     let mut tx = ReadTx::postgres(Session::new(pool.clone(), isolation));
     let outcome = work(&mut tx).await;
     if let Some(session) = tx.into_session() {

@@ -9,11 +9,9 @@ use uuid::Uuid;
 /// Appends `YYYY-MM-DD`.
 pub(crate) fn push_date(date: NaiveDate, out: &mut String) {
     if (0..=9999).contains(&date.year()) {
-        push_digits(date.year().unsigned_abs(), 4, out);
-        out.push('-');
-        push_digits(date.month(), 2, out);
-        out.push('-');
-        push_digits(date.day(), 2, out);
+        let mut text = *b"0000-00-00";
+        put_date(date, &mut text);
+        push_ascii(&text, out);
     } else {
         write!(out, "{date}").expect("a String takes all text");
     }
@@ -21,21 +19,24 @@ pub(crate) fn push_date(date: NaiveDate, out: &mut String) {
 
 /// Appends `HH:MM:SS`.
 pub(crate) fn push_time(time: NaiveTime, out: &mut String) {
-    push_digits(time.hour(), 2, out);
-    out.push(':');
-    push_digits(time.minute(), 2, out);
-    out.push(':');
-    push_digits(time.second(), 2, out);
+    let mut text = *b"00:00:00";
+    put_time(time, &mut text);
+    push_ascii(&text, out);
 }
 
 /// Appends `YYYY-MM-DDTHH:MM:SS.mmmZ`; what is finer than a millisecond is cut off.
 pub(crate) fn push_instant(instant: DateTime<Utc>, out: &mut String) {
-    push_date(instant.date_naive(), out);
-    out.push('T');
-    push_time(instant.time(), out);
-    out.push('.');
-    push_digits(instant.timestamp_subsec_millis().min(999), 3, out);
-    out.push('Z');
+    let (date, milliseconds) = (instant.date_naive(), instant.timestamp_subsec_millis().min(999));
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    put_time(instant.time(), &mut text[11..19]);
+    put_digits(milliseconds, &mut text[20..23]);
+    if (0..=9999).contains(&date.year()) {
+        put_date(date, &mut text[..10]);
+        push_ascii(&text, out);
+    } else {
+        push_date(date, out);
+        push_ascii(&text[10..], out);
+    }
 }
 
 /// Appends an id, hyphenated in lower case.
@@ -113,14 +114,31 @@ pub(crate) fn push_plain(value: &Value, out: &mut String) {
     }
 }
 
-fn push_digits(number: u32, width: usize, out: &mut String) {
-    let mut digits = [b'0'; 4];
+/// Into `YYYY-MM-DD`, of a year with four digits.
+fn put_date(date: NaiveDate, text: &mut [u8]) {
+    put_digits(date.year().unsigned_abs(), &mut text[..4]);
+    put_digits(date.month(), &mut text[5..7]);
+    put_digits(date.day(), &mut text[8..10]);
+}
+
+/// Into `HH:MM:SS`.
+fn put_time(time: NaiveTime, text: &mut [u8]) {
+    put_digits(time.hour(), &mut text[..2]);
+    put_digits(time.minute(), &mut text[3..5]);
+    put_digits(time.second(), &mut text[6..8]);
+}
+
+fn put_digits(number: u32, places: &mut [u8]) {
     let mut rest = number;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(rest % 10).expect("less than ten");
+    for place in places.iter_mut().rev() {
+        *place = b'0' + u8::try_from(rest % 10).expect("less than ten");
         rest /= 10;
     }
-    out.push_str(std::str::from_utf8(&digits[4 - width..]).expect("digits are ASCII"));
+}
+
+/// Appends what was put together in bytes: a text is appended once, as there are many of them in an answer.
+fn push_ascii(text: &[u8], out: &mut String) {
+    out.push_str(std::str::from_utf8(text).expect("digits and signs are ASCII"));
 }
 
 #[cfg(test)]
@@ -133,6 +151,29 @@ mod tests {
         let mut text = String::new();
         push_instant(instant, &mut text);
         assert_eq!(text, "0987-03-04T05:06:07.008Z");
+    }
+
+    #[test]
+    fn each_part_stands_in_its_place() {
+        let instant = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let written = |instant: DateTime<Utc>| {
+            let (mut whole, mut date, mut time) = (String::new(), String::new(), String::new());
+            push_instant(instant, &mut whole);
+            push_date(instant.date_naive(), &mut date);
+            push_time(instant.time(), &mut time);
+            assert_eq!(whole.split_once('T').unwrap().0, date);
+            assert_eq!(whole.split_once('T').unwrap().1[..8], time);
+            whole
+        };
+        for text in ["0000-01-01T00:00:00.000Z", "2026-11-22T13:14:15.016Z", "9999-12-31T23:59:59.999Z"] {
+            assert_eq!(written(instant(text)), text);
+        }
+        // Beyond four digits a year has a sign.
+        assert_eq!(written(instant("+12026-11-22T13:14:15.016Z")), "+12026-11-22T13:14:15.016Z");
+        assert_eq!(written(instant("-0001-11-22T13:14:15.016Z")), "-0001-11-22T13:14:15.016Z");
+        // A leap second is the second before it.
+        let leap = NaiveDate::from_ymd_opt(2016, 12, 31).unwrap().and_hms_milli_opt(23, 59, 59, 1_500).unwrap();
+        assert_eq!(written(leap.and_utc()), "2016-12-31T23:59:59.999Z");
     }
 
     #[test]

@@ -100,6 +100,7 @@ pub(crate) struct Trigger {
     pub manual: Option<Manual>,
     pub date: Option<DateTrigger>,
     pub webhook: Option<WebhookTrigger>,
+    pub event: Option<EventTrigger>,
     pub workflow: Option<Called>,
 }
 
@@ -137,6 +138,13 @@ pub(crate) struct WebhookTrigger {
     /// The name of the secret that callers sign with.
     pub secret: Option<String>,
     pub input_schema: Option<Json>,
+}
+
+/// Starts a run where a plugin says that something has happened.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct EventTrigger {
+    pub plugin: String,
+    pub name: String,
 }
 
 /// Starts a run where a step of another workflow says so.
@@ -177,6 +185,7 @@ pub(crate) enum StepKind {
     Approve(Approve),
     StartWorkflow(StartWorkflow),
     SendSms(SendSms),
+    Hook(ToHook),
 }
 
 /// What a failed step does to its run.
@@ -200,6 +209,12 @@ pub(crate) struct Call {
     pub input: Json,
     /// Not carried out yet.
     pub timeout_ms: Option<u64>,
+}
+
+/// Tells a plugin's hook after writes of the change.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ToHook {
+    pub plugin: String,
 }
 
 /// Changes a record: that of the event, or another one by its id.

@@ -7,7 +7,7 @@ use cardine_model::{Catalog, Issue};
 use serde_json::Value as Json;
 
 use crate::check::{Installed, check};
-use crate::definition::{RunAs, parse};
+use crate::definition::parse;
 use crate::plugins::Plugins;
 
 /// Checks documents against the installed plugins.
@@ -38,11 +38,8 @@ impl WorkflowDocuments for WorkflowFiles {
     ) -> Result<CheckedWorkflow, Vec<Issue>> {
         let installed = Installed { plugins: &self.plugins, has_role };
         let checked = parse(document).and_then(|definition| {
-            check(&definition, catalog, Some(&installed))?;
-            Ok(CheckedWorkflow {
-                status: definition.status.name(),
-                runs_as_author: matches!(definition.run_as, RunAs::Author),
-            })
+            let workflow = check(&definition, catalog, Some(&installed))?;
+            Ok(CheckedWorkflow { status: definition.status.name(), runs_as_author: workflow.uses_author() })
         });
         checked.map_err(|issues| issues.into_iter().map(without_argument).collect())
     }

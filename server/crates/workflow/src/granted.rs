@@ -1,9 +1,10 @@
 //! What a plugin may do: what its manifest asks for, as far as an administrator granted it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cardine_access::ModuleGrant;
+use cardine_access::{Grants, ModuleGrant, Rights};
 use cardine_egress::{HostPattern, Hosts};
+use cardine_engine::json_name;
 use cardine_model::catalog::{Catalog, Field, Module};
 use cardine_model::{Issue, PathSegment, path};
 use cardine_plugin_host::Manifest;
@@ -36,6 +37,8 @@ pub struct Granted {
     pub state_bytes: u64,
     /// Secrets that it may see, rather than only send.
     pub revealed: Vec<String>,
+    /// The names of the events that it may emit.
+    pub events: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,6 +48,7 @@ struct Permissions {
     http: HttpPermissions,
     state: StatePermissions,
     secrets: SecretPermissions,
+    events: EventPermissions,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,22 +76,28 @@ struct SecretPermissions {
     reveal: Vec<String>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct EventPermissions {
+    emit: Vec<String>,
+}
+
+/// The keys of a record's JSON under which there is what these rights may read.
+pub fn visible_keys(module: &Module, rights: &Rights) -> BTreeSet<String> {
+    let readable = module.own_fields().filter(|field| rights.can_read(module.id, field.id));
+    readable.map(json_name).collect()
+}
+
 impl Granted {
+    /// What the grant of records comes to over a catalog.
+    pub fn rights(&self, catalog: &Catalog) -> Rights {
+        let grants = Grants::of(self.records.iter().map(|(name, grant)| (name.as_str(), grant.clone())));
+        Rights::resolve(catalog, &[&grants], false)
+    }
+
     /// Reads a grant. What the manifest does not ask for cannot be granted.
     pub(crate) fn parse(manifest: &Manifest, grant: &Json) -> Result<Self, Vec<Issue>> {
-        // A list would be read as the parts in their order.
-        let parsed = match grant {
-            Json::Object(_) => serde_json::from_value(grant.clone()).map_err(|error| error.to_string()),
-            _ => Err("it is no object".to_owned()),
-        };
-        let granted: Permissions = parsed.map_err(|error| {
-            let message = format!(
-                "this is no grant of this version, which knows {{\"api\": {{\"plugin\": {{\"Module\": {{\"read\": true, \"fields\": \
-                 {{\"*\": \"READ\"}}}}}}, \"asCaller\": true}}, \"http\": {{\"hosts\": [\"api.example.org\"]}}, \"state\": {{\"bytes\": \
-                 65536}}, \"secrets\": {{\"reveal\": [\"NAME\"]}}}}: {error}"
-            );
-            vec![Issue::new(path!["grant"], "shape", message)]
-        })?;
+        let granted = Permissions::read(grant)?;
         // What no grant of this version can hold is as if it were not asked for.
         let part = |key: &str| manifest.raw().pointer(&format!("/permissions/{key}")).cloned().unwrap_or_default();
         let asked = Permissions {
@@ -95,6 +105,7 @@ impl Granted {
             http: serde_json::from_value(part("http")).unwrap_or_default(),
             state: serde_json::from_value(part("state")).unwrap_or_default(),
             secrets: serde_json::from_value(part("secrets")).unwrap_or_default(),
+            events: serde_json::from_value(part("events")).unwrap_or_default(),
         };
         let mut issues = Vec::new();
         for (module, granted) in &granted.api.plugin {
@@ -112,16 +123,14 @@ impl Granted {
         if granted.api.as_caller && !asked.api.as_caller {
             refuse(path!["grant", "api", "asCaller"], "notAskedFor", NOT_ASKED_FOR.to_owned());
         }
-        let mut patterns = Vec::new();
         for (position, host) in granted.http.hosts.iter().enumerate() {
             let place = path!["grant", "http", "hosts", position];
             if !asked.http.hosts.iter().any(|asked| covers(asked, host)) {
                 refuse(place, "notAskedFor", NOT_ASKED_FOR.to_owned());
-            } else if host != ANY_HOST {
-                match host.parse::<HostPattern>() {
-                    Ok(pattern) => patterns.push(pattern),
-                    Err(message) => refuse(place, "host", message),
-                }
+            } else if host != ANY_HOST
+                && let Err(message) = host.parse::<HostPattern>()
+            {
+                refuse(place, "host", message);
             }
         }
         if granted.state.bytes > asked.state.bytes {
@@ -134,19 +143,52 @@ impl Granted {
                 refuse(place, "notAskedFor", NOT_ASKED_FOR.to_owned());
             }
         }
-        if !issues.is_empty() {
-            return Err(issues);
+        for (position, name) in granted.events.emit.iter().enumerate() {
+            if !asked.events.emit.contains(name) {
+                let place = path!["grant", "events", "emit", position];
+                refuse(place, "notAskedFor", NOT_ASKED_FOR.to_owned());
+            }
         }
+        if issues.is_empty() { Ok(Self::of(granted)) } else { Err(issues) }
+    }
+
+    /// Reads what was granted before. It names modules and fields as they are called now, which the manifest may not know.
+    pub(crate) fn stored(grant: &Json) -> Result<Self, Vec<Issue>> {
+        Permissions::read(grant).map(Self::of)
+    }
+
+    fn of(granted: Permissions) -> Self {
+        let patterns = || granted.http.hosts.iter().filter_map(|host| host.parse().ok()).collect();
         let hosts = match granted.http.hosts.iter().any(|host| host == ANY_HOST) {
             true => Some(Hosts::Public),
-            false => Some(Hosts::Named(patterns)).filter(|_| !granted.http.hosts.is_empty()),
+            false if granted.http.hosts.is_empty() => None,
+            false => Some(Hosts::Named(patterns())),
         };
-        Ok(Self {
+        Self {
             records: granted.api.plugin,
             as_caller: granted.api.as_caller,
             hosts,
             state_bytes: granted.state.bytes,
             revealed: granted.secrets.reveal,
+            events: granted.events.emit,
+        }
+    }
+}
+
+impl Permissions {
+    fn read(grant: &Json) -> Result<Self, Vec<Issue>> {
+        // A list would be read as the parts in their order.
+        let parsed = match grant {
+            Json::Object(_) => serde_json::from_value(grant.clone()).map_err(|error| error.to_string()),
+            _ => Err("it is no object".to_owned()),
+        };
+        parsed.map_err(|error| {
+            let message = format!(
+                "this is no grant of this version, which knows {{\"api\": {{\"plugin\": {{\"Module\": {{\"read\": true, \"fields\": \
+                 {{\"*\": \"READ\"}}}}}}, \"asCaller\": true}}, \"http\": {{\"hosts\": [\"api.example.org\"]}}, \"state\": {{\"bytes\": \
+                 65536}}, \"secrets\": {{\"reveal\": [\"NAME\"]}}, \"events\": {{\"emit\": [\"name\"]}}}}: {error}"
+            );
+            vec![Issue::new(path!["grant"], "shape", message)]
         })
     }
 }
@@ -257,7 +299,7 @@ mod tests {
     fn manifest() -> Manifest {
         let manifest = json!({"name": "p", "version": "1.0.0", "title": "P", "api": "0.1", "permissions": {"api": {"plugin": {
             "Deal": {"read": true, "fields": {"*": "READ", "score": "WRITE", "salary": "NONE"}}}},
-            "http": {"hosts": ["api.example.org", "*.example.com:8443"]}, "state": {"bytes": 1000}, "secrets": {"reveal": ["KEY"]}}});
+            "http": {"hosts": ["api.example.org", "*.example.com:8443"]}, "state": {"bytes": 1000}, "secrets": {"reveal": ["KEY"]}, "events": {"emit": ["deal.won"]}}});
         Manifest::parse(&manifest.to_string()).unwrap()
     }
 
@@ -291,12 +333,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_granted_may_have_other_names_since() {
+        let grant = json!({"api": {"plugin": {"Offer": {"read": true, "fields": {"rating": "WRITE"}}}}, "http": {"hosts": ["api.example.org"]}});
+        assert!(Granted::parse(&manifest(), &grant).is_err());
+        let granted = Granted::stored(&grant).unwrap();
+        assert!(
+            granted.records["Offer"].read && matches!(granted.hosts, Some(Hosts::Named(hosts)) if hosts.len() == 1)
+        );
+        assert_eq!(Granted::stored(&json!({"http": {"ports": []}})).unwrap_err()[0].rule, "shape");
+    }
+
+    #[test]
     fn hosts_state_and_secrets_are_granted_as_far_as_they_are_asked_for() {
         let parse = |grant: Json| Granted::parse(&manifest(), &grant);
         let all = json!({"http": {"hosts": ["api.example.org", "eu.example.com:8443"]}, "state": {"bytes": 1000}, "secrets": {"reveal": ["KEY"]}});
         let granted = parse(all).unwrap();
         assert!(matches!(&granted.hosts, Some(Hosts::Named(hosts)) if hosts.len() == 2), "{granted:?}");
         assert_eq!((granted.state_bytes, granted.revealed), (1000, vec!["KEY".to_owned()]));
+        assert_eq!(parse(json!({"events": {"emit": ["deal.won"]}})).unwrap().events, ["deal.won"]);
         assert_eq!(parse(json!({"http": {"hosts": []}})).unwrap().hosts, None, "an empty list names no host");
         for more in [
             json!({"http": {"hosts": ["*"]}}),
@@ -306,6 +360,7 @@ mod tests {
             json!({"http": {"hosts": ["notexample.com:8443"]}}),
             json!({"state": {"bytes": 1001}}),
             json!({"secrets": {"reveal": ["OTHER"]}}),
+            json!({"events": {"emit": ["deal.lost"]}}),
             json!({"api": {"asCaller": true}}),
         ] {
             let issues = parse(more.clone()).unwrap_err();
@@ -324,8 +379,8 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_of_what_is_not_there_yet_is_refused() {
-        for grant in [json!({"events": {"emit": ["a.b"]}}), json!([]), json!({"api": {"asPlugin": true}})] {
+    fn a_grant_of_what_is_not_there_is_refused() {
+        for grant in [json!({"events": {"hear": ["deal.won"]}}), json!([]), json!({"api": {"asPlugin": true}})] {
             assert_eq!(Granted::parse(&manifest(), &grant).unwrap_err()[0].rule, "shape", "{grant}");
         }
     }

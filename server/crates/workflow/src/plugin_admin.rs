@@ -114,7 +114,8 @@ impl Plugins {
             return Err(EngineError::Validation(users));
         }
         let nothing = Parts::default();
-        self.store(engine, ctx, (self, &parts, &nothing), Stored::Uninstalled(name.to_owned()), dry_run).await
+        let stored = self.store(engine, ctx, (self, &parts, &nothing), Stored::Uninstalled(name.to_owned()), dry_run);
+        stored.await.map(|(told, _)| told)
     }
 
     /// Takes away all that is left of a plugin that is not in service any more: the modules and fields that it brought with all
@@ -275,12 +276,13 @@ fn names_of_secrets(plugin: &LoadedPlugin) -> String {
     if names.is_empty() { "no secret".to_owned() } else { format!("only the secrets {}", names.join(", ")) }
 }
 
-/// Whether a workflow's document has a step that calls the plugin, however deep.
+/// Whether a workflow's document waits for an event of the plugin, or has a step that calls it, however deep.
 fn calls(document: &Json, plugin: &str) -> bool {
     match document {
         Json::Object(parts) => {
-            parts.get("call").and_then(|call| call.get("plugin")).is_some_and(|name| name == plugin)
-                || parts.values().any(|part| calls(part, plugin))
+            let named =
+                |step: &str| parts.get(step).and_then(|step| step.get("plugin")).is_some_and(|name| name == plugin);
+            named("call") || named("hook") || named("event") || parts.values().any(|part| calls(part, plugin))
         }
         Json::Array(parts) => parts.iter().any(|part| calls(part, plugin)),
         _ => false,
@@ -296,6 +298,7 @@ mod tests {
         let document =
             json!({"steps": [{"forEach": {"steps": [{"call": {"plugin": "deal-score", "function": "score"}}]}}]});
         assert!(calls(&document, "deal-score"));
+        assert!(calls(&json!({"steps": [{"hook": {"plugin": "deal-score"}}]}), "deal-score"));
         assert!(!calls(&document, "deal"));
         assert!(!calls(&json!({"steps": [{"update": {"set": {"plugin": "deal-score"}}}]}), "deal-score"));
     }

@@ -50,7 +50,11 @@ impl Parts {
             ((module, name), field)
         });
         let fields = added.chain(computed).collect();
-        Self { modules: named("modules"), fields, roles: named("roles"), workflows: named("workflows") }
+        let mut workflows: BTreeMap<String, Json> = named("workflows");
+        for document in hook_workflows(&plugin, list("hooks")) {
+            workflows.insert(text(&document, "name"), document);
+        }
+        Self { modules: named("modules"), fields, roles: named("roles"), workflows }
     }
 
     /// The module of this name, if it brings it.
@@ -173,6 +177,63 @@ impl<'a> Making<'a> {
             }
         }
     }
+}
+
+/// What hooks after writes become: each is a workflow, queued in the write's own transaction, tried again, and seen run by run.
+fn hook_workflows<'a>(plugin: &str, hooks: impl Iterator<Item = &'a Json>) -> Vec<Json> {
+    let mut documents: Vec<Json> = Vec::new();
+    for hook in hooks.filter(|hook| hook["phase"] == "after") {
+        let module = hook["module"].as_str().unwrap_or_default();
+        let operations: Vec<&str> =
+            hook["operation"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        let has = |operation: &str| operations.contains(&operation);
+        let mut on = Vec::new();
+        for (kind, is_meant) in
+            [("CREATED", has("create")), ("UPDATED", has("update") || has("restore")), ("DELETED", has("delete"))]
+        {
+            on.extend(is_meant.then_some(kind));
+        }
+        let mut changed: Vec<Json> = match &hook["fields"] {
+            Json::Array(fields) if has("update") => fields.clone(),
+            _ => Vec::new(),
+        };
+        // What comes back changes this alone.
+        if has("restore") && (!has("update") || !changed.is_empty()) {
+            changed.push(json!("deletedAt"));
+        }
+        let first = format!("{plugin}-after-{}", kebab(module));
+        let same = documents.iter().filter(|document| document["module"] == module).count();
+        let name = if same == 0 { first } else { format!("{first}-{}", same + 1) };
+        let mut document = json!({
+            "name": name,
+            "label": format!("{plugin}: after changes of {module}"),
+            "module": module,
+            "trigger": {"on": on},
+            "steps": [{"id": "tell", "hook": {"plugin": plugin}}],
+        });
+        if !changed.is_empty() {
+            document["trigger"]["changed"] = Json::Array(changed);
+        }
+        if hook["onError"] == "ignore" {
+            document["steps"][0]["onError"] = json!("CONTINUE");
+        }
+        documents.push(document);
+    }
+    documents
+}
+
+/// `EquipmentBooking` as `equipment-booking`.
+fn kebab(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    let mut is_word = false;
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && is_word {
+            text.push('-');
+        }
+        is_word = !letter.is_ascii_uppercase();
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
 }
 
 /// The field that a manifest's computed field becomes: the plugin's names for its inputs are those of the module's fields.
@@ -309,6 +370,26 @@ mod tests {
         let all = Parts::default().wish(&old, &there).unwrap();
         assert_eq!(all.going.things.len(), 2);
         assert_eq!(all.documents.iter().map(|document| &document.content).collect::<Vec<_>>(), [&fields(&["name"])]);
+    }
+
+    #[test]
+    fn a_hook_after_writes_is_a_workflow() {
+        let parts = manifest(json!({"hooks": [
+            {"module": "DealItem", "operation": ["create", "delete"], "phase": "after"},
+            {"module": "DealItem", "operation": ["update"], "phase": "after", "fields": ["name"], "onError": "ignore"},
+            {"module": "Lead", "operation": ["restore"], "phase": "after", "fields": ["name"]},
+            {"module": "Lead", "operation": ["update", "restore"], "phase": "after"},
+            {"module": "Lead", "operation": ["update", "restore"], "phase": "after", "fields": ["name"]},
+            {"module": "Lead", "operation": ["create"], "phase": "before"}]}));
+        let trigger = |name: &str| parts.workflows[name]["trigger"].clone();
+        assert_eq!(parts.workflows.len(), 5);
+        assert_eq!(trigger("rental-after-deal-item"), json!({"on": ["CREATED", "DELETED"]}));
+        assert_eq!(trigger("rental-after-deal-item-2"), json!({"on": ["UPDATED"], "changed": ["name"]}));
+        assert_eq!(parts.workflows["rental-after-deal-item-2"]["steps"][0]["onError"], "CONTINUE");
+        assert_eq!(trigger("rental-after-lead"), json!({"on": ["UPDATED"], "changed": ["deletedAt"]}));
+        assert_eq!(trigger("rental-after-lead-2"), json!({"on": ["UPDATED"]}));
+        assert_eq!(trigger("rental-after-lead-3"), json!({"on": ["UPDATED"], "changed": ["name", "deletedAt"]}));
+        assert_eq!((kebab("Lead2Deal"), kebab("HTTPLog")), ("lead2-deal".to_owned(), "httplog".to_owned()));
     }
 
     #[test]

@@ -49,6 +49,13 @@ pub(crate) struct WrittenPlugin {
 }
 
 impl WrittenBeside for WrittenPlugin {
+    fn plugin(&self) -> &str {
+        match &self.stored {
+            Stored::Installed(installed) => &installed.row.name,
+            Stored::Uninstalled(name) => name,
+        }
+    }
+
     fn write<'a>(&'a self, tx: &'a mut WriteTx) -> BoxFuture<'a, Result<(), EngineError>> {
         Box::pin(async move {
             let (action, changes) = match &self.stored {

@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock, RwLock};
 
 use cardine_engine::as_code::{Kind, Wanted, WrittenBeside};
 use cardine_engine::{Engine, EngineError, RequestContext};
-use cardine_model::{Issue, path};
+use cardine_model::{Catalog, Issue, path};
 use cardine_plugin_host::{
-    CallCount, DeniedServices, HostServices, LoadError, LoadedPlugin, Manifest, Package, PackageError, PluginHost,
+    CallContext, CallCount, DeniedServices, HostServices, LoadError, LoadedPlugin, Manifest, Package, PackageError,
+    PluginHost,
 };
 use cardine_store::platform::plugins::{PluginRow, load_manifest, load_package, load_plugins};
 use cardine_store::{ReadTx, Store, WriteTx};
@@ -50,7 +51,7 @@ pub struct GrantedPlugin {
 }
 
 /// An installed plugin for people.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct InstalledPlugin {
     /// Its name.
     pub name: String,
@@ -72,6 +73,8 @@ pub struct InstalledPlugin {
     pub suspended: bool,
     /// What its installation changes, or changed, of modules, roles and workflows; a line each. Empty where it is only looked at.
     pub changes: Vec<String>,
+    /// The modules that there are by its installation; none where they stay, and where it is only looked at.
+    pub catalog: Option<Arc<Catalog>>,
 }
 
 /// Why a plugin cannot be installed.
@@ -132,6 +135,11 @@ impl Plugins {
     /// The plugin of this name.
     pub fn get(&self, name: &str) -> Option<LoadedPlugin> {
         self.read().get(name).map(|installed| installed.plugin.clone())
+    }
+
+    /// The plugin of this name, with what it may do.
+    pub fn granted(&self, name: &str) -> Option<GrantedPlugin> {
+        self.read().get(name).cloned()
     }
 
     /// All that can be called, by name.
@@ -196,7 +204,8 @@ impl Plugins {
             .read(move |tx: &mut ReadTx| Box::pin(async move { Ok::<_, InstallError>(load_package(tx, &name).await?) }))
             .await?;
         let package = package.ok_or(EngineError::NotFound)?;
-        let loaded = self.load_granted(&package, &row.grants).await?;
+        let granted = Granted::stored(&row.grants).map_err(EngineError::Validation)?;
+        let loaded = self.load_granted(&Package::read(&package)?, granted, &row.grants).await?;
         Ok(GrantedPlugin { settings: row.settings.clone(), ..loaded })
     }
 
@@ -214,8 +223,8 @@ impl Plugins {
 
     /// What is to be installed, if it fits the modules and what it is granted.
     async fn prepare(&self, engine: &Engine, bytes: &[u8], grant: &Grant) -> Result<GrantedPlugin, InstallError> {
-        let manifest = Package::read(bytes)?;
-        let manifest = manifest.manifest();
+        let package = Package::read(bytes)?;
+        let manifest = package.manifest();
         let grants = match grant {
             Grant::These(grants) => grants.clone(),
             Grant::AllThatItAsksFor => permissions(manifest),
@@ -223,15 +232,19 @@ impl Plugins {
                 self.read().get(manifest.name()).map_or_else(|| json!({}), |installed| installed.grants.clone())
             }
         };
-        let loaded = self.load_granted(bytes, &grants).await?;
+        let granted = Granted::parse(manifest, &grants).map_err(EngineError::Validation)?;
+        let loaded = self.load_granted(&package, granted, &grants).await?;
         let issues = misfits(loaded.plugin.manifest(), &loaded.granted, &engine.snapshot().catalog);
         if issues.is_empty() { Ok(loaded) } else { Err(EngineError::Validation(issues).into()) }
     }
 
-    async fn load_granted(&self, bytes: &[u8], grants: &Json) -> Result<GrantedPlugin, InstallError> {
-        let package = Package::read(bytes)?;
-        let granted = Granted::parse(package.manifest(), grants).map_err(EngineError::Validation)?;
-        let plugin = self.host.load(&package).await?;
+    async fn load_granted(
+        &self,
+        package: &Package,
+        granted: Granted,
+        grants: &Json,
+    ) -> Result<GrantedPlugin, InstallError> {
+        let plugin = self.host.load(package).await?;
         Ok(GrantedPlugin { plugin, granted: Arc::new(granted), settings: json!({}), grants: grants.clone() })
     }
 
@@ -276,12 +289,13 @@ impl Plugins {
         let manifest = manifest.raw().clone();
         let stored = Stored::Installed(Box::new(InstalledRow { row, manifest, package: bytes }));
         let by = self.with(loaded);
-        installed.changes = self.store(engine, ctx, (&by, &before, &parts), stored, dry_run).await?;
+        (installed.changes, installed.catalog) =
+            self.store(engine, ctx, (&by, &before, &parts), stored, dry_run).await?;
         Ok(installed)
     }
 
     /// Stores what becomes of a plugin, with what it brings and takes away: one change, or nothing. `by` knows the plugins that
-    /// there will be. Tells what differs.
+    /// there will be. Tells what differs, and with it the modules that there are.
     pub(crate) async fn store(
         &self,
         engine: &Engine,
@@ -289,11 +303,11 @@ impl Plugins {
         (by, before, parts): (&Self, &Parts, &Parts),
         stored: Stored,
         dry_run: bool,
-    ) -> Result<Vec<String>, EngineError> {
+    ) -> Result<(Vec<String>, Option<Arc<Catalog>>), EngineError> {
         let written = Arc::new(WrittenPlugin { stored, by: ChangedPlugin::of(ctx) });
         let present = engine.definitions(ctx).await?;
         let wish = parts.wish(before, &present).map_err(EngineError::Validation)?;
-        let (mut told, mut is_stored) = (Vec::new(), dry_run);
+        let (mut told, mut catalog, mut is_stored) = (Vec::new(), None, dry_run);
         if !wish.is_empty() {
             let wanted = Wanted {
                 documents: wish.documents,
@@ -307,6 +321,7 @@ impl Plugins {
             let workflows = Arc::new(WorkflowFiles::new(by.clone()));
             let applied = engine.apply_definitions(ctx, wanted, workflows, dry_run).await.map_err(in_package)?;
             told = plugin_parts::told(&applied.differences);
+            catalog = Some(applied.catalog);
             is_stored |= applied.change.applied;
         }
         if !is_stored {
@@ -323,7 +338,7 @@ impl Plugins {
             self.reload(engine.store()).await?;
             engine.reload().await?;
         }
-        Ok(told)
+        Ok((told, catalog))
     }
 
     /// These plugins, and this one.
@@ -374,6 +389,7 @@ fn describe(installed: &GrantedPlugin) -> InstalledPlugin {
         settings: installed.settings.clone(),
         suspended: installed.plugin.suspended_for().is_some(),
         changes: Vec::new(),
+        catalog: None,
     }
 }
 
@@ -383,4 +399,14 @@ fn permissions(manifest: &Manifest) -> Json {
 
 fn function_names(plugin: &LoadedPlugin) -> Vec<String> {
     plugin.manifest().functions().iter().map(|function| function.name.clone()).collect()
+}
+/// What a plugin learns of who caused a call. Only what plugins cause counts as depth, and a hook causes no writes.
+pub fn call_context(ctx: &RequestContext) -> CallContext {
+    CallContext {
+        request_id: ctx.request_id.to_string(),
+        user: ctx.actor.user.map(|user| user.to_string()),
+        locale: ctx.actor.locale().to_owned(),
+        time_zone: ctx.actor.time_zone.to_string(),
+        ..CallContext::default()
+    }
 }

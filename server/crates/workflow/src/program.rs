@@ -47,6 +47,8 @@ pub(crate) enum Start {
     Call(InputSchema),
     /// A request at an address of its own.
     Request(Hook),
+    /// An event that a plugin emits, by its name.
+    Emitted { plugin: String, name: String },
 }
 
 /// What an input must meet; none: anything.
@@ -96,6 +98,8 @@ pub(crate) enum Act {
 pub(crate) enum Action {
     /// Calls a function of a plugin.
     Call { plugin: String, function: String, input: Template },
+    /// Tells a plugin's hook after writes of the event.
+    Hook { plugin: String },
     /// Changes a record; the event's where none is named.
     Update { module: ModuleId, record: Option<Template>, set: Vec<(FieldId, Given)> },
     /// Makes a record.
@@ -231,6 +235,14 @@ impl Retrying {
     }
 }
 
+impl Workflow {
+    /// Whether its steps do what its author may do.
+    pub fn uses_author(&self) -> bool {
+        let has_own_rights = |node: &Node| matches!(node.act, Act::Do(Action::Hook { .. })) && node.when.is_none();
+        self.run_as == RunAs::Author && !self.steps.iter().all(has_own_rights)
+    }
+}
+
 impl Node {
     /// Every template that is filled here.
     pub fn templates(&self) -> Vec<&Template> {
@@ -261,7 +273,10 @@ impl Node {
             Act::Do(Action::Start(start)) => start.records.iter().chain([&start.input]).collect(),
             Act::Do(Action::Wait(Until::Date(template))) => vec![template],
             Act::ForEach { list, .. } => vec![list],
-            Act::Do(Action::Wait(Until::Later(_))) | Act::Branch { .. } | Act::Next { .. } | Act::Jump(_) => Vec::new(),
+            Act::Do(Action::Wait(Until::Later(_)) | Action::Hook { .. })
+            | Act::Branch { .. }
+            | Act::Next { .. }
+            | Act::Jump(_) => Vec::new(),
         }
     }
 

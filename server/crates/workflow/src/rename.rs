@@ -207,6 +207,7 @@ impl<'a> Walk<'a> {
                 self.steps(&mut place["steps"], names);
                 names.items.pop();
             }
+            StepKind::Hook(_) => {}
             StepKind::SendSms(_) => {
                 for name in ["to", "text"] {
                     self.templates_at(&mut json["sendSms"], name, names);

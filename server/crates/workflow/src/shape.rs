@@ -42,6 +42,11 @@ impl Shape {
         Self::object([("body", Self::Any)])
     }
 
+    /// `trigger` of a run that a plugin's event started.
+    pub fn of_payload() -> Self {
+        Self::object([("payload", Self::Any)])
+    }
+
     /// What a step gives.
     pub fn of_output(step: &Step, catalog: &Catalog) -> Self {
         let number = || Self::Value(Some(RuleType::Number));
@@ -70,7 +75,7 @@ impl Shape {
             StepKind::Branch(_) => Self::object([("case", number())]),
             StepKind::ForEach(_) | StepKind::StartWorkflow(_) => Self::object([("count", number())]),
             StepKind::Wait(_) => Self::object([("until", Self::Value(Some(RuleType::DateTime)))]),
-            StepKind::Call(_) | StepKind::Refuse(_) => Self::Any,
+            StepKind::Call(_) | StepKind::Refuse(_) | StepKind::Hook(_) => Self::Any,
         }
     }
 

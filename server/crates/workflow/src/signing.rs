@@ -1,7 +1,8 @@
 //! Secrets that requests outside are signed with: each follows from its name and the installation's key, so none is kept.
 
+use cardine_plugin_host::HmacAlgorithm;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
 
 /// The key that secrets follow from; the same on all servers of one database.
 #[derive(Clone)]
@@ -59,6 +60,25 @@ impl WebhookKey {
 /// How far a signature's second may be from ours.
 pub(crate) const SIGNATURE_AGE_MAX: u64 = 300;
 
+/// Whether a header holds the code of this body under the secret: hexadecimal digits, which the algorithm's name and `=` may precede.
+pub fn is_code(secret: &str, algorithm: HmacAlgorithm, body: &[u8], header: &str) -> bool {
+    const ANY_LENGTH: &str = "HMAC takes a key of any length";
+    let (name, expected) = match algorithm {
+        HmacAlgorithm::Sha256 => {
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect(ANY_LENGTH);
+            mac.update(body);
+            ("sha256=", hexadecimal(&mac.finalize().into_bytes()))
+        }
+        HmacAlgorithm::Sha512 => {
+            let mut mac = Hmac::<Sha512>::new_from_slice(secret.as_bytes()).expect(ANY_LENGTH);
+            mac.update(body);
+            ("sha512=", hexadecimal(&mac.finalize().into_bytes()))
+        }
+    };
+    let code = header.strip_prefix(name).unwrap_or(header);
+    is_same(&expected, &code.to_ascii_lowercase())
+}
+
 /// Compares what is secret: how long it takes tells nothing of where a difference is.
 pub(crate) fn is_same(expected: &str, given: &str) -> bool {
     let differences = expected.bytes().zip(given.bytes()).fold(0, |all, (one, other)| all | (one ^ other));
@@ -72,6 +92,22 @@ fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_is_of_one_secret_and_body() {
+        // The second test case of RFC 4231.
+        let (key, body) = ("Jefe", b"what do ya want for nothing?");
+        let short = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        let long = "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737";
+        assert!(is_code(key, HmacAlgorithm::Sha256, body, short));
+        assert!(is_code(key, HmacAlgorithm::Sha256, body, &format!("sha256={}", short.to_uppercase())));
+        assert!(is_code(key, HmacAlgorithm::Sha512, body, long));
+        for wrong in ["", "sha256=", &short[1..], &short.replace('5', "6"), long] {
+            assert!(!is_code(key, HmacAlgorithm::Sha256, body, wrong), "{wrong}");
+        }
+        assert!(!is_code("jefe", HmacAlgorithm::Sha256, body, short));
+        assert!(!is_code(key, HmacAlgorithm::Sha256, b"what", short));
+    }
 
     #[test]
     fn a_signature_is_of_one_secret_moment_and_body() {

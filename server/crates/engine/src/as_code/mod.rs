@@ -152,6 +152,9 @@ impl Going {
 pub trait WrittenBeside: Send + Sync + std::fmt::Debug {
     /// Writes it. It may be asked again after a transaction that was undone.
     fn write<'a>(&'a self, tx: &'a mut WriteTx) -> BoxFuture<'a, Result<(), EngineError>>;
+
+    /// The plugin that comes, goes or is replaced, whose needs are not what they were.
+    fn plugin(&self) -> &str;
 }
 
 /// One thing that differs.
@@ -183,7 +186,7 @@ pub enum Fate {
 }
 
 /// What bringing documents in did, or would do.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Applied {
     /// The change of the catalog; not applied if nothing differs.
     pub change: CatalogChange,
@@ -191,6 +194,8 @@ pub struct Applied {
     pub differences: Vec<Difference>,
     /// What is there and not wanted, and stays; a sentence each.
     pub left: Vec<String>,
+    /// The modules that there are with it.
+    pub catalog: Arc<Catalog>,
 }
 
 /// Says what a workflow's document comes to; filled by the crate that knows workflows.

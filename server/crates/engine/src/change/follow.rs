@@ -1,4 +1,6 @@
-//! What grants, sharing rules, record rules and workflows say of modules and fields, brought along with a change.
+//! What grants, sharing rules, record rules, workflows and plugins say of modules and fields, brought along with a change.
+
+mod plugins;
 
 use cardine_model::catalog::{Catalog, FieldId, ModuleId};
 use cardine_model::name::upper_first;
@@ -69,20 +71,31 @@ pub(super) async fn follow(
     let (Some(follow), Some(base)) = (&planned.follow, planned.base.as_deref()) else { return Ok(Vec::new()) };
     match follow {
         Follow::Renamed { renaming, needed } => {
-            let followers = rename(tx, base, renaming, workflows, dry).await?;
+            let Renamed { followers, outdated } = rename(tx, base, renaming, workflows, dry).await?;
             let told = needed.iter().cloned().chain(followers);
-            Ok(told.map(|what| Issue::new(path!["to"], "follows", format!("{what} says the new name"))).collect())
+            let told = told.map(|what| Issue::new(path!["to"], "follows", format!("{what} says the new name")));
+            let outdated = outdated.into_iter().map(|plugin| {
+                let message =
+                    format!("{} asks for it by its old name until another version is installed", named(&plugin));
+                Issue::new(path!["to"], "outdates", message)
+            });
+            Ok(told.chain(outdated).collect())
         }
         Follow::Converted { field, needed } => {
             let gone = Gone { base, fields: std::slice::from_ref(field), modules: &[] };
             let documents = names::fetch_documents(tx).await?;
             let users = gone.needed_by(&documents, workflows).into_iter().map(|(what, _, _)| what);
-            let told = needed.iter().cloned().chain(users);
+            let plugins = gone.plugins(&documents).into_iter().map(named);
+            let told = needed.iter().cloned().chain(users).chain(plugins);
             Ok(told.map(|what| Issue::new(path!["name"], "uses", format!("{what} uses it"))).collect())
         }
         Follow::Hidden { fields, modules, needed, force, at, hint } => {
             let gone = Gone { base, fields, modules };
-            let going = planned.documents.as_ref().map_or(&[][..], |part| &part.access.workflows_gone);
+            let part = planned.documents.as_ref();
+            let going = Going {
+                workflows: part.map_or(&[][..], |part| &part.access.workflows_gone),
+                plugin: part.and_then(|part| part.beside.as_ref()).map(|beside| beside.plugin()),
+            };
             hide(tx, &gone, (needed, going), (*force, at, hint), workflows, dry).await
         }
         Follow::PurgedField { module, field } => {
@@ -92,6 +105,12 @@ pub(super) async fn follow(
                     DocumentKind::Grant if document.module == *module => without_key(&document.text, field),
                     DocumentKind::PermissionSet => changed_json(&document.text, |json| {
                         if let Some(fields) = json.get_mut(module).and_then(|grant| grant.get_mut("fields")) {
+                            remove_key(fields, field);
+                        }
+                    }),
+                    DocumentKind::PluginGrant => changed_json(&document.text, |json| {
+                        let grant = plugins::records_mut(json).and_then(|records| records.get_mut(module));
+                        if let Some(fields) = grant.and_then(|grant| grant.get_mut("fields")) {
                             remove_key(fields, field);
                         }
                     }),
@@ -110,8 +129,15 @@ pub(super) async fn follow(
         Follow::PurgedModule { module } => {
             let mut told = Vec::new();
             for document in names::fetch_documents(tx).await? {
-                if document.kind == DocumentKind::PermissionSet {
-                    let forgotten = without_key(&document.text, module);
+                if matches!(document.kind, DocumentKind::PermissionSet | DocumentKind::PluginGrant) {
+                    let forgotten = match document.kind {
+                        DocumentKind::PluginGrant => changed_json(&document.text, |json| {
+                            if let Some(records) = plugins::records_mut(json) {
+                                remove_key(records, module);
+                            }
+                        }),
+                        _ => without_key(&document.text, module),
+                    };
                     if forgotten != document.text {
                         told.extend(name_of(&document));
                         put(tx, &document, &forgotten, dry).await?;
@@ -128,15 +154,28 @@ pub(super) async fn follow(
     }
 }
 
+/// What becomes of those who say a name.
+struct Renamed {
+    /// Who says the new one, for people.
+    followers: Vec<String>,
+    /// The plugins that go on saying the old one.
+    outdated: Vec<String>,
+}
+
 async fn rename(
     tx: &mut WriteTx,
     base: &Catalog,
     renaming: &Renaming,
     workflows: Option<&dyn EventMatcherLoader>,
     dry: bool,
-) -> Result<Vec<String>, CommitError> {
+) -> Result<Renamed, CommitError> {
     let mut followers = Vec::new();
-    for document in names::fetch_documents(tx).await? {
+    let documents = names::fetch_documents(tx).await?;
+    let fields: Vec<_> = renaming.fields().map(|(module, field, _)| (module, field)).collect();
+    let module = renaming.module().and_then(|(from, _)| base.module_by_name(from)).map(|module| module.id);
+    let gone = Gone { base, fields: &fields, modules: module.as_slice() };
+    let outdated = gone.plugins(&documents).into_iter().map(str::to_owned).collect();
+    for document in &documents {
         let module = base.module_by_name(&document.module);
         let context = module.map(|module| condition(module.id));
         let renamed = match document.kind {
@@ -165,15 +204,22 @@ async fn rename(
             DocumentKind::Run => {
                 changed_json(&document.text, |state| rename_event(base, renaming, &mut state["event"]))
             }
+            DocumentKind::PluginGrant => changed_json(&document.text, |grant| {
+                if let Some(records) = plugins::records_mut(grant) {
+                    rename_grants(base, renaming, records);
+                }
+            }),
+            DocumentKind::PluginManifest => continue,
         };
         let is_of_module = renaming.module().is_some_and(|(from, _)| from == document.module);
         if is_of_module || renamed != document.text {
-            followers.extend(name_of(&document));
-            put(tx, &document, &renamed, dry).await?;
+            followers.extend(name_of(document));
+            put(tx, document, &renamed, dry).await?;
         }
     }
+    let renamed = Renamed { followers, outdated };
     if dry {
-        return Ok(followers);
+        return Ok(renamed);
     }
     for (module, field, to) in renaming.fields() {
         let module = base.module(module);
@@ -196,7 +242,7 @@ async fn rename(
             names::rename_module(tx, &links.name, &name).await?;
         }
     }
-    Ok(followers)
+    Ok(renamed)
 }
 
 /// For people; none for what they don't know.
@@ -208,8 +254,14 @@ fn name_of(document: &NamedDocument) -> Option<String> {
         DocumentKind::SharingRule => Some(format!("the sharing rule {name}")),
         DocumentKind::RecordRule => Some(format!("the record rule of the role {name} on {module}")),
         DocumentKind::Workflow => Some(format!("the workflow {name}")),
-        DocumentKind::WorkflowVersion | DocumentKind::Run => None,
+        DocumentKind::PluginGrant => Some(format!("the grant of the plugin {name}")),
+        DocumentKind::WorkflowVersion | DocumentKind::Run | DocumentKind::PluginManifest => None,
     }
+}
+
+/// A plugin, for people.
+fn named(plugin: &str) -> String {
+    format!("the plugin {plugin}")
 }
 
 fn told_to_forget(told: Vec<String>) -> Vec<Issue> {
@@ -266,7 +318,9 @@ impl Gone<'_> {
                 DocumentKind::Grant
                 | DocumentKind::PermissionSet
                 | DocumentKind::WorkflowVersion
-                | DocumentKind::Run => continue,
+                | DocumentKind::Run
+                | DocumentKind::PluginGrant
+                | DocumentKind::PluginManifest => continue,
             };
             if is_needing {
                 found.extend(name_of(document).map(|what| (what, fate, workflow)));
@@ -289,9 +343,12 @@ impl Gone<'_> {
             let json: Json = serde_json::from_str(&document.text).unwrap_or_default();
             match document.kind {
                 DocumentKind::Grant => names(&document.module, &json),
-                DocumentKind::PermissionSet => json
-                    .as_object()
-                    .is_some_and(|grants| grants.iter().any(|(module, grant)| names(module, &grant["fields"]))),
+                DocumentKind::PermissionSet | DocumentKind::PluginGrant => {
+                    let grants =
+                        if document.kind == DocumentKind::PluginGrant { plugins::records(&json) } else { Some(&json) };
+                    let grants = grants.and_then(Json::as_object).into_iter().flatten();
+                    grants.into_iter().any(|(module, grant)| names(module, &grant["fields"]))
+                }
                 _ => false,
             }
         };
@@ -299,10 +356,16 @@ impl Gone<'_> {
     }
 }
 
+/// What goes in the same change, and needs nothing any more.
+struct Going<'a> {
+    workflows: &'a [String],
+    plugin: Option<&'a str>,
+}
+
 async fn hide(
     tx: &mut WriteTx,
     gone: &Gone<'_>,
-    (needed, going): (&[String], &[String]),
+    (needed, going): (&[String], Going<'_>),
     (force, at, hint): (bool, &[PathSegment], &str),
     workflows: Option<&dyn EventMatcherLoader>,
     dry: bool,
@@ -311,12 +374,14 @@ async fn hide(
     let mut told: Vec<(String, &str)> = needed.iter().map(|what| (what.clone(), "goes with it")).collect();
     let mut switched_off = Vec::new();
     for (what, fate, workflow) in gone.needed_by(&documents, workflows) {
-        if workflow.is_some_and(|name| going.iter().any(|going| going == name)) {
+        if workflow.is_some_and(|name| going.workflows.iter().any(|going| going == name)) {
             continue;
         }
         told.push((what, fate));
         switched_off.extend(workflow);
     }
+    let plugins = gone.plugins(&documents).into_iter().filter(|plugin| Some(*plugin) != going.plugin);
+    told.extend(plugins.map(|plugin| (named(plugin), "does without it")));
     let at = || at.to_vec();
     if !told.is_empty() && !force {
         let first = format!("{} things need what goes: {hint}", told.len());

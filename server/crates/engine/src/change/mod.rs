@@ -116,7 +116,7 @@ impl Engine {
             Some(part) => (part.differences.clone(), part.left.clone()),
             None => (Vec::new(), Vec::new()),
         };
-        Ok(Applied { change, differences, left })
+        Ok(Applied { change, differences, left, catalog: Arc::clone(&planned.catalog) })
     }
 
     /// Makes a change; `job` is the one that has done most of it ahead.

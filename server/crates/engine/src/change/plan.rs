@@ -2,6 +2,7 @@
 
 mod convert;
 mod documents;
+mod features;
 mod name;
 mod restore;
 mod retire;
@@ -198,6 +199,7 @@ pub(super) fn plan(dialect: Dialect, base: &Base, change: &Change) -> Result<Pla
             documents::plan_documents(planning, files, present, &**workflows)
         }
     };
+    let planned = planned.and_then(|planned| features::checked(base, change, planned));
     planned.map(|planned| with_rollups(dialect, &base.catalog, planned))
 }
 

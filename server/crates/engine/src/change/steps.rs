@@ -292,6 +292,13 @@ impl Running<'_> {
         let message = format!("{missing} records get the default of `{}`", field.name);
         self.effects.warnings.push(Issue::new(at.to_vec(), "filled", message));
         self.effects.rows += missing;
+        // What the index refuses when it is done is told when it is looked at.
+        if self.dry
+            && module.uniques.iter().any(|set| *set == [field.id])
+            && self.number(&rows::count_live_missing(module, &parts, is_new)).await? > 1
+        {
+            return Err(one_default_for_all(at));
+        }
         for part in parts {
             let Some(value) = constant_default(part).filter(|_| !self.dry) else { continue };
             let Some(statement) = records::fill_column(self.tx.dialect(), module, part) else { continue };
@@ -301,9 +308,7 @@ impl Running<'_> {
             let values = std::slice::from_ref(&value);
             let filled = self.tx.execute(&statement, &Bindings { values, ..Bindings::default() }).await;
             if let Err(StoreError::UniqueViolation { .. }) = &filled {
-                let message = "the records that are there would all get the default, which is unique; leave out `unique`, `required` or `default`";
-                let place = [at, &[PathSegment::from("unique")]].concat();
-                return Err(EngineError::Validation(vec![Issue::new(place, "unique", message)]).into());
+                return Err(one_default_for_all(at));
             }
             filled?;
         }
@@ -458,6 +463,12 @@ impl Running<'_> {
         self.effects.rows += records + links;
         Ok(())
     }
+}
+
+fn one_default_for_all(at: &[PathSegment]) -> CommitError {
+    let message = "the records that are there would all get the default, which is unique; leave out `unique`, `required` or `default`";
+    let place = [at, &[PathSegment::from("unique")]].concat();
+    EngineError::Validation(vec![Issue::new(place, "unique", message)]).into()
 }
 
 fn named<'r>(

@@ -9,6 +9,7 @@ mod audit_log;
 mod built_in;
 mod explain;
 mod failed_sign_in;
+mod known_actors;
 mod named;
 mod open_tokens;
 mod passwords;

@@ -1,7 +1,7 @@
 //! Users, roles, groups and grants in memory: who is below whom, and each role's rights over a catalog.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use cardine_access::{Actor, Grants, ModuleGrant, Rights, Scopes, SharedOwners};
 use cardine_model::Catalog;
@@ -13,6 +13,7 @@ use cardine_store::platform::sharing::{fetch_record_rules, fetch_shared_modules,
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
+use super::known_actors::{KnownActors, MadeFor};
 use super::shared_grants::SharedGrants;
 use super::{ANONYMOUS, SharingRule};
 use crate::EngineError;
@@ -96,6 +97,7 @@ struct Derived {
     rights: FxHashMap<RightsKey, Arc<Rights>>,
     visible_owners: FxHashMap<Uuid, Arc<[Uuid]>>,
     shared_owners: FxHashMap<Uuid, Arc<[SharedOwners]>>,
+    actors: KnownActors,
 }
 
 /// What rights are made of: callers with the same key share them.
@@ -146,6 +148,25 @@ impl AccessState {
             languages: user.locale.as_deref().or(languages).unwrap_or("en").to_owned(),
             ..self.actor_of(catalog, &caller)
         })
+    }
+
+    /// As [`Self::actor_within`], made once for requests that are alike in all of this: most are.
+    pub fn shared_actor_within(
+        &self,
+        catalog: &Catalog,
+        user: Uuid,
+        scopes: Option<&Arc<Scopes>>,
+        time_zone: Option<&str>,
+        languages: Option<&str>,
+    ) -> Option<Arc<Actor>> {
+        let made_for = MadeFor { scopes, time_zone, languages };
+        let known = self.derived_of(catalog).actors.find(user, made_for);
+        if known.is_some() {
+            return known;
+        }
+        let actor = Arc::new(self.actor_within(catalog, user, scopes, time_zone, languages)?);
+        self.derived_of(catalog).actors.keep(user, made_for, &actor);
+        Some(actor)
     }
 
     /// The actor of a request without a token: the role `anonymous`.
@@ -283,6 +304,13 @@ impl AccessState {
         false
     }
 
+    /// What is kept of this version of the catalog, and of no other.
+    fn derived_of(&self, catalog: &Catalog) -> MutexGuard<'_, Derived> {
+        let mut derived = self.derived.lock().expect("resolving rights does not panic");
+        derived.follow(catalog);
+        derived
+    }
+
     fn rights(&self, catalog: &Catalog, caller: &Caller<'_>) -> Arc<Rights> {
         let key = RightsKey {
             role: caller.role.map(|role| role.id),
@@ -291,8 +319,7 @@ impl AccessState {
             signed_in: caller.signed_in,
             scopes: caller.scopes.cloned(),
         };
-        let mut derived = self.derived.lock().expect("resolving rights does not panic");
-        derived.follow(catalog);
+        let mut derived = self.derived_of(catalog);
         if let Some(known) = derived.rights.get(&key) {
             return Arc::clone(known);
         }
@@ -305,6 +332,8 @@ impl AccessState {
         let rights = Arc::new(rights);
         if derived.rights.len() >= RIGHTS_MAX {
             derived.rights.clear();
+            // They hold rights too.
+            derived.actors.clear();
         }
         derived.rights.insert(key, Arc::clone(&rights));
         rights
@@ -318,8 +347,7 @@ impl AccessState {
         let Some(user) = caller.user else {
             return self.owners_by_rules(catalog, &rules);
         };
-        let mut derived = self.derived.lock().expect("resolving rights does not panic");
-        derived.follow(catalog);
+        let mut derived = self.derived_of(catalog);
         Arc::clone(derived.shared_owners.entry(user.id).or_insert_with(|| self.owners_by_rules(catalog, &rules)))
     }
 
@@ -363,6 +391,7 @@ impl Derived {
         if self.catalog_version != catalog.version {
             self.rights.clear();
             self.shared_owners.clear();
+            self.actors.clear();
             self.catalog_version = catalog.version;
         }
     }
@@ -517,6 +546,80 @@ mod tests {
 
     fn owners(state: &AccessState, user: u128) -> Vec<u128> {
         state.visible_owners(&state.users[&id(user)]).iter().map(|id| id.as_u128()).collect()
+    }
+
+    fn catalog(version: u64) -> Catalog {
+        Catalog {
+            version,
+            modules: Vec::new(),
+            by_name: FxHashMap::default(),
+            inputs: FxHashMap::default(),
+            stored_rollups: FxHashMap::default(),
+        }
+    }
+
+    #[test]
+    fn requests_that_are_alike_share_their_actor() {
+        let (state, catalog) = (state(), catalog(1));
+        let actor = |user, time_zone: Option<&str>, languages: Option<&str>| {
+            state.shared_actor_within(&catalog, id(user), None, time_zone, languages)
+        };
+        let first = actor(12, Some("Europe/Rome"), None).unwrap();
+        assert_eq!((first.user, first.time_zone.as_str(), first.locale()), (Some(id(12)), "Europe/Rome", "en"));
+        assert!(Arc::ptr_eq(&first, &actor(12, Some("Europe/Rome"), None).unwrap()));
+        assert_eq!(actor(12, None, Some("it,en")).unwrap().languages, "it,en");
+        assert_eq!(actor(12, Some("Europe/Paris"), None).unwrap().time_zone, "Europe/Paris");
+        let other = actor(13, Some("Europe/Rome"), None).unwrap();
+        assert_eq!((other.user, &*other.principals), (Some(id(13)), &[id(13), id(90), id(3)][..]));
+        for _ in 0..2 {
+            assert!(actor(99, None, None).is_none(), "nobody");
+            let made = state.actor_within(&catalog, id(12), None, Some("Europe/Rome"), None).unwrap();
+            assert_eq!(made.visible_owners, first.visible_owners);
+            assert_eq!(made.rights.serial, first.rights.serial);
+        }
+    }
+
+    #[test]
+    fn who_may_not_sign_in_any_more_is_nobody_by_the_state_that_says_so() {
+        let catalog = catalog(1);
+        let with = |epoch, active| {
+            let user = UserAccess { active, ..user(12, 2, &[]) };
+            AccessState::new(epoch, vec![role(2, None)], vec![user], BTreeMap::new())
+        };
+        let (before, after) = (with(1, true), with(2, false));
+        for _ in 0..2 {
+            assert!(before.shared_actor_within(&catalog, id(12), None, None, None).is_some());
+            assert!(after.shared_actor_within(&catalog, id(12), None, None, None).is_none());
+        }
+    }
+
+    #[test]
+    fn an_actors_rights_are_over_the_catalog_of_its_request() {
+        let (state, one, other) = (state(), catalog(1), catalog(2));
+        let serial = |catalog: &Catalog| {
+            let actor = state.shared_actor_within(catalog, id(13), None, None, None).unwrap();
+            let made = state.actor_within(catalog, id(13), None, None, None).unwrap();
+            assert_eq!(actor.rights.serial, made.rights.serial);
+            actor.rights.serial
+        };
+        // A request that began earlier may still ask after one that began later.
+        let serials = [serial(&one), serial(&other), serial(&one)];
+        assert!(serials[0] != serials[1] && serials[1] != serials[2]);
+    }
+
+    #[test]
+    fn kept_actors_keep_no_more_rights_than_are_kept() {
+        let (state, catalog) = (state(), catalog(1));
+        for number in 0..RIGHTS_MAX + 2 {
+            let scope = cardine_access::Scope::parse(&format!("Module{number}:read")).unwrap();
+            let scopes = Arc::new(Scopes::from_iter([scope]));
+            state.shared_actor_within(&catalog, id(12 + number as u128 % 2), Some(&scopes), None, None).unwrap();
+        }
+        let derived = state.derived.lock().unwrap();
+        let kept: Vec<u64> = derived.rights.values().map(|rights| rights.serial).collect();
+        assert!(kept.len() <= RIGHTS_MAX);
+        assert!(derived.actors.all().all(|actor| kept.contains(&actor.rights.serial)));
+        assert!(derived.actors.all().count() > 0);
     }
 
     #[test]

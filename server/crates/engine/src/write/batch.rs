@@ -91,6 +91,7 @@ impl<'a> Batch<'a> {
             self.ask_hooks(tx).await?;
         }
         self.ask_validators().await?;
+        self.keep_stages();
         if self.is_faulty() {
             // What the database would say of the others is told in the same answer. All of it is undone.
             let _ = self.try_others(tx).await;

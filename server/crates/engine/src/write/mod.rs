@@ -2,6 +2,7 @@
 
 mod batch;
 mod before_commit;
+mod convert;
 mod create;
 mod delete;
 mod destroy;
@@ -18,6 +19,7 @@ mod operation;
 mod restore;
 mod rollups;
 mod rules;
+mod stages;
 mod targets;
 mod update;
 mod upsert;
@@ -133,6 +135,26 @@ pub enum Write {
         /// Tells what would be, and changes nothing.
         dry_run: bool,
     },
+    /// Makes other records of one, as its module declares it.
+    Convert {
+        /// Its module.
+        module: ModuleId,
+        /// Its id.
+        id: Uuid,
+        /// What is given for the targets of the conversion, by their names.
+        given: Vec<(String, Converted)>,
+        /// Only if the record still has this version.
+        if_version: Option<i64>,
+    },
+}
+
+/// What a record is converted to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Converted {
+    /// A new record, with these values beside those that are mapped.
+    New(Data),
+    /// A record that is there.
+    Existing(Uuid),
 }
 
 impl Write {
@@ -146,7 +168,8 @@ impl Write {
             | Self::Delete { module, .. }
             | Self::Restore { module, .. }
             | Self::Destroy { module, .. }
-            | Self::Merge { module, .. } => *module,
+            | Self::Merge { module, .. }
+            | Self::Convert { module, .. } => *module,
             Self::UpdateMany { list, .. } | Self::DeleteMany { list, .. } => list.get().module,
         }
     }
@@ -209,6 +232,7 @@ pub async fn apply(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> Res
         Write::Restore { id, .. } => writer.restore(tx, *id).await,
         Write::Destroy { id, .. } => writer.destroy(tx, *id).await,
         Write::Merge { ids, into, data, .. } => writer.merge(tx, ids, *into, data).await,
+        Write::Convert { id, given, if_version, .. } => writer.convert(tx, *id, given, *if_version).await,
     }
 }
 

@@ -188,7 +188,7 @@ async fn lock_in_order(tx: &mut WriteTx, ctx: &RequestContext, steps: &[Mutation
     let mut written: BTreeMap<ModuleId, (Vec<Uuid>, Purpose)> = BTreeMap::new();
     for step in steps {
         let (ids, purpose) = match &step.write {
-            Write::Update { id, .. } => (vec![*id], Purpose::Update),
+            Write::Update { id, .. } | Write::Convert { id, .. } => (vec![*id], Purpose::Update),
             Write::Delete { id, .. } | Write::Restore { id, .. } | Write::Destroy { id, .. } => {
                 (vec![*id], Purpose::Delete)
             }

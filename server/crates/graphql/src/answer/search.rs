@@ -58,6 +58,8 @@ impl<R: Rows> Writer<'_, R> {
             match field {
                 HitField::Constant(json) => self.out.extend_from_slice(json),
                 HitField::Cursor => write_text(&hit.place.cursor, self.out),
+                HitField::At => write_text(&hit.place.at, self.out),
+                HitField::Way => write_text(&hit.place.way, self.out),
                 HitField::Score => self.out.extend_from_slice(hit.place.score.to_string().as_bytes()),
                 HitField::Node(fields) => self.hit(hit, fields),
                 HitField::Record(object) => self.object(hit.rows, hit.row, object),

@@ -26,11 +26,12 @@ mod search;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod write;
 
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use cardine_engine::{Hits, Write};
+use cardine_engine::{Hits, Moments, Write};
 use cardine_model::catalog::ModuleId;
 use cardine_model::{PathSegment, Value};
 use cardine_query::{Authorised, List, authorise};
@@ -58,6 +59,8 @@ pub struct Located {
     pub modules: FxHashMap<Uuid, ModuleId>,
     /// What the searches found, by their keys in the answer.
     pub found: FxHashMap<String, Hits>,
+    /// What belongs to the records whose timelines are asked for, by their keys in the answer.
+    pub moments: FxHashMap<String, Moments>,
 }
 
 /// Who asks, as `me` shows it.
@@ -206,10 +209,10 @@ pub fn searches(
 ) -> Result<Searches, Vec<Error>> {
     let located = Located::default();
     let mut compiler = Compiler::new(setting, document, variables, &located);
-    let questions = compiler.searches(&operation.node.selection_set.node);
+    let (questions, timelines) = compiler.searches(&operation.node.selection_set.node);
     let Compiler { values, mut errors, .. } = compiler;
     errors.truncate(setting.limits.errors);
-    if errors.is_empty() { Ok(Searches { questions, values }) } else { Err(errors) }
+    if errors.is_empty() { Ok(Searches { questions, timelines, values }) } else { Err(errors) }
 }
 
 struct Compiler<'a> {

@@ -218,6 +218,9 @@ impl Printer<'_> {
             Write::Merge { module, ids, into, data, dry_run } => {
                 self.data(*module, &format!("{name} merge {ids:?} into {into}, dry run {dry_run}"), data, 0);
             }
+            Write::Convert { id, given, if_version, .. } => {
+                self.line(0, &format!("{name} convert {id} {given:?} {if_version:?}"));
+            }
         }
     }
 

@@ -52,6 +52,7 @@ impl<'a> Compiler<'a> {
             Meaning::Node => self.node(collected, &definition),
             Meaning::Nodes => self.nodes(collected, &definition),
             Meaning::Search => self.search(collected, &definition),
+            Meaning::Timeline(module) => self.timeline(module, collected, &definition),
             Meaning::Me => self.me(collected),
             Meaning::Create(_)
             | Meaning::CreateMany(_)
@@ -62,7 +63,8 @@ impl<'a> Compiler<'a> {
             | Meaning::DeleteMany(_)
             | Meaning::Restore(_)
             | Meaning::Destroy(_)
-            | Meaning::Merge(_) => self.write(collected, &definition),
+            | Meaning::Merge(_)
+            | Meaning::Convert(_) => self.write(collected, &definition),
             Meaning::IntrospectSchema | Meaning::IntrospectType => {
                 self.introspect(collected, &definition).map(RootField::Constant)
             }

@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 
 use async_graphql_parser::types::SelectionSet;
-use cardine_engine::{Hits, SEARCH_SCORE_MAX};
+use cardine_engine::SEARCH_SCORE_MAX;
 use cardine_model::catalog::{FieldPath, Module, ModuleId};
 use cardine_model::text::words::words;
 use cardine_model::{Issue, PathSegment, Value};
-use cardine_query::{Authorised, CompareOp, Filter, Page, Search, SearchPlace, SearchedModule, Take, authorise_search};
+use cardine_query::{
+    Authorised, CompareOp, Filter, Page, Search, SearchPlace, SearchedModule, Take, Timeline, authorise_search,
+};
 use uuid::Uuid;
 
 use super::arguments::Arguments;
@@ -25,33 +27,42 @@ use crate::shape::{Fields, HitField, HitPlace, HitsOfModule, RootField, SearchFi
 /// Most characters of the text that is searched for.
 const TEXT_LENGTH_MAX: usize = 1_000;
 
-/// The searches of an operation, and what their slots name.
+/// The searches and timelines of an operation, and what their slots name.
 #[derive(Debug, Default)]
 pub struct Searches {
     /// By their keys in the answer.
     pub questions: Vec<(String, Authorised<Search>)>,
+    /// Likewise.
+    pub timelines: Vec<(String, Authorised<Timeline>)>,
     /// The values.
     pub values: Vec<Value>,
 }
 
+/// Questions by their keys in the answer.
+type Asked<T> = Vec<(String, Authorised<T>)>;
+
 impl<'a> Compiler<'a> {
-    /// The questions of the searches at the root.
-    pub(super) fn searches(&mut self, set: &'a SelectionSet) -> Vec<(String, Authorised<Search>)> {
-        let mut questions = Vec::new();
+    /// The questions of the searches and timelines at the root.
+    pub(super) fn searches(&mut self, set: &'a SelectionSet) -> (Asked<Search>, Asked<Timeline>) {
+        let (mut questions, mut timelines) = (Vec::new(), Vec::new());
         for collected in self.collect(TypeKey::Query, &[set]) {
             let Some(definition) = self.schema.field(TypeKey::Query, collected.name()) else { continue };
-            if definition.meaning != Meaning::Search {
-                continue;
-            }
-            match self.search_question(&collected, &definition) {
-                Ok(question) => questions.push((collected.key.to_owned(), question)),
-                Err(error) => {
-                    let error = error.at(collected.field.pos).under(vec![PathSegment::from(collected.key)]);
-                    self.errors.push(error);
+            let key = || collected.key.to_owned();
+            let asked = match definition.meaning {
+                Meaning::Search => {
+                    self.search_question(&collected, &definition).map(|question| questions.push((key(), question)))
                 }
+                Meaning::Timeline(module) => self
+                    .timeline_question(module, &collected, &definition)
+                    .map(|question| timelines.extend(question.map(|question| (key(), question)))),
+                _ => continue,
+            };
+            if let Err(error) = asked {
+                let error = error.at(collected.field.pos).under(vec![PathSegment::from(collected.key)]);
+                self.errors.push(error);
             }
         }
-        questions
+        (questions, timelines)
     }
 
     fn search_question(
@@ -197,6 +208,8 @@ impl<'a> Compiler<'a> {
             id: hit.id.to_string(),
             score: hit.score as f64 / SEARCH_SCORE_MAX as f64,
             cursor: self.setting.cursors.seal(&context, format!("[{},\"{}\"]", hit.score, hit.id).as_bytes()),
+            at: String::new(),
+            way: String::new(),
         };
         let places: Vec<HitPlace> = hits.page.iter().map(place).collect();
         let mut shapes = Vec::with_capacity(fields.len());
@@ -205,7 +218,7 @@ impl<'a> Compiler<'a> {
                 "nodes" | "edges" => SearchField::Hits(forms),
                 "__typename" => SearchField::Constant(quoted("SearchConnection")),
                 "totalCount" => SearchField::Constant(hits.total.to_string().into_bytes()),
-                "pageInfo" => SearchField::Constant(self.search_page_info(field, hits, &places, &arguments)?),
+                "pageInfo" => SearchField::Constant(self.found_page_info(field, hits.has_more, &places, &arguments)?),
                 _ => return Err(unvalidated()),
             };
             shapes.push((key(field.key), shape));
@@ -213,7 +226,7 @@ impl<'a> Compiler<'a> {
         Ok(RootField::Search(SearchShape { fields: shapes, places, modules: of_modules, terms }))
     }
 
-    fn hits_list(
+    pub(super) fn hits_list(
         &mut self,
         module: ModuleId,
         ids: Vec<Uuid>,
@@ -287,10 +300,10 @@ impl<'a> Compiler<'a> {
         Ok(fields)
     }
 
-    fn search_page_info(
+    pub(super) fn found_page_info(
         &self,
         collected: &Collected<'a>,
-        hits: &Hits,
+        has_more: bool,
         places: &[HitPlace],
         arguments: &Arguments,
     ) -> Result<Vec<u8>, Error> {
@@ -304,7 +317,7 @@ impl<'a> Compiler<'a> {
             json.extend_from_slice(&key(field.key));
             json.extend(match field.name() {
                 "__typename" => quoted("PageInfo"),
-                "hasNextPage" => truth(hits.has_more),
+                "hasNextPage" => truth(has_more),
                 "hasPreviousPage" => truth(arguments.get("after").is_some()),
                 "startCursor" => cursor(places.first()),
                 "endCursor" => cursor(places.last()),
@@ -316,7 +329,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
-fn faulty(argument: &str, message: &str) -> Error {
+pub(super) fn faulty(argument: &str, message: &str) -> Error {
     let path: Vec<PathSegment> = vec![argument.into()];
     let issue = Issue::new(path, argument, message);
     Error { issues: vec![issue], ..Error::input(message) }

@@ -1,6 +1,6 @@
 //! Mutations: what is written, and what is asked of the records afterwards.
 
-use cardine_engine::Write;
+use cardine_engine::{Converted, Write};
 use cardine_model::catalog::{FieldId, FieldPath, Module, ModuleId};
 use cardine_model::{Issue, PathSegment, Value, path};
 use cardine_query::{Authorised, CompareOp, Deleted, Filter, List, Page, Slot, Take};
@@ -86,6 +86,33 @@ impl<'a> Compiler<'a> {
                 self.check_records(ids.len())?;
                 let dry_run = arguments.boolean("dryRun").unwrap_or_default();
                 Write::Merge { module, ids, into: arguments.id("into"), data: data(module)?, dry_run }
+            }
+            Meaning::Convert(module) => {
+                let catalog = self.schema.catalog;
+                let mut given = Vec::new();
+                for target in catalog.module(module).conversion.iter().flat_map(|conversion| &conversion.targets) {
+                    let existing = format!("{}Id", target.name);
+                    let of = catalog.by_name.get(target.module.as_str());
+                    match (of, arguments.get(&target.name), arguments.get(&existing)) {
+                        (_, Some(_), Some(_)) => {
+                            let message = format!(
+                                "`{}` is for a new record and `{existing}` for one that is there: give one of them",
+                                target.name
+                            );
+                            let issue = Issue::new(path![existing.as_str()], "oneOf", message.as_str());
+                            return Err(Error { issues: vec![issue], ..Error::input(message) });
+                        }
+                        (Some(of), Some(data), None) => {
+                            let data = reader.read(*of, data, path![target.name.as_str()])?;
+                            given.push((target.name.clone(), Converted::New(data)));
+                        }
+                        (Some(_), None, Some(_)) => {
+                            given.push((target.name.clone(), Converted::Existing(arguments.id(&existing))));
+                        }
+                        _ => {}
+                    }
+                }
+                Write::Convert { module, id, given, if_version }
             }
             _ => return Err(unvalidated()),
         })

@@ -17,6 +17,9 @@ impl Schema<'_> {
             | TypeKey::SearchConnection
             | TypeKey::SearchEdge
             | TypeKey::SearchHit
+            | TypeKey::TimelineConnection
+            | TypeKey::TimelineEdge
+            | TypeKey::TimelineEntry
             | TypeKey::HistoryConnection
             | TypeKey::HistoryEdge
             | TypeKey::HistoryEntry
@@ -84,6 +87,9 @@ impl Schema<'_> {
             TypeKey::SearchConnection => self.search_connection_fields(),
             TypeKey::SearchEdge => self.search_edge_fields(),
             TypeKey::SearchHit => self.search_hit_fields(),
+            TypeKey::TimelineConnection => self.timeline_connection_fields(),
+            TypeKey::TimelineEdge => self.timeline_edge_fields(),
+            TypeKey::TimelineEntry => self.timeline_entry_fields(),
             TypeKey::HistoryConnection => self.history_connection_fields(),
             TypeKey::HistoryEdge => self.history_edge_fields(),
             TypeKey::HistoryEntry => self.history_entry_fields(),
@@ -259,6 +265,9 @@ impl Schema<'_> {
             TypeKey::SearchConnection => "A page of what a search found.".to_owned(),
             TypeKey::SearchEdge => "Something that was found, with its place in the order.".to_owned(),
             TypeKey::SearchHit => "A record that was found.".to_owned(),
+            TypeKey::TimelineConnection => "A page of what belongs to a record, in the order of time.".to_owned(),
+            TypeKey::TimelineEdge => "Something that belongs to a record, with its place in the order.".to_owned(),
+            TypeKey::TimelineEntry => "Something that belongs to a record.".to_owned(),
             TypeKey::SortOrder => {
                 "The direction of an order. Absent values stand last ascending and first descending, unless said otherwise."
                     .to_owned()

@@ -26,6 +26,7 @@ mod root;
 mod search;
 mod show;
 mod subscription;
+mod timeline;
 mod unique;
 mod words;
 mod write;
@@ -70,6 +71,12 @@ pub enum TypeKey {
     SearchEdge,
     /// `SearchHit`.
     SearchHit,
+    /// `TimelineConnection`: what belongs to a record.
+    TimelineConnection,
+    /// `TimelineEdge`.
+    TimelineEdge,
+    /// `TimelineEntry`.
+    TimelineEntry,
     /// `HistoryConnection`: a page of what was done to a record.
     HistoryConnection,
     /// `HistoryEdge`.
@@ -344,6 +351,8 @@ pub enum Meaning {
     Nodes,
     /// `search(text)`.
     Search,
+    /// `dealTimeline(id)`.
+    Timeline(ModuleId),
     /// `me`.
     Me,
     /// `__typename`.
@@ -376,6 +385,8 @@ pub enum Meaning {
     Destroy(ModuleId),
     /// `mergeDeals`.
     Merge(ModuleId),
+    /// `convertDeal`.
+    Convert(ModuleId),
     /// A value of the record.
     Value(FieldId),
     /// What a plugin computes from the record.

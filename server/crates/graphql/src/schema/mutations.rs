@@ -1,6 +1,7 @@
 //! The fields of `Mutation`: what may be done with the records of each module.
 
 use cardine_model::catalog::ModuleId;
+use cardine_model::conversion::ConversionTarget;
 
 use super::root::id_argument;
 use super::{InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef};
@@ -10,7 +11,7 @@ const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
 const BOOLEAN: TypeKey = TypeKey::Scalar(Scalar::Boolean);
 
 /// The verbs of mutations of one record, and of several.
-const VERBS: [Verb; 10] = [
+const VERBS: [Verb; 11] = [
     Verb { word: "create", many: false },
     Verb { word: "create", many: true },
     Verb { word: "update", many: false },
@@ -21,6 +22,7 @@ const VERBS: [Verb; 10] = [
     Verb { word: "restore", many: false },
     Verb { word: "destroy", many: false },
     Verb { word: "merge", many: true },
+    Verb { word: "convert", many: false },
 ];
 
 /// What is done, to one record or to several: then the module's plural follows.
@@ -56,6 +58,7 @@ impl Schema<'_> {
             ("update", _) => update,
             ("upsert", _) => self.may_upsert(module),
             ("merge", _) => update && delete,
+            ("convert", _) => update && self.conversion_targets(module).next().is_some(),
             _ => delete,
         };
         may.then(|| self.describe_mutation(module, verb))
@@ -110,6 +113,11 @@ impl Schema<'_> {
                 let words = "Removes a record for good, deleted before or not, and answers its id.";
                 (TypeRef::required(ID), Meaning::Destroy(module), words, vec![id_argument()])
             }
+            ("convert", _) => {
+                let words =
+                    "Makes other records of this one, as its module declares it, and moves what belongs to it to them.";
+                (record, Meaning::Convert(module), words, self.convert_arguments(module))
+            }
             _ => {
                 let words =
                     "Makes one record of several: what refers to the others refers to it, and they are deleted.";
@@ -130,6 +138,29 @@ impl Schema<'_> {
             InputValue::argument("data", TypeRef::named(TypeKey::Update(module)), "The values to change of it."),
             dry_run.defaulting("false"),
         ]
+    }
+
+    /// What the module's records are converted to, of what the caller may make or find.
+    fn conversion_targets(&self, module: ModuleId) -> impl Iterator<Item = (&ConversionTarget, ModuleId)> {
+        let targets = self.catalog.module(module).conversion.iter().flat_map(|conversion| &conversion.targets);
+        let known =
+            targets.filter_map(move |target| Some((target, *self.catalog.by_name.get(target.module.as_str())?)));
+        known.filter(move |(_, of)| self.may_create(*of))
+    }
+
+    fn convert_arguments(&self, module: ModuleId) -> Vec<InputValue> {
+        let mut arguments = vec![id_argument()];
+        for (target, of) in self.conversion_targets(module) {
+            let ty = TypeRef::named(TypeKey::Update(of));
+            if self.may_update(of) {
+                let words = "Values of the new record, beside those that come from the converted one; of one that is optional, `{}` is enough.";
+                arguments.push(InputValue::argument(&target.name, ty, words));
+            }
+            let words = "A record that is there and is taken instead of a new one.";
+            arguments.push(InputValue::argument(&format!("{}Id", target.name), TypeRef::named(ID), words));
+        }
+        arguments.push(if_version_argument());
+        arguments
     }
 
     pub(super) fn bulk_result_fields(&self) -> Vec<OutputField> {

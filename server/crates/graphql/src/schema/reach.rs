@@ -86,6 +86,7 @@ impl Schema<'_> {
             | TypeKey::HistoryAction
             | TypeKey::HistoryVia => self.any_readable_module(|module| self.has_history(module)),
             TypeKey::SearchConnection | TypeKey::SearchEdge | TypeKey::SearchHit => self.has_search(),
+            TypeKey::TimelineConnection | TypeKey::TimelineEdge | TypeKey::TimelineEntry => self.has_timelines(),
             TypeKey::Deleted => self.catalog.modules.iter().any(|module| self.may_see_deleted(module.id)),
             TypeKey::Record(module) | TypeKey::Filter(module) | TypeKey::OrderBy(module) => readable(module),
             TypeKey::Connection(module) | TypeKey::Edge(module) => self.is_listed(module),

@@ -3,6 +3,7 @@
 use cardine_model::catalog::{Module, ModuleId};
 use cardine_model::name::{lower_first, upper_first};
 
+use super::timeline::TIMELINE_SUFFIX;
 use super::{FigureType, InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, introspection_types};
 
 const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
@@ -21,6 +22,7 @@ impl Schema<'_> {
             fields.push(self.one_field(module));
             fields.push(self.list_field(module));
             fields.extend(self.groups_field(module));
+            fields.extend(self.timeline_field(module));
             fields.extend(self.duplicates_field(module.id));
         }
         fields
@@ -45,6 +47,9 @@ impl Schema<'_> {
         }
         if let Some(module) = self.catalog.modules.iter().find(|module| same_but_first(&module.plural, name)) {
             return self.is_listed(module.id).then(|| self.list_field(module));
+        }
+        if let Some(name) = name.strip_suffix(TIMELINE_SUFFIX) {
+            return self.timeline_field(self.catalog.module_by_name(&upper_first(name))?);
         }
         let module = self.catalog.module_by_name(&upper_first(name.strip_suffix(GROUPS_SUFFIX)?))?;
         self.groups_field(module)

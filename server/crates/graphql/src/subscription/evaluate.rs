@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::{End, Hub, Source};
 use crate::answer::{Sealing, write_record, write_text};
 use crate::compile::Changes;
-use crate::execute::{Front, error_of};
+use crate::execute::Front;
 use crate::file_link::FileLinks;
 use crate::shape::ChangeField;
 
@@ -106,7 +106,7 @@ pub(super) async fn evaluate(
                 failures += 1;
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(error) => return Err(End::failed(error_of(error))),
+            Err(error) => return Err(End::failed(error.into())),
         }
     }
     Ok(items)

@@ -8,9 +8,12 @@ use super::links::LinkDocument;
 use super::references::FILE;
 use super::{ModuleIssue, graphql_names, system_fields};
 use crate::catalog::{Checks, Module, ModuleId, RelationId};
+use crate::conversion::Conversion;
 use crate::definition::{FieldDefinition, Label, ModuleDefinition, Sharing};
 use crate::name::snake_case;
 use crate::rule::{Expr, RuleType, TypedRule};
+use crate::stages::Stages;
+use crate::timeline::Timeline;
 use crate::{FieldId, Issue, PathSegment, Value, path};
 
 /// A document and the id that its module gets.
@@ -152,6 +155,9 @@ impl<'a> Draft<'a> {
             sharing: definition.sharing.unwrap_or(Sharing::Private),
             parent: None,
             validations: Vec::new(),
+            conversion: Conversion::of(definition).map(Arc::new),
+            stages: Stages::of(definition).map(Arc::new),
+            timeline: Timeline::of(definition).map(Arc::new),
             checks: Checks::default(),
             document: document.into(),
             claims: graphql_names::claims(definition, rank == Rank::Link),

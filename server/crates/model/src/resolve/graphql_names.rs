@@ -60,7 +60,7 @@ pub const FIELD_TYPE_SUFFIXES: [&str; 6] = ["", "Filter", "Input", "Connection",
 pub const FILTER_COMBINATORS: [&str; 3] = ["and", "or", "not"];
 
 /// Type names that belong to the API itself.
-pub const BUILT_IN_TYPES: [&str; 84] = [
+pub const BUILT_IN_TYPES: [&str; 87] = [
     "Query",
     "Mutation",
     "Subscription",
@@ -81,6 +81,9 @@ pub const BUILT_IN_TYPES: [&str; 84] = [
     "SearchEdge",
     "SearchResult",
     "SearchHit",
+    "TimelineConnection",
+    "TimelineEdge",
+    "TimelineEntry",
     "Owner",
     "OwnerFilter",
     "OwnerOrderBy",
@@ -155,14 +158,14 @@ pub fn type_names(name: &str) -> impl Iterator<Item = String> {
     MODULE_TYPE_SUFFIXES.iter().map(move |suffix| format!("{name}{suffix}"))
 }
 
-/// Query fields of a module: one record, list, groups, duplicates.
-pub fn query_names(name: &str, plural: &str) -> [String; 4] {
+/// Query fields of a module: one record, list, groups, timeline, duplicates.
+pub fn query_names(name: &str, plural: &str) -> [String; 5] {
     let one = lower_first(name);
-    [one.clone(), lower_first(plural), format!("{one}Groups"), format!("duplicatesOf{name}")]
+    [one.clone(), lower_first(plural), format!("{one}Groups"), format!("{one}Timeline"), format!("duplicatesOf{name}")]
 }
 
 /// Mutation fields of a module.
-pub fn mutation_names(name: &str, plural: &str) -> [String; 12] {
+pub fn mutation_names(name: &str, plural: &str) -> [String; 13] {
     [
         format!("create{name}"),
         format!("create{plural}"),
@@ -176,6 +179,7 @@ pub fn mutation_names(name: &str, plural: &str) -> [String; 12] {
         format!("destroy{name}"),
         format!("merge{name}"),
         format!("merge{plural}"),
+        format!("convert{name}"),
     ]
 }
 
@@ -362,8 +366,9 @@ impl<'a> Names<'a> {
         for type_name in type_names(name) {
             refused.note("type", "name", claim(&mut self.types, type_name, owner));
         }
-        let [one, list, groups, duplicates] = query_names(name, plural);
-        for (key, query) in [("name", one), ("plural", list), ("name", groups), ("name", duplicates)] {
+        let [one, list, groups, timeline, duplicates] = query_names(name, plural);
+        let names = [("name", one), ("plural", list), ("name", groups), ("name", timeline), ("name", duplicates)];
+        for (key, query) in names {
             refused.note("query", key, claim(&mut self.queries, query, owner));
         }
         for mutation in mutation_names(name, plural) {

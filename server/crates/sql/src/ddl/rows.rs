@@ -26,6 +26,13 @@ pub fn count_missing(module: &Module, parts: &[&Field]) -> Statement {
     plain(text, vec![ColumnType::Integer])
 }
 
+/// How many live records have none, or how many there are where the field is new.
+pub fn count_live_missing(module: &Module, parts: &[&Field], is_new: bool) -> Statement {
+    let condition = if is_new { String::new() } else { format!(" AND {}", missing(parts)) };
+    let text = format!("SELECT count(*) FROM {} WHERE \"deleted_at\" IS NULL{condition}", quote(&module.table));
+    plain(text, vec![ColumnType::Integer])
+}
+
 /// Some of those records.
 pub fn some_missing(module: &Module, parts: &[&Field], limit: usize) -> Statement {
     let (table, missing) = (quote(&module.table), missing(parts));

@@ -60,6 +60,10 @@ pub enum DocumentKind {
     WorkflowVersion,
     /// JSON: the state of a run that has not ended.
     Run,
+    /// JSON: what a plugin was granted.
+    PluginGrant,
+    /// The manifest of a plugin in service, which is part of its package and stays as it is.
+    PluginManifest,
 }
 
 /// A document that names fields, and where it is kept.
@@ -98,6 +102,11 @@ pub async fn fetch_documents(tx: &mut WriteTx) -> Result<Vec<NamedDocument>, Sto
         (
             DocumentKind::Run,
             r#"SELECT "id", '', '', "state" FROM "workflow_run" WHERE "finished_at" IS NULL ORDER BY "id""#,
+        ),
+        (DocumentKind::PluginGrant, r#"SELECT "id", '', "name", "grants" FROM "plugin" ORDER BY "name""#),
+        (
+            DocumentKind::PluginManifest,
+            r#"SELECT "id", '', "name", "manifest" FROM "plugin" WHERE "active" ORDER BY "name""#,
         ),
     ] {
         let columns = [ColumnType::Id, ColumnType::Text, ColumnType::Text, ColumnType::Text];
@@ -140,6 +149,8 @@ pub async fn put_document(tx: &mut WriteTx, document: &NamedDocument, text: &str
         }
         DocumentKind::Workflow => r#"UPDATE "workflow" SET "definition" = $1::text WHERE "id" = $2::uuid"#,
         DocumentKind::Run => r#"UPDATE "workflow_run" SET "state" = $1::text WHERE "id" = $2::uuid"#,
+        DocumentKind::PluginGrant => r#"UPDATE "plugin" SET "grants" = $1::text WHERE "id" = $2::uuid"#,
+        DocumentKind::PluginManifest => return Err(StoreError::corrupt("a manifest other than its package's")),
         DocumentKind::SharingRule => r#"UPDATE "sharing_rule" SET "definition" = $1::text WHERE "name" = $2::text"#,
     };
     let key = match document.kind {

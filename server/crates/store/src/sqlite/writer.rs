@@ -7,7 +7,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cardine_failpoints::pass;
-use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -16,6 +15,7 @@ use super::{Connection, Purpose, thread};
 use crate::error::cause;
 use crate::state::{PlatformState, raise};
 use crate::transaction::WriteTx;
+use crate::work::{Outcome, WriteWork};
 use crate::{Deadline, StoreError};
 
 /// Most writes in one transaction.
@@ -29,7 +29,7 @@ const QUEUE_LENGTH: usize = 1_024;
 
 /// The writing thread. It ends with the value, after what is queued.
 pub(crate) struct Writer {
-    jobs: Mutex<Option<mpsc::Sender<Box<dyn WriteJob>>>>,
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -46,7 +46,7 @@ impl Writer {
     }
 
     /// Queues a write.
-    pub(crate) async fn run(&self, job: Box<dyn WriteJob>) -> Result<(), StoreError> {
+    pub(crate) async fn run(&self, job: Job) -> Result<(), StoreError> {
         if thread::runs_on_store_thread() == Some(Purpose::Write) {
             return Err(StoreError::internal("a write was begun inside another, which it would wait for"));
         }
@@ -69,45 +69,23 @@ impl Writer {
     }
 }
 
-/// A write of any types.
-pub(crate) trait WriteJob: Send {
-    /// Whether nobody waits for its answer any more.
-    fn is_abandoned(&self) -> bool;
-
-    /// Until when it may work.
-    fn deadline(&self) -> Option<Deadline>;
-
-    /// Does the work, and tells whether it may be committed.
-    fn run(&mut self, tx: &mut WriteTx, runtime: &Handle) -> bool;
-
-    /// Answers with the work's outcome, or with `failure` if the work was done in vain.
-    fn answer(self: Box<Self>, failure: Option<StoreError>);
-}
-
 /// One call of [`crate::Store::write`].
-pub(crate) struct Job<T, E, F> {
-    pub(crate) work: F,
+pub(crate) struct Job {
+    pub(crate) work: WriteWork,
     pub(crate) deadline: Option<Deadline>,
     /// Set when the work begins: from then on its outcome is known only with its answer.
     pub(crate) begun: Arc<AtomicBool>,
-    pub(crate) outcome: Option<Result<T, E>>,
-    pub(crate) reply: oneshot::Sender<Result<T, E>>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) reply: oneshot::Sender<Outcome>,
 }
 
-impl<T, E, F> WriteJob for Job<T, E, F>
-where
-    T: Send,
-    E: From<StoreError> + Send,
-    F: for<'a> Fn(&'a mut WriteTx) -> BoxFuture<'a, Result<T, E>> + Send,
-{
+impl Job {
+    /// Whether nobody waits for its answer any more.
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
 
-    fn deadline(&self) -> Option<Deadline> {
-        self.deadline
-    }
-
+    /// Does the work, and tells whether it may be committed.
     fn run(&mut self, tx: &mut WriteTx, runtime: &Handle) -> bool {
         let Self { work, reply, begun, .. } = self;
         begun.store(true, Ordering::Relaxed);
@@ -120,8 +98,8 @@ where
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(drive)))
             .unwrap_or_else(|_| Err(StoreError::internal("a write panicked").into()));
-        let outcome = outcome.and_then(|answer| match tx.ignored_failure() {
-            None => Ok(answer),
+        let outcome = outcome.and_then(|()| match tx.ignored_failure() {
+            None => Ok(()),
             Some(ignored) => Err(ignored.into()),
         });
         let commits = outcome.is_ok();
@@ -129,9 +107,10 @@ where
         commits
     }
 
-    fn answer(self: Box<Self>, failure: Option<StoreError>) {
+    /// Answers with the work's outcome, or with `failure` if the work was done in vain.
+    fn answer(self, failure: Option<StoreError>) {
         let outcome = match (failure, self.outcome) {
-            (Some(failure), None | Some(Ok(_))) => Err(failure.into()),
+            (Some(failure), None | Some(Ok(()))) => Err(failure.into()),
             (_, Some(outcome)) => outcome,
             (None, None) => Err(StoreError::internal("a write was answered before it ran").into()),
         };
@@ -147,7 +126,7 @@ struct GroupCommit {
 }
 
 impl GroupCommit {
-    fn run_until_closed(mut self, mut queue: mpsc::Receiver<Box<dyn WriteJob>>) {
+    fn run_until_closed(mut self, mut queue: mpsc::Receiver<Job>) {
         thread::mark(Purpose::Write);
         while let Some(first) = queue.blocking_recv() {
             self.run_group(first, || queue.try_recv().ok());
@@ -158,7 +137,7 @@ impl GroupCommit {
     /// One transaction for `first` and what `next` still gives. A job behind another has a savepoint, so that if it fails it takes
     /// only its own changes with it. The first has none, and takes the transaction: inside a savepoint SQLite keeps a copy of
     /// each page for every statement that changes it, which for hundreds of records is more than all that they write.
-    fn run_group(&mut self, first: Box<dyn WriteJob>, mut next: impl FnMut() -> Option<Box<dyn WriteJob>>) {
+    fn run_group(&mut self, first: Job, mut next: impl FnMut() -> Option<Job>) {
         if let Err(error) = self.control("BEGIN IMMEDIATE") {
             return first.answer(Some(error));
         }
@@ -174,7 +153,7 @@ impl GroupCommit {
                     job.answer(Some(error.clone()));
                     return self.fail_group(done, &error);
                 }
-                let commits = self.run_job(&mut *job);
+                let commits = self.run_job(&mut job);
                 let ended = if commits {
                     if is_alone { Ok(true) } else { self.control("RELEASE job").map(|()| true) }
                 } else if self.tx.sqlite_connection().in_transaction() {
@@ -218,8 +197,8 @@ impl GroupCommit {
     }
 
     /// The work of one job, within its time, and whether it may be committed.
-    fn run_job(&mut self, job: &mut dyn WriteJob) -> bool {
-        let deadline = job.deadline();
+    fn run_job(&mut self, job: &mut Job) -> bool {
+        let deadline = job.deadline;
         self.tx.begin_job(deadline);
         if deadline.is_some()
             && let Err(error) = self.tx.sqlite_connection().stop_at(deadline)
@@ -236,11 +215,11 @@ impl GroupCommit {
     }
 
     /// Runs a job again that was rolled back together with another's failure.
-    fn run_alone(&mut self, job: Box<dyn WriteJob>) {
+    fn run_alone(&mut self, job: Job) {
         self.run_group(job, || None);
     }
 
-    fn fail_group(&mut self, jobs: Vec<Box<dyn WriteJob>>, error: &StoreError) {
+    fn fail_group(&mut self, jobs: Vec<Job>, error: &StoreError) {
         if self.tx.sqlite_connection().in_transaction()
             && let Err(error) = self.control("ROLLBACK")
         {
@@ -260,17 +239,21 @@ impl GroupCommit {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
+    use futures_util::future::BoxFuture;
+
     use super::*;
     use crate::Options;
+    use crate::work::{Slot, writing};
 
-    type Answer = oneshot::Receiver<Result<(), StoreError>>;
+    type Answer = (Slot<(), StoreError>, oneshot::Receiver<Outcome>);
 
     /// A job whose outcome is its answer.
     fn job(
-        work: impl for<'a> Fn(&'a mut WriteTx) -> BoxFuture<'a, Result<(), StoreError>> + Send + 'static,
-    ) -> (Box<dyn WriteJob>, Answer) {
+        work: impl for<'a> Fn(&'a mut WriteTx) -> BoxFuture<'a, Result<(), StoreError>> + Send + Sync + 'static,
+    ) -> (Job, Answer) {
+        let (work, slot) = writing(work);
         let (reply, answer) = oneshot::channel();
-        (Box::new(Job { work, deadline: None, begun: Arc::default(), outcome: None, reply }), answer)
+        (Job { work, deadline: None, begun: Arc::default(), outcome: None, reply }, (slot, answer))
     }
 
     fn group_commit(directory: &tempfile::TempDir) -> (GroupCommit, Arc<AtomicUsize>) {
@@ -283,10 +266,7 @@ mod tests {
     }
 
     /// Runs all jobs in one group, whatever the time, and gives their answers.
-    async fn run_all(
-        mut group: GroupCommit,
-        jobs: Vec<(Box<dyn WriteJob>, Answer)>,
-    ) -> (GroupCommit, Vec<Result<(), StoreError>>) {
+    async fn run_all(mut group: GroupCommit, jobs: Vec<(Job, Answer)>) -> (GroupCommit, Vec<Result<(), StoreError>>) {
         let (jobs, answers): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
         let run = move || {
             let mut jobs = jobs.into_iter();
@@ -296,7 +276,8 @@ mod tests {
             group
         };
         let group = tokio::task::spawn_blocking(run).await.unwrap();
-        let answers = futures_util::future::join_all(answers).await.into_iter().map(Result::unwrap).collect();
+        let answer = |(slot, answer): Answer| async move { slot.answer(answer.await.unwrap()) };
+        let answers = futures_util::future::join_all(answers.into_iter().map(answer)).await;
         (group, answers)
     }
 

@@ -53,6 +53,7 @@ pub(crate) fn check<'a>(
         ids: Vec::new(),
         retrying: Retrying::default(),
         before_commit: definition.timing == Timing::BeforeCommit,
+        is_about_changes: definition.trigger.on.is_some(),
         is_about_deletes: definition.trigger.on.iter().flatten().any(|kind| kind == "DELETED"),
         nodes: Vec::new(),
         issues,
@@ -118,6 +119,7 @@ struct Checking<'a> {
     ids: Vec<String>,
     retrying: Retrying,
     before_commit: bool,
+    is_about_changes: bool,
     is_about_deletes: bool,
     nodes: Vec<Node>,
     issues: Vec<Issue>,
@@ -186,6 +188,16 @@ impl<'a> Checking<'a> {
             self.tell(place, "unknownField", format!("{} has no stored field `{name}`", module.name));
         }
         found
+    }
+
+    /// What a change may be about: a stored field by its name in the API, or the whole of several by its own.
+    fn changing_fields(&mut self, module: &Module, name: &str, place: Vec<PathSegment>) -> Vec<FieldId> {
+        let whole = module.field_named(name).filter(|_| readable_field(module, name).is_none());
+        let parts: Vec<FieldId> = whole.map_or_else(Vec::new, |whole| {
+            let stored = module.fields.iter().filter(|field| field.column.is_some());
+            stored.filter(|field| module.whole_of(field).id == whole.id).map(|field| field.id).collect()
+        });
+        if parts.is_empty() { self.stored_field(module, name, place).into_iter().collect() } else { parts }
     }
 
     /// A module that steps may read and write, by its name.

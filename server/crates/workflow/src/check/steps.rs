@@ -5,7 +5,9 @@ use cardine_model::rule::{Expr, RuleType, TypedRule};
 use cardine_model::{PathSegment, Value};
 
 use super::{Checking, DEPTH_MAX, below};
-use crate::definition::{AssignTask, Branch, Call, Find, ForEach, Refuse, StartWorkflow, Step, StepKind, Update, Wait};
+use crate::definition::{
+    AssignTask, Branch, Call, Find, ForEach, Refuse, StartWorkflow, Step, StepKind, ToHook, Update, Wait,
+};
 use crate::find::FindRecords;
 use crate::program::{Act, Action, Given, Node, Retrying, StartOf, Until};
 use crate::shape::Shape;
@@ -82,6 +84,7 @@ impl<'a> Checking<'a> {
             StepKind::SendSms(sms) => Some(self.send_sms(sms, &below(place, "sendSms"))),
             StepKind::Webhook(webhook) => Some(self.webhook(webhook, &below(place, "webhook"))),
             StepKind::Approve(approve) => self.approve(approve, &below(place, "approve")),
+            StepKind::Hook(hook) => Some(self.hook(hook, &below(place, "hook"))),
             StepKind::StartWorkflow(start) => Some(self.start_workflow(start, &below(place, "startWorkflow"))),
         };
         if let Some(action) = action {
@@ -211,6 +214,27 @@ impl<'a> Checking<'a> {
         }
         let input = self.template(&call.input, &below(place, "input"));
         Some(Action::Call { plugin: call.plugin.clone(), function: call.function.clone(), input })
+    }
+
+    /// Which plugin has a hook for the module is known when the workflow is saved.
+    fn hook(&mut self, hook: &ToHook, place: &[PathSegment]) -> Action {
+        if !self.is_about_changes {
+            let message = "a hook is told of a change: the trigger has `on`";
+            self.tell(place.to_vec(), "notAvailable", message);
+        }
+        let module = self.names.module.map(|module| module.name.as_str()).unwrap_or_default();
+        match self.plugins.map(|plugins| plugins.get(&hook.plugin)) {
+            Some(None) => {
+                let message = format!("no plugin `{}` is installed", hook.plugin);
+                self.tell(below(place, "plugin"), "unknownPlugin", message);
+            }
+            Some(Some(plugin)) if !self.unknown_module && !plugin.manifest().has_hook_after(module, None) => {
+                let message = format!("the plugin has no hook after writes of {module}");
+                self.tell(below(place, "plugin"), "unknownHook", message);
+            }
+            Some(Some(_)) | None => {}
+        }
+        Action::Hook { plugin: hook.plugin.clone() }
     }
 
     pub(super) fn check_function(&mut self, plugin: &str, function: &str, place: &[PathSegment]) {

@@ -6,7 +6,7 @@ use chrono::NaiveTime;
 use serde_json::Value as Json;
 
 use super::Checking;
-use crate::definition::{DateTrigger, Definition, RunAs, Schedule};
+use crate::definition::{DateTrigger, Definition, EventTrigger, RunAs, Schedule};
 use crate::due_dates::{DueDates, Moment};
 use crate::program::{Hook, InputSchema, Start};
 use crate::schedule::Times;
@@ -30,7 +30,7 @@ impl Checking<'_> {
                     Some(relation) => relinked.push(relation.id),
                     None => {
                         let place = path!["definition", "trigger", "changed", position];
-                        changed.extend(self.stored_field(module, name, place));
+                        changed.extend(self.changing_fields(module, name, place));
                     }
                 }
             }
@@ -68,7 +68,32 @@ impl Checking<'_> {
             let schema = self.input_schema(webhook.input_schema.as_ref(), "webhook")?;
             return Some(Start::Request(Hook { path: webhook.path.clone(), secret: webhook.secret.clone(), schema }));
         }
+        if let Some(event) = &trigger.event {
+            if definition.module.is_some() {
+                let message = "a run that an event starts is about no record: leave `module` out, and look for records with `find`";
+                self.tell(path!["definition", "module"], "notAvailable", message);
+            }
+            self.names.trigger = Some(Shape::of_payload());
+            self.needs_somebody(definition);
+            self.check_event(event);
+            return Some(Start::Emitted { plugin: event.plugin.clone(), name: event.name.clone() });
+        }
         None
+    }
+
+    fn check_event(&mut self, event: &EventTrigger) {
+        let place = |name: &str| path!["definition", "trigger", "event", name];
+        let Some(plugins) = self.plugins else { return };
+        let Some(plugin) = plugins.get(&event.plugin) else {
+            self.tell(place("plugin"), "unknownPlugin", format!("no plugin `{}` is installed", event.plugin));
+            return;
+        };
+        let known: Vec<&str> = plugin.manifest().events().collect();
+        if !known.contains(&event.name.as_str()) {
+            let emits = if known.is_empty() { "none at all".to_owned() } else { known.join(", ") };
+            let message = format!("the plugin emits no event `{}`; it emits: {emits}", event.name);
+            self.tell(place("name"), "unknownEvent", message);
+        }
     }
 
     /// What an input must meet; `None` if that is no JSON Schema.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cardine_engine::{Data, RequestContext, Write, json_name, json_of_field};
 use cardine_model::Value;
 use cardine_model::catalog::{FieldId, FieldKind, Module};
-use cardine_plugin_host::CallContext;
+use cardine_plugin_host::{CallContext, PluginFailure};
 use cardine_query::authorise;
 use cardine_store::platform::workflows::LeasedRun;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,6 +17,7 @@ use super::state::{Known, id_of, instant_of};
 use super::steps::{Here, branch, check_readable, today_in};
 use super::{RunState, Runner, StepError};
 use crate::find::FindRecords;
+use crate::plugins::call_context;
 use crate::program::{Act, Action, Given, Until};
 use crate::template::Template;
 use crate::value::typed_value;
@@ -42,6 +43,10 @@ pub(super) struct Done {
 
 impl Runner {
     pub(super) async fn act(&self, run: &LeasedRun, state: &RunState, at: &Here<'_>) -> Result<Done, StepError> {
+        if let (Act::Do(Action::Hook { plugin }), None) = (&at.node.act, &at.node.when) {
+            // It has the plugin's rights: whether there is an author is nothing to it.
+            return self.tell_hook(run, state, at, plugin).await;
+        }
         let ctx = self.context(run, state, at)?;
         check_readable(&ctx, at)?;
         let known = Known::of(state, at.module);
@@ -54,6 +59,7 @@ impl Runner {
                 let output = self.call(&ctx, run, plugin, function, input.clone()).await?;
                 Ok(Done { input: Some(input), output, ..Done::default() })
             }
+            Act::Do(Action::Hook { plugin }) => self.tell_hook(run, state, at, plugin).await,
             Act::Do(Action::Update { module, record, set }) => {
                 let id = match record {
                     None => run.record.ok_or_else(|| StepError::Final("the run has no record to update".to_owned()))?,
@@ -119,27 +125,16 @@ impl Runner {
         input: Json,
     ) -> Result<Json, StepError> {
         let Some(loaded) = self.outside.plugins.get(plugin) else {
-            return Err(StepError::Temporary(format!("the plugin `{plugin}` is not installed"), None));
+            return Err(not_installed(plugin));
         };
         let context = CallContext {
             request_id: run.id.to_string(),
-            user: ctx.actor.user.map(|user| user.to_string()),
-            locale: ctx.actor.locale().to_owned(),
-            time_zone: ctx.actor.time_zone.clone(),
             depth: u8::try_from(ctx.depth).unwrap_or(u8::MAX),
-            ..CallContext::default()
+            ..call_context(ctx)
         };
         match loaded.invoke(context, function, input, self.outside.plugins.services(plugin)).await {
             Ok(outcome) => Ok(outcome.output),
-            Err(failure) => {
-                tracing::warn!(plugin, function, reason = %failure.reason, detail = failure.diagnosis.detail, "a plugin call failed");
-                let error = format!("PLUGIN_FAILED {}: {}", failure.reason, failure.message);
-                if failure.reason.is_temporary() {
-                    Err(StepError::Temporary(error, failure.retry_after_ms.map(Duration::from_millis)))
-                } else {
-                    Err(StepError::Final(error))
-                }
-            }
+            Err(failure) => Err(call_failed(plugin, function, &failure)),
         }
     }
 
@@ -156,6 +151,20 @@ impl Runner {
         let module = catalog.module(find.module);
         let output = found.first().map_or(Json::Null, |result| find.output(module, result));
         Ok(Done { input: Some(Json::Array(input)), output, ..Done::default() })
+    }
+}
+
+pub(super) fn not_installed(plugin: &str) -> StepError {
+    StepError::Temporary(format!("the plugin `{plugin}` is not installed"), None)
+}
+
+pub(super) fn call_failed(plugin: &str, what: &str, failure: &PluginFailure) -> StepError {
+    tracing::warn!(plugin, what, reason = %failure.reason, detail = failure.diagnosis.detail, "a plugin call failed");
+    let error = format!("PLUGIN_FAILED {}: {}", failure.reason, failure.message);
+    if failure.reason.is_temporary() {
+        StepError::Temporary(error, failure.retry_after_ms.map(Duration::from_millis))
+    } else {
+        StepError::Final(error)
     }
 }
 

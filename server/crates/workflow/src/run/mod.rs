@@ -5,6 +5,7 @@ mod approve;
 mod clock;
 mod commit;
 mod dates;
+mod hook;
 mod ids;
 mod mail;
 mod queue;

@@ -269,7 +269,10 @@ impl Going<'_> {
         at: &Here<'_>,
     ) -> Result<Option<(bool, Option<Json>)>, StepError> {
         let Act::Do(action) = &at.node.act else { return Ok(None) };
-        if !matches!(action, Action::Call { .. } | Action::Webhook(_) | Action::SendSms(_) | Action::Approve(_)) {
+        if !matches!(
+            action,
+            Action::Call { .. } | Action::Hook { .. } | Action::Webhook(_) | Action::SendSms(_) | Action::Approve(_)
+        ) {
             return Ok(None);
         }
         let ctx = self.runner.context(run, state, at)?;

@@ -251,6 +251,28 @@ fn what_a_change_does_not_touch_is_shared() {
     assert_eq!((made_anew(&base, &same), same.version), (Vec::new(), 2));
 }
 
+/// Before its readers are resolved anew, they still know the field by where it was: behind the end of what is left.
+#[test]
+fn a_field_that_moves_is_read_where_it_is() {
+    let part = json!({"name": "Part", "plural": "Parts", "fields": [
+        {"name": "note", "type": "text"}, {"name": "amount", "type": "decimal"}, {"name": "weight", "type": "decimal"}]});
+    let filter = "weight > 1 && up.weight > 0";
+    let reader = json!({"name": "Reader", "plural": "Readers", "fields": [
+        {"name": "part", "type": "reference", "to": "Part"},
+        {"name": "up", "type": "reference", "to": "Reader", "inverse": "downs"},
+        {"name": "weight", "type": "formula", "returns": "decimal", "rule": "part.weight * 2"},
+        {"name": "all", "type": "rollup", "relation": "downs", "function": "SUM", "field": "weight", "filter": filter}]});
+    let base = resolve(1, &platform(), &[definition(&part), definition(&reader)]).unwrap();
+    for left in [1, 2] {
+        let mut less = part.clone();
+        less["fields"].as_array_mut().unwrap().drain(..left);
+        let less = [definition(&less)];
+        let next = resolve_change(&base, 2, &["Part"], &less).unwrap();
+        assert_eq!(told(&next), told(&resolve_together(&base, &["Part"], &less).unwrap()));
+        assert_eq!(made_anew(&base, &next), ["Part", "Reader"]);
+    }
+}
+
 #[test]
 fn faults_that_a_change_causes_elsewhere_are_all_told() {
     let base = row(4);
