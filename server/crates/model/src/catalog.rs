@@ -7,6 +7,7 @@ use std::sync::Arc;
 use regex::Regex;
 use rustc_hash::FxHashMap;
 
+use crate::assignment::Assignment;
 use crate::conversion::Conversion;
 use crate::definition::{
     ComputedBy, Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing, StableId, ValidatorUse,
@@ -130,6 +131,8 @@ pub struct Module {
     pub validations: Vec<Validation>,
     /// What its records are converted to.
     pub conversion: Option<Arc<Conversion>>,
+    /// Who owns new records that nobody gave an owner.
+    pub assignment: Option<Arc<Assignment>>,
     /// The stages that its records go through.
     pub stages: Option<Arc<Stages>>,
     /// Which related records are shown together in the order of time.

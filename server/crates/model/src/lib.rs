@@ -1,5 +1,6 @@
 //! Definition documents and the immutable catalog that they resolve to, with the rule language; pure, no IO, no clock.
 
+pub mod assignment;
 pub mod catalog;
 pub mod conversion;
 pub mod decimal;

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 
+use crate::assignment;
 use crate::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId};
 use crate::definition::{FieldDefinition, FieldList, ModuleDefinition, ReferenceTarget};
 use crate::name::lower_first;
@@ -120,6 +121,7 @@ impl Renaming {
                 }
             }
         }
+        self.assignment(catalog, module, &mut document);
         self.conversion(catalog, module, &mut document);
         self.stages(catalog, module, &mut document);
         self.timeline(catalog, module, &mut document);
@@ -147,6 +149,17 @@ impl Renaming {
             retired.field.to = retired.field.to.take().map(|to| self.target(to));
         }
         document
+    }
+
+    /// The conditions of the feature `assignment`.
+    fn assignment(&self, catalog: &Catalog, module: &Module, document: &mut ModuleDefinition) {
+        let assignment = document.features.as_mut().and_then(|features| features.get_mut("assignment"));
+        let rules = assignment.and_then(|assignment| assignment.get_mut("rules")).and_then(Json::as_array_mut);
+        for rule in rules.into_iter().flatten() {
+            if let Some(Json::String(source)) = rule.get_mut("when") {
+                *source = self.rule(catalog, &assignment::context(module.id), source);
+            }
+        }
     }
 
     /// What the feature `conversion` names: fields of the module, other modules and their fields.

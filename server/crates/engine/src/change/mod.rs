@@ -234,7 +234,8 @@ async fn attempt_change(
     let present = fetch_present(store, change, known, version).await?;
     let plan_on = |without_required: bool| {
         let (catalog, retired, present) = (Arc::clone(&base), retired.clone(), present.clone());
-        let base = Base { catalog, retired, now: author.now, without_required, present };
+        let access = Arc::clone(&known.access);
+        let base = Base { catalog, retired, now: author.now, without_required, present, access };
         let (dialect, change) = (store.dialect(), Arc::clone(change));
         async move {
             let planned = blocking(move || plan(dialect, &base, &change)).await?.map_err(EngineError::Validation)?;

@@ -24,6 +24,7 @@ use super::ids::identified;
 use super::rollups::with_rollups;
 use super::steps::Step;
 use crate::as_code::{Present, WantedFiles, WorkflowDocuments};
+use crate::identity::AccessState;
 pub(crate) use documents::DocumentsPart;
 
 /// What an administrator asks for.
@@ -108,6 +109,8 @@ pub(super) struct Base {
     pub without_required: bool,
     /// Rights and workflows, for a change that is of them too.
     pub present: Option<Present>,
+    /// Users and groups, whom features may name.
+    pub access: Arc<AccessState>,
 }
 
 /// A module that is hidden from everybody.

@@ -259,6 +259,16 @@ impl AccessState {
         self.groups.iter().map(|(name, id)| (name.as_str(), *id))
     }
 
+    /// The group of this name.
+    pub fn group_named(&self, name: &str) -> Option<Uuid> {
+        self.groups.get(name).copied()
+    }
+
+    /// The users in a group, in no order.
+    pub fn members_of(&self, group: Uuid) -> impl Iterator<Item = &UserAccess> {
+        self.users.values().filter(move |user| user.groups.contains(&group))
+    }
+
     /// Whether somebody may sign in who is bound by nothing.
     pub fn has_administrator(&self) -> bool {
         let is_administrator = |role: Uuid| self.roles.get(&role).is_some_and(|role| role.grants.administrator);

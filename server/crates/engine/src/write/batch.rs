@@ -86,6 +86,7 @@ impl<'a> Batch<'a> {
     pub(super) async fn write(mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
         self.resolve_links(tx).await?;
         self.ask_before_commit();
+        self.assign(tx).await?;
         self.find_targets(tx).await?;
         if !self.is_faulty() {
             self.ask_hooks(tx).await?;

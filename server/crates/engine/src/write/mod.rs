@@ -1,5 +1,6 @@
 //! Writing: one transaction for all mutations of an operation; row, audit entry and outbox event commit together.
 
+mod assignment;
 mod batch;
 mod before_commit;
 mod convert;

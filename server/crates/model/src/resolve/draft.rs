@@ -155,6 +155,7 @@ impl<'a> Draft<'a> {
             sharing: definition.sharing.unwrap_or(Sharing::Private),
             parent: None,
             validations: Vec::new(),
+            assignment: None,
             conversion: Conversion::of(definition).map(Arc::new),
             stages: Stages::of(definition).map(Arc::new),
             timeline: Timeline::of(definition).map(Arc::new),

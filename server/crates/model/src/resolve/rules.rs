@@ -1,9 +1,11 @@
 //! Every rule of every document → a typed rule: formulas, defaults by rule, rollup filters, validations.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use super::draft::{Document, Draft, Issues};
 use super::{computed, conditions, defaults};
+use crate::assignment::Assignment;
 use crate::catalog::{Default, FieldKind, Validation, ValidationOrigin};
 use crate::rule::catalog_schema::{find_field, rule_type, scalar_rule_type, schema_field};
 use crate::rule::{self, Context, Expected, Expr, Schema, SchemaField, TypedRule};
@@ -27,6 +29,7 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             }
         }
         resolve_validations(draft, &document, issues);
+        resolve_assignment(draft, &document);
     }
 }
 
@@ -120,6 +123,13 @@ fn resolve_validations(draft: &mut Draft<'_>, document: &Document<'_>, issues: &
     }
     validations.extend(conditions::resolve(draft, document, issues));
     draft.module_mut(document.id).validations = validations;
+}
+
+/// Conditions that make no sense are told when the feature is declared; later, when a name in one has gone, its rule is passed over.
+fn resolve_assignment(draft: &mut Draft<'_>, document: &Document<'_>) {
+    let schema = Fields { draft, met_faulty: Cell::new(false) };
+    let assignment = Assignment::of(document.definition, document.id, &schema);
+    draft.module_mut(document.id).assignment = assignment.map(Arc::new);
 }
 
 fn fields_at_fault(

@@ -93,9 +93,10 @@ impl Engine {
     /// The plan of a job on the newest catalog.
     async fn plan_of(&self, change: &Change) -> Result<Arc<Planned>, Stop> {
         self.reload().await?;
-        let catalog = Arc::clone(&self.snapshot().catalog);
+        let snapshot = self.snapshot();
+        let (catalog, access) = (Arc::clone(&snapshot.catalog), Arc::clone(&snapshot.access));
         let (_, retired) = load::fetch_retired(self.store()).await?;
-        let base = Base { catalog, retired, now: Utc::now(), without_required: false, present: None };
+        let base = Base { catalog, retired, now: Utc::now(), without_required: false, present: None, access };
         let (dialect, change) = (self.store().dialect(), change.clone());
         let planned = blocking(move || plan(dialect, &base, &change)).await?;
         planned.map(Arc::new).map_err(Stop::Failed)

@@ -1,5 +1,6 @@
 //! What a module asks for as a feature must be sound when it is declared.
 
+use cardine_model::assignment::{Assignment, Named};
 use cardine_model::conversion::Conversion;
 use cardine_model::stages::Stages;
 use cardine_model::timeline::Timeline;
@@ -25,8 +26,16 @@ pub(super) fn checked(base: &Base, change: &Change, planned: Planned) -> Result<
             continue;
         }
         let catalog = &planned.catalog;
-        let faults =
-            [Conversion::faults(catalog, module), Stages::faults(catalog, module), Timeline::faults(catalog, module)];
+        let is_known = |named: Named<'_>| match named {
+            Named::User(email) => base.access.user_with_email(email).is_some(),
+            Named::Group(name) => base.access.group_named(name).is_some(),
+        };
+        let faults = [
+            Assignment::faults(catalog, module, is_known),
+            Conversion::faults(catalog, module),
+            Stages::faults(catalog, module),
+            Timeline::faults(catalog, module),
+        ];
         issues.extend(faults.into_iter().flatten().map(|fault| match argument {
             "" => at_file(&module_file(&module.name), fault),
             argument => Issue { path: [path![argument], fault.path.clone()].concat(), ..fault },

@@ -20,13 +20,14 @@ pub(super) struct Restoring {
 
 impl Restoring {
     pub(super) fn run(planning: Planning<'_>, files: &WantedFiles, faults: &mut Vec<Issue>) -> Self {
-        let Base { catalog, retired, now, .. } = planning.base;
+        let Base { catalog, retired, now, access, .. } = planning.base;
         let base = Base {
             catalog: Arc::clone(catalog),
             retired: retired.clone(),
             now: *now,
             without_required: false,
             present: None,
+            access: Arc::clone(access),
         };
         let mut restoring =
             Self { base, modules: BTreeSet::new(), steps: Vec::new(), definitions: Vec::new(), warnings: Vec::new() };

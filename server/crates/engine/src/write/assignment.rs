@@ -1,0 +1,102 @@
+//! Assignment: the owners of new records that nobody gave an owner, by the rules of their modules.
+
+use std::collections::BTreeMap;
+
+use cardine_model::Value;
+use cardine_model::assignment::{Assignee, AssignmentRule, Pool};
+use cardine_model::catalog::{Module, ModuleId};
+use cardine_store::WriteTx;
+use cardine_store::platform::events;
+use uuid::Uuid;
+
+use super::batch::Batch;
+use crate::EngineError;
+use crate::identity::{AccessState, UserAccess};
+use crate::record::RecordScope;
+
+/// Whom a rule leads to.
+enum Chosen {
+    User(Uuid),
+    Group(Uuid),
+    /// One of these, whoever's turn it is; there is at least one.
+    Turn(Vec<Uuid>),
+}
+
+impl<'a> Batch<'a> {
+    /// Gives owners to the new records that neither the caller nor a workflow inside the write gave one. Whose turn it is, is
+    /// counted: the counter's row is locked until the transaction ends, so that nobody is passed over and nobody comes twice.
+    pub(super) async fn assign(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
+        // By module and rule: every writer takes the counters in the same order.
+        let mut turns: BTreeMap<(&str, &str), (Vec<Uuid>, Vec<usize>)> = BTreeMap::new();
+        let ctx = self.ctx;
+        for position in 0..self.drafts.len() {
+            let draft = &self.drafts[position];
+            let module: &'a Module = draft.module;
+            let Some(assignment) = module.assignment.as_deref() else { continue };
+            if draft.before.is_some() || draft.lookups.contains(&Module::OWNER) {
+                continue;
+            }
+            let record =
+                RecordScope { record: &draft.after, old: None, actor: ctx.actor.user, now: ctx.now, today: ctx.today };
+            let access = &ctx.snapshot.access;
+            let mut rules = assignment.rules.iter().filter(|rule| rule.is_for(&record));
+            match rules.find_map(|rule| Some((rule, chosen(access, rule)?))) {
+                None => {}
+                Some((_, Chosen::User(user))) => self.give(position, user, true),
+                Some((_, Chosen::Group(group))) => self.give(position, group, false),
+                Some((rule, Chosen::Turn(users))) => {
+                    let key = (module.name.as_str(), rule.name.as_str());
+                    turns.entry(key).or_insert_with(|| (users, Vec::new())).1.push(position);
+                }
+            }
+        }
+        for ((module, rule), (users, positions)) in turns {
+            // No field has a point in its name, so that its counter is another one.
+            let counter = format!("assignment.{rule}");
+            let first = events::next_numbers(tx, module, &counter, "", positions.len()).await?;
+            let mut turn = users.iter().cycle().skip(place_of(first, users.len()));
+            for position in positions {
+                if let Some(user) = turn.next() {
+                    self.give(position, *user, true);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, position: usize, owner: Uuid, to_user: bool) {
+        let draft = &mut self.drafts[position];
+        let targets = draft.module.field(Module::OWNER).reference().map_or(&[][..], |owner| &owner.targets);
+        let users = draft.module.field(Module::CREATED_BY).reference().and_then(|users| users.targets.first().copied());
+        let target: Option<ModuleId> = targets.iter().copied().find(|target| (Some(*target) == users) == to_user);
+        draft.after.set(Module::OWNER, Value::Id(owner));
+        draft.targets.push((Module::OWNER, target));
+    }
+}
+
+/// Where the turn with this number begins, of so many who take turns; numbers begin with 1.
+fn place_of(number: i64, count: usize) -> usize {
+    let count = i64::try_from(count).unwrap_or(i64::MAX).max(1);
+    usize::try_from((number - 1).rem_euclid(count)).unwrap_or_default()
+}
+
+/// Whom a rule leads to now; nobody where it names who is not there, or who may not sign in.
+fn chosen(access: &AccessState, rule: &AssignmentRule) -> Option<Chosen> {
+    let active = |email: &String| access.user_with_email(email).filter(|user| user.active).map(|user| user.id);
+    match &rule.to {
+        Assignee::User(email) => active(email).map(Chosen::User),
+        Assignee::Group(name) => access.group_named(name).map(Chosen::Group),
+        Assignee::RoundRobin(pool) => {
+            let users: Vec<Uuid> = match pool {
+                Pool::Users(emails) => emails.iter().filter_map(active).collect(),
+                Pool::Group(name) => {
+                    let members = access.members_of(access.group_named(name)?).filter(|user: &&UserAccess| user.active);
+                    let mut members: Vec<Uuid> = members.map(|user| user.id).collect();
+                    members.sort_unstable();
+                    members
+                }
+            };
+            (!users.is_empty()).then_some(Chosen::Turn(users))
+        }
+    }
+}
