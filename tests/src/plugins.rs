@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
-use reqwest::Method;
 use reqwest::multipart::{Form, Part};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::{Answer, Client, repository};
@@ -75,6 +75,11 @@ fn replace(bytes: &mut [u8], old: &str, new: &str) {
 
 /// Installs a package, or only looks at it; `selected` is what is asked of the plugin.
 pub async fn install(admin: &Client, package: Vec<u8>, grant: Value, dry_run: bool, selected: &str) -> Answer {
+    Answer::of(upload(admin, package, grant, dry_run, selected).header("graphql-preflight", "1")).await
+}
+
+/// The request of [`install`], without the header by which a form is known not to come from another's page.
+pub fn upload(client: &Client, package: Vec<u8>, grant: Value, dry_run: bool, selected: &str) -> RequestBuilder {
     let query = format!(
         "mutation($file: Upload!, $grant: JSON, $dryRun: Boolean) {{ \
          installPlugin(file: $file, grant: $grant, dryRun: $dryRun) {{ {selected} }} }}"
@@ -84,8 +89,7 @@ pub async fn install(admin: &Client, package: Vec<u8>, grant: Value, dry_run: bo
         .text("operations", json!({"query": query, "variables": variables}).to_string())
         .text("map", json!({"0": ["variables.file"]}).to_string())
         .part("0", Part::bytes(package).file_name("plugin.cardine"));
-    let request = admin.request(Method::POST, "/admin/graphql").header("graphql-preflight", "1").multipart(form);
-    Answer::of(request).await
+    client.request(Method::POST, "/admin/graphql").multipart(form)
 }
 
 fn assert_success(what: &str, output: &Output) {

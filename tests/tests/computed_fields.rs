@@ -1,22 +1,9 @@
 //! Fields that plugins compute: one call for each list, under the rights of both the caller and the plugin, and only when they are
 //! selected.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::LazyLock;
-
-use cardine_tests::{Answer, Client, Server, on_both_databases, repository};
+use cardine_tests::{Answer, Client, Server, on_both_databases, plugins};
 use reqwest::Method;
-use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-
-/// The package, built from source once per test process; the script does only what changed.
-static PACKAGE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let script = repository::root().join("plugins/build.sh");
-    let output = Command::new(&script).stdin(Stdio::null()).output().expect("plugins/build.sh can be run");
-    assert!(output.status.success(), "the plugins can't be built: {}", String::from_utf8_lossy(&output.stderr));
-    repository::root().join("plugins/target/packages/lead-score.cardine")
-});
 
 const INPUTS: [&str; 6] = ["status", "leadSource", "annualRevenue", "employees", "email", "phone"];
 
@@ -27,14 +14,8 @@ fn grant(without: &str) -> Value {
 }
 
 async fn install(admin: &Client, grant: Value) {
-    let package = std::fs::read(&*PACKAGE).expect("the script built it");
-    let query = "mutation($file: Upload!, $grant: JSON) { installPlugin(file: $file, grant: $grant) { name } }";
-    let form = Form::new()
-        .text("operations", json!({"query": query, "variables": {"file": null, "grant": grant}}).to_string())
-        .text("map", json!({"0": ["variables.file"]}).to_string())
-        .part("0", Part::bytes(package).file_name("plugin.cardine"));
-    let request = admin.request(Method::POST, "/admin/graphql").header("graphql-preflight", "1").multipart(form);
-    let _ = Answer::of(request).await.ok();
+    let package = std::fs::read(plugins::package("lead-score")).expect("the script built it");
+    let _ = plugins::install(admin, package, grant, false, "name").await.ok();
 }
 
 fn computed(name: &str, field: &str, returns: &str) -> Value {

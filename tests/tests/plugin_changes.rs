@@ -1,22 +1,8 @@
 //! What plugins ask for, where modules change: their grants follow new names and forget what is purged, and nothing that their code needs
 //! goes without a word.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::LazyLock;
-
-use cardine_tests::{Answer, Client, Server, on_both_databases, repository};
-use reqwest::Method;
-use reqwest::multipart::{Form, Part};
+use cardine_tests::{Answer, Client, Server, on_both_databases, plugins};
 use serde_json::{Value, json};
-
-/// The folder of the packages, built from source once per test process; the script does only what changed.
-static PACKAGES: LazyLock<PathBuf> = LazyLock::new(|| {
-    let script = repository::root().join("plugins/build.sh");
-    let output = Command::new(&script).stdin(Stdio::null()).output().expect("plugins/build.sh can be run");
-    assert!(output.status.success(), "the plugins can't be built: {}", String::from_utf8_lossy(&output.stderr));
-    repository::root().join("plugins/target/packages")
-});
 
 /// Its hook on contacts is about changes of the last name.
 fn grant() -> Value {
@@ -25,20 +11,14 @@ fn grant() -> Value {
         "Contact": {"read": true, "fields": {}}}}})
 }
 
-async fn install(admin: &Client, name: &str, grant: Value) -> Answer {
-    let package = std::fs::read(PACKAGES.join(format!("{name}.cardine"))).expect("the script built it");
-    let query = "mutation($file: Upload!, $grant: JSON) { installPlugin(file: $file, grant: $grant) { name grant } }";
-    let form = Form::new()
-        .text("operations", json!({"query": query, "variables": {"file": null, "grant": grant}}).to_string())
-        .text("map", json!({"0": ["variables.file"]}).to_string())
-        .part("0", Part::bytes(package).file_name("plugin.cardine"));
-    let request = admin.request(Method::POST, "/admin/graphql").header("graphql-preflight", "1").multipart(form);
-    Answer::of(request).await
+async fn install(admin: &Client, grant: Value) -> Answer {
+    let package = std::fs::read(plugins::package("test-hooks")).expect("the script built it");
+    plugins::install(admin, package, grant, false, "name grant").await
 }
 
 async fn start(server: &Server) -> Client {
     let admin = server.admin().await;
-    let _ = install(&admin, "test-hooks", grant()).await.ok();
+    let _ = install(&admin, grant()).await.ok();
     admin
 }
 
@@ -151,7 +131,7 @@ on_both_databases! {
         // Who installs it grants what it asks for, by the names that it knows.
         let mut more = grant();
         more["api"]["plugin"]["Organization"]["fields"]["staff"] = json!("WRITE");
-        let refused = install(&admin, "test-hooks", more).await;
+        let refused = install(&admin, more).await;
         assert!(refused.issues().iter().any(|issue| issue["rule"] == "notAskedFor"), "{refused}");
     }
 

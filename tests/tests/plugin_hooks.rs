@@ -1,21 +1,9 @@
 //! Hooks and validators of plugins, from the package to the refused or changed record: what they see, what they may do, what holds them.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::process::Stdio;
 
-use cardine_tests::{Answer, Client, Server, binary, on_both_databases, repository};
-use reqwest::Method;
-use reqwest::multipart::{Form, Part};
+use cardine_tests::{Answer, Client, Server, binary, on_both_databases, plugins};
 use serde_json::{Value, json};
-
-/// The folder of the packages, built from source once per test process; the script does only what changed.
-static PACKAGES: LazyLock<PathBuf> = LazyLock::new(|| {
-    let script = repository::root().join("plugins/build.sh");
-    let output = Command::new(&script).stdin(Stdio::null()).output().expect("plugins/build.sh can be run");
-    assert!(output.status.success(), "the plugins can't be built: {}", String::from_utf8_lossy(&output.stderr));
-    repository::root().join("plugins/target/packages")
-});
 
 /// All that the plugin for tests asks for, but `phone`, which it could only read.
 fn grant() -> Value {
@@ -25,16 +13,8 @@ fn grant() -> Value {
 }
 
 async fn install(admin: &Client, name: &str, grant: Value, dry_run: bool) -> Answer {
-    let package = std::fs::read(PACKAGES.join(format!("{name}.cardine"))).expect("the script built it");
-    let query = "mutation($file: Upload!, $grant: JSON, $dryRun: Boolean) { \
-                 installPlugin(file: $file, grant: $grant, dryRun: $dryRun) { name grant permissions } }";
-    let variables = json!({"file": null, "grant": grant, "dryRun": dry_run});
-    let form = Form::new()
-        .text("operations", json!({"query": query, "variables": variables}).to_string())
-        .text("map", json!({"0": ["variables.file"]}).to_string())
-        .part("0", Part::bytes(package).file_name("plugin.cardine"));
-    let request = admin.request(Method::POST, "/admin/graphql").header("graphql-preflight", "1").multipart(form);
-    Answer::of(request).await
+    let package = std::fs::read(plugins::package(name)).expect("the script built it");
+    plugins::install(admin, package, grant, dry_run, "name grant permissions").await
 }
 
 async fn with_hooks(server: &Server) -> Client {
@@ -239,7 +219,7 @@ on_both_databases! {
 
     async fn a_hook_that_the_command_line_installs_holds_in_the_running_server(server: Server) {
         let admin = server.admin().await;
-        let package = PACKAGES.join("test-hooks.cardine");
+        let package = plugins::package("test-hooks");
         let run = |words: &[&str]| {
             let mut command = binary::command(&server.data_directory());
             command.args(words).arg(&package).arg("--data").arg(server.data_directory());

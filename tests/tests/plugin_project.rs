@@ -3,17 +3,9 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::LazyLock;
 
-use cardine_tests::{Backend, Launch, binary, repository};
+use cardine_tests::{Backend, Launch, binary, plugins, repository};
 use tempfile::TempDir;
-
-/// The folder of the packages, built from source once per test process; the script does only what changed.
-static PACKAGES: LazyLock<PathBuf> = LazyLock::new(|| {
-    let output = Command::new(script()).stdin(Stdio::null()).output().expect("plugins/build.sh can be run");
-    assert!(output.status.success(), "the plugins can't be built: {}", said(&output));
-    repository::root().join("plugins/target/packages")
-});
 
 fn script() -> PathBuf {
     repository::root().join("plugins/build.sh")
@@ -35,7 +27,6 @@ fn folder() -> TempDir {
 
 #[test]
 fn a_new_plugin_in_rust_is_built_from_source_and_passes_its_cases() {
-    LazyLock::force(&PACKAGES);
     let place = folder();
     let made = run(place.path(), &["plugin", "new", "my-greeter"]);
     assert!(made.status.success(), "{}", said(&made));
@@ -147,7 +138,7 @@ fn a_new_plugin_in_each_language_has_its_interface_and_a_sound_manifest() {
 fn cases_that_do_not_hold_are_told_and_fail() {
     let place = folder();
     let test = |name: &str, cases: &Path| {
-        let package = PACKAGES.join(format!("{name}.cardine"));
+        let package = plugins::package(name);
         let words =
             ["plugin", "test", package.to_str().expect("text"), cases.to_str().expect("text"), "--data", "data"];
         run(place.path(), &words)
@@ -189,7 +180,7 @@ async fn a_server_that_trusts_keys_takes_only_what_they_signed() {
     assert!(!run(place.path(), &["plugin", "key", "trusted.key"]).status.success(), "a key is not overwritten");
     let server = Launch::new(Backend::Sqlite).arguments(["--plugin-key".to_owned(), trusted.clone()]).start().await;
 
-    std::fs::copy(PACKAGES.join("deal-score.cardine"), file("p.cardine")).expect("it is there");
+    std::fs::copy(plugins::package("deal-score"), file("p.cardine")).expect("it is there");
     let install = || server.run(&["plugin", "install", &file("p.cardine"), "--plugin-key", &trusted]);
     let refused = install();
     assert!(!refused.status.success() && said(&refused).contains("not signed"), "{}", said(&refused));

@@ -1,33 +1,14 @@
 //! What a running plugin gets of the server, from the grant to the answer: records, state, settings, secrets, requests outside, events.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::LazyLock;
-
-use cardine_tests::{Answer, Backend, Client, Launch, Server, eventually, on_both_databases, repository};
+use cardine_tests::{Answer, Backend, Client, Launch, Server, eventually, on_both_databases, plugins};
 use reqwest::Method;
-use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-/// The folder of the packages, built from source once per test process; the script does only what changed.
-static PACKAGES: LazyLock<PathBuf> = LazyLock::new(|| {
-    let script = repository::root().join("plugins/build.sh");
-    let output = Command::new(&script).stdin(Stdio::null()).output().expect("plugins/build.sh can be run");
-    assert!(output.status.success(), "the plugins can't be built: {}", String::from_utf8_lossy(&output.stderr));
-    repository::root().join("plugins/target/packages")
-});
-
 async fn install(admin: &Client, grant: Value) -> Answer {
-    let package = std::fs::read(PACKAGES.join("test-services.cardine")).expect("the script built it");
-    let query = "mutation($file: Upload!, $grant: JSON) { installPlugin(file: $file, grant: $grant) { name settings suspended } }";
-    let form = Form::new()
-        .text("operations", json!({"query": query, "variables": {"file": null, "grant": grant}}).to_string())
-        .text("map", json!({"0": ["variables.file"]}).to_string())
-        .part("0", Part::bytes(package).file_name("plugin.cardine"));
-    let request = admin.request(Method::POST, "/admin/graphql").header("graphql-preflight", "1").multipart(form);
-    Answer::of(request).await
+    let package = std::fs::read(plugins::package("test-services")).expect("the script built it");
+    plugins::install(admin, package, grant, false, "name settings suspended").await
 }
 
 async fn with_grant(server: &Server, grant: Value) -> Client {

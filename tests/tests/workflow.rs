@@ -1,28 +1,14 @@
 //! A plugin in a workflow, from the package to the written field: what starts it, what survives a crash, and who may do what.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::LazyLock;
 
 use cardine_tests::document::blocks_of;
-use cardine_tests::{Answer, Backend, Client, Server, binary, eventually, on_both_databases, repository};
-use reqwest::Method;
-use reqwest::multipart::{Form, Part};
+use cardine_tests::plugins::{package, upload};
+use cardine_tests::{Answer, Backend, Client, Server, binary, eventually, on_both_databases, plugins};
 use serde_json::{Value, json};
 
 const MANUAL: &str = "docs/workflows.md";
-
-/// The folder of the packages, built from source once per test process; the script does only what changed.
-static PACKAGES: LazyLock<PathBuf> = LazyLock::new(|| {
-    let script = repository::root().join("plugins/build.sh");
-    let output = Command::new(&script).stdin(Stdio::null()).output().expect("plugins/build.sh can be run");
-    assert!(output.status.success(), "the plugins can't be built from source: {}", said(&output));
-    repository::root().join("plugins/target/packages")
-});
-
-fn package(name: &str) -> PathBuf {
-    PACKAGES.join(format!("{name}.cardine"))
-}
 
 fn package_bytes(name: &str) -> Vec<u8> {
     std::fs::read(package(name)).expect("the script built it")
@@ -45,23 +31,11 @@ fn on_lead(name: &str, function: &str) -> Value {
         "steps": [{"id": "call", "call": {"plugin": "test-hostile", "function": function, "input": {"id": "{{ record.id }}"}}}]})
 }
 
-fn upload(client: &Client, bytes: Vec<u8>, others: &str) -> reqwest::RequestBuilder {
-    let query = format!(
-        "mutation($file: Upload!) {{ installPlugin(file: $file{others}) {{ name version functions digest }} }}"
-    );
-    let operations = json!({"query": query, "variables": {"file": null}});
-    let form = Form::new()
-        .text("operations", operations.to_string())
-        .text("map", json!({"0": ["variables.file"]}).to_string())
-        .part("0", Part::bytes(bytes).file_name("plugin.cardine"));
-    client.request(Method::POST, "/admin/graphql").multipart(form)
-}
-
 async fn install(client: &Client, bytes: Vec<u8>) -> Answer {
-    Answer::of(upload(client, bytes, "").header("graphql-preflight", "1")).await
+    plugins::install(client, bytes, Value::Null, false, "name version functions digest").await
 }
 
-async fn plugins(admin: &Client) -> Vec<Value> {
+async fn installed_plugins(admin: &Client) -> Vec<Value> {
     let answer = admin.admin_query("{ plugins { name version functions } }").await;
     answer.ok()["plugins"].as_array().expect("a list").clone()
 }
@@ -170,7 +144,7 @@ on_both_databases! {
         assert!(printed("sh").contains("cardine plugin install plugins/target/packages/deal-score.cardine"));
         let installed = run_command(&server, &["plugin", "install", package("deal-score").to_str().expect("UTF-8")]);
         assert!(installed.status.success(), "{}", said(&installed));
-        eventually("the server has the plugin", || async { (!plugins(&admin).await.is_empty()).then_some(()) }).await;
+        eventually("the server has the plugin", || async { (!installed_plugins(&admin).await.is_empty()).then_some(()) }).await;
         admin.admin_query(&printed("graphql admin")).await.ok();
         admin.admin_query_with(&printed("graphql admin workflow"), json!({"definition": score_won_deals()})).await.ok();
         let made = admin.query(&printed("graphql deal")).await;
@@ -360,9 +334,9 @@ on_both_databases! {
             assert_eq!(caller.admin_query("{ runs { id } plugins { name } workflows { name } }").await.codes(), [code]);
         }
         // A page of another origin could send a form in the administrator's name.
-        let answer = Answer::of(upload(&admin, package_bytes("deal-score"), "")).await;
+        let answer = Answer::of(upload(&admin, package_bytes("deal-score"), Value::Null, false, "name")).await;
         assert!(answer.status == 400 && !answer.codes().is_empty(), "{answer}");
-        assert_eq!(plugins(&admin).await, Vec::<Value>::new());
+        assert_eq!(installed_plugins(&admin).await, Vec::<Value>::new());
         // Without the plugin the workflow can't be saved, by nobody.
         let answer = admin.save_workflow(score_won_deals()).await;
         assert_eq!(faults(answer.refused("VALIDATION_FAILED")), ["definition.steps.0.call.plugin: unknownPlugin"]);
@@ -422,7 +396,7 @@ on_both_databases! {
         let good = package("deal-score");
         let checked = run_command(&server, &["plugin", "check", good.to_str().expect("UTF-8")]);
         assert!(checked.status.success() && said(&checked).contains("deal-score 0.1.0") && said(&checked).contains("function score"), "{}", said(&checked));
-        assert_eq!(plugins(&admin).await, Vec::<Value>::new(), "checking installs nothing");
+        assert_eq!(installed_plugins(&admin).await, Vec::<Value>::new(), "checking installs nothing");
 
         let folder = tempfile::tempdir().expect("a folder");
         let bytes = package_bytes("deal-score");
@@ -443,18 +417,20 @@ on_both_databases! {
             assert!(answer.issues().iter().all(|issue| issue["path"][0] == "file"), "{answer}");
         }
         // A dry run checks, and a grant that is none is not taken.
-        let with = |others: &str| Answer::of(upload(&admin, package_bytes("deal-score"), others).header("x-requested-with", "test"));
-        assert_eq!(with(", dryRun: true").await.ok()["installPlugin"]["functions"], json!(["score"]));
-        assert_eq!(faults(with(", grant: {http: [\"*\"]}").await.refused("VALIDATION_FAILED")), ["grant: shape"]);
+        let with = |grant: Value, dry_run: bool| {
+            Answer::of(upload(&admin, package_bytes("deal-score"), grant, dry_run, "functions").header("x-requested-with", "test"))
+        };
+        assert_eq!(with(Value::Null, true).await.ok()["installPlugin"]["functions"], json!(["score"]));
+        assert_eq!(faults(with(json!({"http": ["*"]}), false).await.refused("VALIDATION_FAILED")), ["grant: shape"]);
         let missing = run_command(&server, &["plugin", "check", Path::new("/nowhere/x.cardine").to_str().expect("UTF-8")]);
         assert_eq!(missing.status.code(), Some(1), "{}", said(&missing));
-        assert_eq!(plugins(&admin).await, Vec::<Value>::new());
+        assert_eq!(installed_plugins(&admin).await, Vec::<Value>::new());
 
         // Beside the running server, which calls it from then on.
         let installed = run_command(&server, &["plugin", "install", good.to_str().expect("UTF-8")]);
         assert!(installed.status.success(), "{}", said(&installed));
         let found = eventually("the server has the plugin", || async {
-            let plugins = plugins(&admin).await;
+            let plugins = installed_plugins(&admin).await;
             (!plugins.is_empty()).then_some(plugins)
         }).await;
         assert_eq!(found, [json!({"name": "deal-score", "version": "0.1.0", "functions": ["score"]})]);
@@ -469,7 +445,7 @@ on_both_databases! {
     async fn plugins_and_workflows_are_there_after_a_restart(mut server: Server) {
         let admin = prepare(&server).await;
         server.restart().await;
-        assert_eq!(plugins(&admin).await.len(), 1);
+        assert_eq!(installed_plugins(&admin).await.len(), 1);
         let id = create_deal(&admin, "100000").await;
         win(&admin, &id).await;
         assert_eq!(statuses(&ended_runs(&admin, 1).await), ["DONE"]);

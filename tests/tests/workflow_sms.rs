@@ -1,35 +1,12 @@
 //! Text messages of workflows: sent by a plugin, once for each number or again with the same key, and by nobody else.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::LazyLock;
-
-use cardine_tests::{
-    Answer, Backend, Client, Launch, Server, WebhookServer, eventually, on_both_databases, repository,
-};
-use reqwest::Method;
-use reqwest::multipart::{Form, Part};
+use cardine_tests::{Backend, Client, Launch, Server, WebhookServer, eventually, on_both_databases, plugins};
 use serde_json::{Value, json};
 
-/// The folder of the packages, built from source once per test process; the script does only what changed.
-static PACKAGES: LazyLock<PathBuf> = LazyLock::new(|| {
-    let script = repository::root().join("plugins/build.sh");
-    let output = Command::new(&script).stdin(Stdio::null()).output().expect("plugins/build.sh can be run");
-    assert!(output.status.success(), "the plugins can't be built: {}", String::from_utf8_lossy(&output.stderr));
-    repository::root().join("plugins/target/packages")
-});
-
 async fn install(admin: &Client, gateway: &str) {
-    let package = std::fs::read(PACKAGES.join("sms-gateway.cardine")).expect("the script built it");
-    let query = "mutation($file: Upload!, $grant: JSON) { installPlugin(file: $file, grant: $grant) { name } }";
-    let variables = json!({"file": null, "grant": {"http": {"hosts": [gateway]}}});
-    let form = Form::new()
-        .text("operations", json!({"query": query, "variables": variables}).to_string())
-        .text("map", json!({"0": ["variables.file"]}).to_string())
-        .part("0", Part::bytes(package).file_name("plugin.cardine"));
-    let request = admin.request(Method::POST, "/admin/graphql").header("graphql-preflight", "1").multipart(form);
-    Answer::of(request).await.ok();
+    let package = std::fs::read(plugins::package("sms-gateway")).expect("the script built it");
+    plugins::install(admin, package, json!({"http": {"hosts": [gateway]}}), false, "name").await.ok();
     let text = "mutation($settings: JSON!) { setPluginSettings(name: \"sms-gateway\", settings: $settings) { name } \
         setPluginSecret(name: \"sms-gateway\", secret: \"TOKEN\", value: \"s-3cret\") }";
     let settings = json!({"url": format!("http://{gateway}/messages"), "usesToken": true});
