@@ -104,7 +104,7 @@ pub trait HostServices: Send + Sync + 'static {
         Box::pin(std::future::ready(answers))
     }
 
-    /// Emits an event, delivered if the surrounding transaction commits. `payload` is JSON text.
+    /// Emits an event, which is queued before this answers, whatever becomes of the call. `payload` is JSON text.
     fn emit_event<'a>(
         &'a self,
         call: &'a CallContext,
