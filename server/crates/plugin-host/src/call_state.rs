@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::call_context::CallContext;
@@ -34,6 +35,8 @@ pub(crate) struct CallState {
     pub(crate) cpu_budget: Duration,
     pub(crate) began: Instant,
     pub(crate) wall_budget: Duration,
+    /// Where the call may run on a lane: the turns in which such calls ask the API.
+    pub(crate) api_turns: Option<Arc<Semaphore>>,
     /// Calls of the host in the whole operation.
     pub(crate) host_calls: u64,
 }
@@ -52,6 +55,7 @@ impl CallState {
             cpu_budget: Duration::ZERO,
             began: Instant::now(),
             wall_budget: Duration::ZERO,
+            api_turns: None,
             host_calls: 0,
             limits,
         }

@@ -16,6 +16,7 @@ use crate::counts::{CallCount, Counts};
 use crate::cpu::Metered;
 use crate::engine::{Pooling, build_engine};
 use crate::entry::Exports;
+use crate::lanes::{Laned, Lanes};
 use crate::limits::Limits;
 use crate::manifest::{HookPhase, Manifest};
 use crate::package::Package;
@@ -120,6 +121,9 @@ pub(crate) struct Shared {
     pub(crate) running: Arc<Semaphore>,
     pub(crate) ticker: Ticker,
     pub(crate) counts: Counts,
+    pub(crate) lanes: Arc<Lanes>,
+    /// As many as there are lanes: what the host reads and writes for calls on lanes, it does at its own priority.
+    pub(crate) api_turns: Arc<Semaphore>,
     trusted_keys: Vec<String>,
     linker: Linker<CallState>,
     cache: CodeCache,
@@ -128,7 +132,7 @@ pub(crate) struct Shared {
 
 /// What of `cardine:plugin` a component may import.
 const PROVIDED: [&str; 8] = ["types", "log", "api", "state", "config", "http", "runtime", "events"];
-/// Compiling uses all processors already; more at the same time only use more memory.
+/// Compiling uses all threads that are there for it already; more at the same time only use more memory.
 const COMPILING_MAX: usize = 1;
 const SERVER_VERSION: &str = env!("CARGO_PKG_VERSION");
 const DESCRIBE_CPU: Duration = Duration::from_secs(1);
@@ -151,6 +155,8 @@ impl PluginHost {
         let shared = Shared {
             ticker: Ticker::start(&engine)?,
             counts: Counts::default(),
+            lanes: Arc::new(Lanes::start().map_err(std::io::Error::other)?),
+            api_turns: Arc::new(Semaphore::new(Lanes::width())),
             trusted_keys: config.trusted_keys,
             running: Arc::new(Semaphore::new(config.limits.concurrent)),
             compiling: Arc::new(Semaphore::new(COMPILING_MAX)),
@@ -208,7 +214,7 @@ impl PluginHost {
         self.shared.counts.all()
     }
 
-    /// Off the async workers, within a time, one at a time. A compilation that takes too long goes
+    /// Off the async workers, at low priority, within a time, one at a time. A compilation that takes too long goes
     /// on to its end in its thread and keeps its place, so that there are never more of them.
     async fn compile(&self, package: &Package) -> Result<Component, LoadError> {
         let shared = self.shared.clone();
@@ -222,10 +228,12 @@ impl PluginHost {
                 if let Some(component) = shared.cache.fetch(&shared.engine, &digest) {
                     return Ok(component);
                 }
-                let component = Component::from_binary(&shared.engine, &bytes)
-                    .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-                shared.cache.store(&shared.engine, &digest, &component);
-                Ok(component)
+                shared.lanes.compile(|| {
+                    let component = Component::from_binary(&shared.engine, &bytes)
+                        .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+                    shared.cache.store(&shared.engine, &digest, &component);
+                    Ok(component)
+                })
             })
             .await
         };
@@ -244,15 +252,17 @@ impl PluginHost {
         let wall = limits.wall_budget(DESCRIBE_CPU);
         let mut state = CallState::new(limits, Arc::new(DeniedServices));
         state.begin_call(Arc::default(), DESCRIBE_CPU, wall);
-        let meter = state.cpu.clone();
-        let _ticking = self.shared.ticker.run();
-        let call = async {
-            let mut store = state.into_store(engine);
-            let instance = instance_pre.instantiate_async(&mut store).await?;
-            indices.load(&mut store, &instance)?.call_describe(&mut store).await
+        let (meter, measured) = (state.cpu.clone(), state.cpu.clone());
+        let (mut store, ticking) = (state.into_store(engine), self.shared.ticker.run());
+        let call = async move {
+            let _ticking = ticking;
+            let work = async {
+                let instance = instance_pre.instantiate_async(&mut store).await?;
+                indices.load(&mut store, &instance)?.call_describe(&mut store).await
+            };
+            tokio::time::timeout(wall, Metered::new(measured, work)).await
         };
-        let answer = tokio::time::timeout(wall, Metered::new(meter, call)).await;
-        let text = match answer {
+        let text = match Laned::new(self.shared.lanes.clone(), meter, Duration::ZERO, call).await {
             Ok(Ok(text)) => text,
             Ok(Err(error)) => return Err(LoadError::Describe(format!("{error:#}"))),
             Err(_) => return Err(LoadError::Describe(format!("no answer within {} ms", wall.as_millis()))),

@@ -1,8 +1,16 @@
 //! Answers what a running plugin asks of the host, and counts it.
 
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
 use crate::bindings::cardine::plugin::{api, config, events, http, log, runtime, state, types};
+use crate::call_context::CallContext;
 use crate::call_state::{Breach, CallState};
+use crate::cpu::Metered;
 use crate::logs::LogLevel;
+use crate::services::{Answer, HostServices};
 
 const RANDOM_BYTES_MAX: u32 = 65_536;
 
@@ -21,6 +29,37 @@ impl CallState {
             return Ok(Err(format!("an operation may call the host {allowed} times")));
         }
         Ok(Ok(()))
+    }
+
+    /// Asks the server. Where the call may run on a lane, the server answers in a task of its own: else others would wait for the locks
+    /// and connections that a thread of low priority holds. It is ended with the call.
+    async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl for<'a> FnOnce(&'a dyn HostServices, &'a CallContext) -> Answer<'a, T> + Send + 'static,
+    ) -> wasmtime::Result<T> {
+        if self.api_turns.is_none() {
+            return Ok(ask(&*self.services, &self.context).await);
+        }
+        let (services, context) = (Arc::clone(&self.services), Arc::clone(&self.context));
+        let work = Metered::new(Arc::clone(&self.cpu), async move { ask(&*services, &context).await });
+        let mut task = JoinSet::new();
+        task.spawn(work.in_current_span());
+        Ok(task.join_next().await.expect("it was spawned")?)
+    }
+
+    async fn ask_api(
+        &mut self,
+        run_as: api::RunAs,
+        operations: Vec<api::Operation>,
+    ) -> wasmtime::Result<Result<Vec<String>, types::HostError>> {
+        if let Err(message) = self.count_call()? {
+            return Ok(Err(types::HostError::Limit(message)));
+        }
+        let _turn = match &self.api_turns {
+            Some(turns) => Some(Arc::clone(turns).acquire_owned().await.expect("it is never closed")),
+            None => None,
+        };
+        self.ask(move |services, call| services.execute(call, run_as, operations)).await
     }
 }
 
@@ -75,14 +114,14 @@ impl config::Host for CallState {
         if let Err(message) = self.count_call()? {
             return Ok(Err(types::HostError::Limit(message)));
         }
-        Ok(self.services.secret_handle(&self.context, name).await)
+        self.ask(move |services, call| services.secret_handle(call, name)).await
     }
 
     async fn reveal_secret(&mut self, name: String) -> wasmtime::Result<Result<String, types::HostError>> {
         if let Err(message) = self.count_call()? {
             return Ok(Err(types::HostError::Limit(message)));
         }
-        Ok(self.services.reveal_secret(&self.context, name).await)
+        self.ask(move |services, call| services.reveal_secret(call, name)).await
     }
 }
 
@@ -92,10 +131,7 @@ impl api::Host for CallState {
         run_as: api::RunAs,
         operation: api::Operation,
     ) -> wasmtime::Result<Result<String, types::HostError>> {
-        if let Err(message) = self.count_call()? {
-            return Ok(Err(types::HostError::Limit(message)));
-        }
-        let answers = self.services.execute(&self.context, run_as, vec![operation]).await;
+        let answers = self.ask_api(run_as, vec![operation]).await?;
         let missing = || types::HostError::Unavailable("the API gave no answer".to_owned());
         Ok(answers.and_then(|answers| answers.into_iter().next().ok_or_else(missing)))
     }
@@ -105,10 +141,7 @@ impl api::Host for CallState {
         run_as: api::RunAs,
         operations: Vec<api::Operation>,
     ) -> wasmtime::Result<Result<Vec<String>, types::HostError>> {
-        if let Err(message) = self.count_call()? {
-            return Ok(Err(types::HostError::Limit(message)));
-        }
-        Ok(self.services.execute(&self.context, run_as, operations).await)
+        self.ask_api(run_as, operations).await
     }
 }
 
@@ -120,7 +153,7 @@ impl state::Host for CallState {
         if let Err(message) = self.count_call()? {
             return Ok(Err(state::StateError::Limit(message)));
         }
-        Ok(self.services.fetch_state(&self.context, keys).await)
+        self.ask(move |services, call| services.fetch_state(call, keys)).await
     }
 
     async fn put_many(
@@ -130,7 +163,7 @@ impl state::Host for CallState {
         if let Err(message) = self.count_call()? {
             return Ok(Err(state::StateError::Limit(message)));
         }
-        Ok(self.services.store_state(&self.context, changes).await)
+        self.ask(move |services, call| services.store_state(call, changes)).await
     }
 
     async fn list_keys(
@@ -142,7 +175,7 @@ impl state::Host for CallState {
         if let Err(message) = self.count_call()? {
             return Ok(Err(state::StateError::Limit(message)));
         }
-        Ok(self.services.fetch_state_keys(&self.context, prefix, after, limit).await)
+        self.ask(move |services, call| services.fetch_state_keys(call, prefix, after, limit)).await
     }
 }
 
@@ -155,7 +188,7 @@ impl http::Host for CallState {
             let refuse = |_| Err(http::HttpError::Limit(message.clone()));
             return Ok(requests.into_iter().map(refuse).collect());
         }
-        Ok(self.services.send_http(&self.context, requests).await)
+        self.ask(move |services, call| services.send_http(call, requests)).await
     }
 }
 
@@ -164,7 +197,7 @@ impl events::Host for CallState {
         if let Err(message) = self.count_call()? {
             return Ok(Err(types::HostError::Limit(message)));
         }
-        Ok(self.services.emit_event(&self.context, name, payload).await)
+        self.ask(move |services, call| services.emit_event(call, name, payload)).await
     }
 
     async fn enqueue(
@@ -177,6 +210,6 @@ impl events::Host for CallState {
         if let Err(message) = self.count_call()? {
             return Ok(Err(types::HostError::Limit(message)));
         }
-        Ok(self.services.enqueue(&self.context, function, input, delay_ms, key).await)
+        self.ask(move |services, call| services.enqueue(call, function, input, delay_ms, key)).await
     }
 }

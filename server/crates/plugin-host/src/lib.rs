@@ -51,6 +51,8 @@ mod host;
 #[cfg(feature = "runtime")]
 mod host_imports;
 #[cfg(feature = "runtime")]
+mod lanes;
+#[cfg(feature = "runtime")]
 mod limits;
 #[cfg(feature = "runtime")]
 mod logs;

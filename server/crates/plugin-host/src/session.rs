@@ -15,6 +15,7 @@ use crate::cpu::Metered;
 use crate::ending::{End, EndedCall};
 use crate::entry::{Answer, Entry};
 use crate::failure::{Bound, PluginFailure, PluginIssue, Reason};
+use crate::lanes::Laned;
 use crate::limits::Limits;
 use crate::logs::LogLine;
 use crate::manifest::Manifest;
@@ -31,9 +32,8 @@ pub struct Session {
     plugin: LoadedPlugin,
     services: Arc<dyn HostServices>,
     place: Option<Place>,
+    /// Not there while a call runs: a caller that drops one drops the instance, which it has left unusable.
     live: Option<Live>,
-    /// True while a call runs: a caller that dropped one has left the instance unusable.
-    entered: bool,
     host_calls: u64,
     used: Usage,
 }
@@ -52,7 +52,7 @@ struct Place {
 
 impl Session {
     pub(crate) fn new(plugin: LoadedPlugin, services: Arc<dyn HostServices>) -> Self {
-        Self { plugin, services, place: None, live: None, entered: false, host_calls: 0, used: Usage::default() }
+        Self { plugin, services, place: None, live: None, host_calls: 0, used: Usage::default() }
     }
 
     /// Calls a function.
@@ -140,7 +140,7 @@ impl Session {
             self.count(Some(&failure), &Usage::default());
             return Err(failure);
         }
-        let answer = self.call(context, &entry, cpu_budget, wall_budget).await;
+        let answer = self.call(context, entry, cpu_budget, wall_budget).await;
         let (usage, logs) = self.account();
         let end = match answer {
             Ok(answer) => {
@@ -296,35 +296,45 @@ impl Session {
     async fn call(
         &mut self,
         context: CallContext,
-        entry: &Entry,
+        entry: Entry,
         cpu_budget: Duration,
         wall_budget: Duration,
     ) -> Result<Answer, End> {
-        if std::mem::replace(&mut self.entered, true) {
-            self.live = None;
-        }
         let plugin = self.plugin.inner.clone();
+        let host = plugin.host.clone();
         let guest_context = context.for_guest(plugin.manifest.name(), wall_budget);
-        let context = Arc::new(context);
-        let _ticking = plugin.host.ticker.run();
-
-        let Live { store, instance } = self.live.get_or_insert_with(|| {
+        let head_start = entry.head_start();
+        let mut live = self.live.take().unwrap_or_else(|| {
             let mut state = CallState::new(plugin.limits.clone(), self.services.clone());
             state.host_calls = self.host_calls;
-            Live { store: state.into_store(&plugin.host.engine), instance: None }
+            Live { store: state.into_store(&host.engine), instance: None }
         });
-        store.data_mut().begin_call(context, cpu_budget, wall_budget);
-        store.set_epoch_deadline(1);
-        let meter = store.data().cpu.clone();
-        let work = async {
-            let instance = match instance {
-                Some(instance) => instance,
-                None => instance.insert(plugin.instance_pre.instantiate_async(&mut *store).await?),
+        let state = live.store.data_mut();
+        state.begin_call(Arc::new(context), cpu_budget, wall_budget);
+        state.api_turns = head_start.map(|_| host.api_turns.clone());
+        let meter = state.cpu.clone();
+        live.store.set_epoch_deadline(1);
+
+        let (lanes, ticking, measured) = (host.lanes.clone(), host.ticker.run(), meter.clone());
+        // It owns all that it uses, so that it can go on elsewhere.
+        let call = async move {
+            let _ticking = ticking;
+            let Live { store, instance } = &mut live;
+            let work = async {
+                let instance = match instance {
+                    Some(instance) => instance,
+                    None => instance.insert(plugin.instance_pre.instantiate_async(&mut *store).await?),
+                };
+                plugin.exports.enter(store, instance, &guest_context, &entry).await
             };
-            plugin.exports.enter(store, instance, &guest_context, entry).await
+            let ended = timeout(wall_budget, Metered::new(measured, work)).await;
+            (live, ended)
         };
-        let ended = timeout(wall_budget, Metered::new(meter, work)).await;
-        self.entered = false;
+        let (live, ended) = match head_start {
+            None => call.await,
+            Some(head_start) => Laned::new(lanes, meter, head_start, call).await,
+        };
+        self.live = Some(live);
         match ended {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(End::Error(error)),

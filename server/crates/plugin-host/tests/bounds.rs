@@ -3,8 +3,8 @@
 
 mod packages;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cardine_plugin_host::{
@@ -382,4 +382,79 @@ async fn many_loops_at_once_starve_nobody() {
         assert_eq!(failure.reason, Reason::Time);
         assert!(failure.bound.unwrap().used <= 100);
     }
+}
+
+/// Tells and notes on which threads it is asked, and how many requests of the API are under way at the same time.
+#[derive(Default)]
+struct Watching {
+    api_threads: Mutex<Vec<String>>,
+    under_way: AtomicUsize,
+    most: AtomicUsize,
+}
+
+fn thread_name() -> String {
+    std::thread::current().name().unwrap_or_default().to_owned()
+}
+
+/// Of this thread; higher means less of the processors.
+fn niceness() -> i32 {
+    rustix::process::getpriority_process(None).unwrap()
+}
+
+impl HostServices for Watching {
+    fn settings(&self) -> Value {
+        json!({"thread": thread_name(), "niceness": niceness()})
+    }
+
+    fn execute<'a>(
+        &'a self,
+        _call: &'a CallContext,
+        _run_as: port::RunAs,
+        _operations: Vec<port::Operation>,
+    ) -> Answer<'a, Result<Vec<String>, port::HostError>> {
+        Box::pin(async {
+            self.most.fetch_max(self.under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            for _ in 0..100 {
+                self.api_threads.lock().unwrap().push(thread_name());
+                tokio::task::yield_now().await;
+            }
+            self.under_way.fetch_sub(1, Ordering::SeqCst);
+            Ok(vec!["{}".to_owned()])
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn functions_run_at_low_priority_and_are_answered_at_the_servers_own() {
+    let fixture = Fixture::new(Limits::default()).await;
+    let watching = Arc::new(Watching::default());
+    let call = |function| fixture.hostile.invoke(CallContext::default(), function, json!({}), watching.clone());
+    let told = call("settings").await.unwrap().output;
+    assert!(told["thread"].as_str().unwrap().starts_with("plugin-guest-"), "{told}");
+    if cfg!(target_os = "linux") {
+        assert_eq!(told["niceness"], (niceness() + 10).min(19));
+    }
+    call("slow-host").await.unwrap();
+    let threads = watching.api_threads.lock().unwrap();
+    assert!(threads.len() == 100 && threads.iter().all(|name| !name.starts_with("plugin-")), "{threads:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn calls_at_low_priority_take_turns_at_the_api() {
+    let fixture = Arc::new(Fixture::new(Limits::default()).await);
+    let watching = Arc::new(Watching::default());
+    let calls: Vec<_> = (0..16)
+        .map(|_| {
+            let (fixture, watching) = (fixture.clone(), watching.clone());
+            tokio::spawn(async move {
+                fixture.hostile.invoke(CallContext::default(), "slow-host", json!({}), watching).await.unwrap();
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+    let turns = (std::thread::available_parallelism().unwrap().get() / 2).max(1);
+    assert!(watching.most.load(Ordering::SeqCst) <= turns, "{watching_most:?}", watching_most = watching.most);
+    assert_eq!(watching.api_threads.lock().unwrap().len(), 1_600);
 }
