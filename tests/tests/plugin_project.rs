@@ -167,6 +167,92 @@ fn cases_that_do_not_hold_are_told_and_fail() {
     assert!(said(&test("deal-score", &file)).contains("holds no cases"));
 }
 
+#[test]
+fn cases_call_hooks_and_routes() {
+    let place = folder();
+    let test = |name: &str, cases: &str| {
+        std::fs::write(place.path().join("cases.json"), cases).expect("it can be written");
+        let package = plugins::package(name);
+        run(place.path(), &["plugin", "test", package.to_str().expect("text"), "cases.json", "--data", "data"])
+    };
+    let of = |phase: &str, operation: &str, change: &str, rest: &str| {
+        format!(
+            r#"{{"hook": "{phase}", "module": "Organization", "operation": "{operation}", "changes": [{change}], {rest}}}"#
+        )
+    };
+    let renamed = r#"{"id": "1", "before": {"name": "Acme"}, "after": {"name": "Ajax"}}"#;
+    let answer = r#"{"document": "createAfterNote", "answer": {"data": {"createAfterNote": {"id": "2"}}}}"#;
+    let patch = r#"{"after": {"name": "A", "description": "{\"patch\": {\"name\": \"B\"}}"}}"#;
+    let show = r#"{"id": "1", "before": {"description": "show"}, "after": {"description": "show", "website": "a.it"}}"#;
+    let shown =
+        r#"{\"changed\":[\"website\"],\"count\":1,\"keys\":[\"description\",\"website\"],\"operation\":\"update\"}"#;
+    let refused = r#"{"after": {"description": "veto"}}"#;
+
+    let held: [(&str, Vec<String>); 3] = [
+        (
+            "test-hooks",
+            vec![
+                of("before", "create", patch, r#""output": [{"patch": {"name": "B"}}], "hostCalls": 0"#),
+                of("before", "create", refused, r#""output": [{"veto": ["on-purpose"]}]"#),
+                of("before", "update", show, &format!(r#""output": [{{"patch": {{"name": "{shown}"}}}}]"#)),
+                of("before", "update", renamed, r#""output": ["keep"]"#),
+                of("before", "create", r#"{"after": {"description": "trap"}}"#, r#""failure": "TRAP""#),
+            ],
+        ),
+        (
+            "test-after",
+            vec![
+                of("after", "update", renamed, &format!(r#""api": [{answer}], "hostCalls": 1"#)),
+                of("after", "create", r#"{"after": {"description": "fail"}}"#, r#""failure": "FAILED""#),
+                of("after", "create", r#"{"after": {"description": "later"}}"#, r#""failure": "FAILED""#),
+            ],
+        ),
+        (
+            "test-routes",
+            [
+                r#"{"route": "/", "request": {"query": "page"},
+                    "output": {"status": 203, "headers": {"etag": "\"1\""}, "body": "<script>alert(1)</script>"}}"#,
+                r#"{"route": "/signed", "request": {"method": "POST", "query": "denied"}, "failure": "DENIED"}"#,
+                r#"{"route": "/me", "request": {"headers": {"Accept": "*/*"}, "body": "hi"}, "user": "u1",
+                    "api": [{"answer": {"data": 1}}, {"variables": {}, "answer": {"data": 2}}], "hostCalls": 2,
+                    "output": {"body": {"route": "/me", "method": "GET", "path": "/me", "query": "", "headers": ["accept"], "body": "hi",
+                        "verified": true, "user": "u1", "asPlugin": "{\"data\":1}", "asCaller": "{\"data\":2}"}}}"#,
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        ),
+    ];
+    for (name, cases) in held {
+        let tested = test(name, &format!("[{}]", cases.join(",")));
+        let all = format!("{} passed, 0 failed", cases.len());
+        assert!(tested.status.success() && said(&tested).contains(&all), "{name}: {}", said(&tested));
+        assert!(said(&tested).contains(" cpu ") && said(&tested).contains("host calls"), "{name}: {}", said(&tested));
+    }
+    let twice = format!(r#""api": [{answer}, {answer}]"#);
+    let other = answer.replace("createAfterNote\", \"answer", "deleteAfterNote\", \"answer");
+    for (name, case, fault) in [
+        (
+            "test-hooks",
+            of("before", "create", refused, r#""output": ["keep"]"#),
+            r#"answered [{"veto":["on-purpose"]}]"#,
+        ),
+        ("test-hooks", of("after", "create", refused, r#""cpuMs": 1000"#), "no hook after create of Organization"),
+        ("test-after", of("after", "update", renamed, r#""api": []"#), "failed with FAILED"),
+        ("test-after", of("after", "update", renamed, &twice), "1 more operations of the API"),
+        ("test-after", of("after", "update", renamed, &format!(r#""api": [{other}]"#)), "asked the API for mutation"),
+        ("test-routes", r#"{"route": "/", "request": {"query": "page"}, "output": {"status": 204}}"#.to_owned(), "203"),
+        (
+            "test-routes",
+            r#"{"route": "/", "request": {"method": "PUT"}}"#.to_owned(),
+            "the manifest has no route PUT /",
+        ),
+        ("test-routes", r#"{"computed": ["score"], "records": []}"#.to_owned(), "computes no field score"),
+    ] {
+        let tested = test(name, &case);
+        assert!(!tested.status.success() && said(&tested).contains(fault), "{case}: {}", said(&tested));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_trusts_keys_takes_only_what_they_signed() {
     let place = folder();

@@ -7,6 +7,7 @@ mod doctor;
 mod export;
 mod migrate;
 mod plugin;
+mod plugin_case_services;
 mod plugin_cases;
 mod plugin_project;
 mod serve;

@@ -48,7 +48,7 @@ pub async fn check(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
         println!("function {}", function.name);
     }
     for hook in manifest.hooks() {
-        println!("hook before {} of {}", hook.operation.join(", "), hook.module);
+        println!("hook {} {} of {}", hook.phase.as_str(), hook.operation.join(", "), hook.module);
     }
     for validator in manifest.validators() {
         println!("validator {} for {}", validator.name, validator.applies_to.join(", "));

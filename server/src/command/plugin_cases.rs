@@ -1,13 +1,19 @@
 //! `cardine plugin test`: runs the cases of a plugin without a database, and tells what each of them used.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use cardine_plugin_host::{CallContext, CheckedValue, HostServices, LoadedPlugin, PluginFailure, PluginIssue, Usage};
+use cardine_plugin_host::{
+    CallContext, CheckedValue, Decision, DeniedServices, HookPhase, HostServices, LoadedPlugin, PluginFailure,
+    PluginIssue, RecordChange, RouteAuth, RouteManifest, RouteRequest, RouteResponse, Usage,
+};
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
+
+use super::plugin_case_services::{CaseServices, Exchange};
 
 /// A file of cases.
 #[derive(Debug, Deserialize)]
@@ -36,10 +42,28 @@ struct TestCase {
     computed: Vec<String>,
     #[serde(default)]
     records: Vec<Json>,
+    /// A hook of the manifest, `before` or `after`, with changes of records.
+    hook: Option<HookPhase>,
+    #[serde(default)]
+    module: String,
+    #[serde(default)]
+    operation: String,
+    #[serde(default)]
+    changes: Vec<Change>,
+    /// A route of the manifest, with a request.
+    route: Option<String>,
+    #[serde(default)]
+    request: Asked,
+    /// The id of the user who causes the call.
+    user: Option<String>,
     /// What `config.settings` tells.
     #[serde(default)]
     settings: Option<Json>,
-    /// What the function answers, or the values of each record's computed fields; absent: anything.
+    /// What a function, a hook after writes or a route asks the API, in order, and what it is answered.
+    #[serde(default)]
+    api: Vec<Exchange>,
+    /// What the function answers; the values of each record's computed fields; what the hook before writes decides of each change; of the
+    /// route's answer what is to be there. Absent: anything.
     output: Option<Json>,
     /// The issues that the validator finds: `{item, code}`, the item being the position of the value.
     issues: Option<Json>,
@@ -51,14 +75,51 @@ struct TestCase {
     host_calls: Option<u64>,
 }
 
-/// Everything is denied but settings: what a case needs stands in it.
-struct CaseServices {
-    settings: Json,
+/// A change of a record, as the plugin sees it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Change {
+    #[serde(default)]
+    id: String,
+    before: Option<Map<String, Json>>,
+    after: Option<Map<String, Json>>,
 }
 
-impl HostServices for CaseServices {
-    fn settings(&self) -> Json {
-        self.settings.clone()
+/// A request to a route.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Asked {
+    #[serde(default = "get")]
+    method: String,
+    #[serde(default)]
+    query: String,
+    #[serde(default)]
+    headers: Map<String, Json>,
+    /// A text is sent as it is, all else as JSON.
+    #[serde(default)]
+    body: Json,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { method: get(), query: String::new(), headers: Map::new(), body: Json::Null }
+    }
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+impl fmt::Display for TestCase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.hook, &self.route) {
+            (Some(phase), _) => write!(formatter, "{} {} of {}", phase.as_str(), self.operation, self.module),
+            (_, Some(route)) => write!(formatter, "{} {route}", self.request.method),
+            _ => match self.function.as_ref().or(self.validator.as_ref()) {
+                Some(name) => formatter.write_str(name),
+                None => formatter.write_str(&self.computed.join(", ")),
+            },
+        }
     }
 }
 
@@ -69,13 +130,15 @@ pub async fn run(plugin: &LoadedPlugin, files: &[PathBuf]) -> anyhow::Result<Exi
         for (number, case) in read(file)?.into_iter().enumerate() {
             // Cases that fail on purpose must not suspend the plugin for the others.
             plugin.resume();
-            let (told, usage) = outcome(plugin, &case).await;
-            let faults = faults(&case, &told, &usage);
-            let computed = case.computed.join(", ");
-            let called = case.function.as_deref().or(case.validator.as_deref()).unwrap_or(&computed);
+            let services = Arc::new(CaseServices::new(case.settings.clone(), case.api.clone()));
+            let (mut faults, usage) = match outcome(plugin, &case, services.clone()).await {
+                Ok((told, usage)) => (faults(&case, &told, &usage), usage),
+                Err(missing) => (vec![missing], Usage::default()),
+            };
+            faults.extend(services.faults());
             let verdict = if faults.is_empty() { "ok" } else { "FAILED" };
             println!(
-                "{verdict:<6} {}:{} {called}  cpu {:.2} ms  memory {} KiB  host calls {}",
+                "{verdict:<6} {}:{} {case}  cpu {:.2} ms  memory {} KiB  host calls {}",
                 file.display(),
                 number + 1,
                 usage.cpu_ms,
@@ -101,42 +164,144 @@ fn read(file: &Path) -> anyhow::Result<Vec<TestCase>> {
     })
 }
 
-/// What came of a case: the answer or the failure, in the words of cases.
-async fn outcome(plugin: &LoadedPlugin, case: &TestCase) -> (Result<Json, PluginFailure>, Usage) {
-    let settings = case.settings.clone().unwrap_or_else(|| json!({}));
-    let services: Arc<dyn HostServices> = Arc::new(CaseServices { settings });
-    let context = CallContext { request_id: "test".to_owned(), ..CallContext::default() };
+type Told = Result<Json, PluginFailure>;
+
+/// What came of a case: the answer or the failure, in the words of cases. The error says what the manifest does not have.
+async fn outcome(
+    plugin: &LoadedPlugin,
+    case: &TestCase,
+    services: Arc<dyn HostServices>,
+) -> Result<(Told, Usage), String> {
+    let context = CallContext { request_id: "test".to_owned(), user: case.user.clone(), ..CallContext::default() };
+    if let Some(phase) = case.hook {
+        return hooked(plugin, case, phase, context, services).await;
+    }
+    if let Some(path) = &case.route {
+        return served(plugin, case, path, context, services).await;
+    }
     if let Some(validator) = &case.validator {
         let values = case.values.iter().map(|value| CheckedValue { value: value.clone(), siblings: json!({}) });
         let mut session = plugin.session(services);
         let found = session.validate(&context, validator, &case.params, values.collect()).await;
         let word = |issue: &PluginIssue| json!({"item": issue.item, "code": issue.code});
-        return (found.map(|issues| issues.iter().map(word).collect()), session.used());
+        return Ok((found.map(|issues| issues.iter().map(word).collect()), session.used()));
     }
     if !case.computed.is_empty() {
+        let known = plugin.manifest().computed().iter().find(|known| case.computed.contains(&known.field));
+        let known = known.ok_or_else(|| format!("the manifest computes no field {case}"))?;
         let mut session = plugin.session(services);
         let records = case.records.iter().map(Json::to_string).collect();
-        let known = plugin.manifest().computed().iter().find(|known| case.computed.contains(&known.field));
-        let module = known.map_or("", |known| &known.module);
-        let values = session.compute(&context, module, &case.computed, records).await;
-        return (values.map(|values| values.into_iter().map(Json::Object).collect()), session.used());
+        let values = session.compute(&context, &known.module, &case.computed, records).await;
+        return Ok((values.map(|values| values.into_iter().map(Json::Object).collect()), session.used()));
     }
     let function = case.function.as_deref().unwrap_or_default();
-    match plugin.invoke(context, function, case.input.clone(), services).await {
+    Ok(match plugin.invoke(context, function, case.input.clone(), services).await {
         Ok(outcome) => (Ok(outcome.output), outcome.usage),
         Err(failure) => {
             let usage = failure.diagnosis.usage;
             (Err(failure), usage)
         }
+    })
+}
+
+/// A hook gets what the server gives it: within a write nothing, after it all that the case has.
+async fn hooked(
+    plugin: &LoadedPlugin,
+    case: &TestCase,
+    phase: HookPhase,
+    context: CallContext,
+    services: Arc<dyn HostServices>,
+) -> Result<(Told, Usage), String> {
+    let (module, operation) = (&case.module, &case.operation);
+    let is_there = plugin.manifest().hooks().iter().any(|hook| {
+        hook.phase == phase && (hook.module == *module || hook.module == "*") && hook.operation.contains(operation)
+    });
+    if !is_there {
+        return Err(format!("the manifest has no hook {case}"));
+    }
+    let changes = case.changes.iter().map(seen).collect();
+    Ok(match phase {
+        HookPhase::Before => {
+            let mut session = plugin.session(Arc::new(DeniedServices));
+            let decisions = session.before_write(&context, module, operation, changes).await;
+            (decisions.map(|decisions| decisions.iter().map(decided).collect()), session.used())
+        }
+        HookPhase::After => {
+            let context = CallContext { is_detached: true, ..context };
+            let mut session = plugin.session(services);
+            let told = session.after_write(&context, module, operation, changes).await;
+            (told.map(|()| Json::Null), session.used())
+        }
+    })
+}
+
+fn seen(change: &Change) -> RecordChange {
+    let images = [&change.before, &change.after];
+    let visible = images.into_iter().flatten().flat_map(|image| image.keys().cloned()).collect();
+    RecordChange::seen(change.id.clone(), change.before.clone(), change.after.clone(), &visible)
+}
+
+fn decided(decision: &Decision) -> Json {
+    match decision {
+        Decision::Keep => json!("keep"),
+        Decision::Patch(patch) => json!({"patch": patch}),
+        Decision::Veto(issues) => json!({"veto": issues.iter().map(|issue| &issue.code).collect::<Vec<_>>()}),
     }
 }
 
-fn faults(case: &TestCase, told: &Result<Json, PluginFailure>, usage: &Usage) -> Vec<String> {
+async fn served(
+    plugin: &LoadedPlugin,
+    case: &TestCase,
+    path: &str,
+    context: CallContext,
+    services: Arc<dyn HostServices>,
+) -> Result<(Told, Usage), String> {
+    let asked = &case.request;
+    let is_asked = |route: &&RouteManifest| route.path == path && route.methods.contains(&asked.method);
+    let route = plugin.manifest().routes().iter().find(is_asked);
+    let route = route.ok_or_else(|| format!("the manifest has no route {case}"))?;
+    let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let request = RouteRequest {
+        method: asked.method.clone(),
+        path: path.to_owned(),
+        query: asked.query.clone(),
+        headers: asked.headers.iter().map(|(name, value)| (name.to_lowercase(), text(value))).collect(),
+        body: if asked.body.is_null() { Vec::new() } else { text(&asked.body).into_bytes() },
+        verified: route.auth != RouteAuth::None,
+    };
+    let mut session = plugin.session(services);
+    let answer = session.serve(context, path, request).await;
+    Ok((answer.map(answered), session.used()))
+}
+
+/// The body is JSON where it can be read as that.
+fn answered(response: RouteResponse) -> Json {
+    let body = serde_json::from_slice(&response.body)
+        .unwrap_or_else(|_| Json::from(String::from_utf8_lossy(&response.body).into_owned()));
+    let headers = response.headers.into_iter().map(|(name, value)| (name.to_lowercase(), Json::from(value)));
+    json!({"status": response.status, "headers": headers.collect::<Map<_, _>>(), "body": body})
+}
+
+/// Of a route's answer only what the case names is compared.
+fn is_expected(case: &TestCase, expected: &Json, output: &Json) -> bool {
+    let parts = |of: &Json| of.as_object().cloned().unwrap_or_default();
+    let has = |output: &Json, (key, value): (&String, &Json)| output.get(key) == Some(value);
+    if case.route.is_none() {
+        return expected == output;
+    }
+    expected.is_object()
+        && parts(expected).iter().all(|(key, value)| match key.as_str() {
+            "headers" => parts(value).iter().all(|header| has(&output["headers"], header)),
+            _ => has(output, (key, value)),
+        })
+}
+
+fn faults(case: &TestCase, told: &Told, usage: &Usage) -> Vec<String> {
     let mut faults = Vec::new();
     let expected = if case.validator.is_some() { &case.issues } else { &case.output };
     match (told, &case.failure) {
         (Ok(output), None) => {
-            if expected.as_ref().is_some_and(|expected| expected != output) {
+            if expected.as_ref().is_some_and(|expected| !is_expected(case, expected, output)) {
                 faults.push(format!("answered {output}"));
             }
         }
