@@ -61,6 +61,22 @@ fn a_new_plugin_in_javascript_is_built_from_source_and_passes_its_cases() {
     });
 }
 
+#[test]
+fn a_new_plugin_in_python_is_built_from_source_and_passes_its_cases() {
+    if !is_there(
+        "python3",
+        &["-c", "import ensurepip, venv"],
+        "Python 3 with venv (on Debian: apt-get install python3-venv)",
+    ) {
+        return;
+    }
+    builds_and_passes("python", "requirements.txt", ".venv", |tools| {
+        done(Command::new("python3").args(["-m", "venv", "--clear", ".venv"]).current_dir(tools));
+        let pip = tools.join(".venv/bin/pip");
+        done(Command::new(pip).args(["install", "--quiet", "-r", "requirements.txt"]).current_dir(tools));
+    });
+}
+
 /// Makes a new plugin, builds it by its language's own tools, and runs its cases, of which one that does not hold must fail. The tools are
 /// installed once, beside what is built of the plugins, and again where the template asks for others.
 fn builds_and_passes(language: &str, wanted: &str, tools: &str, install: impl Fn(&Path)) {
