@@ -12,6 +12,7 @@ mod m0007_approvals;
 mod m0008_plugin_state;
 mod m0009_jobs;
 mod m0010_requests;
+mod m0011_notifications;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_plugin_state::Migration),
             Box::new(m0009_jobs::Migration),
             Box::new(m0010_requests::Migration),
+            Box::new(m0011_notifications::Migration),
         ]
     }
 }

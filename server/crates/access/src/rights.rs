@@ -20,6 +20,8 @@ pub struct Rights {
     pub catalog_version: u64,
     /// May administer; bound by nothing, unless scopes say otherwise.
     pub administrator: bool,
+    /// No scopes of an API key take anything away.
+    pub whole: bool,
     /// All records are in reach, as far as their module is.
     all_records: bool,
     mask: Mask,
@@ -88,6 +90,7 @@ impl Rights {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             catalog_version: catalog.version,
             administrator: administrator && (scopes.is_none_or(Scopes::admin) || switched_off!("scope.admin")),
+            whole: scopes.is_none(),
             all_records: administrator,
             mask: modules.iter().map(ModuleRights::permitted).collect(),
             record_rules: Vec::new(),

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use cardine_store::WriteTx;
 use cardine_store::platform::events::delete_events;
 use cardine_store::platform::idempotency::delete_expired;
+use cardine_store::platform::notifications::delete_notifications;
 use cardine_store::platform::requests::delete_old_requests;
 use cardine_store::platform::statistics;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{ANSWER_RETENTION, Engine, EngineError};
+use crate::{ANSWER_RETENTION, Engine, EngineError, NOTIFICATION_RETENTION};
 
 /// How long events are kept for those who read on after a pause. Runs of workflows are queued with the event and keep their own copy.
 pub const EVENT_RETENTION: TimeDelta = TimeDelta::days(7);
@@ -62,6 +63,17 @@ impl Engine {
         Ok(failures + resets + self.delete_old_mails(now).await?)
     }
 
+    /// Deletes notifications that were made long ago at `now`; gives how many.
+    #[boxed]
+    pub async fn delete_old_notifications(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
+        let before = now - NOTIFICATION_RETENTION;
+        self.store()
+            .write(move |tx: &mut WriteTx| {
+                Box::pin(async move { Ok::<_, EngineError>(delete_notifications(tx, before).await?) })
+            })
+            .await
+    }
+
     /// Lets the database look at its tables anew, so that it plans well: after much was loaded at once.
     #[boxed]
     pub async fn refresh_statistics(&self) -> Result<(), EngineError> {
@@ -94,6 +106,9 @@ impl Engine {
                 }
                 if let Err(error) = engine.delete_old_answers(Utc::now()).await {
                     tracing::warn!(%error, "old answers could not be deleted; they are tried again");
+                }
+                if let Err(error) = engine.delete_old_notifications(Utc::now()).await {
+                    tracing::warn!(%error, "old notifications could not be deleted; they are tried again");
                 }
                 if let Err(error) = engine.delete_old_traces_of_sign_in(Utc::now()).await {
                     tracing::warn!(%error, "old failures, resets and mails could not be deleted; they are tried again");

@@ -150,6 +150,10 @@ async fn locate(
         let answers = engine.timelines(ctx, questions, values).await?;
         located.moments = keys.into_iter().zip(answers).collect();
     }
+    if !searches.notices.is_empty() {
+        let (keys, asked): (Vec<_>, Vec<_>) = searches.notices.into_iter().unzip();
+        located.notices = keys.into_iter().zip(engine.notifications(ctx, &asked).await?).collect();
+    }
     Ok(())
 }
 

@@ -136,8 +136,28 @@ pub struct HitPlace {
     pub cursor: String,
     /// When, in a timeline.
     pub at: String,
-    /// Which list of a timeline led to it.
+    /// Which list of a timeline led to it; of a notification, why there is one.
     pub way: String,
+    /// The notification that is about it.
+    pub notice: Option<NoticeShown>,
+}
+
+/// A notification, beside what is shown of its record.
+#[derive(Debug, Clone)]
+pub struct NoticeShown {
+    /// Its id.
+    pub id: String,
+    /// When it was marked as read.
+    pub read_at: Option<String>,
+}
+
+/// What of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticePart {
+    /// Its id.
+    Id,
+    /// When it was marked as read.
+    ReadAt,
 }
 
 /// The records of one module among what was found.
@@ -171,6 +191,8 @@ pub enum HitField {
     At,
     /// Which list has it.
     Way,
+    /// Of the notification.
+    Notice(NoticePart),
     /// The hit in its edge.
     Node(Fields<HitField>),
     /// The record.

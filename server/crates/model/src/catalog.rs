@@ -12,6 +12,7 @@ use crate::conversion::Conversion;
 use crate::definition::{
     ComputedBy, Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing, StableId, ValidatorUse,
 };
+use crate::mentions::Mentions;
 use crate::rule::TypedRule;
 use crate::stages::Stages;
 use crate::timeline::Timeline;
@@ -133,6 +134,8 @@ pub struct Module {
     pub conversion: Option<Arc<Conversion>>,
     /// Who owns new records that nobody gave an owner.
     pub assignment: Option<Arc<Assignment>>,
+    /// Which of its texts mention users.
+    pub mentions: Option<Arc<Mentions>>,
     /// The stages that its records go through.
     pub stages: Option<Arc<Stages>>,
     /// Which related records are shown together in the order of time.

@@ -10,6 +10,7 @@ pub mod duration;
 pub mod history_key;
 pub mod issue;
 pub mod json_value;
+pub mod mentions;
 pub mod merge_patch;
 pub mod name;
 pub mod renaming;

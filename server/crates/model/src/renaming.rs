@@ -123,6 +123,7 @@ impl Renaming {
         }
         self.assignment(catalog, module, &mut document);
         self.conversion(catalog, module, &mut document);
+        self.mentions(module, &mut document);
         self.stages(catalog, module, &mut document);
         self.timeline(catalog, module, &mut document);
         for lists in [&mut document.indexes, &mut document.uniques, &mut document.duplicates] {
@@ -191,6 +192,17 @@ impl Renaming {
             }
             if let Some(Json::String(name)) = target.get_mut("module") {
                 *name = self.module_name(name).to_owned();
+            }
+        }
+    }
+
+    /// The texts of the feature `mentions`.
+    fn mentions(&self, module: &Module, document: &mut ModuleDefinition) {
+        let mentions = document.features.as_mut().and_then(|features| features.get_mut("mentions"));
+        let fields = mentions.and_then(|mentions| mentions.get_mut("fields")).and_then(Json::as_array_mut);
+        for field in fields.into_iter().flatten() {
+            if let Json::String(name) = field {
+                *name = self.field_name(module, name).into_owned();
             }
         }
     }

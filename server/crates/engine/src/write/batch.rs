@@ -106,7 +106,7 @@ impl<'a> Batch<'a> {
         for (module, id, changes, path) in &self.many_to_many {
             change_links(tx, self.ctx, module, *id, changes, path).await?;
         }
-        Ok(())
+        self.notify(tx).await
     }
 
     async fn try_others(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {

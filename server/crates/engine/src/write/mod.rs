@@ -14,6 +14,7 @@ mod hooks;
 mod input;
 mod links;
 mod many_to_many;
+mod mentions;
 mod merge;
 mod nested;
 mod operation;
@@ -30,6 +31,7 @@ use cardine_model::catalog::{FieldId, Module, ModuleId, RelationId};
 use cardine_model::{Issue, PathSegment, Value, path};
 use cardine_query::{Authorised, List};
 use cardine_store::WriteTx;
+use cardine_store::platform::notifications::mark_read;
 use uuid::Uuid;
 
 use crate::{EngineError, RequestContext};
@@ -147,6 +149,11 @@ pub enum Write {
         /// Only if the record still has this version.
         if_version: Option<i64>,
     },
+    /// Marks the caller's own notifications as read.
+    MarkNotificationsRead {
+        /// Which; `None` for all.
+        ids: Option<Vec<Uuid>>,
+    },
 }
 
 /// What a record is converted to.
@@ -159,9 +166,9 @@ pub enum Converted {
 }
 
 impl Write {
-    /// The module of the records that it is about.
-    pub fn module(&self) -> ModuleId {
-        match self {
+    /// The module of the records that it is about; none where it is about no records.
+    pub fn module(&self) -> Option<ModuleId> {
+        Some(match self {
             Self::Create { module, .. }
             | Self::CreateMany { module, .. }
             | Self::Update { module, .. }
@@ -172,7 +179,8 @@ impl Write {
             | Self::Merge { module, .. }
             | Self::Convert { module, .. } => *module,
             Self::UpdateMany { list, .. } | Self::DeleteMany { list, .. } => list.get().module,
-        }
+            Self::MarkNotificationsRead { .. } => return None,
+        })
     }
 }
 
@@ -221,7 +229,8 @@ pub struct ToMany {
 /// ids for one with a filter.
 #[boxed]
 pub async fn apply(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> Result<Vec<Uuid>, EngineError> {
-    let writer = Writing { ctx, module: ctx.catalog().module(write.module()) };
+    let Some(module) = write.module() else { return mark_notifications_read(tx, ctx, write).await };
+    let writer = Writing { ctx, module: ctx.catalog().module(module) };
     match write {
         Write::Create { data, .. } => writer.create(tx, std::slice::from_ref(data), false).await,
         Write::CreateMany { data, .. } => writer.create(tx, data, true).await,
@@ -234,7 +243,21 @@ pub async fn apply(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> Res
         Write::Destroy { id, .. } => writer.destroy(tx, *id).await,
         Write::Merge { ids, into, data, .. } => writer.merge(tx, ids, *into, data).await,
         Write::Convert { id, given, if_version, .. } => writer.convert(tx, *id, given, *if_version).await,
+        Write::MarkNotificationsRead { .. } => Err(EngineError::Internal),
     }
+}
+
+/// Nobody's but the caller's own are marked, whatever ids are given.
+async fn mark_notifications_read(
+    tx: &mut WriteTx,
+    ctx: &RequestContext,
+    write: &Write,
+) -> Result<Vec<Uuid>, EngineError> {
+    let (Write::MarkNotificationsRead { ids }, Some(user)) = (write, ctx.actor.user) else { return Ok(Vec::new()) };
+    if !ctx.actor.rights.whole {
+        return Err(EngineError::Forbidden("a key with scopes does not mark notifications".to_owned()));
+    }
+    Ok(mark_read(tx, user, ids.as_deref(), ctx.now).await?)
 }
 
 /// The records of one module, and who writes them.

@@ -197,9 +197,11 @@ async fn lock_in_order(tx: &mut WriteTx, ctx: &RequestContext, steps: &[Mutation
             | Write::CreateMany { .. }
             | Write::UpdateMany { .. }
             | Write::Upsert { .. }
-            | Write::DeleteMany { .. } => continue,
+            | Write::DeleteMany { .. }
+            | Write::MarkNotificationsRead { .. } => continue,
         };
-        let (known, strongest) = written.entry(step.write.module()).or_insert_with(|| (Vec::new(), purpose));
+        let Some(module) = step.write.module() else { continue };
+        let (known, strongest) = written.entry(module).or_insert_with(|| (Vec::new(), purpose));
         known.extend(ids);
         if purpose == Purpose::Delete {
             *strongest = purpose;

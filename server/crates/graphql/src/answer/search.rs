@@ -4,7 +4,7 @@ use cardine_engine::Cell;
 use cardine_model::text::words;
 
 use super::{Rows, Writer, write_text};
-use crate::shape::{Fields, HitField, HitPlace, SearchField, SearchShape};
+use crate::shape::{Fields, HitField, HitPlace, NoticePart, SearchField, SearchShape};
 
 /// Most characters of a snippet, `…` apart.
 const SNIPPET_LENGTH_MAX: usize = 160;
@@ -60,6 +60,17 @@ impl<R: Rows> Writer<'_, R> {
                 HitField::Cursor => write_text(&hit.place.cursor, self.out),
                 HitField::At => write_text(&hit.place.at, self.out),
                 HitField::Way => write_text(&hit.place.way, self.out),
+                HitField::Notice(part) => {
+                    let notice = hit.place.notice.as_ref();
+                    let text = notice.and_then(|notice| match part {
+                        NoticePart::Id => Some(&notice.id),
+                        NoticePart::ReadAt => notice.read_at.as_ref(),
+                    });
+                    match text {
+                        Some(text) => write_text(text, self.out),
+                        None => self.null(),
+                    }
+                }
                 HitField::Score => self.out.extend_from_slice(hit.place.score.to_string().as_bytes()),
                 HitField::Node(fields) => self.hit(hit, fields),
                 HitField::Record(object) => self.object(hit.rows, hit.row, object),

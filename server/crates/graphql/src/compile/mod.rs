@@ -16,6 +16,7 @@ mod history;
 mod input;
 mod introspect;
 mod list;
+mod notifications;
 mod opened;
 mod order;
 #[cfg(test)]
@@ -31,7 +32,7 @@ mod write;
 
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use cardine_engine::{Hits, Moments, Write};
+use cardine_engine::{Hits, Moments, Notices, Write};
 use cardine_model::catalog::ModuleId;
 use cardine_model::{PathSegment, Value};
 use cardine_query::{Authorised, List, authorise};
@@ -61,6 +62,8 @@ pub struct Located {
     pub found: FxHashMap<String, Hits>,
     /// What belongs to the records whose timelines are asked for, by their keys in the answer.
     pub moments: FxHashMap<String, Moments>,
+    /// The pages of the caller's notifications, by their keys in the answer.
+    pub notices: FxHashMap<String, Notices>,
 }
 
 /// Who asks, as `me` shows it.
@@ -209,10 +212,10 @@ pub fn searches(
 ) -> Result<Searches, Vec<Error>> {
     let located = Located::default();
     let mut compiler = Compiler::new(setting, document, variables, &located);
-    let (questions, timelines) = compiler.searches(&operation.node.selection_set.node);
+    let searches = compiler.searches(&operation.node.selection_set.node);
     let Compiler { values, mut errors, .. } = compiler;
     errors.truncate(setting.limits.errors);
-    if errors.is_empty() { Ok(Searches { questions, timelines, values }) } else { Err(errors) }
+    if errors.is_empty() { Ok(Searches { values, ..searches }) } else { Err(errors) }
 }
 
 struct Compiler<'a> {

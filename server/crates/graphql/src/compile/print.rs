@@ -187,7 +187,7 @@ impl Printer<'_> {
     }
 
     fn write(&mut self, write: &Write) {
-        let name = &self.catalog.module(write.module()).name;
+        let name = write.module().map_or("notifications", |module| self.catalog.module(module).name.as_str());
         match write {
             Write::Create { module, data } => self.data(*module, &format!("{name} create"), data, 0),
             Write::CreateMany { module, data } => {
@@ -218,6 +218,7 @@ impl Printer<'_> {
             Write::Merge { module, ids, into, data, dry_run } => {
                 self.data(*module, &format!("{name} merge {ids:?} into {into}, dry run {dry_run}"), data, 0);
             }
+            Write::MarkNotificationsRead { ids } => self.line(0, &format!("{name} mark read {ids:?}")),
             Write::Convert { id, given, if_version, .. } => {
                 self.line(0, &format!("{name} convert {id} {given:?} {if_version:?}"));
             }

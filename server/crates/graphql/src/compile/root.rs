@@ -53,6 +53,7 @@ impl<'a> Compiler<'a> {
             Meaning::Nodes => self.nodes(collected, &definition),
             Meaning::Search => self.search(collected, &definition),
             Meaning::Timeline(module) => self.timeline(module, collected, &definition),
+            Meaning::Notifications => self.notifications(collected, &definition),
             Meaning::Me => self.me(collected),
             Meaning::Create(_)
             | Meaning::CreateMany(_)
@@ -64,7 +65,8 @@ impl<'a> Compiler<'a> {
             | Meaning::Restore(_)
             | Meaning::Destroy(_)
             | Meaning::Merge(_)
-            | Meaning::Convert(_) => self.write(collected, &definition),
+            | Meaning::Convert(_)
+            | Meaning::MarkNotificationsRead => self.write(collected, &definition),
             Meaning::IntrospectSchema | Meaning::IntrospectType => {
                 self.introspect(collected, &definition).map(RootField::Constant)
             }

@@ -147,6 +147,7 @@ impl<'a> Compiler<'a> {
                     .seal(&context, format!("[\"{}\",\"{}\"]", moment.at, moment.id).as_bytes()),
                 at: moment.at.clone(),
                 way: ways.get(moment.way).map(|way| way.list.to_owned()).unwrap_or_default(),
+                notice: None,
             }
         });
         let places: Vec<HitPlace> = places.collect();

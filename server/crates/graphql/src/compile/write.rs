@@ -23,7 +23,7 @@ impl<'a> Compiler<'a> {
         let write = self.write_of(&arguments, definition.meaning, collected)?;
         let step = self.mutations.len();
         let (then, values, field) = match &write {
-            Write::UpdateMany { .. } | Write::DeleteMany { .. } => {
+            Write::UpdateMany { .. } | Write::DeleteMany { .. } | Write::MarkNotificationsRead { .. } => {
                 (None, Vec::new(), RootField::Bulk { step, fields: self.bulk(collected) })
             }
             Write::Destroy { .. } => (None, Vec::new(), RootField::WrittenId { step }),
@@ -36,7 +36,8 @@ impl<'a> Compiler<'a> {
                 (Some(list), values, RootField::Written { step, object })
             }
             one => {
-                let (list, values, object) = self.shown(one.module(), None, Deleted::Exclude, collected)?;
+                let module = one.module().ok_or_else(unvalidated)?;
+                let (list, values, object) = self.shown(module, None, Deleted::Exclude, collected)?;
                 (Some(list), values, RootField::Written { step, object })
             }
         };
@@ -86,6 +87,11 @@ impl<'a> Compiler<'a> {
                 self.check_records(ids.len())?;
                 let dry_run = arguments.boolean("dryRun").unwrap_or_default();
                 Write::Merge { module, ids, into: arguments.id("into"), data: data(module)?, dry_run }
+            }
+            Meaning::MarkNotificationsRead => {
+                let ids = arguments.get("ids").map(Input::ids);
+                self.check_records(ids.as_ref().map_or(0, Vec::len))?;
+                Write::MarkNotificationsRead { ids }
             }
             Meaning::Convert(module) => {
                 let catalog = self.schema.catalog;

@@ -20,6 +20,8 @@ impl Schema<'_> {
             | TypeKey::TimelineConnection
             | TypeKey::TimelineEdge
             | TypeKey::TimelineEntry
+            | TypeKey::NotificationConnection
+            | TypeKey::Notification
             | TypeKey::HistoryConnection
             | TypeKey::HistoryEdge
             | TypeKey::HistoryEntry
@@ -90,6 +92,8 @@ impl Schema<'_> {
             TypeKey::TimelineConnection => self.timeline_connection_fields(),
             TypeKey::TimelineEdge => self.timeline_edge_fields(),
             TypeKey::TimelineEntry => self.timeline_entry_fields(),
+            TypeKey::NotificationConnection => self.notification_connection_fields(),
+            TypeKey::Notification => self.notification_fields(),
             TypeKey::HistoryConnection => self.history_connection_fields(),
             TypeKey::HistoryEdge => self.history_edge_fields(),
             TypeKey::HistoryEntry => self.history_entry_fields(),
@@ -268,6 +272,8 @@ impl Schema<'_> {
             TypeKey::TimelineConnection => "A page of what belongs to a record, in the order of time.".to_owned(),
             TypeKey::TimelineEdge => "Something that belongs to a record, with its place in the order.".to_owned(),
             TypeKey::TimelineEntry => "Something that belongs to a record.".to_owned(),
+            TypeKey::NotificationConnection => "A page of what the caller was told of.".to_owned(),
+            TypeKey::Notification => "What the caller was told of.".to_owned(),
             TypeKey::SortOrder => {
                 "The direction of an order. Absent values stand last ascending and first descending, unless said otherwise."
                     .to_owned()

@@ -19,6 +19,7 @@ mod link;
 mod lookup;
 mod mutations;
 mod names;
+mod notifications;
 mod order;
 mod reach;
 mod record;
@@ -77,6 +78,10 @@ pub enum TypeKey {
     TimelineEdge,
     /// `TimelineEntry`.
     TimelineEntry,
+    /// `NotificationConnection`: a page of what the caller was told of.
+    NotificationConnection,
+    /// `Notification`.
+    Notification,
     /// `HistoryConnection`: a page of what was done to a record.
     HistoryConnection,
     /// `HistoryEdge`.
@@ -353,6 +358,10 @@ pub enum Meaning {
     Search,
     /// `dealTimeline(id)`.
     Timeline(ModuleId),
+    /// `notifications`.
+    Notifications,
+    /// `markNotificationsRead`.
+    MarkNotificationsRead,
     /// `me`.
     Me,
     /// `__typename`.

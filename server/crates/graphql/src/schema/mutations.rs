@@ -3,6 +3,7 @@
 use cardine_model::catalog::ModuleId;
 use cardine_model::conversion::ConversionTarget;
 
+use super::notifications::MARK_READ;
 use super::root::id_argument;
 use super::{InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef};
 
@@ -35,10 +36,15 @@ struct Verb {
 impl Schema<'_> {
     pub(super) fn mutation_fields(&self) -> Vec<OutputField> {
         let modules = self.catalog.modules.iter().map(|module| module.id);
-        modules.flat_map(|module| VERBS.iter().filter_map(move |verb| self.mutation_of(module, *verb))).collect()
+        let of_modules =
+            modules.flat_map(|module| VERBS.iter().filter_map(move |verb| self.mutation_of(module, *verb)));
+        of_modules.chain(self.mark_read_field()).collect()
     }
 
     pub(super) fn mutation_field(&self, name: &str) -> Option<OutputField> {
+        if name == MARK_READ {
+            return self.mark_read_field();
+        }
         VERBS.iter().find_map(|verb| {
             let of = name.strip_prefix(verb.word)?;
             let module = match verb.many {

@@ -69,7 +69,9 @@ impl Schema<'_> {
         let readable = |module: ModuleId| self.knows(module);
         match key {
             TypeKey::Query | TypeKey::Viewer | TypeKey::ViewerModule | TypeKey::Introspection(_) => true,
-            TypeKey::Mutation => self.catalog.modules.iter().any(|module| self.has_mutation(module.id)),
+            TypeKey::Mutation => {
+                self.may_mark_notifications() || self.catalog.modules.iter().any(|module| self.has_mutation(module.id))
+            }
             TypeKey::Subscription | TypeKey::ChangeKind => {
                 self.catalog.modules.iter().any(|module| self.may_follow(module.id))
             }
@@ -87,6 +89,7 @@ impl Schema<'_> {
             | TypeKey::HistoryVia => self.any_readable_module(|module| self.has_history(module)),
             TypeKey::SearchConnection | TypeKey::SearchEdge | TypeKey::SearchHit => self.has_search(),
             TypeKey::TimelineConnection | TypeKey::TimelineEdge | TypeKey::TimelineEntry => self.has_timelines(),
+            TypeKey::NotificationConnection | TypeKey::Notification => self.has_notifications(),
             TypeKey::Deleted => self.catalog.modules.iter().any(|module| self.may_see_deleted(module.id)),
             TypeKey::Record(module) | TypeKey::Filter(module) | TypeKey::OrderBy(module) => readable(module),
             TypeKey::Connection(module) | TypeKey::Edge(module) => self.is_listed(module),
@@ -110,7 +113,7 @@ impl Schema<'_> {
             TypeKey::ToManyInput(module) => {
                 self.written_modules().any(|one| self.linkable(one).any(|relation| relation.module == module))
             }
-            TypeKey::BulkResult => self.written_or_deleted().next().is_some(),
+            TypeKey::BulkResult => self.may_mark_notifications() || self.written_or_deleted().next().is_some(),
             TypeKey::Choice(module, field) | TypeKey::ChoiceFilter(module, field) => self.reads(module, field),
             TypeKey::DatePart | TypeKey::Within => self.any_readable_module(|module| self.has_periods(module)),
             TypeKey::Figures(module, ty) => self.figure_exists(module, ty),

@@ -16,8 +16,9 @@ const GROUPS_SUFFIX: &str = "Groups";
 
 impl Schema<'_> {
     pub(super) fn query_fields(&self) -> Vec<OutputField> {
-        let mut fields =
-            Vec::from_iter(["node", "nodes", "search", "me"].into_iter().filter_map(|name| self.query_field(name)));
+        let mut fields = Vec::from_iter(
+            ["node", "nodes", "search", "notifications", "me"].into_iter().filter_map(|name| self.query_field(name)),
+        );
         for module in self.catalog.modules.iter().filter(|module| self.is_listed(module.id)) {
             fields.push(self.one_field(module));
             fields.push(self.list_field(module));
@@ -33,6 +34,7 @@ impl Schema<'_> {
             "node" => return self.exists(TypeKey::Node).then(node_field),
             "nodes" => return self.exists(TypeKey::Node).then(nodes_field),
             "search" => return self.search_field(),
+            "notifications" => return self.notifications_field(),
             "me" => return Some(me_field()),
             _ => {}
         }

@@ -10,6 +10,7 @@ use super::{ModuleIssue, graphql_names, system_fields};
 use crate::catalog::{Checks, Module, ModuleId, RelationId};
 use crate::conversion::Conversion;
 use crate::definition::{FieldDefinition, Label, ModuleDefinition, Sharing};
+use crate::mentions::Mentions;
 use crate::name::snake_case;
 use crate::rule::{Expr, RuleType, TypedRule};
 use crate::stages::Stages;
@@ -157,6 +158,7 @@ impl<'a> Draft<'a> {
             validations: Vec::new(),
             assignment: None,
             conversion: Conversion::of(definition).map(Arc::new),
+            mentions: Mentions::of(definition).map(Arc::new),
             stages: Stages::of(definition).map(Arc::new),
             timeline: Timeline::of(definition).map(Arc::new),
             checks: Checks::default(),

@@ -60,7 +60,7 @@ pub const FIELD_TYPE_SUFFIXES: [&str; 6] = ["", "Filter", "Input", "Connection",
 pub const FILTER_COMBINATORS: [&str; 3] = ["and", "or", "not"];
 
 /// Type names that belong to the API itself.
-pub const BUILT_IN_TYPES: [&str; 87] = [
+pub const BUILT_IN_TYPES: [&str; 89] = [
     "Query",
     "Mutation",
     "Subscription",
@@ -84,6 +84,8 @@ pub const BUILT_IN_TYPES: [&str; 87] = [
     "TimelineConnection",
     "TimelineEdge",
     "TimelineEntry",
+    "Notification",
+    "NotificationConnection",
     "Owner",
     "OwnerFilter",
     "OwnerOrderBy",
@@ -151,7 +153,8 @@ pub const BUILT_IN_TYPES: [&str; 87] = [
 ];
 
 /// Root fields that belong to the API itself, of all three operations.
-const BUILT_IN_ROOT_FIELDS: [&str; 5] = ["search", "node", "nodes", "me", "duplicates"];
+const BUILT_IN_ROOT_FIELDS: [&str; 7] =
+    ["search", "node", "nodes", "me", "duplicates", "notifications", "markNotificationsRead"];
 
 /// Names of the types of a module: the record's first.
 pub fn type_names(name: &str) -> impl Iterator<Item = String> {

@@ -2,6 +2,7 @@
 
 use cardine_model::assignment::{Assignment, Named};
 use cardine_model::conversion::Conversion;
+use cardine_model::mentions::Mentions;
 use cardine_model::stages::Stages;
 use cardine_model::timeline::Timeline;
 use cardine_model::{Issue, path};
@@ -33,6 +34,7 @@ pub(super) fn checked(base: &Base, change: &Change, planned: Planned) -> Result<
         let faults = [
             Assignment::faults(catalog, module, is_known),
             Conversion::faults(catalog, module),
+            Mentions::faults(module),
             Stages::faults(catalog, module),
             Timeline::faults(catalog, module),
         ];

@@ -1,0 +1,127 @@
+//! Mentions: who is named in the texts of what was written, and may see it, gets a notification in the same transaction.
+
+use std::collections::BTreeMap;
+
+use cardine_model::Value;
+use cardine_model::catalog::{Field, FieldKind, Module, ModuleId, TextFormat};
+use cardine_model::mentions::{Mentions, mentioned};
+use cardine_model::text::account_key;
+use cardine_sql::write::visible_records;
+use cardine_store::platform::notifications::{NewNotification, insert_notifications};
+use cardine_store::{Bindings, WriteTx};
+use rustc_hash::{FxHashMap, FxHashSet};
+use uuid::Uuid;
+
+use super::batch::{Batch, Draft};
+use super::rules::id_at;
+use crate::identity::AccessState;
+use crate::record::Record;
+use crate::{EngineError, RequestContext};
+
+/// What the notification says of its cause.
+const KIND: &str = "MENTION";
+
+impl Batch<'_> {
+    /// Notifies those who are mentioned now and were not before, each once for a record. Whether they see it is asked under their
+    /// own rights, when all of it is written; of who does not, nothing is kept and nobody is told.
+    pub(super) async fn notify(&self, tx: &mut WriteTx) -> Result<(), EngineError> {
+        let ctx = self.ctx;
+        // By user and module: the records, each with the fields that mention the user.
+        let mut asked: BTreeMap<(Uuid, ModuleId), Vec<(Uuid, Vec<&Field>)>> = BTreeMap::new();
+        let mut names: Option<Names> = None;
+        for draft in &self.drafts {
+            let Some(mentions) = draft.module.mentions.as_deref().filter(|_| draft.is_changed()) else { continue };
+            let mut of_record: BTreeMap<Uuid, Vec<&Field>> = BTreeMap::new();
+            for (field, name) in new_mentions(mentions, draft) {
+                let names = names.get_or_insert_with(|| Names::of(&ctx.snapshot.access));
+                let user = names.user(&ctx.snapshot.access, &name);
+                if let Some(user) = user.filter(|user| Some(*user) != ctx.actor.user) {
+                    of_record.entry(user).or_default().push(field);
+                }
+            }
+            for (user, fields) in of_record {
+                asked.entry((user, draft.module.id)).or_default().push((draft.id, fields));
+            }
+        }
+        let mut notifications = Vec::new();
+        for ((user, module), records) in asked {
+            let seen = seen_by(tx, ctx, user, module, &records).await?;
+            let module = &ctx.catalog().module(module).name;
+            notifications.extend(seen.into_iter().map(|record| NewNotification {
+                id: ctx.new_ids.next(),
+                user,
+                at: ctx.now,
+                kind: KIND,
+                module,
+                record,
+            }));
+        }
+        Ok(insert_notifications(tx, &notifications).await?)
+    }
+}
+
+/// The records among those in which the user is mentioned that the user sees, with a field that mentions them.
+async fn seen_by(
+    tx: &mut WriteTx,
+    ctx: &RequestContext,
+    user: Uuid,
+    module: ModuleId,
+    records: &[(Uuid, Vec<&Field>)],
+) -> Result<Vec<Uuid>, EngineError> {
+    let catalog = ctx.catalog();
+    let Some(actor) = ctx.snapshot.access.shared_actor_within(catalog, user, None, None, None) else {
+        return Ok(Vec::new());
+    };
+    let shows = |fields: &[&Field]| fields.iter().any(|field| actor.rights.can_read(module, field.id));
+    let ids: Vec<Uuid> = records.iter().filter(|(_, fields)| shows(fields)).map(|(id, _)| *id).collect();
+    if ids.is_empty() || !actor.rights.can_read_module(module) {
+        return Ok(Vec::new());
+    }
+    let statement = visible_records(tx.dialect(), catalog, &actor.rights, module);
+    let theirs = RequestContext { actor, ..ctx.clone() };
+    let rows = tx.query(&statement, &Bindings { parents: &ids, ..theirs.bindings(&[]) }).await?;
+    let seen: FxHashSet<Uuid> = (0..rows.len()).filter_map(|row| id_at(&rows, row, 0)).collect();
+    Ok(ids.into_iter().filter(|id| seen.contains(id)).collect())
+}
+
+/// The names that a record mentions and did not before, with the texts in which they stand.
+fn new_mentions<'m>(mentions: &'m Mentions, draft: &Draft<'m>) -> Vec<(&'m Field, String)> {
+    let module: &'m Module = draft.module;
+    let mut found = Vec::new();
+    for field in mentions.texts(module) {
+        let names = names_in(field, &draft.after);
+        let before = draft.before.as_ref().map(|before| names_in(field, before)).unwrap_or_default();
+        found.extend(names.into_iter().filter(|name| !before.contains(name)).map(|name| (field, name)));
+    }
+    found
+}
+
+fn names_in(field: &Field, record: &Record) -> Vec<String> {
+    let is_rich = matches!(field.kind, FieldKind::Text { format: TextFormat::Rich, .. });
+    match record.get(field.id) {
+        Value::Text(text) => mentioned(text, is_rich),
+        _ => Vec::new(),
+    }
+}
+
+/// Who is meant by what stands before the sign of their address; nobody where several have it.
+struct Names(FxHashMap<String, Option<Uuid>>);
+
+impl Names {
+    fn of(access: &AccessState) -> Self {
+        let mut names = FxHashMap::default();
+        for user in access.users().into_iter().filter(|user| user.active) {
+            if let Some((name, _)) = user.email.split_once('@') {
+                names.entry(name.to_owned()).and_modify(|known| *known = None).or_insert(Some(user.id));
+            }
+        }
+        Self(names)
+    }
+
+    fn user(&self, access: &AccessState, name: &str) -> Option<Uuid> {
+        match name.contains('@') {
+            true => access.user_with_email(name).filter(|user| user.active).map(|user| user.id),
+            false => self.0.get(&account_key(name)).copied().flatten(),
+        }
+    }
+}
