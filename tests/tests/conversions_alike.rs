@@ -4,7 +4,7 @@ use cardine_tests::{Answer, Backend, Client, Server};
 use serde_json::{Value, json};
 
 /// Texts of which each is a value of some type, or nearly one.
-const TEXTS: [&str; 46] = [
+const TEXTS: [&str; 53] = [
     " ",
     "1",
     "-1",
@@ -32,6 +32,10 @@ const TEXTS: [&str; 46] = [
     "2026-02-03T01:00:00+01:00",
     "2026-02-03T10:00:00.123Z",
     "2026-02-03 10:00",
+    "2026-02-03T10:00:00.1230Z",
+    "2026-02-03T10:00:00.1239Z",
+    "2016-12-31T23:59:60Z",
+    "0000-01-01T00:00:00Z",
     "0000-01-01",
     "10000-01-01",
     "09:30",
@@ -46,6 +50,9 @@ const TEXTS: [&str; 46] = [
     "one",
     "[1]",
     "{\"a\":1.0}",
+    "{\"a\":1,\"a\":2}",
+    "[123456789012345678901]",
+    "0.1000000000000000055511151231257827",
     "null",
     "[\"ONE\"]",
     "ann@example.org",

@@ -202,6 +202,32 @@ on_both_databases! {
         }
     }
 
+    async fn a_value_that_would_lose_something_is_not_converted(server: Server) {
+        let admin = start(&server).await;
+        let instants = ["2026-02-03T10:00:00.1239Z", "2026-02-03T10:00:00.0000000001+01:00", "2016-12-31T23:59:60Z", "0000-02-03T10:00:00Z"];
+        let documents = ["123456789012345678901", r#"{"rate": [0.1000000000000000055511151231257827]}"#, r#"{"a": 1, "a": 2}"#];
+        for (to, lossy, exact, shown) in [
+            ("dateTime", &instants[..], "2026-02-03T11:00:00.123000+01:00", json!("2026-02-03T10:00:00.123Z")),
+            ("json", &documents[..], r#"{"a:a": [1.50, "123456789012345678901"]}"#, json!({"a:a": [1.5, "123456789012345678901"]})),
+        ] {
+            let name = format!("{to}Text");
+            admin.add_field("Machine", json!({"name": name, "type": "text", "maxLength": 100})).await.ok();
+            let kept = admin.create("Machine", json!({"title": to, &name: exact})).await;
+            let ids = admin.create_many("Machine", lossy.iter().map(|text| json!({"title": "Lossy", &name: text}))).await;
+            for dry in [true, false] {
+                let refused = admin.change("changeFieldType", with(with(of(&name), "to", to), "dryRun", dry)).await;
+                refused.refused("VALIDATION_FAILED");
+                assert_eq!(rules(&refused), vec!["notConvertible"; 1 + lossy.len()], "{refused}");
+                assert!(ids.iter().all(|id| told(&refused).contains(id.as_str())) && !told(&refused).contains(&kept), "{refused}");
+            }
+            let cleared = json!({"type": to, "onUnconvertible": "NULL"});
+            let answer = admin.change("changeFieldType", with(of(&name), "to", cleared)).await;
+            assert!(told(&answer).contains(&format!("{} of {} values can't be converted", lossy.len(), lossy.len() + 1)), "{answer}");
+            let list = admin.query(&format!("{{ machines(filter: {{{name}: {{isNull: false}}}}) {{ nodes {{ {name} }} }} }}")).await;
+            assert_eq!(list.ok()["machines"]["nodes"], json!([{&name: shown}]));
+        }
+    }
+
     async fn a_retired_field_is_hidden_keeps_nobody_from_writing_and_comes_back(mut server: Server) {
         let admin = start(&server).await;
         admin.change("updateField", with(of("serial"), "patch", json!({"required": true}))).await.ok();

@@ -92,6 +92,52 @@ pub fn survives(written: &str) -> bool {
     exponent.is_ok_and(|exponent| exponent.abs() <= EXPONENT_MAX) && plain(&number) == plain_text(written)
 }
 
+/// Whether a document says all that its text says. Reading takes digits away from a number that 64 bits do not hold, and of members of
+/// one name all but the last.
+pub fn says_all(document: &Json, text: &str) -> bool {
+    let (bytes, mut at, mut members) = (text.as_bytes(), 0, 0);
+    while let Some(byte) = bytes.get(at) {
+        at += match byte {
+            b'"' => string_length(&bytes[at..]),
+            b'-' | b'0'..=b'9' => {
+                let is_part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
+                let length = bytes[at..].iter().take_while(is_part).count();
+                if !text.get(at..at + length).is_some_and(survives) {
+                    return false;
+                }
+                length
+            }
+            b':' => {
+                members += 1;
+                1
+            }
+            _ => 1,
+        };
+    }
+    members == count_members(document)
+}
+
+/// The length of the string at the beginning, with its quotes.
+fn string_length(bytes: &[u8]) -> usize {
+    let mut length = 1;
+    while let Some(byte) = bytes.get(length) {
+        length += if *byte == b'\\' { 2 } else { 1 };
+        if *byte == b'"' {
+            break;
+        }
+    }
+    length
+}
+
+/// How many members its objects have, on all levels.
+fn count_members(document: &Json) -> usize {
+    match document {
+        Json::Object(members) => members.len() + members.values().map(count_members).sum::<usize>(),
+        Json::Array(elements) => elements.iter().map(count_members).sum(),
+        _ => 0,
+    }
+}
+
 /// The number without exponent, and without zeros that mean nothing.
 fn plain(number: &Number) -> String {
     plain_text(&number.to_string())
@@ -219,6 +265,27 @@ mod tests {
         }
         for other in ["1e400", "", "-", "1.2.3.4.5.6.7.8.9.0", &"9".repeat(400)] {
             assert!(survives(other), "{other}: the parser tells");
+        }
+    }
+
+    #[test]
+    fn what_a_document_does_not_say_is_known() {
+        let says_all = |text: &str| says_all(&serde_json::from_str(text).unwrap(), text);
+        for text in [
+            "null",
+            "1.50",
+            "[1, -2e3, \"123456789012345678901234567890.5\"]",
+            r#"{"a": {"b": [{"a": 1}, {"a": 2}]}, "a:": ":", "\"b\":": "\\"}"#,
+        ] {
+            assert!(says_all(text), "{text}");
+        }
+        for text in [
+            "123456789012345678901",
+            r#"{"\\": 0.1000000000000000055511151231257827}"#,
+            r#"{"a": 1, "b": [{"c": 2, "c": 2}]}"#,
+            r#"{"a": {"b": 1}, "a": 1}"#,
+        ] {
+            assert!(!says_all(text), "{text}");
         }
     }
 

@@ -1,11 +1,16 @@
 //! A value of one type → the same value of another, if it is one without loss.
 
 use cardine_model::catalog::{Catalog, Field, FieldKind, ModuleId};
-use cardine_model::{Decimal, Value, duration};
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use cardine_model::{Decimal, Value, duration, json_value};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Timelike as _, Utc};
 
 use crate::check::check_value;
 use crate::record::json_of_field;
+
+/// What the API takes too.
+const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
+/// From here on the nanoseconds of a time mean a second that is put in, which no column takes.
+const LEAP: u32 = 1_000_000_000;
 
 /// The value of `before` as one of `field`, as it would be written; or why there is none.
 pub(super) fn converted(
@@ -25,6 +30,9 @@ pub(super) fn converted(
     }
     let unfit = || format!("{} is no such value", shown(before, value));
     let typed = typed(before, field, value).ok_or_else(unfit)?;
+    if let Some(lost) = lost(before, value, &typed) {
+        return Err(format!("{}: {lost}", shown(before, value)));
+    }
     let mut issues = Vec::new();
     let open = with_all_options(field);
     let checked = check_value(catalog, module, &open, typed, &[], &mut issues);
@@ -41,6 +49,22 @@ pub(super) fn with_all_options(field: &Field) -> Field {
         options.iter_mut().for_each(|option| option.active = true);
     }
     open
+}
+
+/// What a text says that its value would not. Types whose values are short say by themselves what they take.
+fn lost(before: &Field, value: &Value, typed: &Value) -> Option<&'static str> {
+    let text = text_of(before, value)?;
+    match typed {
+        // Read digit by digit: the parser of instants itself goes no further than nanoseconds.
+        Value::DateTime(_) => {
+            let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+            let digits = fraction.bytes().take_while(u8::is_ascii_digit);
+            digits.skip(3).any(|digit| digit != b'0').then_some("what is shorter than a millisecond would be lost")
+        }
+        Value::Json(json) if matches!(value, Value::Text(_)) => (!json_value::says_all(json, &text))
+            .then_some("digits of a number, or a name that stands twice, would be lost"),
+        _ => None,
+    }
 }
 
 fn typed(before: &Field, field: &Field, value: &Value) -> Option<Value> {
@@ -85,12 +109,12 @@ fn typed(before: &Field, field: &Field, value: &Value) -> Option<Value> {
         },
         FieldKind::Date => match value {
             Value::DateTime(instant) => (instant.time() == NaiveTime::MIN).then(|| Value::Date(instant.date_naive())),
-            _ => text?.parse::<NaiveDate>().ok().map(Value::Date),
+            _ => day(text?).map(Value::Date),
         },
         FieldKind::Time => {
             let text = text?;
             let time = ["%H:%M:%S", "%H:%M"].iter().find_map(|form| NaiveTime::parse_from_str(text, form).ok());
-            time.map(Value::Time)
+            time.filter(|time| time.nanosecond() < LEAP).map(Value::Time)
         }
         FieldKind::DateTime => match value {
             Value::Date(day) => Some(Value::DateTime(day.and_time(NaiveTime::MIN).and_utc())),
@@ -113,9 +137,14 @@ fn whole(number: &Decimal) -> Option<i64> {
     if number.fraction_digits() > 0 { None } else { number.to_i64() }
 }
 
+fn day(text: &str) -> Option<NaiveDate> {
+    text.parse::<NaiveDate>().ok().filter(|day| YEARS.contains(&day.year()))
+}
+
 fn instant(text: &str) -> Option<DateTime<Utc>> {
     let exact = DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.to_utc());
-    exact.or_else(|| Some(text.parse::<NaiveDate>().ok()?.and_time(NaiveTime::MIN).and_utc()))
+    let exact = exact.filter(|instant| YEARS.contains(&instant.year()) && instant.nanosecond() < LEAP);
+    exact.or_else(|| Some(day(text)?.and_time(NaiveTime::MIN).and_utc()))
 }
 
 /// The value as the API tells it; `None` if it has several.
