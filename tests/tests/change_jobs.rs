@@ -204,6 +204,55 @@ on_both_databases! {
         doctor(&server);
     }
 
+    async fn what_would_be_shared_is_told_by_dry_run_and_job_alike(mut server: Server) {
+        let admin = start(&mut server).await;
+        let dry = |mut arguments: Value| { arguments["dryRun"] = true.into(); arguments };
+        // One default for all is refused before there is a job.
+        let before = versions(&admin).await;
+        let code = json!({"module": "Machine", "field": {"name": "code", "type": "text", "unique": true, "required": true, "default": "x"}});
+        let size = json!({"module": "Machine", "name": "size", "patch": {"unique": true, "required": true, "default": 7}});
+        for (name, arguments, argument) in [("addField", code, "field"), ("updateField", size, "patch")] {
+            for arguments in [dry(arguments.clone()), arguments] {
+                let refused = admin.change(name, arguments).await;
+                refused.refused("VALIDATION_FAILED");
+                assert_eq!((&refused.issues()[0]["rule"], &refused.issues()[0]["path"]), (&json!("unique"), &json!([argument, "unique"])), "{refused}");
+            }
+        }
+        assert_eq!(versions(&admin).await, before);
+        assert_eq!(admin.admin_query("{ jobs(first: 1) { id } }").await.ok()["jobs"], json!([]));
+        // Beside other values, and by other values, it takes a look at the records.
+        let sets = json!({"name": "Machine", "patch": {"uniques": [{"fields": ["title", "size"]}]}});
+        let serial = json!({"module": "Machine", "name": "serial", "patch": {"unique": true}});
+        for (name, arguments) in [("updateModule", sets), ("updateField", serial)] {
+            let id = begin(&admin, name, arguments).await;
+            assert_eq!(ended(&admin, &id).await["state"], "DONE", "{name}");
+        }
+        let before = versions(&admin).await;
+        let twins = [json!({"title": "Twin", "serial": "900"}), json!({"title": "Twin", "serial": "900.0"})];
+        let ids = admin.create_many("Machine", twins).await;
+        let size = json!({"module": "Machine", "name": "size", "patch": {"required": true, "default": 7}});
+        for (name, arguments, place) in [("updateField", size, json!(["patch"])), ("changeFieldType", to_decimal(), json!(["to", "unique"]))] {
+            let told = admin.change(name, dry(arguments.clone())).await;
+            told.refused("VALIDATION_FAILED");
+            let id = begin(&admin, name, arguments).await;
+            let failed = ended(&admin, &id).await;
+            assert_eq!(failed["state"], "FAILED", "{failed}");
+            let issues = failed["error"].as_array().expect("a list");
+            assert_eq!(issues.len(), 3, "{failed}");
+            assert!(issues.iter().all(|issue| issue["rule"] == "unique" && issue["path"] == place), "{failed}");
+            assert!(ids.iter().all(|id| failed["error"].to_string().contains(id.as_str())), "{failed}");
+            let message = |issue: &Value| issue["message"].clone();
+            assert_eq!(told.issues().into_iter().map(message).collect::<Vec<_>>(), issues.iter().map(message).collect::<Vec<_>>());
+        }
+        assert_eq!(versions(&admin).await, before);
+        // Deleted records share nothing.
+        admin.query(&format!("mutation {{ deleteMachine(id: \"{}\") {{ id }} }}", ids[1])).await.ok();
+        let told = admin.change("changeFieldType", dry(to_decimal())).await;
+        assert!(told.ok()["change"]["warnings"].to_string().contains("as a job"), "{told}");
+        assert!(server.stop().success());
+        doctor(&server);
+    }
+
     async fn a_cancelled_job_leaves_nothing(mut server: Server) {
         let admin = start(&mut server).await;
         restart_with(&mut server, "job.batch_done=sleep(100)").await;

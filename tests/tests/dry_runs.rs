@@ -112,6 +112,45 @@ on_both_databases! {
         assert_eq!(answer.ok()["change"]["rows"], 7);
     }
 
+    async fn it_tells_what_would_be_shared_as_the_change_does(server: Server) {
+        let admin = start(&server).await;
+        let refused = async |name: &str, arguments: Value, place: Value, ids: &[String]| {
+            let told = dry(&admin, name, arguments.clone()).await;
+            told.refused("VALIDATION_FAILED");
+            assert_eq!(told.issues().len(), 1 + ids.len(), "{told}");
+            assert!(told.issues().iter().all(|issue| issue["rule"] == "unique" && issue["path"] == place), "{told}");
+            assert!(ids.iter().all(|id| told.to_string().contains(id.as_str())), "{told}");
+            assert_eq!(admin.change(name, arguments).await.issues(), told.issues());
+        };
+        let converting = |to: Value| json!({"module": "Machine", "name": "note", "to": to});
+        let decimal = || converting(json!({"type": "decimal", "scale": 2}));
+        // By other values.
+        admin.change("updateField", json!({"module": "Machine", "name": "note", "patch": {"unique": true}})).await.ok();
+        let mut ids = admin.create_many("Machine", [json!({"title": "A", "note": "7.5"}), json!({"title": "B", "note": "7.50"})]).await;
+        refused("changeFieldType", decimal(), json!(["to", "unique"]), &ids).await;
+        let cleared = converting(json!({"type": "integer", "onUnconvertible": "NULL"}));
+        dry(&admin, "changeFieldType", cleared).await.ok();
+        // Beside other values.
+        admin.change("updateField", json!({"module": "Machine", "name": "note", "patch": {"unique": null}})).await.ok();
+        admin.change("updateModule", json!({"name": "Machine", "patch": {"uniques": [{"fields": ["power", "note"]}]}})).await.ok();
+        dry(&admin, "changeFieldType", decimal()).await.ok();
+        for id in &ids {
+            admin.query(&format!("mutation {{ updateMachine(id: \"{id}\", data: {{power: 9}}) {{ id }} }}")).await.ok();
+        }
+        refused("changeFieldType", decimal(), json!(["to"]), &ids).await;
+        // By a default.
+        for id in &ids {
+            admin.query(&format!("mutation {{ updateMachine(id: \"{id}\", data: {{note: null}}) {{ id }} }}")).await.ok();
+        }
+        ids.extend(admin.create_many("Machine", [json!({"title": "C", "power": 9, "note": "none"})]).await);
+        let filled = json!({"module": "Machine", "name": "note", "patch": {"required": true, "default": "none"}});
+        refused("updateField", filled, json!(["patch"]), &ids).await;
+        let filled = json!({"module": "Machine", "name": "note", "patch": {"required": true, "unique": true, "default": "none"}});
+        let told = dry(&admin, "updateField", filled.clone()).await;
+        assert_eq!(told.issues()[0]["path"], json!(["patch", "unique"]), "{told}");
+        assert_eq!(admin.change("updateField", filled).await.issues(), told.issues());
+    }
+
     async fn it_tells_what_uses_a_field_of_another_type(server: Server) {
         let admin = start(&server).await;
         let answer = dry(&admin, "changeFieldType", json!({"module": "Machine", "name": "power", "to": {"type": "decimal", "scale": 1}})).await;

@@ -141,6 +141,7 @@ pub(super) async fn begin_job(
             job::refuse_held(tx, &planned, None).await?;
             look_at_tables(tx, &planned).await?;
             follow(tx, &planned, workflows.as_deref(), true).await?;
+            steps::refuse_defaults(tx, &planned).await?;
             Ok(insert_job(tx, &job).await?)
         }
         .boxed()

@@ -5,6 +5,7 @@
 //! locked meanwhile. The transaction then begins with the version row. If another process has changed the catalog since, the
 //! plan is thrown away, the new catalog is loaded, and the change is planned anew.
 
+mod alike;
 mod bootstrap;
 mod commit;
 mod convert;

@@ -10,6 +10,7 @@ use cardine_sql::ddl::{self, Difference, Kept, records, rows};
 use cardine_sql::{Dialect, Statement};
 use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
 
+use super::alike::Look;
 use super::commit::CommitError;
 use super::convert::{converted, with_all_options};
 use super::faults::{EXAMPLES_MAX, Faults, missing as told_missing, not_allowed, not_convertible};
@@ -86,8 +87,15 @@ pub(super) struct Effects {
 
 /// Runs the steps of a plan in order. With `dry` only looks.
 pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, dry: bool) -> Result<Effects, CommitError> {
-    let mut running = Running { tx, planned, dry, effects: Effects::of(planned) };
-    let mut is_converted = false;
+    let looks = Look::all(tx.dialect(), planned);
+    let mut shared = Vec::new();
+    if !dry {
+        // When a unique index refuses a default, it is too late to look for the records.
+        for look in looks.iter().filter(|look| look.is_of_defaults(planned)) {
+            shared.extend(look.issues(tx).await?);
+        }
+    }
+    let mut running = Running { tx, planned, dry, effects: Effects::of(planned), shared };
     for step in &planned.steps {
         match step {
             Step::Ddl(statements) => running.ddl(statements).await?,
@@ -107,13 +115,10 @@ pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, dry: bool) -> Resul
                     running.check_hierarchy(module, field, at).await?;
                 }
             }
-            // What is not converted yet can't be compared.
-            Step::Alike { .. } if dry && is_converted => {}
+            // What records do not have yet is looked at behind all others.
+            Step::Alike { module, fields, .. } if dry && looks.iter().any(|look| look.covers(module, fields)) => {}
             Step::Alike { module, fields, at } => running.check_alike(module, fields, at).await?,
-            Step::Convert(conversion) => {
-                running.convert(conversion).await?;
-                is_converted = true;
-            }
+            Step::Convert(conversion) => running.convert(conversion).await?,
             Step::Rollup { module, field } => {
                 if let Some((module, field)) = find(planned, module, field) {
                     running.compute_rollup(module, field).await?;
@@ -121,6 +126,12 @@ pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, dry: bool) -> Resul
             }
             Step::LostValues { definition, field } => running.tell_lost_values(definition, field).await?,
             Step::LostRecords { definition } => running.tell_lost_records(definition).await?,
+        }
+    }
+    for look in looks.iter().filter(|_| dry) {
+        let shared = look.issues(running.tx).await?;
+        if !shared.is_empty() {
+            return Err(EngineError::Validation(shared).into());
         }
     }
     Ok(running.effects)
@@ -146,7 +157,7 @@ pub(super) async fn finish(tx: &mut WriteTx, planned: &Planned) -> Result<Effect
         let message = "what was added meanwhile has to be computed together with this change: make the change again";
         return Err(EngineError::Conflict { message: message.to_owned(), issues: Vec::new() }.into());
     }
-    let mut running = Running { tx, planned, dry: false, effects: Effects::of(planned) };
+    let mut running = Running { tx, planned, dry: false, effects: Effects::of(planned), shared: Vec::new() };
     let tables: Vec<String> = works.iter().map(|work| work.ahead.module().table.clone()).collect();
     running.hold(&tables).await?;
     pass!("job.held");
@@ -220,6 +231,8 @@ struct Running<'a> {
     planned: &'a Planned,
     dry: bool,
     effects: Effects,
+    /// Which records would share what is unique, if defaults are written.
+    shared: Vec<Issue>,
 }
 
 impl Running<'_> {
@@ -292,13 +305,7 @@ impl Running<'_> {
         let message = format!("{missing} records get the default of `{}`", field.name);
         self.effects.warnings.push(Issue::new(at.to_vec(), "filled", message));
         self.effects.rows += missing;
-        // What the index refuses when it is done is told when it is looked at.
-        if self.dry
-            && module.uniques.iter().any(|set| *set == [field.id])
-            && self.number(&rows::count_live_missing(module, &parts, is_new)).await? > 1
-        {
-            return Err(one_default_for_all(at));
-        }
+        refuse_one_for_all(self.tx, module, field, at, is_new).await?;
         for part in parts {
             let Some(value) = constant_default(part).filter(|_| !self.dry) else { continue };
             let Some(statement) = records::fill_column(self.tx.dialect(), module, part) else { continue };
@@ -308,7 +315,10 @@ impl Running<'_> {
             let values = std::slice::from_ref(&value);
             let filled = self.tx.execute(&statement, &Bindings { values, ..Bindings::default() }).await;
             if let Err(StoreError::UniqueViolation { .. }) = &filled {
-                return Err(one_default_for_all(at));
+                return Err(match std::mem::take(&mut self.shared) {
+                    shared if shared.is_empty() => one_default_for_all(at),
+                    shared => EngineError::Validation(shared).into(),
+                });
             }
             filled?;
         }
@@ -463,6 +473,34 @@ impl Running<'_> {
         self.effects.rows += records + links;
         Ok(())
     }
+}
+
+/// Refuses defaults of which each is all that records get where it would have to be unique.
+pub(super) async fn refuse_defaults(tx: &mut WriteTx, planned: &Planned) -> Result<(), CommitError> {
+    for step in &planned.steps {
+        if let Step::Fill { module, field, at, is_new } = step
+            && let Some((module, field)) = find(planned, module, field)
+        {
+            refuse_one_for_all(tx, module, field, at, *is_new).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn refuse_one_for_all(
+    tx: &mut WriteTx,
+    module: &Module,
+    field: &Field,
+    at: &[PathSegment],
+    is_new: bool,
+) -> Result<(), CommitError> {
+    let is_filled = field.required && constant_default(field).is_some();
+    if !is_filled || !module.uniques.iter().any(|set| *set == [field.id]) {
+        return Ok(());
+    }
+    let missing = rows::count_live_missing(module, &[field], is_new);
+    let missing = tx.query(&missing, &Bindings::default()).await?.first_integer().unwrap_or_default();
+    if missing > 1 { Err(one_default_for_all(at)) } else { Ok(()) }
 }
 
 fn one_default_for_all(at: &[PathSegment]) -> CommitError {

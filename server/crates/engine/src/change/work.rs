@@ -4,7 +4,7 @@ use cardine_model::catalog::{Catalog, Field, FieldId, Module};
 use cardine_model::{Issue, PathSegment, Value};
 use cardine_sql::Dialect;
 use cardine_sql::ddl::Ahead;
-use cardine_store::{Bindings, RowSet, WriteTx};
+use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
 use uuid::Uuid;
 
 use super::commit::CommitError;
@@ -24,8 +24,8 @@ pub(super) struct Work<'p> {
     /// What a row is read by; each column once.
     sources: Vec<Field>,
     duties: Vec<Duty<'p>>,
-    /// Sets of fields that become unique, and where that is told.
-    pub alike: Vec<(Vec<FieldId>, &'p [PathSegment])>,
+    /// Sets of fields that become unique, or are and get other values, and where that is told.
+    pub alike: Vec<(Vec<FieldId>, Vec<PathSegment>)>,
 }
 
 #[derive(Debug)]
@@ -42,6 +42,17 @@ enum Duty<'p> {
     Fill { field: &'p Field, parts: Vec<Part>, is_new: bool, at: &'p [PathSegment] },
     /// A look.
     Check { field: &'p Field, open: Field, source: usize, at: &'p [PathSegment] },
+}
+
+impl<'p> Duty<'p> {
+    /// The field that it is about, and where it is told what is in its way.
+    fn subject(&self) -> (&'p Field, &'p [PathSegment]) {
+        match self {
+            Self::Convert { field, at, .. } | Self::Fill { field, at, .. } | Self::Check { field, at, .. } => {
+                (*field, *at)
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -77,7 +88,8 @@ pub(super) fn works(dialect: Dialect, planned: &Planned) -> Vec<Work<'_>> {
 }
 
 impl<'p> Work<'p> {
-    fn of(dialect: Dialect, base: &'p Catalog, planned: &'p Planned, module: &'p Module) -> Option<Self> {
+    /// The work in the table of `module`; none if there is nothing to be done in it.
+    pub(super) fn of(dialect: Dialect, base: &'p Catalog, planned: &'p Planned, module: &'p Module) -> Option<Self> {
         let mut sources: Vec<Field> = Vec::new();
         let mut source_of = |field: &Field| -> usize {
             sources.iter().position(|known| known.column == field.column).unwrap_or_else(|| {
@@ -91,7 +103,8 @@ impl<'p> Work<'p> {
             let value = constant_default(field)?.clone();
             Some(check_value(catalog, module.id, field, value, &[], &mut Vec::new()))
         };
-        let (mut duties, mut exchanged, mut alike): (Vec<Duty<'p>>, Vec<FieldId>, Vec<_>) = Default::default();
+        let (mut duties, mut exchanged): (Vec<Duty<'p>>, Vec<FieldId>) = Default::default();
+        let mut alike: Vec<(Vec<FieldId>, Vec<PathSegment>)> = Vec::new();
         for step in &planned.steps {
             match step {
                 Step::Convert(conversion) if conversion.module == module.name => {
@@ -133,9 +146,22 @@ impl<'p> Work<'p> {
                 Step::Alike { module: name, fields, at } if *name == module.name => {
                     let ids: Option<Vec<FieldId>> =
                         fields.iter().map(|field| module.field_named(field).map(|field| field.id)).collect();
-                    alike.push((ids?, at.as_slice()));
+                    alike.push((ids?, at.clone()));
                 }
                 _ => {}
+            }
+        }
+        // What is unique already may be so no longer.
+        let before = base.module_or_link_named(&module.name)?;
+        let is_known = |field: &Field| before.field_named(&field.name).is_some_and(|known| known.column.is_some());
+        let has_values = |field: &FieldId| exchanged.contains(field) || is_known(module.field(*field));
+        for fields in module.uniques.iter().filter(|fields| fields.iter().all(has_values)) {
+            let is_moved = |field: &Field| fields.contains(&field.id) && exchanged.contains(&field.id);
+            let mut subjects = duties.iter().map(Duty::subject);
+            let moved = subjects.find(|(field, _)| parts_of(module, field).any(is_moved));
+            if let Some((field, at)) = moved.filter(|_| alike.iter().all(|(known, _)| known != fields)) {
+                let unique = (field.unique && *fields == [field.id]).then(|| PathSegment::from("unique"));
+                alike.push((fields.clone(), at.iter().cloned().chain(unique).collect()));
             }
         }
         let ahead = Ahead::new(dialect, base, catalog, &module.name, &exchanged)?;
@@ -174,8 +200,13 @@ impl<'p> Work<'p> {
         told.flatten().collect()
     }
 
+    /// What a row is read by, behind its id and version.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Field> {
+        self.sources.iter()
+    }
+
     /// The values that a row gets ahead, or which duties it is in the way of.
-    fn values(&self, found: &RowSet, row: usize) -> Result<Vec<Value>, Vec<(usize, String)>> {
+    pub(super) fn values(&self, found: &RowSet, row: usize) -> Result<Vec<Value>, Vec<(usize, String)>> {
         let source = |source: usize| value_of_cell(&self.sources[source], found.cell(row, source + 2));
         let (mut values, mut faults) = (Vec::new(), Vec::new());
         let module = self.ahead.module();
@@ -227,6 +258,21 @@ impl<'p> Work<'p> {
         if faults.is_empty() { Ok(values) } else { Err(faults) }
     }
 
+    /// What was written meanwhile would get a value that another record has.
+    fn shared_meanwhile(&self) -> CommitError {
+        let module = self.ahead.module();
+        let issues = self.alike.iter().map(|(fields, at)| {
+            let names: Vec<&str> = fields.iter().map(|field| module.field(*field).name.as_str()).collect();
+            let message = format!(
+                "a record of `{}` that was written meanwhile would not be alone with its value in `{}`",
+                module.name,
+                names.join("`, `")
+            );
+            Issue::new(at.clone(), "unique", message)
+        });
+        EngineError::Validation(issues.collect()).into()
+    }
+
     /// Does the next rows behind `last` that were not done, or have been written since.
     pub(super) async fn run_batch(
         &self,
@@ -259,7 +305,11 @@ impl<'p> Work<'p> {
         batch.done = written.len();
         if !written.is_empty() {
             let statement = self.ahead.put_rows(written.len());
-            tx.execute_rows(&statement, written).await?;
+            match tx.execute_rows(&statement, written).await {
+                // On PostgreSQL by an index that was made ahead.
+                Err(StoreError::UniqueViolation { .. }) => return Err(self.shared_meanwhile()),
+                put => put?,
+            };
         }
         Ok(batch)
     }

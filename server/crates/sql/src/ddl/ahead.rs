@@ -97,24 +97,39 @@ impl<'a> Ahead<'a> {
         interim
     }
 
+    /// The fields that get values ahead, in their order.
+    pub fn exchanged(&self) -> impl Iterator<Item = &'a Field> {
+        self.exchanged.iter().map(|exchanged| exchanged.field)
+    }
+
     /// The next records behind the id of slot 0 (all behind null) that were not looked at, or have been written since: id, version, and
     /// the values of `sources`. On PostgreSQL they are locked, and those that others have locked are left for later.
     pub fn next_rows(&self, sources: &[&Field], limit: usize) -> Statement {
+        let (differs, locked) = match self.dialect {
+            Dialect::Sqlite => ("IS NOT", ""),
+            Dialect::Postgres => ("IS DISTINCT FROM", " FOR UPDATE SKIP LOCKED"),
+        };
+        self.rows_behind(sources, &format!("{} {differs} \"version\"", quote(VERSION)), limit, locked)
+    }
+
+    /// As [`Ahead::next_rows`], of all live records, where nothing was made ahead. None of them is locked.
+    pub fn next_live_rows(&self, sources: &[&Field], limit: usize) -> Statement {
+        self.rows_behind(sources, "\"deleted_at\" IS NULL", limit, "")
+    }
+
+    fn rows_behind(&self, sources: &[&Field], condition: &str, limit: usize, locked: &str) -> Statement {
         let mut columns = vec![ColumnType::Id, ColumnType::Integer];
         columns.extend(sources.iter().map(|field| Shape::of(field).column_type()));
         let columns_read = ["id", "version"].into_iter().chain(sources.iter().map(|field| stored_column(field)));
         let listed: Vec<String> = columns_read.map(quote).collect();
-        let (behind, differs, locked) = match self.dialect {
-            Dialect::Sqlite => ("(?1 IS NULL OR \"id\" > ?1)", "IS NOT", ""),
-            Dialect::Postgres => {
-                ("($1::uuid IS NULL OR \"id\" > $1::uuid)", "IS DISTINCT FROM", " FOR UPDATE SKIP LOCKED")
-            }
+        let behind = match self.dialect {
+            Dialect::Sqlite => "(?1 IS NULL OR \"id\" > ?1)",
+            Dialect::Postgres => "($1::uuid IS NULL OR \"id\" > $1::uuid)",
         };
         let text = format!(
-            "SELECT {} FROM {} WHERE {behind} AND {} {differs} \"version\" ORDER BY \"id\" LIMIT {limit}{locked}",
+            "SELECT {} FROM {} WHERE {behind} AND {condition} ORDER BY \"id\" LIMIT {limit}{locked}",
             listed.join(", "),
             self.table(),
-            quote(VERSION)
         );
         Statement { text, params: vec![Param::Slot(Slot(0), Transform::None)], columns }
     }

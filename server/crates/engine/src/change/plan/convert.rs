@@ -1,6 +1,6 @@
 //! Another type for a field, with the values that it has.
 
-use cardine_model::catalog::{Field, FieldKind};
+use cardine_model::catalog::{Catalog, Field, FieldKind};
 use cardine_model::dependants::of_field;
 use cardine_model::resolve::parse_document;
 use cardine_model::{Issue, PathSegment, path};
@@ -53,8 +53,6 @@ impl Planning<'_> {
             let message = format!("the default of `{field}` is taken away with its type: give one in `to`");
             warnings.push(Issue::new(path!["to", "default"], "leftOut", message));
         }
-        let fields = vec![field.to_owned()];
-        let is_unique = new.unique;
         let converted = [(name.to_owned(), field.to_owned())];
         let difference = ddl::difference_with_conversions(self.dialect, self.catalog(), &after, &converted);
         let mut steps = vec![Step::Hold(vec![module.table.clone()])];
@@ -69,9 +67,10 @@ impl Planning<'_> {
         if new.required && !before.required {
             steps.push(Step::Fill { module: name.to_owned(), field: field.to_owned(), at: path!["to"], is_new: false });
         }
-        if is_unique {
-            steps.push(Step::Alike { module: name.to_owned(), fields, at: path!["to", "unique"] });
-        }
+        steps.extend(unique_sets(&after, name, field).map(|fields| {
+            let at = if new.unique && fields.len() == 1 { path!["to", "unique"] } else { path!["to"] };
+            Step::Alike { module: name.to_owned(), fields, at }
+        }));
         steps.push(Step::Ddl(difference.made));
         let summary = format!("change the type of field {field} of module {name}");
         let mut planned = self.planned(after, "FIELD_TYPE_CHANGED", name, summary);
@@ -81,6 +80,20 @@ impl Planning<'_> {
         planned.follow = Some(Follow::Converted { field: (module.id, before.id), needed });
         Ok(Planned { steps, definitions: vec![WrittenDefinition { definition, how: Written::Instead }], ..planned })
     }
+}
+
+/// The unique sets with a field in them, by names.
+pub(super) fn unique_sets<'c>(
+    catalog: &'c Catalog,
+    module: &str,
+    field: &str,
+) -> impl Iterator<Item = Vec<String>> + use<'c> {
+    let module = catalog.module_by_name(module);
+    let field = module.and_then(|module| module.field_named(field)).map(|field| field.id);
+    module.into_iter().flat_map(move |module| {
+        let sets = module.uniques.iter().filter(move |set| field.is_some_and(|field| set.contains(&field)));
+        sets.map(move |set| set.iter().map(|field| module.field(*field).name.clone()).collect())
+    })
 }
 
 /// The new options, and whether values that can't be converted are cleared.

@@ -20,6 +20,7 @@ use cardine_sql::ddl;
 use self::faults::{follows_from_modules, names_unread, place, told};
 use self::merged::Merged;
 use self::restoring::Restoring;
+use super::convert::unique_sets;
 use super::{Planned, Planning, Written, WrittenDefinition};
 use crate::as_code::{AccessPart, Difference, Kind, Present, WantedFiles, WorkflowDocuments, WrittenBeside};
 use crate::change::follow::Follow;
@@ -154,7 +155,8 @@ impl Planning<'_> {
     /// What becomes of tables and rows, beside what comes back.
     fn steps(&self, merged: &[Merged<'_>], after: &Catalog, moved: &[(String, String)]) -> Vec<Step> {
         let is_moved = |module: &str, field: &str| moved.iter().any(|(of, name)| of == module && name == field);
-        let (mut held, mut checks, mut late) = (Vec::new(), Vec::new(), Vec::new());
+        // What is looked at in new values stands behind the conversions, and what fills new fields behind their columns.
+        let (mut held, mut checks, mut filled, mut late) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for merged in merged.iter().filter(|merged| merged.before.is_some() && merged.differs()) {
             let name = &merged.target.name;
             for step in self.stricter(after, name, &[PathSegment::from(merged.file.file())]) {
@@ -162,17 +164,25 @@ impl Planning<'_> {
                     Step::Fill { is_new: true, .. } => late.push(step),
                     // Their new values are checked by the conversion.
                     Step::Values { ref module, ref field, .. } if is_moved(module, field) => {}
-                    Step::Fill { ref module, ref field, .. } if is_moved(module, field) => late.push(step),
+                    Step::Fill { ref module, ref field, .. } if is_moved(module, field) => filled.push(step),
+                    // As is every set with such a field.
                     Step::Alike { ref module, ref fields, .. }
-                        if fields.iter().any(|field| is_moved(module, field)) =>
-                    {
-                        late.push(step);
-                    }
+                        if fields.iter().any(|field| is_moved(module, field)) => {}
                     Step::Hold(tables) => held.extend(tables),
                     step => checks.push(step),
                 }
             }
         }
+        let mut alike: Vec<(&String, Vec<String>)> = Vec::new();
+        for (module, field) in moved {
+            for fields in unique_sets(after, module, field) {
+                if !alike.iter().any(|(of, known)| *of == module && *known == fields) {
+                    alike.push((module, fields));
+                }
+            }
+        }
+        let alike =
+            alike.into_iter().map(|(module, fields)| Step::Alike { module: module.clone(), fields, at: Vec::new() });
         let tables = moved.iter().filter_map(|(module, _)| Some(after.module_by_name(module)?.table.clone()));
         held.extend(tables);
         held.sort();
@@ -188,6 +198,8 @@ impl Planning<'_> {
         steps.extend(checks);
         steps.push(Step::Ddl(difference.removed));
         steps.extend(conversions);
+        steps.extend(filled);
+        steps.extend(alike);
         steps.push(Step::Ddl(difference.made));
         steps.extend(late);
         steps
