@@ -202,6 +202,17 @@ on_both_databases! {
         }
     }
 
+    async fn a_default_fills_what_has_no_value_and_nothing_else(server: Server) {
+        let admin = start(&server).await;
+        admin.add_field("Machine", json!({"name": "site", "type": "address"})).await.ok();
+        admin.create_many("Machine", [json!({"title": "A", "site": {"city": "Bari"}}), json!({"title": "B"})]).await;
+        let filled = with(of("site"), "patch", json!({"required": true, "default": {"country": "Italia"}}));
+        let answer = admin.change("updateField", filled).await;
+        assert_eq!(answer.ok()["change"]["rows"], 1);
+        let list = admin.query("{ machines(orderBy: [{title: ASC}]) { nodes { site { city country } } } }").await;
+        assert_eq!(list.ok()["machines"]["nodes"], json!([{"site": {"city": "Bari", "country": null}}, {"site": {"city": null, "country": "Italia"}}]));
+    }
+
     async fn a_value_that_would_lose_something_is_not_converted(server: Server) {
         let admin = start(&server).await;
         let instants = ["2026-02-03T10:00:00.1239Z", "2026-02-03T10:00:00.0000000001+01:00", "2016-12-31T23:59:60Z", "0000-02-03T10:00:00Z"];

@@ -306,23 +306,25 @@ impl Running<'_> {
         self.effects.warnings.push(Issue::new(at.to_vec(), "filled", message));
         self.effects.rows += missing;
         refuse_one_for_all(self.tx, module, field, at, is_new).await?;
-        for part in parts {
-            let Some(value) = constant_default(part).filter(|_| !self.dry) else { continue };
-            let Some(statement) = records::fill_column(self.tx.dialect(), module, part) else { continue };
-            // As one that a caller gives: an address in its one form, rich text without what could run.
-            let catalog = &self.planned.catalog;
-            let value = check_value(catalog, module.id, part, value.clone(), &[], &mut Vec::new());
-            let values = std::slice::from_ref(&value);
-            let filled = self.tx.execute(&statement, &Bindings { values, ..Bindings::default() }).await;
-            if let Err(StoreError::UniqueViolation { .. }) = &filled {
-                return Err(match std::mem::take(&mut self.shared) {
-                    shared if shared.is_empty() => one_default_for_all(at),
-                    shared => EngineError::Validation(shared).into(),
-                });
-            }
-            filled?;
+        if self.dry {
+            return Ok(());
         }
-        Ok(())
+        // As those that a caller gives: an address in its one form, rich text without what could run.
+        let catalog = &self.planned.catalog;
+        let given = |part: &&Field| {
+            let value = constant_default(part)?.clone();
+            Some(check_value(catalog, module.id, part, value, &[], &mut Vec::new()))
+        };
+        let (filled, values): (Vec<&Field>, Vec<Value>) =
+            parts.iter().filter_map(|part| Some((*part, given(part)?))).unzip();
+        let statement = records::fill_missing(self.tx.dialect(), module, &filled, &parts);
+        match self.tx.execute(&statement, &Bindings { values: &values, ..Bindings::default() }).await {
+            Err(StoreError::UniqueViolation { .. }) => Err(match std::mem::take(&mut self.shared) {
+                shared if shared.is_empty() => one_default_for_all(at),
+                shared => EngineError::Validation(shared).into(),
+            }),
+            filled => Ok(filled.map(|_| ())?),
+        }
     }
 
     async fn check_values(&mut self, module: &Module, field: &Field, at: &[PathSegment]) -> Result<(), CommitError> {

@@ -3,8 +3,10 @@
 use cardine_model::catalog::{Field, Module};
 use cardine_query::Slot;
 
+use super::rows::missing;
 use crate::ident::quote;
 use crate::statement::{ColumnType, Dialect, Param, Statement, Transform};
+use crate::writer::stored_column;
 
 /// All definitions that are in force: name, document.
 pub fn select_definitions() -> Statement {
@@ -61,11 +63,11 @@ pub fn hold_table(table: &str) -> String {
     format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", quote(table))
 }
 
-/// Gives every record without a value of the field this one, as with its default. Values: the value. `None` if the field is not stored.
-pub fn fill_column(dialect: Dialect, module: &Module, field: &Field) -> Option<Statement> {
-    let column = quote(field.column.as_ref()?);
-    let table = quote(&module.table);
-    Some(with_params(dialect, &format!("UPDATE {table} SET {column} = @ WHERE {column} IS NULL")))
+/// Gives every record without a value in any of `parts` values in some of them, as with a default. Values: one for each of `filled`.
+pub fn fill_missing(dialect: Dialect, module: &Module, filled: &[&Field], parts: &[&Field]) -> Statement {
+    let set: Vec<String> = filled.iter().map(|field| format!("{} = @", quote(stored_column(field)))).collect();
+    let (table, set) = (quote(&module.table), set.join(", "));
+    with_params(dialect, &format!("UPDATE {table} SET {set} WHERE {}", missing(parts)))
 }
 
 /// The columns of all tables, the database's own apart: table, column, type as [`super::TableColumn`] has it, whether null is refused; by table, in their order.

@@ -39,7 +39,8 @@ pub fn some_missing(module: &Module, parts: &[&Field], limit: usize) -> Statemen
     plain(format!("SELECT \"id\" FROM {table} WHERE {missing} ORDER BY \"id\" LIMIT {limit}"), vec![ColumnType::Id])
 }
 
-fn missing(parts: &[&Field]) -> String {
+/// That a record has no value in any of a field's parts.
+pub(super) fn missing(parts: &[&Field]) -> String {
     parts.iter().map(|part| format!("{} IS NULL", quote(stored_column(part)))).collect::<Vec<_>>().join(" AND ")
 }
 
