@@ -22,12 +22,15 @@ enum Chosen {
     Turn(Vec<Uuid>),
 }
 
+/// Who takes turns, and the positions of the records that they get.
+type Turns = (Vec<Uuid>, Vec<usize>);
+
 impl<'a> Batch<'a> {
     /// Gives owners to the new records that neither the caller nor a workflow inside the write gave one. Whose turn it is, is
     /// counted: the counter's row is locked until the transaction ends, so that nobody is passed over and nobody comes twice.
     pub(super) async fn assign(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
         // By module and rule: every writer takes the counters in the same order.
-        let mut turns: BTreeMap<(&str, &str), (Vec<Uuid>, Vec<usize>)> = BTreeMap::new();
+        let mut turns: BTreeMap<(&str, &str), Turns> = BTreeMap::new();
         let ctx = self.ctx;
         for position in 0..self.drafts.len() {
             let draft = &self.drafts[position];

@@ -21,13 +21,16 @@ use crate::{EngineError, RequestContext};
 /// What the notification says of its cause.
 const KIND: &str = "MENTION";
 
+/// A record, and its texts that mention somebody.
+type Mentioning<'m> = (Uuid, Vec<&'m Field>);
+
 impl Batch<'_> {
     /// Notifies those who are mentioned now and were not before, each once for a record. Whether they see it is asked under their
     /// own rights, when all of it is written; of who does not, nothing is kept and nobody is told.
     pub(super) async fn notify(&self, tx: &mut WriteTx) -> Result<(), EngineError> {
         let ctx = self.ctx;
         // By user and module: the records, each with the fields that mention the user.
-        let mut asked: BTreeMap<(Uuid, ModuleId), Vec<(Uuid, Vec<&Field>)>> = BTreeMap::new();
+        let mut asked: BTreeMap<(Uuid, ModuleId), Vec<Mentioning<'_>>> = BTreeMap::new();
         let mut names: Option<Names> = None;
         for draft in &self.drafts {
             let Some(mentions) = draft.module.mentions.as_deref().filter(|_| draft.is_changed()) else { continue };
@@ -66,7 +69,7 @@ async fn seen_by(
     ctx: &RequestContext,
     user: Uuid,
     module: ModuleId,
-    records: &[(Uuid, Vec<&Field>)],
+    records: &[Mentioning<'_>],
 ) -> Result<Vec<Uuid>, EngineError> {
     let catalog = ctx.catalog();
     let Some(actor) = ctx.snapshot.access.shared_actor_within(catalog, user, None, None, None) else {
