@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::Issue;
 use crate::catalog::{Catalog, Field, FieldKind, Module, ModuleId, Relation};
-use crate::definition::ModuleDefinition;
+use crate::feature::Feature;
 use crate::{PathSegment, path};
 
 /// In a mapping, the record that is converted.
@@ -89,12 +89,6 @@ pub struct MappedRecord {
 }
 
 impl Conversion {
-    /// The feature of a document, if it is declared as it should be.
-    pub fn of(definition: &ModuleDefinition) -> Option<Self> {
-        let declared = definition.features.as_ref()?.get("conversion")?;
-        serde_json::from_value(declared.clone()).ok()
-    }
-
     /// The stored fields that get a value where the field `to` gets that of `from`, with where it comes from: the fields themselves, or the
     /// parts of an address. None where a value of the one is none of the other.
     pub fn pairs<'m>(to: &'m Module, name: &str, from: &'m Module, from_name: &str) -> Vec<(&'m Field, &'m Field)> {
@@ -110,19 +104,14 @@ impl Conversion {
             _ => Vec::new(),
         }
     }
+}
 
-    /// What is at fault in the module's declaration, with the paths in its document.
-    pub fn faults(catalog: &Catalog, module: &Module) -> Vec<Issue> {
-        let definition = module.definition();
-        let Some(declared) = definition.features.as_ref().and_then(|features| features.get("conversion")) else {
-            return Vec::new();
-        };
-        let conversion = match serde_json::from_value::<Self>(declared.clone()) {
-            Ok(conversion) => conversion,
-            Err(error) => return vec![Issue::new(path!["features", "conversion"], "type", error.to_string())],
-        };
+impl Feature for Conversion {
+    const NAME: &'static str = "conversion";
+
+    fn check(&self, catalog: &Catalog, module: &Module) -> Vec<Issue> {
         let mut check = Check { catalog, module, issues: Vec::new() };
-        check.conversion(&conversion);
+        check.conversion(self);
         check.issues
     }
 }
@@ -135,17 +124,16 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn conversion(&mut self, conversion: &Conversion) {
-        let place = path!["features", "conversion"];
-        self.own(&conversion.done, at(&place, ["done"]), "a boolean", |field| matches!(field.kind, FieldKind::Boolean));
+        self.own(&conversion.done, path!["done"], "a boolean", |field| matches!(field.kind, FieldKind::Boolean));
         if let Some(name) = &conversion.at {
             let fits = |field: &Field| matches!(field.kind, FieldKind::Date | FieldKind::DateTime);
-            self.own(name, at(&place, ["at"]), "a date or a dateTime", fits);
+            self.own(name, path!["at"], "a date or a dateTime", fits);
         }
         if conversion.targets.is_empty() {
-            self.fault(at(&place, ["targets"]), "minItems", "name at least one module to make a record of".to_owned());
+            self.fault(path!["targets"], "minItems", "name at least one module to make a record of".to_owned());
         }
         for (index, target) in conversion.targets.iter().enumerate() {
-            let place = [place.clone(), path!["targets", index]].concat();
+            let place = path!["targets", index];
             let before = &conversion.targets[..index];
             // Its arguments are called by its name, and by its name with `Id` behind.
             let is_taken = |other: &ConversionTarget| {

@@ -7,6 +7,7 @@ pub mod decimal;
 pub mod definition;
 pub mod dependants;
 pub mod duration;
+pub mod feature;
 pub mod history_key;
 pub mod issue;
 pub mod json_value;

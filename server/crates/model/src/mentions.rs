@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::catalog::{Field, FieldKind, Module, TextFormat};
-use crate::definition::ModuleDefinition;
+use crate::catalog::{Catalog, Field, FieldKind, Module, TextFormat};
+use crate::feature::Feature;
 use crate::{Issue, path};
 
 /// Most different names of a text that are looked at.
@@ -18,36 +18,25 @@ pub struct Mentions {
 }
 
 impl Mentions {
-    /// The feature of a document, if it is declared as it should be.
-    pub fn of(definition: &ModuleDefinition) -> Option<Self> {
-        let declared = definition.features.as_ref()?.get("mentions")?;
-        serde_json::from_value(declared.clone()).ok()
-    }
-
     /// The texts, those that are there.
     pub fn texts<'m>(&'m self, module: &'m Module) -> impl Iterator<Item = &'m Field> {
         self.fields.iter().filter_map(move |name| module.field_named(name)).filter(|field| is_text(field))
     }
+}
 
-    /// What is at fault in the module's declaration, with the paths in its document.
-    pub fn faults(module: &Module) -> Vec<Issue> {
-        let definition = module.definition();
-        let Some(declared) = definition.features.as_ref().and_then(|features| features.get("mentions")) else {
-            return Vec::new();
-        };
-        let mentions = match serde_json::from_value::<Self>(declared.clone()) {
-            Ok(mentions) => mentions,
-            Err(error) => return vec![Issue::new(path!["features", "mentions"], "type", error.to_string())],
-        };
+impl Feature for Mentions {
+    const NAME: &'static str = "mentions";
+
+    fn check(&self, _: &Catalog, module: &Module) -> Vec<Issue> {
         let fault = |(position, name): (usize, &String)| {
             let (rule, message) = match module.field_named(name) {
                 Some(field) if is_text(field) => return None,
                 Some(_) => ("type", format!("`{name}` must be a text of the module, of one line, of several or rich")),
                 None => ("unknownField", format!("`{}` has no field `{name}`", module.name)),
             };
-            Some(Issue::new(path!["features", "mentions", "fields", position], rule, message))
+            Some(Issue::new(path!["fields", position], rule, message))
         };
-        mentions.fields.iter().enumerate().filter_map(fault).collect()
+        self.fields.iter().enumerate().filter_map(fault).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::catalog::{Catalog, Field, FieldKind, Module};
-use crate::definition::ModuleDefinition;
+use crate::feature::Feature;
 use crate::{Decimal, Issue, PathSegment, path};
 
 /// The feature as the module's document has it. What a name no longer leads to is passed over when a record is written.
@@ -110,12 +110,6 @@ pub struct StageHistory {
 }
 
 impl Stages {
-    /// The feature of a document, if it is declared as it should be.
-    pub fn of(definition: &ModuleDefinition) -> Option<Self> {
-        let declared = definition.features.as_ref()?.get("stages")?;
-        serde_json::from_value(declared.clone()).ok()
-    }
-
     /// The choice whose options are the stages.
     pub fn choice<'m>(&self, module: &'m Module) -> Option<&'m Field> {
         module.field_named(&self.field).filter(|field| matches!(field.kind, FieldKind::Choice { .. }))
@@ -134,20 +128,15 @@ impl Stages {
             |to: &str| self.moves.iter().any(|one| has(&one.from, from) && has(&one.to, to) && has(&one.roles, role));
         options.filter(|option| *option != from && (self.moves.is_empty() || allows(option))).collect()
     }
+}
 
-    /// What is at fault in the module's declaration, with the paths in its document.
-    pub fn faults(catalog: &Catalog, module: &Module) -> Vec<Issue> {
-        let definition = module.definition();
-        let Some(declared) = definition.features.as_ref().and_then(|features| features.get("stages")) else {
-            return Vec::new();
-        };
-        let stages = match serde_json::from_value::<Self>(declared.clone()) {
-            Ok(stages) => stages,
-            Err(error) => return vec![Issue::new(path!["features", "stages"], "type", error.to_string())],
-        };
+impl Feature for Stages {
+    const NAME: &'static str = "stages";
+
+    fn check(&self, catalog: &Catalog, module: &Module) -> Vec<Issue> {
         let mut check = Check { module, issues: Vec::new() };
-        check.stages(&stages);
-        if let Some(history) = &stages.history {
+        check.stages(self);
+        if let Some(history) = &self.history {
             check.history(catalog, history);
         }
         check.issues
@@ -251,7 +240,7 @@ impl Check<'_> {
     }
 
     fn fault(&mut self, place: Vec<PathSegment>, rule: &str, message: String) {
-        self.issues.push(Issue::new([path!["features", "stages"], place].concat(), rule, message));
+        self.issues.push(Issue::new(place, rule, message));
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::catalog::{Catalog, FieldId, FieldKind, Module, ModuleId, Relation};
-use crate::definition::ModuleDefinition;
+use crate::feature::Feature;
 use crate::{Issue, path};
 
 /// Most lists that one source goes through.
@@ -47,32 +47,21 @@ impl TimelineWay<'_> {
 }
 
 impl Timeline {
-    /// The feature of a document, if it is declared as it should be.
-    pub fn of(definition: &ModuleDefinition) -> Option<Self> {
-        let declared = definition.features.as_ref()?.get("timeline")?;
-        serde_json::from_value(declared.clone()).ok()
-    }
-
     /// The ways to its sources, those that are there.
     pub fn ways<'a>(&'a self, catalog: &'a Catalog, module: &'a Module) -> impl Iterator<Item = TimelineWay<'a>> {
         self.sources.iter().filter_map(move |source| source.way(catalog, module))
     }
+}
 
-    /// What is at fault in the module's declaration, with the paths in its document.
-    pub fn faults(catalog: &Catalog, module: &Module) -> Vec<Issue> {
-        let definition = module.definition();
-        let Some(declared) = definition.features.as_ref().and_then(|features| features.get("timeline")) else {
-            return Vec::new();
-        };
-        let timeline = match serde_json::from_value::<Self>(declared.clone()) {
-            Ok(timeline) => timeline,
-            Err(error) => return vec![Issue::new(path!["features", "timeline"], "type", error.to_string())],
-        };
+impl Feature for Timeline {
+    const NAME: &'static str = "timeline";
+
+    fn check(&self, catalog: &Catalog, module: &Module) -> Vec<Issue> {
         let mut issues = Vec::new();
         let mut known: Vec<TimelineWay<'_>> = Vec::new();
-        for (position, source) in timeline.sources.iter().enumerate() {
+        for (position, source) in self.sources.iter().enumerate() {
             let mut fault = |key: &str, rule: &str, message: String| {
-                let place = path!["features", "timeline", "sources", position, key];
+                let place = path!["sources", position, key];
                 issues.push(Issue::new(place, rule, message));
             };
             let Some(way) = source.way(catalog, module) else {

@@ -10,6 +10,7 @@ use super::{ModuleIssue, graphql_names, system_fields};
 use crate::catalog::{Checks, Module, ModuleId, RelationId};
 use crate::conversion::Conversion;
 use crate::definition::{FieldDefinition, Label, ModuleDefinition, Sharing};
+use crate::feature::Feature as _;
 use crate::mentions::Mentions;
 use crate::name::snake_case;
 use crate::rule::{Expr, RuleType, TypedRule};

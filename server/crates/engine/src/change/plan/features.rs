@@ -2,6 +2,7 @@
 
 use cardine_model::assignment::{Assignment, Named};
 use cardine_model::conversion::Conversion;
+use cardine_model::feature::Feature as _;
 use cardine_model::mentions::Mentions;
 use cardine_model::stages::Stages;
 use cardine_model::timeline::Timeline;
@@ -34,7 +35,7 @@ pub(super) fn checked(base: &Base, change: &Change, planned: Planned) -> Result<
         let faults = [
             Assignment::faults(catalog, module, is_known),
             Conversion::faults(catalog, module),
-            Mentions::faults(module),
+            Mentions::faults(catalog, module),
             Stages::faults(catalog, module),
             Timeline::faults(catalog, module),
         ];
