@@ -281,8 +281,8 @@ on_both_databases! {
         for (path, text) in files {
             let definition: Value = serde_json::from_str(&text).expect("a definition is JSON");
             if definition["features"].is_object() {
-                // With one more word in them they are looked at anew.
-                let patch = json!({"features": {"proof": true}});
+                // With one more of them they are looked at anew.
+                let patch = json!({"features": {"tasks": {"priority": definition["fields"][0]["name"]}}});
                 let answer = admin.change("updateModule", json!({"name": definition["name"], "patch": patch})).await;
                 assert!(answer.errors().is_empty(), "{path}: {answer}");
                 checked += 1;

@@ -1,5 +1,7 @@
 //! Modules are renamed, changed, retired, restored and purged while the server runs; what names them follows.
 
+mod hand;
+
 use cardine_tests::{Answer, Client, Server, on_both_databases};
 use serde_json::{Value, json};
 
@@ -178,5 +180,58 @@ on_both_databases! {
         assert_eq!(clerk["access"], json!([]));
         assert!(server.stop().success());
         doctor(&server);
+    }
+
+    async fn what_the_server_knows_nothing_of_is_no_feature(mut server: Server) {
+        let admin = start(&server).await;
+        let features = json!({"stagse": {"field": "title"}, "comments": true, "tasks": {"subject": "title", "subjet": "title"}});
+        let fields = json!([{"name": "title", "type": "text"}]);
+        let module = json!({"name": "Errand", "plural": "Errands", "fields": fields, "features": features});
+        let create = admin.change("createModule", json!({"definition": module})).await;
+        let update = admin.change("updateModule", json!({"name": "Machine", "patch": {"features": features}})).await;
+        for (answer, argument) in [(create, "definition"), (update, "patch")] {
+            answer.refused("VALIDATION_FAILED");
+            let found = |place: &[&str], words: &[&str]| {
+                let place: Vec<&str> = [argument, "features"].into_iter().chain(place.iter().copied()).collect();
+                let issues = answer.issues();
+                let issue = issues.iter().find(|issue| issue["path"] == json!(place)).unwrap_or_else(|| panic!("{place:?}: {answer}"));
+                let message = issue["message"].as_str().expect("a text");
+                assert!(words.iter().all(|word| message.contains(word)), "{message}");
+            };
+            found(&["stagse"], &["conversion", "tasks", "timeline", "did you mean `stages`?"]);
+            found(&["comments"], &["conversion", "tasks", "timeline"]);
+            found(&["tasks", "subjet"], &["description", "did you mean `subject`?"]);
+            assert_eq!(answer.issues().len(), 3, "{answer}");
+        }
+        let list = admin.change("updateModule", json!({"name": "Machine", "patch": {"features": ["tasks"]}})).await;
+        list.refused("VALIDATION_FAILED");
+
+        // What an older version took is in nobody's way.
+        let tasks = json!({"name": "Machine", "patch": {"features": {"tasks": {"subject": "title"}}}});
+        admin.change("updateModule", tasks).await.ok();
+        let older = r#"UPDATE module_definition SET definition = replace(definition, '"features":{"tasks":{', '"features":{"comments":true,"tasks":{"old":1,')"#;
+        hand::run(&server, older).await;
+        server.restart().await;
+        let definition = || async {
+            let answer = admin.admin_query("{ module(name: \"Machine\") { definition } }").await;
+            answer.ok()["module"]["definition"].clone()
+        };
+        assert_eq!(definition().await["features"], json!({"comments": true, "tasks": {"old": 1, "subject": "title"}}));
+        admin.change("updateField", json!({"module": "Machine", "name": "title", "patch": {"label": "Name"}})).await.ok();
+        admin.change("updateModule", json!({"name": "Machine", "patch": {"label": "Machine"}})).await.ok();
+        admin.change("renameField", json!({"module": "Machine", "name": "title", "to": "caption"})).await.ok();
+        let features = definition().await["features"].clone();
+        assert_eq!(features, json!({"comments": true, "tasks": {"old": 1, "subject": "caption"}}));
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().display().to_string();
+        for words in [["export", &folder], ["diff", &folder]] {
+            let output = server.run(&words);
+            assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let timeline = json!({"name": "Machine", "patch": {"features": {"timeline": {"sources": [{"list": "nothing"}]}}}});
+        admin.change("updateModule", timeline).await.refused("VALIDATION_FAILED");
+        let gone = json!({"name": "Machine", "patch": {"features": {"comments": null, "tasks": {"old": null}}}});
+        admin.change("updateModule", gone).await.ok();
+        assert_eq!(definition().await["features"], json!({"tasks": {"subject": "caption"}}));
     }
 }

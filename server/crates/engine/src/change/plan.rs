@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use cardine_model::catalog::{Catalog, Module};
 use cardine_model::definition::ModuleDefinition;
-use cardine_model::resolve::{ModuleIssue, parse_document, resolve, resolve_change};
+use cardine_model::resolve::{ModuleIssue, is_of_features, parse_document, resolve, resolve_change};
 use cardine_model::{Issue, PathSegment, path};
 use cardine_sql::{Dialect, ddl};
 use chrono::{DateTime, Utc};
@@ -399,16 +399,23 @@ impl Faults {
 
 /// The definition of `document`, and the catalog with it: instead of the module `replaced`, or as one more.
 ///
-/// What the JSON Schema finds does not keep the other faults back, as far as the document can be read at all.
+/// What the JSON Schema finds does not keep the other faults back, as far as the document can be read at all. Features that stay as they
+/// are may be such as an older version took: they keep nobody from changing something else.
 fn resolve_document(
     base: &Catalog,
     document: &Json,
     replaced: Option<&str>,
 ) -> Result<(ModuleDefinition, Catalog), Faults> {
+    let before = replaced.and_then(|name| base.module_by_name(name)).map(|module| module.definition());
     let (definition, mut own) = match parse_document(document) {
         Ok(definition) => (definition, Vec::new()),
-        Err(issues) => match serde_json::from_value::<ModuleDefinition>(without_unknown_keys(document, &issues)) {
-            Ok(definition) => (definition, issues),
+        Err(mut issues) => match serde_json::from_value::<ModuleDefinition>(without_unknown_keys(document, &issues)) {
+            Ok(definition) => {
+                if before.as_ref().is_some_and(|before| before.features == definition.features) {
+                    issues.retain(|issue| !is_of_features(&issue.path));
+                }
+                (definition, issues)
+            }
             Err(_) => {
                 return Err(Faults { module: String::new(), own: issues, others: Vec::new() });
             }
@@ -416,7 +423,6 @@ fn resolve_document(
     };
     // It helps editors only and is not kept.
     let definition = ModuleDefinition { schema: None, ..definition };
-    let before = replaced.and_then(|name| base.module_by_name(name)).map(|module| module.definition());
     let definition = identified(definition, before.as_ref());
     let resolved = resolve_change(base, base.version + 1, replaced.as_slice(), std::slice::from_ref(&definition));
     let found = match resolved {
@@ -435,10 +441,11 @@ fn resolve_document(
     Err(Faults { module: definition.name, own, others })
 }
 
-/// `document` without the keys that it may not have, so that the rest of it can be read and looked at.
+/// `document` without the keys that it may not have, so that the rest of it can be read and looked at. Those of features can be.
 pub(crate) fn without_unknown_keys(document: &Json, issues: &[Issue]) -> Json {
     let mut document = document.clone();
-    for issue in issues.iter().filter(|issue| issue.rule == "unknownKey") {
+    let unknown = issues.iter().filter(|issue| issue.rule == "unknownKey" && !is_of_features(&issue.path));
+    for issue in unknown {
         let Some((PathSegment::Name(key), above)) = issue.path.split_last() else { continue };
         let place = above.iter().try_fold(&mut document, |place, segment| match segment {
             PathSegment::Name(name) => place.get_mut(name),

@@ -45,6 +45,11 @@ pub fn parse_document(value: &Json) -> Result<ModuleDefinition, Vec<Issue>> {
         .map_err(|error| vec![Issue::new(path![], "document", format!("not a module definition: {error}"))])
 }
 
+/// Whether a place in a document is within what it says of features.
+pub fn is_of_features(path: &[PathSegment]) -> bool {
+    matches!(path.first(), Some(PathSegment::Name(key)) if key == "features")
+}
+
 impl ModuleDefinition {
     fn deserialize_from(value: &Json) -> serde_json::Result<Self> {
         serde::Deserialize::deserialize(value)
@@ -191,8 +196,11 @@ impl Reader<'_> {
 
 fn unknown_key(path: &[PathSegment], key: &str, schema_path: &Location) -> Issue {
     let properties = schema_object(schema_path).and_then(|schema| schema.get("properties")).and_then(Json::as_object);
-    let known = properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str));
-    let message = format!("{} is not known here{}", shown(&Json::from(key)), did_you_mean(key, known));
+    let known: Vec<&str> =
+        properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str)).collect();
+    // A feature has few settings.
+    let all = if is_of_features(path) { format!(": there are {}", known.join(", ")) } else { String::new() };
+    let message = format!("{} is not known here{all}{}", shown(&Json::from(key)), did_you_mean(key, known));
     Issue::new(with(path, key), "unknownKey", message)
 }
 

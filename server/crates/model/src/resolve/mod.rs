@@ -37,7 +37,7 @@ pub use builtin::{
 };
 pub use by_schema::{DocumentSchema, PERMISSION_SET_SCHEMA, ROLE_SCHEMA, SHARING_RULE_SCHEMA};
 pub use change::resolve_change;
-pub use document::{MODULE_SCHEMA, parse_document};
+pub use document::{MODULE_SCHEMA, is_of_features, parse_document};
 pub use field_types::INDEXED_TEXT_LENGTH_MAX;
 pub use graphql_names::{
     BUILT_IN_TYPES, FIELD_TYPE_SUFFIXES, FILTER_COMBINATORS, MODULE_TYPE_SUFFIXES, mutation_names, query_names,

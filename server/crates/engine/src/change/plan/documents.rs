@@ -48,6 +48,7 @@ pub(super) fn plan_documents(
     let base = &restoring.base;
     let planning = Planning { dialect: planning.dialect, base };
     let merged: Vec<Merged<'_>> = files.modules.iter().map(|file| Merged::of(file, base, files)).collect();
+    faults.retain(|fault| !merged.iter().any(|merged| merged.keeps_features_of(fault)));
     let pruned: Vec<&Module> = planning.own_modules().filter(|module| goes(files, &module.name)).collect();
     let (after, is_whole) = planning.resolve_merged(&merged, &pruned, files, &mut faults);
     let moved = if is_whole { planning.converted(&merged, &after, &mut faults) } else { Vec::new() };

@@ -2,6 +2,8 @@
 
 use cardine_model::catalog::Module;
 use cardine_model::definition::{FieldDefinition, FieldList, FieldUses, ModuleDefinition, RetiredField};
+use cardine_model::resolve::is_of_features;
+use cardine_model::{Issue, PathSegment};
 
 use super::super::Base;
 use crate::as_code::{ModuleFile, WantedFiles};
@@ -52,6 +54,13 @@ impl<'a> Merged<'a> {
 
     pub(super) fn differs(&self) -> bool {
         self.before.as_ref() != Some(&self.target)
+    }
+
+    /// Whether a fault is one of features that stay as they are: an older version took them, and they keep nothing else back.
+    pub(super) fn keeps_features_of(&self, fault: &Issue) -> bool {
+        let is_kept = self.before.as_ref().is_some_and(|before| before.features == self.target.features);
+        let [PathSegment::Name(file), place @ ..] = fault.path.as_slice() else { return false };
+        is_kept && is_of_features(place) && *file == self.file.file()
     }
 
     /// Fields that were not there before; of a new module none.
