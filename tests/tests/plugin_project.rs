@@ -204,7 +204,17 @@ fn cases_call_hooks_and_routes() {
         r#"{\"changed\":[\"website\"],\"count\":1,\"keys\":[\"description\",\"website\"],\"operation\":\"update\"}"#;
     let refused = r#"{"after": {"description": "veto"}}"#;
 
-    let held: [(&str, Vec<String>); 3] = [
+    let note = r#"{"document": "createJobNote", "answer": {"data": {"createJobNote": {"id": "2"}}}}"#;
+    let held: [(&str, Vec<String>); 4] = [
+        (
+            "test-jobs",
+            vec![
+                format!(r#"{{"job": "note", "api": [{{"answer": {{}}}}, {note}], "output": {{"part": 1}}, "hostCalls": 2}}"#),
+                format!(r#"{{"job": "note", "cursor": {{"part": 2}}, "api": [{{"answer": {{}}}}, {note}], "hostCalls": 2}}"#),
+                r#"{"job": "fail", "failure": "FAILED"}"#.to_owned(),
+                r#"{"job": "other", "failure": "UNKNOWN_FUNCTION"}"#.to_owned(),
+            ],
+        ),
         (
             "test-hooks",
             vec![

@@ -50,6 +50,9 @@ pub async fn check(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
     for hook in manifest.hooks() {
         println!("hook {} {} of {}", hook.phase.as_str(), hook.operation.join(", "), hook.module);
     }
+    for job in manifest.jobs() {
+        println!("job {} at {} in {}", job.name, job.schedule, job.time_zone.as_deref().unwrap_or("UTC"));
+    }
     for validator in manifest.validators() {
         println!("validator {} for {}", validator.name, validator.applies_to.join(", "));
     }

@@ -54,15 +54,19 @@ struct TestCase {
     route: Option<String>,
     #[serde(default)]
     request: Asked,
+    /// A job of the manifest, with where it goes on.
+    job: Option<String>,
+    #[serde(default)]
+    cursor: Option<Json>,
     /// The id of the user who causes the call.
     user: Option<String>,
     /// What `config.settings` tells.
     #[serde(default)]
     settings: Option<Json>,
-    /// What a function, a hook after writes or a route asks the API, in order, and what it is answered.
+    /// What a function, a hook after writes, a job or a route asks the API, in order, and what it is answered.
     #[serde(default)]
     api: Vec<Exchange>,
-    /// What the function answers; the values of each record's computed fields; what the hook before writes decides of each change; of the
+    /// What the function answers; where the job goes on; the values of each record's computed fields; what the hook before writes decides of each change; of the
     /// route's answer what is to be there. Absent: anything.
     output: Option<Json>,
     /// The issues that the validator finds: `{item, code}`, the item being the position of the value.
@@ -115,7 +119,7 @@ impl fmt::Display for TestCase {
         match (&self.hook, &self.route) {
             (Some(phase), _) => write!(formatter, "{} {} of {}", phase.as_str(), self.operation, self.module),
             (_, Some(route)) => write!(formatter, "{} {route}", self.request.method),
-            _ => match self.function.as_ref().or(self.validator.as_ref()) {
+            _ => match self.function.as_ref().or(self.validator.as_ref()).or(self.job.as_ref()) {
                 Some(name) => formatter.write_str(name),
                 None => formatter.write_str(&self.computed.join(", ")),
             },
@@ -185,6 +189,13 @@ async fn outcome(
         let found = session.validate(&context, validator, &case.params, values.collect()).await;
         let word = |issue: &PluginIssue| json!({"item": issue.item, "code": issue.code});
         return Ok((found.map(|issues| issues.iter().map(word).collect()), session.used()));
+    }
+    if let Some(job) = &case.job {
+        let context = CallContext { is_detached: true, ..context };
+        let mut session = plugin.session(services);
+        // Any time will do: a case whose answer follows from the hour would hold at that hour alone.
+        let next = session.run_job(context, job, 0.0, case.cursor.as_ref()).await;
+        return Ok((next.map(Option::unwrap_or_default), session.used()));
     }
     if !case.computed.is_empty() {
         let known = plugin.manifest().computed().iter().find(|known| case.computed.contains(&known.field));

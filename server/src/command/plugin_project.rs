@@ -163,6 +163,7 @@ fn world(manifest: &Manifest) -> &'static str {
         (manifest.validators().is_empty(), "validator-plugin"),
         (manifest.computed().is_empty(), "computed-plugin"),
         (manifest.routes().is_empty(), "route-plugin"),
+        (manifest.jobs().is_empty(), "job-plugin"),
     ];
     let mut used = worlds.into_iter().filter(|(is_empty, _)| !is_empty).map(|(_, world)| world);
     match (used.next(), used.next()) {

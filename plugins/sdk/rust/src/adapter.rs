@@ -101,12 +101,15 @@ impl<P: Plugin> computed_fields::Guest for Adapter<P> {
 
 impl<P: Plugin> jobs::Guest for Adapter<P> {
     fn run(
-        _context: types::CallContext,
-        _name: String,
-        _scheduled_at_ms: f64,
-        _cursor: Option<String>,
+        context: types::CallContext,
+        name: String,
+        scheduled_at_ms: f64,
+        cursor: Option<String>,
     ) -> Result<Option<String>, types::PluginError> {
-        Err(not_there())
+        log_panics();
+        let cursor = cursor.as_deref().map(parse).transpose().map_err(types::PluginError::Failed)?;
+        let next = P::run_job(&context, &name, scheduled_at_ms, cursor)?;
+        Ok(next.as_ref().map(Value::to_string))
     }
 }
 

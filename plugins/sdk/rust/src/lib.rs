@@ -100,6 +100,21 @@ pub trait Plugin {
         Err(PluginError::NotFound(format!("there is no route {route}")))
     }
 
+    /// Does a part of the job `name` of the manifest, which was due at that moment (milliseconds since the Unix epoch), with the plugin's own
+    /// rights. The answer says where the next part begins, which is called for with a fresh budget; `None` ends the job. A part may be begun
+    /// twice, after a crash or an error: [`CallContext::request_id`] is the same then as in all parts for this due time.
+    ///
+    /// # Errors
+    /// [`PluginError::Retryable`] is tried again later; any other error ends up in the list of runs that failed.
+    fn run_job(
+        _context: &CallContext,
+        name: &str,
+        _due_at_ms: f64,
+        _cursor: Option<Value>,
+    ) -> Result<Option<Value>, PluginError> {
+        Err(PluginError::NotFound(format!("there is no job `{name}`")))
+    }
+
     /// Computes fields of the manifest for records that are shown: one JSON object for each, in their order, with a value for
     /// each of `fields`; null and what is left out are no value. A record holds the inputs of the fields, in the forms of the
     /// API: decimals, dates and options are strings. Only the log, the clock and randomness may be used.

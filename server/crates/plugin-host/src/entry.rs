@@ -6,7 +6,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use crate::bindings::cardine::plugin::types::{CallContext, Issue, PluginError};
-use crate::bindings::exports::cardine::plugin::{computed_fields, functions, record_hooks, routes, validators};
+use crate::bindings::exports::cardine::plugin::{computed_fields, functions, jobs, record_hooks, routes, validators};
 use crate::call_state::CallState;
 use crate::manifest::Manifest;
 
@@ -17,6 +17,7 @@ pub(crate) struct Exports {
     validators: Option<validators::GuestIndices>,
     computed_fields: Option<computed_fields::GuestIndices>,
     routes: Option<routes::GuestIndices>,
+    jobs: Option<jobs::GuestIndices>,
 }
 
 /// One call.
@@ -27,6 +28,7 @@ pub(crate) enum Entry {
     Validate { validator: String, params: String, items: Vec<validators::Item> },
     Compute { module: String, fields: Vec<String>, records: Vec<String> },
     Serve { route: String, request: routes::Request },
+    Run { job: String, due_at_ms: f64, cursor: Option<String> },
 }
 
 /// What a computing call or a route may use before it goes on at low priority: most use less.
@@ -40,7 +42,7 @@ impl Entry {
         match self {
             Self::BeforeWrite { .. } | Self::Validate { .. } => None,
             Self::Compute { .. } | Self::Serve { .. } => Some(HEAD_START),
-            Self::Function { .. } | Self::AfterWrite { .. } => Some(Duration::ZERO),
+            Self::Function { .. } | Self::AfterWrite { .. } | Self::Run { .. } => Some(Duration::ZERO),
         }
     }
 }
@@ -54,6 +56,7 @@ pub(crate) enum Answer {
     Issues(Result<Vec<Issue>, PluginError>),
     Computed(Result<Vec<String>, PluginError>),
     Served(Result<routes::Response, PluginError>),
+    Ran(Result<Option<String>, PluginError>),
 }
 
 impl Exports {
@@ -68,6 +71,7 @@ impl Exports {
                 .map(computed_fields::GuestIndices::new)
                 .transpose()?,
             routes: wants(!manifest.routes().is_empty()).map(routes::GuestIndices::new).transpose()?,
+            jobs: wants(!manifest.jobs().is_empty()).map(jobs::GuestIndices::new).transpose()?,
         })
     }
 
@@ -104,6 +108,10 @@ impl Exports {
             Entry::Serve { route, request } => {
                 let routes = self.routes.as_ref().expect(NAMED).load(&mut *store, instance)?;
                 routes.call_serve(store, context, route, request).await.map(Answer::Served)
+            }
+            Entry::Run { job, due_at_ms, cursor } => {
+                let jobs = self.jobs.as_ref().expect(NAMED).load(&mut *store, instance)?;
+                jobs.call_run(store, context, job, *due_at_ms, cursor.as_ref()).await.map(Answer::Ran)
             }
             Entry::Compute { module, fields, records } => {
                 let computed = self.computed_fields.as_ref().expect(NAMED).load(&mut *store, instance)?;

@@ -293,9 +293,7 @@ fn check_server_version(manifest: &Manifest) -> Result<(), LoadError> {
 
 /// A hook that never runs would be worse than a refusal.
 fn check_supported(manifest: &Manifest) -> Result<(), LoadError> {
-    let has = |key: &str| manifest.raw().get(key).and_then(|list| list.as_array()).is_some_and(|list| !list.is_empty());
     let mut used: Vec<&'static str> = Vec::new();
-    used.extend(has("jobs").then_some("jobs"));
     if manifest.hooks().iter().any(|hook| hook.filter.is_some()) {
         used.push("a hook's `filter`");
     }

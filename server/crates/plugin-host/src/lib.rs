@@ -17,8 +17,8 @@ mod package;
 pub use component::{ComponentError, componentize};
 pub use issue::{Issue, PathStep};
 pub use manifest::{
-    ComputedManifest, FunctionManifest, HmacAlgorithm, HmacManifest, HookManifest, HookPhase, LimitWishes, Manifest,
-    OnError, RouteAuth, RouteManifest, ValidatorManifest,
+    ComputedManifest, FunctionManifest, HmacAlgorithm, HmacManifest, HookManifest, HookPhase, JobManifest, LimitWishes,
+    Manifest, OnError, RouteAuth, RouteManifest, ValidatorManifest,
 };
 pub use package::{Package, PackageError, pack};
 
@@ -50,6 +50,8 @@ mod failure;
 mod host;
 #[cfg(feature = "runtime")]
 mod host_imports;
+#[cfg(feature = "runtime")]
+mod job_calls;
 #[cfg(feature = "runtime")]
 mod lanes;
 #[cfg(feature = "runtime")]

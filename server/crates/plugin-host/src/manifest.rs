@@ -38,6 +38,8 @@ struct TypedManifest {
     #[serde(default)]
     routes: Vec<RouteManifest>,
     #[serde(default)]
+    jobs: Vec<JobManifest>,
+    #[serde(default)]
     secrets: Vec<SecretManifest>,
     settings_schema: Option<Value>,
     #[serde(default)]
@@ -168,6 +170,18 @@ pub struct ComputedManifest {
     pub returns: String,
     /// What the plugin is told of a record: names of fields, or its own names for them.
     pub inputs: Vec<String>,
+}
+
+/// Work at given times.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobManifest {
+    /// Unique within the plugin, in lower case with hyphens.
+    pub name: String,
+    /// When it is due: five fields of cron.
+    pub schedule: String,
+    /// The IANA time zone of its times; absent: UTC.
+    pub time_zone: Option<String>,
 }
 
 /// An address that the plugin answers at.
@@ -319,6 +333,11 @@ impl Manifest {
         &self.typed.routes
     }
 
+    /// The work at given times.
+    pub fn jobs(&self) -> &[JobManifest] {
+        &self.typed.jobs
+    }
+
     /// The names of the events that it asks to emit.
     pub fn events(&self) -> impl Iterator<Item = &str> {
         let asked = self.raw.pointer("/permissions/events/emit").and_then(Value::as_array);
@@ -372,6 +391,7 @@ fn meaning_issues(raw: &Value) -> Vec<Issue> {
     let mut issues = Vec::new();
     named_entries(raw, "functions", "function", &["inputSchema", "outputSchema"], &mut issues);
     named_entries(raw, "validators", "validator", &["paramsSchema"], &mut issues);
+    named_entries(raw, "jobs", "job", &[], &mut issues);
     named_entries(raw, "secrets", "secret", &[], &mut issues);
     named_entries(raw, "modules", "module", &[], &mut issues);
     named_entries(raw, "roles", "role", &[], &mut issues);

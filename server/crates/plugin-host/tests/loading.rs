@@ -187,7 +187,6 @@ async fn extension_points_that_do_not_run_are_refused() {
         json!({"hooks": [hook]})
     };
     for (more, name) in [
-        (json!({"jobs": [{"name": "nightly", "schedule": "0 3 * * *"}]}), "jobs"),
         (hook("*", json!({})), "hooks after writes of every module: name the modules"),
         (hook("Deal", json!({"filter": "true"})), "a hook's `filter`"),
         (hook("Deal", json!({"siblings": "account"})), "`siblings` of hooks after writes"),

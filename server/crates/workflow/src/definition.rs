@@ -186,6 +186,7 @@ pub(crate) enum StepKind {
     StartWorkflow(StartWorkflow),
     SendSms(SendSms),
     Hook(ToHook),
+    Job(ToJob),
 }
 
 /// What a failed step does to its run.
@@ -215,6 +216,13 @@ pub(crate) struct Call {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct ToHook {
     pub plugin: String,
+}
+
+/// Lets a plugin do one of its jobs.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ToJob {
+    pub plugin: String,
+    pub name: String,
 }
 
 /// Changes a record: that of the event, or another one by its id.

@@ -282,7 +282,11 @@ fn calls(document: &Json, plugin: &str) -> bool {
         Json::Object(parts) => {
             let named =
                 |step: &str| parts.get(step).and_then(|step| step.get("plugin")).is_some_and(|name| name == plugin);
-            named("call") || named("hook") || named("event") || parts.values().any(|part| calls(part, plugin))
+            named("call")
+                || named("hook")
+                || named("job")
+                || named("event")
+                || parts.values().any(|part| calls(part, plugin))
         }
         Json::Array(parts) => parts.iter().any(|part| calls(part, plugin)),
         _ => false,
@@ -299,6 +303,7 @@ mod tests {
             json!({"steps": [{"forEach": {"steps": [{"call": {"plugin": "deal-score", "function": "score"}}]}}]});
         assert!(calls(&document, "deal-score"));
         assert!(calls(&json!({"steps": [{"hook": {"plugin": "deal-score"}}]}), "deal-score"));
+        assert!(calls(&json!({"steps": [{"job": {"plugin": "deal-score", "name": "nightly"}}]}), "deal-score"));
         assert!(!calls(&document, "deal"));
         assert!(!calls(&json!({"steps": [{"update": {"set": {"plugin": "deal-score"}}}]}), "deal-score"));
     }

@@ -54,6 +54,9 @@ impl Parts {
         for document in hook_workflows(&plugin, list("hooks")) {
             workflows.insert(text(&document, "name"), document);
         }
+        for document in job_workflows(&plugin, list("jobs")) {
+            workflows.insert(text(&document, "name"), document);
+        }
         Self { modules: named("modules"), fields, roles: named("roles"), workflows }
     }
 
@@ -220,6 +223,24 @@ fn hook_workflows<'a>(plugin: &str, hooks: impl Iterator<Item = &'a Json>) -> Ve
         documents.push(document);
     }
     documents
+}
+
+/// What jobs become: workflows that the clock starts, once for each due time over all processes, tried again, and seen run by run.
+fn job_workflows<'a>(plugin: &'a str, jobs: impl Iterator<Item = &'a Json>) -> impl Iterator<Item = Json> {
+    jobs.map(move |job| {
+        let name = job["name"].as_str().unwrap_or_default();
+        let title = job["title"].as_str().unwrap_or(name);
+        let mut schedule = json!({"cron": job["schedule"]});
+        if let Some(zone) = job.get("timeZone") {
+            schedule["timeZone"] = zone.clone();
+        }
+        json!({
+            "name": format!("{plugin}-job-{name}"),
+            "label": format!("{plugin}: {title}"),
+            "trigger": {"schedule": schedule},
+            "steps": [{"id": "run", "job": {"plugin": plugin, "name": name}}],
+        })
+    })
 }
 
 /// `EquipmentBooking` as `equipment-booking`.
@@ -390,6 +411,20 @@ mod tests {
         assert_eq!(trigger("rental-after-lead-2"), json!({"on": ["UPDATED"]}));
         assert_eq!(trigger("rental-after-lead-3"), json!({"on": ["UPDATED"], "changed": ["name", "deletedAt"]}));
         assert_eq!((kebab("Lead2Deal"), kebab("HTTPLog")), ("lead2-deal".to_owned(), "httplog".to_owned()));
+    }
+
+    #[test]
+    fn a_job_is_a_workflow_that_the_clock_starts() {
+        let parts = manifest(json!({"jobs": [
+            {"name": "sync", "title": "Syncs", "schedule": "*/5 * * * *"},
+            {"name": "close-day", "schedule": "0 0 * * *", "timeZone": "Europe/Rome"}]}));
+        let (sync, close) = (&parts.workflows["rental-job-sync"], &parts.workflows["rental-job-close-day"]);
+        assert_eq!(
+            (&sync["label"], &sync["trigger"]),
+            (&json!("rental: Syncs"), &json!({"schedule": {"cron": "*/5 * * * *"}}))
+        );
+        assert_eq!(sync["steps"], json!([{"id": "run", "job": {"plugin": "rental", "name": "sync"}}]));
+        assert_eq!(close["trigger"]["schedule"], json!({"cron": "0 0 * * *", "timeZone": "Europe/Rome"}));
     }
 
     #[test]

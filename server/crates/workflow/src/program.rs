@@ -100,6 +100,8 @@ pub(crate) enum Action {
     Call { plugin: String, function: String, input: Template },
     /// Tells a plugin's hook after writes of the event.
     Hook { plugin: String },
+    /// Lets a plugin do a part of a job.
+    Job { plugin: String, name: String },
     /// Changes a record; the event's where none is named.
     Update { module: ModuleId, record: Option<Template>, set: Vec<(FieldId, Given)> },
     /// Makes a record.
@@ -238,12 +240,16 @@ impl Retrying {
 impl Workflow {
     /// Whether its steps do what its author may do.
     pub fn uses_author(&self) -> bool {
-        let has_own_rights = |node: &Node| matches!(node.act, Act::Do(Action::Hook { .. })) && node.when.is_none();
-        self.run_as == RunAs::Author && !self.steps.iter().all(has_own_rights)
+        self.run_as == RunAs::Author && !self.steps.iter().all(Node::has_own_rights)
     }
 }
 
 impl Node {
+    /// Whether nobody's rights but a plugin's own matter here.
+    pub fn has_own_rights(&self) -> bool {
+        matches!(self.act, Act::Do(Action::Hook { .. } | Action::Job { .. })) && self.when.is_none()
+    }
+
     /// Every template that is filled here.
     pub fn templates(&self) -> Vec<&Template> {
         fn given(set: &[(FieldId, Given)]) -> impl Iterator<Item = &Template> {
@@ -273,7 +279,7 @@ impl Node {
             Act::Do(Action::Start(start)) => start.records.iter().chain([&start.input]).collect(),
             Act::Do(Action::Wait(Until::Date(template))) => vec![template],
             Act::ForEach { list, .. } => vec![list],
-            Act::Do(Action::Wait(Until::Later(_)) | Action::Hook { .. })
+            Act::Do(Action::Wait(Until::Later(_)) | Action::Hook { .. } | Action::Job { .. })
             | Act::Branch { .. }
             | Act::Next { .. }
             | Act::Jump(_) => Vec::new(),

@@ -207,7 +207,7 @@ impl<'a> Walk<'a> {
                 self.steps(&mut place["steps"], names);
                 names.items.pop();
             }
-            StepKind::Hook(_) => {}
+            StepKind::Hook(_) | StepKind::Job(_) => {}
             StepKind::SendSms(_) => {
                 for name in ["to", "text"] {
                     self.templates_at(&mut json["sendSms"], name, names);

@@ -75,7 +75,7 @@ impl Shape {
             StepKind::Branch(_) => Self::object([("case", number())]),
             StepKind::ForEach(_) | StepKind::StartWorkflow(_) => Self::object([("count", number())]),
             StepKind::Wait(_) => Self::object([("until", Self::Value(Some(RuleType::DateTime)))]),
-            StepKind::Call(_) | StepKind::Refuse(_) | StepKind::Hook(_) => Self::Any,
+            StepKind::Call(_) | StepKind::Refuse(_) | StepKind::Hook(_) | StepKind::Job(_) => Self::Any,
         }
     }
 

@@ -6,7 +6,7 @@ use cardine_model::{PathSegment, Value};
 
 use super::{Checking, DEPTH_MAX, below};
 use crate::definition::{
-    AssignTask, Branch, Call, Find, ForEach, Refuse, StartWorkflow, Step, StepKind, ToHook, Update, Wait,
+    AssignTask, Branch, Call, Find, ForEach, Refuse, StartWorkflow, Step, StepKind, ToHook, ToJob, Update, Wait,
 };
 use crate::find::FindRecords;
 use crate::program::{Act, Action, Given, Node, Retrying, StartOf, Until};
@@ -85,6 +85,7 @@ impl<'a> Checking<'a> {
             StepKind::Webhook(webhook) => Some(self.webhook(webhook, &below(place, "webhook"))),
             StepKind::Approve(approve) => self.approve(approve, &below(place, "approve")),
             StepKind::Hook(hook) => Some(self.hook(hook, &below(place, "hook"))),
+            StepKind::Job(job) => Some(self.job(job, &below(place, "job"))),
             StepKind::StartWorkflow(start) => Some(self.start_workflow(start, &below(place, "startWorkflow"))),
         };
         if let Some(action) = action {
@@ -235,6 +236,21 @@ impl<'a> Checking<'a> {
             Some(Some(_)) | None => {}
         }
         Action::Hook { plugin: hook.plugin.clone() }
+    }
+
+    /// Which plugin has which job is known when the workflow is saved.
+    fn job(&mut self, job: &ToJob, place: &[PathSegment]) -> Action {
+        match self.plugins.map(|plugins| plugins.get(&job.plugin)) {
+            Some(None) => {
+                let message = format!("no plugin `{}` is installed", job.plugin);
+                self.tell(below(place, "plugin"), "unknownPlugin", message);
+            }
+            Some(Some(plugin)) if !plugin.manifest().jobs().iter().any(|known| known.name == job.name) => {
+                self.tell(below(place, "name"), "unknownJob", format!("the plugin has no job `{}`", job.name));
+            }
+            Some(Some(_)) | None => {}
+        }
+        Action::Job { plugin: job.plugin.clone(), name: job.name.clone() }
     }
 
     pub(super) fn check_function(&mut self, plugin: &str, function: &str, place: &[PathSegment]) {

@@ -43,9 +43,9 @@ pub(super) struct Done {
 
 impl Runner {
     pub(super) async fn act(&self, run: &LeasedRun, state: &RunState, at: &Here<'_>) -> Result<Done, StepError> {
-        if let (Act::Do(Action::Hook { plugin }), None) = (&at.node.act, &at.node.when) {
-            // It has the plugin's rights: whether there is an author is nothing to it.
-            return self.tell_hook(run, state, at, plugin).await;
+        if at.node.has_own_rights() {
+            // Whether there is an author is nothing to it.
+            return self.act_as_plugin(run, state, at).await;
         }
         let ctx = self.context(run, state, at)?;
         check_readable(&ctx, at)?;
@@ -59,7 +59,7 @@ impl Runner {
                 let output = self.call(&ctx, run, plugin, function, input.clone()).await?;
                 Ok(Done { input: Some(input), output, ..Done::default() })
             }
-            Act::Do(Action::Hook { plugin }) => self.tell_hook(run, state, at, plugin).await,
+            Act::Do(Action::Hook { .. } | Action::Job { .. }) => self.act_as_plugin(run, state, at).await,
             Act::Do(Action::Update { module, record, set }) => {
                 let id = match record {
                     None => run.record.ok_or_else(|| StepError::Final("the run has no record to update".to_owned()))?,
@@ -113,6 +113,15 @@ impl Runner {
             Act::Do(Action::Refuse { .. }) => Err(StepError::Final("what is committed can't be refused".to_owned())),
             // The run settles behind them.
             Act::Next { .. } | Act::Jump(_) => Ok(Done::default()),
+        }
+    }
+
+    /// What a plugin does with its own rights.
+    async fn act_as_plugin(&self, run: &LeasedRun, state: &RunState, at: &Here<'_>) -> Result<Done, StepError> {
+        match &at.node.act {
+            Act::Do(Action::Hook { plugin }) => self.tell_hook(run, state, at, plugin).await,
+            Act::Do(Action::Job { plugin, name }) => self.run_job(run, state, at, plugin, name).await,
+            _ => unreachable!("others have the rights of the run"),
         }
     }
 

@@ -7,6 +7,7 @@ mod commit;
 mod dates;
 mod hook;
 mod ids;
+mod job;
 mod mail;
 mod queue;
 mod simulate;

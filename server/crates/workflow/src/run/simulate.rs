@@ -271,7 +271,12 @@ impl Going<'_> {
         let Act::Do(action) = &at.node.act else { return Ok(None) };
         if !matches!(
             action,
-            Action::Call { .. } | Action::Hook { .. } | Action::Webhook(_) | Action::SendSms(_) | Action::Approve(_)
+            Action::Call { .. }
+                | Action::Hook { .. }
+                | Action::Job { .. }
+                | Action::Webhook(_)
+                | Action::SendSms(_)
+                | Action::Approve(_)
         ) {
             return Ok(None);
         }

@@ -100,6 +100,12 @@ impl RunState {
         }
     }
 
+    /// What the step at which the run is gave when it was here last; null if it was not.
+    pub fn output(&self, step: &str) -> &Json {
+        let outputs = self.loops.last().map_or(&self.outputs, |one| &one.outputs);
+        outputs.get(step).unwrap_or(&Json::Null)
+    }
+
     /// Whether a step rests until somebody decides.
     pub fn is_asking(&self, step: &str) -> bool {
         let path = ["steps", step, "output", "asking"].map(str::to_owned);
