@@ -14,8 +14,11 @@ pub struct Options {
     pub sqlite_mmap_bytes: u64,
     /// Connections to PostgreSQL. Default: 16.
     pub postgres_connections: usize,
-    /// How long a request waits for a connection to PostgreSQL, or for one to be made. Default: 5 s.
+    /// How long making a connection to PostgreSQL may take. Default: 5 s.
     pub connect_timeout: Duration,
+    /// How long work without a limit of its own waits for a connection to PostgreSQL while all are in use. A request waits until
+    /// its limit: that others are before it does not mean that the database cannot be reached. Default: 30 s.
+    pub queue_timeout: Duration,
     /// Prepared statements that each connection keeps. Default: 512.
     pub statement_cache_size: usize,
     /// How often [`crate::Store::watch`] looks whether another process changed the catalog or the rights. Default: 300 ms.
@@ -31,6 +34,7 @@ impl Default for Options {
             sqlite_mmap_bytes: 256 << 20,
             postgres_connections: 16,
             connect_timeout: Duration::from_secs(5),
+            queue_timeout: Duration::from_secs(30),
             statement_cache_size: 512,
             watch_interval: Duration::from_millis(300),
         }

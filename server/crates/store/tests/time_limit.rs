@@ -6,7 +6,7 @@ mod databases;
 use std::time::Duration;
 
 use cardine_model::Value;
-use cardine_store::{Bindings, ColumnType, Deadline, Dialect, Statement, Store, StoreError};
+use cardine_store::{Bindings, ColumnType, Deadline, Dialect, Options, Statement, Store, StoreError};
 use databases::{TestDatabase, query, statement};
 
 const ENDLESS: &str = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT (n + 1) % 1000 FROM r)";
@@ -106,4 +106,46 @@ async fn many_short_statements_end_with_the_time_too() {
 fn long(dialect: Dialect) -> Statement {
     let text = "INSERT INTO t WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 100000) SELECT n FROM r WHERE n < 0";
     statement(dialect, text, Vec::new(), &[])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_connection_waits_as_long_as_the_request_may() {
+    let Some(database) = databases::postgres().await else { return };
+    // All connections but this one are somebody else's.
+    let (connect_timeout, queue_timeout) = (10 * SHORT, 40 * SHORT);
+    let options = Options { postgres_connections: 1, connect_timeout, queue_timeout, ..Options::default() };
+    let store = Store::open(&database.url, &options).await.unwrap();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
+    let holder = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let select = statement(store.dialect(), "SELECT 1", Vec::new(), &[ColumnType::Integer]);
+            let held = store.read::<_, StoreError, _>(|tx| {
+                Box::pin(async move {
+                    let rows = tx.query(&select, &Bindings::default()).await?;
+                    let _ = begun.send(());
+                    let _ = released.await;
+                    Ok(rows)
+                })
+            });
+            held.await
+        }
+    });
+    has_begun.await.unwrap();
+    let read = |deadline| {
+        let store = store.until(deadline);
+        async move { query(&store, "SELECT 1", Vec::new(), &[ColumnType::Integer]).await }
+    };
+    let limited = read(Some(Deadline::after(2 * SHORT))).await;
+    assert!(matches!(limited, Err(StoreError::TimeLimit { .. })), "{limited:?}");
+    let unlimited = read(None).await;
+    assert!(matches!(unlimited, Err(StoreError::Unavailable(_))), "{unlimited:?}");
+
+    // It is longer in use than a connection may take to be made.
+    let waiting = tokio::spawn(read(Some(Deadline::after(AMPLE))));
+    tokio::time::sleep(connect_timeout + SHORT).await;
+    release.send(()).unwrap();
+    assert_eq!(holder.await.unwrap().unwrap().len(), 1);
+    assert_eq!(waiting.await.unwrap().unwrap().len(), 1);
 }

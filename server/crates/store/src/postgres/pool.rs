@@ -50,7 +50,7 @@ impl Pool {
         let pool_config = PoolConfig {
             max_size: options.postgres_connections.max(1),
             timeouts: Timeouts {
-                wait: Some(options.connect_timeout),
+                wait: Some(options.queue_timeout),
                 create: Some(options.connect_timeout),
                 recycle: None,
             },
