@@ -16,7 +16,7 @@ pub struct Actor {
     /// What may be done with modules and fields.
     pub rights: Arc<Rights>,
     /// Owners whose private records are visible: the user, the user's groups, and all users whose role
-    /// stands below the user's, with their groups.
+    /// stands below the user's, with their groups. In the order of their bytes, each once.
     pub visible_owners: Arc<[Uuid]>,
     /// Whose records sharing rules open to it, by module and action.
     pub shared_owners: Arc<[SharedOwners]>,

@@ -26,6 +26,7 @@ pub struct Rights {
     all_records: bool,
     mask: Mask,
     record_rules: Vec<(ModuleId, RecordRules)>,
+    broad: bool,
 }
 
 /// What may be done with one module while rights are resolved.
@@ -94,6 +95,7 @@ impl Rights {
             all_records: administrator,
             mask: modules.iter().map(ModuleRights::permitted).collect(),
             record_rules: Vec::new(),
+            broad: false,
         }
     }
 
@@ -151,6 +153,19 @@ impl Rights {
         rules.sort_by_key(|(module, _)| module.0);
         self.record_rules = rules;
         self
+    }
+
+    /// The same rights of somebody who sees a good part of all owners ([`Self::is_broad`]).
+    #[must_use]
+    pub fn with_broad_reach(mut self, broad: bool) -> Self {
+        self.broad = broad;
+        self
+    }
+
+    /// Whether a good part of all owners is visible, so that most records that one comes across are in reach, and few are
+    /// looked at in vain. It decides how records are looked for, and never which are seen.
+    pub fn is_broad(&self) -> bool {
+        self.broad
     }
 
     /// What opens and narrows the module's records; nothing for administrators.

@@ -103,7 +103,7 @@ impl Making<'_> {
 
     fn root_rows(&self, list: &List) -> Statement {
         let by_rules = self.found == Found::Asked && !switched_off!("record.list");
-        let mut writer = self.writer();
+        let mut writer = Writer::paged(self.dialect, self.catalog, self.rights);
         let mut source = writer.source(list.module, Visibility::Caller);
         let (outputs, columns) = writer.outputs(&mut source, list);
         let conditions = writer.conditions(&mut source, list, None, by_rules);
@@ -151,7 +151,7 @@ impl Making<'_> {
 
     pub fn nested_rows(&self, list: &List, tied: Tied<'_>) -> Statement {
         let by_rules = !switched_off!("record.nested");
-        let mut writer = self.writer();
+        let mut writer = Writer::paged(self.dialect, self.catalog, self.rights);
         let parents = writer.typed_param(Param::Parents, "uuid[]");
         let (text, columns) = match self.dialect {
             Dialect::Postgres => {

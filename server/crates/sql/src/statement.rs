@@ -47,6 +47,8 @@ pub enum Param {
     Parents,
     /// The caller's visible owners, likewise.
     VisibleOwners,
+    /// The same in the order of their bytes: an array on PostgreSQL, one piece of 16 bytes for each on SQLite.
+    VisibleOwnersInOrder,
     /// The owners whose records of a module are shared with the caller for an action, likewise.
     SharedOwners(ModuleId, RecordAction),
     /// Whom a single record may be shared with so that the caller is meant, likewise.

@@ -98,6 +98,7 @@ fn read(file: &Path) -> Case {
 fn render(catalog: &Catalog, case: &Case, dialect: Dialect) -> ListStatements {
     let rights = match case.caller.as_str() {
         "sales" => company::sales(catalog),
+        "broad sales" => company::sales(catalog).with_broad_reach(true),
         _ => Rights::resolve(catalog, &[&company::administrator()], true),
     };
     let list = authorise(question::question(catalog, &case.question), catalog, &rights).unwrap();

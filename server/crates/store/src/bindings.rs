@@ -20,7 +20,7 @@ pub struct Bindings<'a> {
     pub values: &'a [Value],
     /// The ids of the parent records, each once.
     pub parents: &'a [Uuid],
-    /// The owners whose private records the caller may see.
+    /// The owners whose private records the caller may see, in the order of their bytes.
     pub visible_owners: &'a [Uuid],
     /// The owners whose records of a module sharing rules open to the caller.
     pub shared_owners: &'a [SharedOwners],
@@ -41,6 +41,8 @@ pub struct Bindings<'a> {
 pub(crate) enum Bound<'a> {
     Value(Cow<'a, Value>),
     Ids(&'a [Uuid]),
+    /// In the order of their bytes.
+    IdsInOrder(&'a [Uuid]),
 }
 
 /// What each parameter of `statement` is bound to, in their order.
@@ -62,6 +64,10 @@ fn resolve_param<'a>(param: &'a Param, bindings: &Bindings<'a>) -> Result<Bound<
         Param::Value(value, transform) => transform_value(value, *transform),
         Param::Parents => return Ok(Bound::Ids(bindings.parents)),
         Param::VisibleOwners => return Ok(Bound::Ids(bindings.visible_owners)),
+        Param::VisibleOwnersInOrder => {
+            debug_assert!(bindings.visible_owners.is_sorted(), "an owner that is not in its place is not found");
+            return Ok(Bound::IdsInOrder(bindings.visible_owners));
+        }
         Param::SharedOwners(module, action) => {
             let shared =
                 bindings.shared_owners.iter().find(|shared| (shared.module, shared.action) == (*module, *action));
@@ -167,7 +173,7 @@ mod tests {
         let bindings = Bindings { values, ..Bindings::default() };
         match resolve_params(&statement, &bindings).unwrap().remove(0) {
             Bound::Value(value) => value.into_owned(),
-            Bound::Ids(_) => panic!("ids"),
+            Bound::Ids(_) | Bound::IdsInOrder(_) => panic!("ids"),
         }
     }
 

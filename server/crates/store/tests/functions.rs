@@ -4,7 +4,7 @@
 mod databases;
 
 use cardine_model::Value;
-use cardine_store::{Cell, ColumnType, RowSet};
+use cardine_store::{Bindings, Cell, ColumnType, Dialect, Param, RowSet, Statement, StoreError};
 use databases::TestDatabase;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, TestRunner};
@@ -153,4 +153,39 @@ async fn texts_have_the_same_words_on_both_databases() {
         assert_eq!(ours, theirs, "{:?}", row[0]);
     }
     assert!(ours.iter().flatten().count() > 1_000, "the samples have words");
+}
+
+#[tokio::test]
+async fn an_id_is_among_those_of_a_list_on_both_databases_alike() {
+    let id = |number: u128| uuid::Uuid::from_u128(number << 64 | number);
+    for database in databases::each().await {
+        let (ty, is_among) = match database.dialect() {
+            Dialect::Sqlite => ("TEXT", "cardine_is_among(id, $1)"),
+            Dialect::Postgres => ("uuid", "CASE WHEN id = ANY($1::uuid[]) THEN true ELSE false END"),
+        };
+        database.ddl(&format!("CREATE TABLE t (n INTEGER, id {ty})")).await;
+        for number in 0..40 {
+            let value = Value::Id(id(u128::try_from(number).unwrap() * 7 % 40));
+            database.execute("INSERT INTO t VALUES ($1, $2)", vec![Value::Integer(number), value]).await.unwrap();
+        }
+        database.execute("INSERT INTO t VALUES (99, NULL)", Vec::new()).await.unwrap();
+        for count in [0, 1, 2, 3, 20, 39] {
+            let mut owners: Vec<_> = (0..count).map(|position| id(position * 2 % 40 + position / 20)).collect();
+            owners.sort_unstable();
+            let text = format!("SELECT n FROM t WHERE {is_among} ORDER BY n");
+            let params = vec![Param::VisibleOwnersInOrder];
+            let asked = Statement { text, params, columns: vec![ColumnType::Integer] };
+            let among = owners.clone();
+            let found = database.store.read::<_, StoreError, _>(move |tx| {
+                Box::pin(
+                    async move { tx.query(&asked, &Bindings { visible_owners: &among, ..Bindings::default() }).await },
+                )
+            });
+            let found = found.await.unwrap();
+            let found: Vec<_> = (0..found.len()).map(|row| found.cell(row, 0).integer().unwrap()).collect();
+            let expected: Vec<i64> =
+                (0..40).filter(|n| owners.contains(&id(u128::try_from(*n).unwrap() * 7 % 40))).collect();
+            assert_eq!(found, expected, "{owners:?}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ impl ToSql for Bound<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         let encoded = match self {
             Self::Value(value) => encode(value, ty, out),
-            Self::Ids(ids) => encode_ids(ids, ty, out).map(|()| IsNull::No),
+            Self::Ids(ids) | Self::IdsInOrder(ids) => encode_ids(ids, ty, out).map(|()| IsNull::No),
         };
         Ok(encoded?)
     }

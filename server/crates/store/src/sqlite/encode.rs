@@ -7,7 +7,7 @@ use crate::bindings::Bound;
 use crate::text_form::{push_id, push_list, push_plain};
 
 /// Integers and booleans as integers, all else as text: an id hyphenated in lower case, a decimal in plain digits, dates and times as the
-/// API shows them, lists as JSON.
+/// API shows them, lists as JSON. Ids in order are one blob, which `cardine_is_among` reads.
 pub(super) fn encode<'a>(bound: &'a Bound<'_>) -> ToSqlOutput<'a> {
     let value = match bound {
         Bound::Value(value) => value.as_ref(),
@@ -19,6 +19,9 @@ pub(super) fn encode<'a>(bound: &'a Bound<'_>) -> ToSqlOutput<'a> {
                 out.push('"');
             });
             return ToSqlOutput::Owned(Stored::Text(text));
+        }
+        Bound::IdsInOrder(ids) => {
+            return ToSqlOutput::Owned(Stored::Blob(ids.iter().flat_map(|id| *id.as_bytes()).collect()));
         }
     };
     match value {

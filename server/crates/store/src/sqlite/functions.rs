@@ -11,6 +11,7 @@ use cardine_model::text::{self, words};
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
+use uuid::Uuid;
 
 use super::{group_function, json_functions};
 
@@ -82,6 +83,18 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
             ValueRef::Text(name) => names.get(name).copied(),
             _ => None,
         })
+    })?;
+    // Whether an id is among those of a blob that has 16 bytes for each, in their order.
+    connection.create_scalar_function("cardine_is_among", 2, flags(), |context| {
+        let (ValueRef::Text(id), ValueRef::Blob(ids)) = (context.get_raw(0), context.get_raw(1)) else {
+            return Ok(false);
+        };
+        let (ids, rest) = ids.as_chunks::<16>();
+        if !rest.is_empty() {
+            return Err(user_error("cardine_is_among got a blob that is no list of ids"));
+        }
+        let id = Uuid::try_parse_ascii(id).map_err(|_| user_error("cardine_is_among got what is no id"))?;
+        Ok(ids.binary_search(id.as_bytes()).is_ok())
     })?;
     json_functions::register(connection, flags())?;
     group_function::register(connection, flags())?;

@@ -220,6 +220,11 @@ async fn usual_lists_use_indexes() {
         let reader = Grants::of([(MODULE, readable)]);
         let owned = Case { store, catalog: &catalog, rights: Rights::resolve(&catalog, &[&reader], true) };
         owned.plan(None, vec![id_up()], none()).await.uses("_ix_sample__owner_id");
+        // Who sees a good part of all records reads them in the order that is asked for, and looks at the owner of each.
+        let broad = Rights::resolve(&catalog, &[&reader], true).with_broad_reach(true);
+        let broad = Case { store, catalog: &catalog, rights: broad };
+        broad.plan(None, vec![id_up()], none()).await.reads_in_order();
+        broad.plan(None, vec![case.ascending("name"), id_up()], none()).await.uses("_ix_sample__name").reads_in_order();
 
         let organization = catalog.module_by_name("Organization").unwrap();
         let mut list = page(
