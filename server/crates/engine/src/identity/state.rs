@@ -351,11 +351,13 @@ impl AccessState {
         rights
     }
 
-    /// Whether users of the role see at least a 32nd of all who may own records: the owners below them, and themselves. How many
-    /// records each owns is not known; if they own alike, a page is full when 32 times its records have been looked at, which
-    /// takes a millisecond or two, as finding and sorting some thousand records does.
+    /// Whether users of the role see what others own, and at least a 32nd of all who may own records: the owners below them, and
+    /// themselves. How many records each owns is not known; if they own alike, a page is full when 32 times its records have been
+    /// looked at, which takes a millisecond or two, as finding and sorting some thousand records does. Who sees nothing but their own
+    /// may own next to nothing of very much, however few they are.
     fn is_broad(&self, role: Uuid) -> bool {
-        (self.owners_below(role).len() + 1) * 32 >= self.users.len() + self.groups.len()
+        let below = self.owners_below(role).len();
+        below > 0 && (below + 1) * 32 >= self.users.len() + self.groups.len()
     }
 
     fn shared_owners(&self, catalog: &Catalog, caller: &Caller<'_>) -> Arc<[SharedOwners]> {
@@ -656,18 +658,21 @@ mod tests {
 
     #[test]
     fn who_sees_a_32nd_of_all_owners_has_a_broad_reach() {
-        let roles = || vec![role(1, None), role(2, Some(1)), role(3, Some(2))];
+        let roles = || vec![role(1, None), role(2, Some(1)), role(3, Some(2)), role(4, Some(1))];
         let is_broad =
             |state: &AccessState, user| state.actor(&catalog(1), id(user), None, None).unwrap().rights.is_broad();
-        let users = |sellers: u128| {
+        let users = |sellers: u128, others: u128| {
             let sellers = (0..sellers).map(|number| user(100 + number, 3, &[]));
-            sellers.chain([user(11, 1, &[]), user(12, 2, &[])]).collect()
+            let others = (0..others).map(|number| user(1_000 + number, 4, &[]));
+            sellers.chain(others).chain([user(11, 1, &[]), user(12, 2, &[])]).collect()
         };
-        let large = AccessState::new(1, roles(), users(31), BTreeMap::new());
-        assert!(is_broad(&large, 11) && is_broad(&large, 12), "those above the sellers");
-        assert!(!is_broad(&large, 100), "one of 33");
-        let small = AccessState::new(1, roles(), users(30), BTreeMap::new());
-        assert!(is_broad(&small, 100), "one of 32");
+        let large = AccessState::new(1, roles(), users(3, 123), BTreeMap::new());
+        assert!(is_broad(&large, 12), "four of 128");
+        assert!(!is_broad(&large, 100) && !is_broad(&large, 1_000), "nothing but their own");
+        let larger = AccessState::new(1, roles(), users(3, 124), BTreeMap::new());
+        assert!(!is_broad(&larger, 12), "four of 129");
+        let small = AccessState::new(1, roles(), users(2, 0), BTreeMap::new());
+        assert!(is_broad(&small, 12) && !is_broad(&small, 100), "nothing but their own, however few there are");
     }
 
     #[test]
