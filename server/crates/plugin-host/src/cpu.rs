@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(crate) struct CpuMeter {
     finished_ns: AtomicU64,
-    /// The thread's clock when the current poll began.
+    /// The thread's clock when the current poll of the call itself began.
     poll_began_ns: AtomicU64,
 }
 
@@ -33,11 +33,18 @@ impl CpuMeter {
 pub(crate) struct Metered<F> {
     meter: Arc<CpuMeter>,
     call: Pin<Box<F>>,
+    is_beside: bool,
 }
 
 impl<F: Future> Metered<F> {
     pub(crate) fn new(meter: Arc<CpuMeter>, call: F) -> Self {
-        Self { meter, call: Box::pin(call) }
+        Self { meter, call: Box::pin(call), is_beside: false }
+    }
+
+    /// Of work that another task does for the call. A poll of the call may go on meanwhile: the meter keeps the clock of its thread, and
+    /// those of two threads have nothing in common.
+    pub(crate) fn beside(meter: Arc<CpuMeter>, work: F) -> Self {
+        Self { is_beside: true, ..Self::new(meter, work) }
     }
 }
 
@@ -46,7 +53,9 @@ impl<F: Future> Future for Metered<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let began_ns = thread_cpu_ns();
-        self.meter.poll_began_ns.store(began_ns, Ordering::Relaxed);
+        if !self.is_beside {
+            self.meter.poll_began_ns.store(began_ns, Ordering::Relaxed);
+        }
         let polled = self.call.as_mut().poll(context);
         let used_ns = thread_cpu_ns().saturating_sub(began_ns);
         self.meter.finished_ns.fetch_add(used_ns, Ordering::Relaxed);
@@ -71,6 +80,8 @@ fn thread_cpu_ns() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
     #[tokio::test]
@@ -86,5 +97,27 @@ mod tests {
         Metered::new(meter.clone(), work).await;
         assert!(meter.used() >= Duration::from_millis(10), "{:?}", meter.used());
         assert!(meter.used() < Duration::from_millis(30), "{:?}", meter.used());
+    }
+
+    fn work_for(used: Duration) {
+        let (began, mut number) = (thread_cpu_ns(), 1_u64);
+        while thread_cpu_ns() - began < used.as_nanos() as u64 {
+            number = std::hint::black_box(number.wrapping_mul(31));
+        }
+    }
+
+    /// The new thread's clock stands near zero, the call's own far from it.
+    #[tokio::test]
+    async fn work_beside_a_poll_is_added_and_leaves_the_polls_clock_alone() {
+        work_for(Duration::from_millis(50));
+        let meter = Arc::new(CpuMeter::default());
+        let call = async {
+            let work = Metered::beside(meter.clone(), async { work_for(Duration::from_millis(5)) });
+            let done = std::thread::spawn(|| Box::pin(work).as_mut().poll(&mut Context::from_waker(Waker::noop())));
+            assert!(done.join().unwrap().is_ready());
+            meter.used_while_polled()
+        };
+        let used = Metered::new(meter.clone(), call).await;
+        assert!(used >= Duration::from_millis(5) && used < Duration::from_millis(40), "{used:?}");
     }
 }

@@ -41,7 +41,7 @@ impl CallState {
             return Ok(ask(&*self.services, &self.context).await);
         }
         let (services, context) = (Arc::clone(&self.services), Arc::clone(&self.context));
-        let work = Metered::new(Arc::clone(&self.cpu), async move { ask(&*services, &context).await });
+        let work = Metered::beside(Arc::clone(&self.cpu), async move { ask(&*services, &context).await });
         let mut task = JoinSet::new();
         task.spawn(work.in_current_span());
         Ok(task.join_next().await.expect("it was spawned")?)
