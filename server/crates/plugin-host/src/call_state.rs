@@ -35,7 +35,9 @@ pub(crate) struct CallState {
     pub(crate) cpu_budget: Duration,
     pub(crate) began: Instant,
     pub(crate) wall_budget: Duration,
-    /// Where the call may run on a lane: the turns in which such calls ask the API.
+    /// Whether the call may run on a lane.
+    pub(crate) may_leave: bool,
+    /// The turns in which the plugin's calls ask the API, for those that take turns.
     pub(crate) api_turns: Option<Arc<Semaphore>>,
     /// Calls of the host in the whole operation.
     pub(crate) host_calls: u64,
@@ -55,6 +57,7 @@ impl CallState {
             cpu_budget: Duration::ZERO,
             began: Instant::now(),
             wall_budget: Duration::ZERO,
+            may_leave: false,
             api_turns: None,
             host_calls: 0,
             limits,

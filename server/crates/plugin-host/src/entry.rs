@@ -45,6 +45,15 @@ impl Entry {
             Self::Function { .. } | Self::AfterWrite { .. } | Self::Run { .. } => Some(Duration::ZERO),
         }
     }
+
+    /// Whether the call waits for its turn when it asks the API. What may not leave its thread is waited for, and what computes is denied
+    /// the API at once.
+    pub(crate) fn takes_turns(&self) -> bool {
+        match self {
+            Self::Function { .. } | Self::AfterWrite { .. } | Self::Serve { .. } | Self::Run { .. } => true,
+            Self::BeforeWrite { .. } | Self::Validate { .. } | Self::Compute { .. } => false,
+        }
+    }
 }
 
 /// What a component gave back.
@@ -135,5 +144,13 @@ mod tests {
         assert_eq!((before.head_start(), check.head_start()), (None, None));
         let after = Entry::AfterWrite { module, operation, changes: Vec::new() };
         assert_eq!(after.head_start(), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_computes_waits_for_no_turn_at_the_api() {
+        let (module, operation) = (String::new(), String::new());
+        let compute = Entry::Compute { module: module.clone(), fields: Vec::new(), records: Vec::new() };
+        assert!(compute.head_start().is_some() && !compute.takes_turns());
+        assert!(Entry::AfterWrite { module, operation, changes: Vec::new() }.takes_turns());
     }
 }

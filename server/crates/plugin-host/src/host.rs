@@ -122,8 +122,6 @@ pub(crate) struct Shared {
     pub(crate) ticker: Ticker,
     pub(crate) counts: Counts,
     pub(crate) lanes: Arc<Lanes>,
-    /// As many as there are lanes: what the host reads and writes for calls on lanes, it does at its own priority.
-    pub(crate) api_turns: Arc<Semaphore>,
     trusted_keys: Vec<String>,
     linker: Linker<CallState>,
     cache: CodeCache,
@@ -156,7 +154,6 @@ impl PluginHost {
             ticker: Ticker::start(&engine)?,
             counts: Counts::default(),
             lanes: Arc::new(Lanes::start().map_err(std::io::Error::other)?),
-            api_turns: Arc::new(Semaphore::new(Lanes::width())),
             trusted_keys: config.trusted_keys,
             running: Arc::new(Semaphore::new(config.limits.concurrent)),
             compiling: Arc::new(Semaphore::new(COMPILING_MAX)),

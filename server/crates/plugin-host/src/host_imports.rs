@@ -37,7 +37,7 @@ impl CallState {
         &self,
         ask: impl for<'a> FnOnce(&'a dyn HostServices, &'a CallContext) -> Answer<'a, T> + Send + 'static,
     ) -> wasmtime::Result<T> {
-        if self.api_turns.is_none() {
+        if !self.may_leave {
             return Ok(ask(&*self.services, &self.context).await);
         }
         let (services, context) = (Arc::clone(&self.services), Arc::clone(&self.context));

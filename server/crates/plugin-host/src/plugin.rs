@@ -14,6 +14,7 @@ use crate::call_state::CallState;
 use crate::entry::Exports;
 use crate::failure::PluginFailure;
 use crate::host::Shared;
+use crate::lanes::Lanes;
 use crate::limits::Limits;
 use crate::logs::LogLine;
 use crate::manifest::Manifest;
@@ -70,6 +71,9 @@ pub(crate) struct Inner {
     pub(crate) exports: Exports,
     pub(crate) functions: HashMap<String, Function>,
     pub(crate) running: Arc<Semaphore>,
+    /// As many as there are lanes: what the host reads and writes for calls on lanes, it does at its own priority. A plugin's calls wait
+    /// for each other, and for no other plugin's.
+    pub(crate) api_turns: Arc<Semaphore>,
     pub(crate) breaker: Mutex<Breaker>,
 }
 
@@ -95,6 +99,7 @@ impl LoadedPlugin {
         let window = Duration::from_millis(limits.breaker_window_ms);
         let inner = Inner {
             running: Arc::new(Semaphore::new(limits.concurrent_per_plugin)),
+            api_turns: Arc::new(Semaphore::new(Lanes::width())),
             breaker: Mutex::new(Breaker::new(limits.breaker_traps, window)),
             digest: package.digest().to_owned(),
             host,

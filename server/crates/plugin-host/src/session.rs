@@ -311,7 +311,8 @@ impl Session {
         });
         let state = live.store.data_mut();
         state.begin_call(Arc::new(context), cpu_budget, wall_budget);
-        state.api_turns = head_start.map(|_| host.api_turns.clone());
+        state.may_leave = head_start.is_some();
+        state.api_turns = entry.takes_turns().then(|| plugin.api_turns.clone());
         let meter = state.cpu.clone();
         live.store.set_epoch_deadline(1);
 

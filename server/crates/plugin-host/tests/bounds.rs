@@ -13,6 +13,8 @@ use cardine_plugin_host::{
 };
 use packages::package;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 struct Fixture {
     hostile: LoadedPlugin,
@@ -381,6 +383,42 @@ async fn many_loops_at_once_starve_nobody() {
         let failure = ended.await.unwrap();
         assert_eq!(failure.reason, Reason::Time);
         assert!(failure.bound.unwrap().used <= 100);
+    }
+}
+
+/// Notes that the API was asked, and never answers.
+struct AskedInVain(Arc<Semaphore>);
+
+impl HostServices for AskedInVain {
+    fn execute<'a>(
+        &'a self,
+        _call: &'a CallContext,
+        _run_as: port::RunAs,
+        _operations: Vec<port::Operation>,
+    ) -> Answer<'a, Result<Vec<String>, port::HostError>> {
+        self.0.add_permits(1);
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_holds_all_its_turns_at_the_api_holds_up_no_other() {
+    let host = PluginHost::new(HostConfig::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/plugin-code"))).unwrap();
+    let holder = host.load(&package("test-hostile")).await.unwrap();
+    let other = host.load(&package("test-hostile")).await.unwrap();
+    let asked = Arc::new(Semaphore::new(0));
+    let turns = (std::thread::available_parallelism().unwrap().get() / 2).max(1);
+    let mut held = JoinSet::new();
+    for _ in 0..turns {
+        let (holder, services) = (holder.clone(), Arc::new(AskedInVain(asked.clone())));
+        held.spawn(async move { holder.invoke(CallContext::default(), "slow-host", json!({}), services).await });
+    }
+    let _all = asked.acquire_many(u32::try_from(turns).unwrap()).await.unwrap();
+    tokio::select! {
+        ended = held.join_next() => panic!("the other waited for a turn until this one ended: {ended:?}"),
+        answered = other.invoke(CallContext::default(), "slow-host", json!({}), Arc::new(Watching::default())) => {
+            answered.unwrap();
+        }
     }
 }
 
