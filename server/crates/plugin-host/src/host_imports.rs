@@ -55,11 +55,19 @@ impl CallState {
         if let Err(message) = self.count_call()? {
             return Ok(Err(types::HostError::Limit(message)));
         }
-        let _turn = match &self.api_turns {
+        let turn = match &self.api_turns {
             Some(turns) => Some(Arc::clone(turns).acquire_owned().await.expect("it is never closed")),
             None => None,
         };
-        self.ask(move |services, call| services.execute(call, run_as, operations)).await
+        // The turn goes with the work: a call that is dropped leaves it only when the server has stopped working for it.
+        let answer = self.ask(move |services, call| {
+            Box::pin(async move {
+                let answers = services.execute(call, run_as, operations).await;
+                drop(turn);
+                answers
+            })
+        });
+        answer.await
     }
 }
 

@@ -31,6 +31,7 @@ use crate::services::HostServices;
 pub struct Session {
     plugin: LoadedPlugin,
     services: Arc<dyn HostServices>,
+    /// Goes with the call while one runs: whoever drops that frees the place when the instance is gone, and no sooner.
     place: Option<Place>,
     /// Not there while a call runs: a caller that drops one drops the instance, which it has left unusable.
     live: Option<Live>,
@@ -317,9 +318,12 @@ impl Session {
         live.store.set_epoch_deadline(1);
 
         let (lanes, ticking, measured) = (host.lanes.clone(), host.ticker.run(), meter.clone());
+        let place = self.place.take();
         // It owns all that it uses, so that it can go on elsewhere.
         let call = async move {
             let _ticking = ticking;
+            // What comes last is dropped first.
+            let (place, mut live) = (place, live);
             let Live { store, instance } = &mut live;
             let work = async {
                 let instance = match instance {
@@ -329,13 +333,13 @@ impl Session {
                 plugin.exports.enter(store, instance, &guest_context, &entry).await
             };
             let ended = timeout(wall_budget, Metered::new(measured, work)).await;
-            (live, ended)
+            (live, place, ended)
         };
-        let (live, ended) = match head_start {
+        let (live, place, ended) = match head_start {
             None => call.await,
             Some(head_start) => Laned::new(lanes, meter, head_start, call).await,
         };
-        self.live = Some(live);
+        (self.place, self.live) = (place, Some(live));
         match ended {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(End::Error(error)),

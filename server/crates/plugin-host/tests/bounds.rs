@@ -4,7 +4,7 @@
 mod packages;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use cardine_plugin_host::{
@@ -13,7 +13,7 @@ use cardine_plugin_host::{
 };
 use packages::package;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 struct Fixture {
@@ -419,6 +419,38 @@ async fn a_plugin_that_holds_all_its_turns_at_the_api_holds_up_no_other() {
         answered = other.invoke(CallContext::default(), "slow-host", json!({}), Arc::new(Watching::default())) => {
             answered.unwrap();
         }
+    }
+}
+
+/// Holds a guest in a call of the host until the other end of the channel is dropped.
+struct Holding {
+    began: Notify,
+    released: Mutex<mpsc::Receiver<()>>,
+}
+
+impl HostServices for Holding {
+    fn settings(&self) -> Value {
+        self.began.notify_one();
+        let _ = self.released.lock().unwrap().recv();
+        json!({})
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_call_keeps_its_place_until_its_instance_is_gone() {
+    let limits = Limits { concurrent_per_plugin: 1, queue_ms: 300, ..Limits::default() };
+    let fixture = Fixture::new(limits).await;
+    let (release, released) = mpsc::channel();
+    let holding = Arc::new(Holding { began: Notify::new(), released: Mutex::new(released) });
+    tokio::select! {
+        ended = fixture.hostile.invoke(CallContext::default(), "settings", json!({}), holding.clone()) => panic!("{ended:?}"),
+        () = holding.began.notified() => {}
+    }
+    assert_eq!(fixture.hostile("echo", json!(1)).await.unwrap_err().reason, Reason::Busy);
+    drop::<mpsc::Sender<()>>(release);
+    // The lane is about to drop the instance, and the place with it.
+    while let Err(failure) = fixture.hostile("echo", json!(1)).await {
+        assert_eq!(failure.reason, Reason::Busy);
     }
 }
 
