@@ -1,7 +1,5 @@
 //! Calls at given times: a part of a job's work, and where the next part begins.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::call_context::CallContext;
@@ -33,11 +31,11 @@ impl Session {
         }
         let what = format!("job `{job}`");
         let limits = self.limits();
-        let cpu = Duration::from_millis(limits.after_cpu_ms);
+        let (cpu, wall) = limits.after_budgets();
         let cursor = cursor.map(Value::to_string);
         let bytes = cursor.as_ref().map_or(0, String::len);
         let entry = Entry::Run { job: job.to_owned(), due_at_ms, cursor };
-        let (answer, _) = self.run_entry(context, &what, entry, bytes, cpu, limits.wall_budget(cpu)).await?;
+        let (answer, _) = self.run_entry(context, &what, entry, bytes, cpu, wall).await?;
         let Answer::Ran(answer) = answer else { unreachable!("the entry decides the answer") };
         let call = EndedCall { plugin: &plugin, what: &what, limits: &limits };
         let Some(text) = answer.map_err(|error| call.plugins_own_words(error))? else { return Ok(None) };

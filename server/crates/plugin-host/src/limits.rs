@@ -28,8 +28,10 @@ pub struct Limits {
     pub cpu_ms_per_item: u64,
     /// CPU time of one call before a write; 200 ms.
     pub hook_cpu_ms: u64,
-    /// CPU time of one call after a write; 5 s.
+    /// CPU time of one call after a write, or of one part of a job; 5 s.
     pub after_cpu_ms: u64,
+    /// Wall-clock time of such calls, which nobody waits for; 60 s.
+    pub after_wall_ms: u64,
     /// CPU time of one call of a validator; 50 ms.
     pub validator_cpu_ms: u64,
     /// Wall-clock time of such calls, which a transaction waits for; 2 s.
@@ -86,6 +88,7 @@ impl Default for Limits {
             cpu_ms_per_item: 1,
             hook_cpu_ms: 200,
             after_cpu_ms: 5_000,
+            after_wall_ms: 60_000,
             validator_cpu_ms: 50,
             write_wall_ms: 2_000,
             wall_ms: 10_000,
@@ -127,6 +130,7 @@ impl Limits {
         hold("cpu_ms", self.cpu_ms, 1, self.cpu_ms_max);
         hold("hook_cpu_ms", self.hook_cpu_ms, 1, 2_000);
         hold("after_cpu_ms", self.after_cpu_ms, 1, 60_000);
+        hold("after_wall_ms", self.after_wall_ms, 1, 600_000);
         hold("validator_cpu_ms", self.validator_cpu_ms, 1, 1_000);
         hold("write_wall_ms", self.write_wall_ms, 1, 20_000);
         hold("wall_ms", self.wall_ms, 1, 600_000);
@@ -167,6 +171,13 @@ impl Limits {
     pub(crate) fn wall_budget(&self, cpu: Duration) -> Duration {
         Duration::from_millis(self.wall_ms).max(cpu * 2)
     }
+
+    /// CPU and wall-clock time of a call after a write, or of a part of a job. They run at low priority: on a full machine they get about
+    /// a tenth of a processor, and an honest one must still end in its time.
+    pub(crate) fn after_budgets(&self) -> (Duration, Duration) {
+        let cpu = Duration::from_millis(self.after_cpu_ms);
+        (cpu, Duration::from_millis(self.after_wall_ms).max(cpu * 2))
+    }
 }
 
 fn wish(wished: Option<u64>, default: u64, maximum: u64) -> u64 {
@@ -200,5 +211,13 @@ mod tests {
         assert_eq!((limits.memory_bytes, limits.cpu_ms, limits.depth), (131_072, 30_000, 7));
         assert_eq!(limits.cpu_budget(Some(50), 1), Duration::from_millis(50));
         assert_eq!(limits.cpu_budget(Some(50), 100), Duration::from_millis(150));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_has_time_on_a_full_machine() {
+        let (cpu, wall) = Limits::default().after_budgets();
+        assert!(wall >= cpu * 10, "{cpu:?} of {wall:?}");
+        let (cpu, wall) = Limits { after_cpu_ms: 60_000, ..Limits::default() }.after_budgets();
+        assert!(wall > cpu, "{cpu:?} of {wall:?}");
     }
 }

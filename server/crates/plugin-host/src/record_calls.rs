@@ -122,10 +122,9 @@ impl Session {
         let limits = self.limits();
         for changes in chunks(changes.into_iter().map(change_for_guest), change_bytes) {
             let bytes = changes.iter().map(change_bytes).sum();
-            let cpu = Duration::from_millis(limits.after_cpu_ms);
+            let (cpu, wall) = limits.after_budgets();
             let (module, operation) = (module.to_owned(), operation.to_owned());
             let entry = Entry::AfterWrite { module, operation, changes };
-            let wall = limits.wall_budget(cpu);
             let (answer, _) = self.run_entry(context.clone(), &what, entry, bytes, cpu, wall).await?;
             let Answer::Noted(answer) = answer else { unreachable!("the entry decides the answer") };
             let call = EndedCall { plugin: self.plugin_name(), what: &what, limits: &limits };
