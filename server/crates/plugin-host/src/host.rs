@@ -16,7 +16,7 @@ use crate::counts::{CallCount, Counts};
 use crate::cpu::Metered;
 use crate::engine::{Pooling, build_engine};
 use crate::entry::Exports;
-use crate::lanes::{Laned, Lanes};
+use crate::lanes::{Laned, Lanes, Priority};
 use crate::limits::Limits;
 use crate::manifest::{HookPhase, Manifest};
 use crate::package::Package;
@@ -165,12 +165,24 @@ impl PluginHost {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Compiles (or takes from the cache), checks and links a package. Nothing is kept but the
+    /// Compiles at low priority (or takes from the cache), checks and links a package. Nothing is kept but the
     /// compiled code; which plugins are installed is the server's business.
     ///
     /// # Errors
     /// See [`LoadError`]; the component ran nothing but `describe()`, with every import trapping.
     pub async fn load(&self, package: &Package) -> Result<LoadedPlugin, LoadError> {
+        self.load_at(package, Priority::Low).await
+    }
+
+    /// Loads a package that is installed, so that requests may wait for it: compiled at the server's own priority.
+    ///
+    /// # Errors
+    /// As [`PluginHost::load`].
+    pub async fn load_installed(&self, package: &Package) -> Result<LoadedPlugin, LoadError> {
+        self.load_at(package, Priority::Own).await
+    }
+
+    async fn load_at(&self, package: &Package, priority: Priority) -> Result<LoadedPlugin, LoadError> {
         let manifest = package.manifest();
         self.check_signature(package)?;
         check_server_version(manifest)?;
@@ -180,7 +192,7 @@ impl PluginHost {
         if bytes > allowed {
             return Err(LoadError::TooLarge { bytes, allowed });
         }
-        let component = self.compile(package).await?;
+        let component = self.compile(package, priority).await?;
         check_imports(&self.shared.engine, &component)?;
         let limits = Arc::new(self.shared.limits.for_plugin(manifest));
         let described = self.describe(&component, limits.clone()).await?;
@@ -211,9 +223,9 @@ impl PluginHost {
         self.shared.counts.all()
     }
 
-    /// Off the async workers, at low priority, within a time, one at a time. A compilation that takes too long goes
+    /// Off the async workers, on threads that are there for that, within a time, one at a time. A compilation that takes too long goes
     /// on to its end in its thread and keeps its place, so that there are never more of them.
-    async fn compile(&self, package: &Package) -> Result<Component, LoadError> {
+    async fn compile(&self, package: &Package, priority: Priority) -> Result<Component, LoadError> {
         let shared = self.shared.clone();
         let allowed_ms = shared.limits.compile_ms;
         let too_long = |_| LoadError::CompileTime { allowed_ms };
@@ -225,7 +237,7 @@ impl PluginHost {
                 if let Some(component) = shared.cache.fetch(&shared.engine, &digest) {
                     return Ok(component);
                 }
-                shared.lanes.compile(|| {
+                shared.lanes.compile(priority, || {
                     let component = Component::from_binary(&shared.engine, &bytes)
                         .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
                     shared.cache.store(&shared.engine, &digest, &component);

@@ -23,15 +23,29 @@ const NICENESS: i32 = 10;
 #[cfg(target_os = "linux")]
 const NICENESS_MAX: i32 = 19;
 
+/// Of a compilation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Priority {
+    /// An administrator waits.
+    Low,
+    /// Requests wait: the server's own.
+    Own,
+}
+
 /// The threads of one host. They sleep while there is nothing to do.
 pub(crate) struct Lanes {
     guests: ThreadPool,
     compiler: ThreadPool,
+    urgent_compiler: ThreadPool,
 }
 
 impl Lanes {
     pub(crate) fn start() -> Result<Self, ThreadPoolBuildError> {
-        Ok(Self { guests: pool("plugin-guest")?, compiler: pool("plugin-compiler")? })
+        Ok(Self {
+            guests: pool("plugin-guest", lower_priority)?,
+            compiler: pool("plugin-compiler", lower_priority)?,
+            urgent_compiler: pool("plugin-loader", || ())?,
+        })
     }
 
     /// How many calls run at the same time: half of the processors, so that the others are the server's even on a machine that knows
@@ -41,17 +55,20 @@ impl Lanes {
     }
 
     /// Compiles on the threads that are there for that, and waits.
-    pub(crate) fn compile<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        self.compiler.install(work)
+    pub(crate) fn compile<T: Send>(&self, priority: Priority, work: impl FnOnce() -> T + Send) -> T {
+        match priority {
+            Priority::Low => self.compiler.install(work),
+            Priority::Own => self.urgent_compiler.install(work),
+        }
     }
 }
 
 /// A pool in which a panic ends what panicked alone: whoever waits for it finds out.
-fn pool(name: &'static str) -> Result<ThreadPool, ThreadPoolBuildError> {
+fn pool(name: &'static str, start: fn()) -> Result<ThreadPool, ThreadPoolBuildError> {
     ThreadPoolBuilder::new()
         .num_threads(Lanes::width())
         .thread_name(move |number| format!("{name}-{number}"))
-        .start_handler(|_| lower_priority())
+        .start_handler(move |_| start())
         .panic_handler(|_| ())
         .build()
 }
@@ -197,7 +214,8 @@ mod tests {
         let priority = || rustix::process::getpriority_process(None).unwrap();
         let lanes = Lanes::start().unwrap();
         let lower = (priority() + NICENESS).min(NICENESS_MAX);
-        assert_eq!((lanes.guests.install(priority), lanes.compile(priority)), (lower, lower));
+        assert_eq!((lanes.guests.install(priority), lanes.compile(Priority::Low, priority)), (lower, lower));
+        assert_eq!(lanes.compile(Priority::Own, priority), priority());
         assert_eq!(lanes.guests.current_num_threads(), Lanes::width());
     }
 

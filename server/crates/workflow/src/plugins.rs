@@ -205,8 +205,9 @@ impl Plugins {
             .await?;
         let package = package.ok_or(EngineError::NotFound)?;
         let granted = Granted::stored(&row.grants).map_err(EngineError::Validation)?;
-        let loaded = self.load_granted(&Package::read(&package)?, granted, &row.grants).await?;
-        Ok(GrantedPlugin { settings: row.settings.clone(), ..loaded })
+        let plugin = self.host.load_installed(&Package::read(&package)?).await?;
+        let (granted, settings, grants) = (Arc::new(granted), row.settings.clone(), row.grants.clone());
+        Ok(GrantedPlugin { plugin, granted, settings, grants })
     }
 
     /// Does all of an installation but storing it, and tells what would change.
@@ -233,19 +234,10 @@ impl Plugins {
             }
         };
         let granted = Granted::parse(manifest, &grants).map_err(EngineError::Validation)?;
-        let loaded = self.load_granted(&package, granted, &grants).await?;
+        let plugin = self.host.load(&package).await?;
+        let loaded = GrantedPlugin { plugin, granted: Arc::new(granted), settings: json!({}), grants };
         let issues = misfits(loaded.plugin.manifest(), &loaded.granted, &engine.snapshot().catalog);
         if issues.is_empty() { Ok(loaded) } else { Err(EngineError::Validation(issues).into()) }
-    }
-
-    async fn load_granted(
-        &self,
-        package: &Package,
-        granted: Granted,
-        grants: &Json,
-    ) -> Result<GrantedPlugin, InstallError> {
-        let plugin = self.host.load(package).await?;
-        Ok(GrantedPlugin { plugin, granted: Arc::new(granted), settings: json!({}), grants: grants.clone() })
     }
 
     /// Installs a package, in place of one of the same name: checked, compiled, stored together with the modules, fields, roles and
