@@ -18,7 +18,7 @@ pub use component::{ComponentError, componentize};
 pub use issue::{Issue, PathStep};
 pub use manifest::{
     ComputedManifest, FunctionManifest, HmacAlgorithm, HmacManifest, HookManifest, HookPhase, JobManifest, LimitWishes,
-    Manifest, OnError, RouteAuth, RouteManifest, ValidatorManifest,
+    Manifest, OnError, RouteAuth, RouteManifest, ValidatorManifest, job_workflow,
 };
 pub use package::{Package, PackageError, pack};
 

@@ -10,6 +10,9 @@ use crate::issue::{Issue, PathStep};
 /// What stands in the place of a plugin's name where requests start workflows.
 const WORKFLOWS: &str = "workflows";
 
+/// Letters of a workflow's name.
+const WORKFLOW_NAME_MAX: usize = 64;
+
 /// More issues than this tell nothing new.
 const ISSUES_MAX: usize = 50;
 
@@ -396,6 +399,7 @@ fn meaning_issues(raw: &Value) -> Vec<Issue> {
     named_entries(raw, "modules", "module", &[], &mut issues);
     named_entries(raw, "roles", "role", &[], &mut issues);
     named_entries(raw, "workflows", "workflow", &[], &mut issues);
+    job_issues(raw, &mut issues);
     computed_issues(raw, &mut issues);
     route_issues(raw, &mut issues);
     if let Some(Err(error)) = raw.get("settingsSchema").map(compile_schema) {
@@ -403,6 +407,32 @@ fn meaning_issues(raw: &Value) -> Vec<Issue> {
         issues.push(Issue::new(vec!["settingsSchema".into()], "schema", message));
     }
     issues
+}
+
+/// The name of the workflow that a plugin's job becomes.
+pub fn job_workflow(plugin: &str, job: &str) -> String {
+    format!("{plugin}-job-{job}")
+}
+
+/// The workflows that jobs become have names that workflows may have, and that no other of the package has.
+fn job_issues(raw: &Value, issues: &mut Vec<Issue>) {
+    let list = |key: &str| raw.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let Some(plugin) = raw["name"].as_str() else { return };
+    for (index, job) in list("jobs").iter().enumerate() {
+        let Some(job) = job["name"].as_str() else { continue };
+        let workflow = job_workflow(plugin, job);
+        let letters = workflow.len();
+        if letters > WORKFLOW_NAME_MAX {
+            let message = format!(
+                "the job becomes the workflow `{workflow}`, whose name has {letters} letters; at most {WORKFLOW_NAME_MAX} are allowed"
+            );
+            issues.push(Issue::new(vec!["jobs".into(), index.into(), "name".into()], "maxLength", message));
+        }
+        if let Some(index) = list("workflows").iter().position(|own| own["name"] == *workflow) {
+            let message = format!("the job `{job}` becomes a workflow of this name");
+            issues.push(Issue::new(vec!["workflows".into(), index.into(), "name".into()], "duplicate", message));
+        }
+    }
 }
 
 /// A definition names a computed field by the plugin and the field alone.
@@ -551,6 +581,21 @@ mod tests {
         assert_eq!(rules("p", serde_json::json!([route("/a", hmac("OTHER"))])), ["unknownSecret"]);
         assert_eq!(rules("workflows", serde_json::json!([route("/a", "none".into())])), ["nameTaken"]);
         assert!(!rules("p", serde_json::json!([route("/a", "everybody".into())])).is_empty());
+    }
+
+    #[test]
+    fn the_workflows_of_jobs_have_names_of_their_own() {
+        let faults = |plugin: &str, workflow: &str| -> Vec<String> {
+            let text = serde_json::json!({"name": plugin, "version": "1.0.0", "title": "P", "api": "0.1",
+                "jobs": [{"name": "sync", "schedule": "0 * * * *"}], "workflows": [{"name": workflow}]});
+            let issues = Manifest::parse(&text.to_string()).err().unwrap_or_default();
+            issues.iter().map(|issue| issue.to_string().split(':').next().unwrap().to_owned()).collect()
+        };
+        assert!(faults("stock", "stock-sync").is_empty());
+        assert_eq!(faults("stock", "stock-job-sync"), ["workflows[0].name"]);
+        let longest = 64 - "-job-sync".len();
+        assert!(faults(&"p".repeat(longest), "stock-sync").is_empty());
+        assert_eq!(faults(&"p".repeat(longest + 1), "stock-sync"), ["jobs[0].name"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use cardine_engine::as_code::{Definitions, Difference, Document, Fate, Going, Kind};
 use cardine_model::{Issue, PathSegment, path};
+use cardine_plugin_host::job_workflow;
 use serde_json::{Map, Value as Json, json};
 
 /// What a manifest brings, by names.
@@ -235,7 +236,7 @@ fn job_workflows<'a>(plugin: &'a str, jobs: impl Iterator<Item = &'a Json>) -> i
             schedule["timeZone"] = zone.clone();
         }
         json!({
-            "name": format!("{plugin}-job-{name}"),
+            "name": job_workflow(plugin, name),
             "label": format!("{plugin}: {title}"),
             "trigger": {"schedule": schedule},
             "steps": [{"id": "run", "job": {"plugin": plugin, "name": name}}],
