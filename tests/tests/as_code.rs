@@ -87,6 +87,11 @@ fn exit(output: &Output) -> i32 {
     code
 }
 
+#[track_caller]
+fn exit_is(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}", said(output));
+}
+
 fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
@@ -305,6 +310,45 @@ on_both_databases! {
             found.as_object_mut().expect("an object").remove("$schema");
             assert_eq!(found, content);
         }
+    }
+
+    async fn what_is_unique_may_be_of_new_fields_and_of_such_with_other_values(server: Server) {
+        let admin = server.admin().await;
+        let fields = json!([{"name": "title", "type": "text"}, {"name": "code", "type": "text"}]);
+        admin.create_module(json!({"name": "Part", "plural": "Parts", "fields": fields})).await.ok();
+        let codes = [("A", "7.5"), ("B", "7.5"), ("C", "8")];
+        let ids = admin.create_many("Part", codes.map(|(title, code)| json!({"title": title, "code": code}))).await;
+        let files = Files::exported(&server);
+        let adds = |scale: i32, new: Value| files.change("modules/Part.json", |module| {
+            *field(module, "code") = json!({"name": "code", "type": "decimal", "scale": scale});
+            module["uniques"] = json!([{"fields": ["code", new["name"]]}]);
+            module["fields"].as_array_mut().expect("fields").push(new);
+        });
+        // Without values in the new field no record shares anything.
+        adds(1, json!({"name": "shelf", "type": "text"}));
+        for options in [&["--dry-run"][..], &[]] {
+            exit_is(&files.run(&server, "apply", options), 0);
+        }
+        let see = "{ parts(orderBy: [{title: ASC}]) { nodes { code shelf } } }";
+        until(&admin, see, answers).await;
+        assert_eq!(admin.query(see).await.ok()["parts"]["nodes"][1], json!({"code": "7.5", "shelf": null}));
+        // With one value for all, those that are alike in the other field do.
+        adds(2, json!({"name": "room", "type": "text", "required": true, "default": "here"}));
+        for options in [&["--dry-run"][..], &[]] {
+            let refused = files.run(&server, "apply", options);
+            exit_is(&refused, 2);
+            let of = |id: &str| format!("modules/Part.json: fields[1]: record {id} shares its value with another record");
+            says(&refused, &["2 records of `Part` are not alone with their value in `code`, `room`", &of(&ids[0]), &of(&ids[1])]);
+        }
+        admin.query(&format!("mutation {{ updatePart(id: \"{}\", data: {{code: \"9\"}}) {{ id }} }}", ids[0])).await.ok();
+        for options in [&["--dry-run"][..], &[]] {
+            exit_is(&files.run(&server, "apply", options), 0);
+        }
+        let see = "{ parts(orderBy: [{title: ASC}]) { nodes { code room } } }";
+        until(&admin, see, answers).await;
+        assert_eq!(admin.query(see).await.ok()["parts"]["nodes"][0], json!({"code": "9.00", "room": "here"}));
+        let twin = admin.query("mutation { createPart(data: {code: \"9\", room: \"here\"}) { id } }").await;
+        twin.refused("CONFLICT");
     }
 
     async fn faults_of_all_files_are_told_at_once_and_change_nothing(server: Server) {

@@ -60,8 +60,12 @@ impl<'p> Look<'p> {
         let before = base.module_or_link_named(&module.name)?;
         let work = Work::of(dialect, base, planned, module)?;
         let made: Vec<FieldId> = work.ahead.exchanged().map(|field| field.id).collect();
+        let kept_of =
+            |field: FieldId| before.field_named(&module.field(field).name).filter(|kept| kept.column.is_some());
+        let has_values = |field: &FieldId| made.contains(field) || kept_of(*field).is_some();
         let mut sets = work.alike.clone();
-        sets.retain(|(fields, _)| fields.iter().any(|field| made.contains(field)));
+        // Where a field has no values, none are shared.
+        sets.retain(|(fields, _)| fields.iter().any(|field| made.contains(field)) && fields.iter().all(has_values));
         if sets.is_empty() {
             return None;
         }
@@ -73,7 +77,7 @@ impl<'p> Look<'p> {
             origins.push(match made.iter().position(|made| made == field) {
                 Some(position) => Origin::Made(position),
                 None => {
-                    kept.push(before.field_named(&module.field(*field).name)?.clone());
+                    kept.push(kept_of(*field)?.clone());
                     Origin::Kept(kept.len() - 1)
                 }
             });

@@ -176,7 +176,10 @@ impl Planning<'_> {
         }
         let mut alike: Vec<(&String, Vec<String>)> = Vec::new();
         for (module, field) in moved {
-            for fields in unique_sets(after, module, field) {
+            let before = self.catalog().module_by_name(module);
+            let is_known = |name: &String| before.and_then(|before| before.field_named(name)).is_some();
+            // A new field has no value yet; what fills it looks at its sets.
+            for fields in unique_sets(after, module, field).filter(|fields| fields.iter().all(is_known)) {
                 if !alike.iter().any(|(of, known)| *of == module && *known == fields) {
                     alike.push((module, fields));
                 }
