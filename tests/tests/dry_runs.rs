@@ -144,11 +144,17 @@ on_both_databases! {
         }
         ids.extend(admin.create_many("Machine", [json!({"title": "C", "power": 9, "note": "none"})]).await);
         let filled = json!({"module": "Machine", "name": "note", "patch": {"required": true, "default": "none"}});
-        refused("updateField", filled, json!(["patch"]), &ids).await;
+        refused("updateField", filled.clone(), json!(["patch"]), &ids).await;
+        let alone = filled;
         let filled = json!({"module": "Machine", "name": "note", "patch": {"required": true, "unique": true, "default": "none"}});
         let told = dry(&admin, "updateField", filled.clone()).await;
         assert_eq!(told.issues()[0]["path"], json!(["patch", "unique"]), "{told}");
         assert_eq!(admin.change("updateField", filled).await.issues(), told.issues());
+        // Deleted records share nothing.
+        for id in &ids[..2] {
+            admin.query(&format!("mutation {{ deleteMachine(id: \"{id}\") {{ id }} }}")).await.ok();
+        }
+        dry(&admin, "updateField", alone).await.ok();
     }
 
     async fn it_tells_what_uses_a_field_of_another_type(server: Server) {

@@ -99,6 +99,20 @@ impl<'p> Look<'p> {
         planned.steps.iter().any(|step| matches!(step, Step::Fill { module, .. } if module == own))
     }
 
+    /// That it takes the job to tell what would be shared.
+    pub(super) fn left_to_job(&self) -> impl Iterator<Item = Issue> {
+        let module = self.table.module();
+        self.sets.iter().map(|(fields, at)| {
+            let names: Vec<&str> = fields.iter().map(|field| module.field(*field).name.as_str()).collect();
+            let message = format!(
+                "the job tells whether records of `{}` would not be alone with their value in `{}`",
+                module.name,
+                names.join("`, `")
+            );
+            Issue::new(at.clone(), "job", message)
+        })
+    }
+
     /// What would be shared, with some of the records.
     pub(super) async fn issues(&self, tx: &mut WriteTx) -> Result<Vec<Issue>, CommitError> {
         tx.run_ddl(&self.table.create()).await?;

@@ -66,10 +66,19 @@ pub(super) struct Committed {
 pub(super) enum Manner {
     /// It is not: it is told what would be.
     Dry,
+    /// As [`Self::Dry`], where a job would make it: what takes a copy of all records is left to the job.
+    DryOfMany,
     /// In one transaction.
     Whole,
     /// By a job, which has done most of it ahead.
     Ahead(Held),
+}
+
+impl Manner {
+    /// Whether nothing is changed.
+    pub(super) fn is_dry(self) -> bool {
+        matches!(self, Self::Dry | Self::DryOfMany)
+    }
 }
 
 /// Makes the change, or looks what it would do and undoes it.
@@ -86,8 +95,8 @@ pub(super) async fn commit(
             let (planned, author, workflows) = (Arc::clone(&planned), author.clone(), workflows.clone());
             async move {
                 let workflows = workflows.as_deref();
-                if manner == Manner::Dry {
-                    let effects = look(tx, &planned, &author, workflows).await?;
+                if manner.is_dry() {
+                    let effects = look(tx, &planned, &author, workflows, manner).await?;
                     return Err(CommitError::InVain(effects));
                 }
                 commit_in(tx, &planned, &author, workflows, manner).await
@@ -107,6 +116,7 @@ async fn look(
     planned: &Planned,
     author: &Author,
     workflows: Option<&dyn EventMatcherLoader>,
+    manner: Manner,
 ) -> Result<Effects, CommitError> {
     let state = tx.state().await?;
     let is_next = u64::try_from(state.catalog_version).ok().map(|version| version + 1) == Some(planned.catalog.version);
@@ -118,7 +128,7 @@ async fn look(
     // Undone in the end: what follows from what goes is looked at beside the rights that there will be.
     write_access(tx, planned, author).await?;
     let told = follow(tx, planned, workflows, true).await?;
-    let mut effects = steps::run(tx, planned, true).await?;
+    let mut effects = steps::run(tx, planned, manner).await?;
     effects.warnings.extend(told);
     Ok(effects)
 }
@@ -167,7 +177,7 @@ async fn commit_in(
     let dialect = tx.dialect();
     let held = match manner {
         Manner::Ahead(held) => Some(held),
-        Manner::Dry | Manner::Whole => None,
+        Manner::Dry | Manner::DryOfMany | Manner::Whole => None,
     };
     job::refuse_held(tx, planned, held).await?;
     look_at_tables(tx, planned).await?;
@@ -182,7 +192,7 @@ async fn commit_in(
     let told = follow(tx, planned, workflows, false).await?;
     pass!("catalog.follow");
     let mut effects = match held {
-        None => steps::run(tx, planned, false).await?,
+        None => steps::run(tx, planned, manner).await?,
         Some(_) => steps::finish(tx, planned).await?,
     };
     effects.warnings.extend(told);

@@ -227,7 +227,7 @@ async fn attempt_change(
 ) -> Result<Outcome, CommitError> {
     let base = Arc::clone(&known.catalog);
     let (store, rows_max) = (engine.store(), engine.job_rows());
-    let dry_run = manner == Manner::Dry;
+    let dry_run = manner.is_dry();
     let (version, retired) = load::fetch_retired(store).await?;
     if version != base.version {
         return Err(CommitError::Overtaken);
@@ -256,8 +256,9 @@ async fn attempt_change(
     }
     let large = match manner {
         Manner::Ahead(_) => None,
-        Manner::Dry | Manner::Whole => large_tables(store, change, &planned, rows_max).await?,
+        Manner::Dry | Manner::DryOfMany | Manner::Whole => large_tables(store, change, &planned, rows_max).await?,
     };
+    let manner = if dry_run && large.is_some() { Manner::DryOfMany } else { manner };
     if let Some(large) = large.as_ref().filter(|_| !dry_run) {
         let job = new_job(change, &planned, author, large);
         let id = job.id;

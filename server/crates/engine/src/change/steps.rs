@@ -11,7 +11,7 @@ use cardine_sql::{Dialect, Statement};
 use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
 
 use super::alike::Look;
-use super::commit::CommitError;
+use super::commit::{CommitError, Manner};
 use super::convert::{converted, with_all_options};
 use super::faults::{EXAMPLES_MAX, Faults, missing as told_missing, not_allowed, not_convertible};
 use super::plan::Planned;
@@ -85,8 +85,9 @@ pub(super) struct Effects {
     pub rows: i64,
 }
 
-/// Runs the steps of a plan in order. With `dry` only looks.
-pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, dry: bool) -> Result<Effects, CommitError> {
+/// Runs the steps of a plan in order. What is dry only looks.
+pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, manner: Manner) -> Result<Effects, CommitError> {
+    let dry = manner.is_dry();
     let looks = Look::all(tx.dialect(), planned);
     let mut shared = Vec::new();
     if !dry {
@@ -129,6 +130,10 @@ pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, dry: bool) -> Resul
         }
     }
     for look in looks.iter().filter(|_| dry) {
+        if manner == Manner::DryOfMany {
+            running.effects.warnings.extend(look.left_to_job());
+            continue;
+        }
         let shared = look.issues(running.tx).await?;
         if !shared.is_empty() {
             return Err(EngineError::Validation(shared).into());
