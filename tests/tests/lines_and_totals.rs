@@ -119,6 +119,16 @@ on_both_databases! {
         assert_eq!(invoice(json!({}), hundred.clone()).await["taxTotal"], "14.98");
         assert_eq!(invoice(json!({"rounding": "DOCUMENT"}), hundred.clone()).await["taxTotal"], "14.98");
         assert_eq!(invoice(json!({"taxMode": "GROUP", "groupTaxPercent": 5, "groupCompoundTaxPercent": "9.5"}), hundred.clone()).await["taxTotal"], "14.98");
+        // The second tax is on the first as it is shown; rounded by document, on the exact one.
+        let half = json!([{"position": 1, "itemId": service, "listPrice": "0.50"}]);
+        for (rounding, tax) in [("LINE", "0.11"), ("DOCUMENT", "0.10")] {
+            let group = json!({"taxMode": "GROUP", "rounding": rounding, "groupTaxPercent": 9, "groupCompoundTaxPercent": 10});
+            assert_eq!(invoice(group.clone(), half.clone()).await["taxTotal"], tax, "{rounding}");
+            let mut data = json!({"subject": "Q", "organizationId": organization, "stage": "CREATED", "lines": {"create": half}});
+            data.as_object_mut().expect("an object").extend(group.as_object().expect("an object").clone());
+            let quote = seller.query_with("mutation($data: QuoteCreate!) { createQuote(data: $data) { taxTotal } }", json!({"data": data})).await;
+            assert_eq!(quote.ok()["createQuote"]["taxTotal"], tax, "{rounding}");
+        }
         let agent = invoice(json!({"taxMode": "GROUP", "groupTaxPercent": 22, "deductedTaxPercent": 23, "deductedTaxBasePercent": 50}), hundred).await;
         assert_eq!((&agent["taxTotal"], &agent["deductedTaxesTotal"], &agent["total"]), (&json!("22.00"), &json!("11.50"), &json!("110.50")));
     }
