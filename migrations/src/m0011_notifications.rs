@@ -23,7 +23,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.get_connection().execute_unprepared("DROP TABLE \"notification\"").await.map(|_| ())
+        manager.get_connection().execute_unprepared("DROP TABLE \"_notification\"").await.map(|_| ())
     }
 
     /// All or nothing, on SQLite too, where this is not the default.
@@ -33,8 +33,9 @@ impl MigrationTrait for Migration {
 }
 
 const STATEMENTS: &[&str] = &[
-    // No reference to the record: whether it is there for the user is asked whenever a notification is shown.
-    r#"CREATE TABLE "notification" (
+    // No module's table begins with `_`, so that a database with a module `Notification` has no such table already. No reference
+    // to the record: whether it is there for the user is asked whenever a notification is shown.
+    r#"CREATE TABLE "_notification" (
         "id" {id} NOT NULL PRIMARY KEY,
         "user_id" {id} NOT NULL REFERENCES "user" ("id") ON DELETE CASCADE,
         "at" {instant} NOT NULL,
@@ -42,8 +43,8 @@ const STATEMENTS: &[&str] = &[
         "module" {text} NOT NULL,
         "record_id" {id} NOT NULL,
         "read_at" {instant})"#,
-    r#"CREATE INDEX "notification_user_id_idx" ON "notification" ("user_id", "id")"#,
-    r#"CREATE INDEX "notification_at_idx" ON "notification" ("at")"#,
+    r#"CREATE INDEX "_notification_user_id_idx" ON "_notification" ("user_id", "id")"#,
+    r#"CREATE INDEX "_notification_at_idx" ON "_notification" ("at")"#,
 ];
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::path;
 pub const SQL_NAME_LENGTH_MAX: usize = 63;
 
 /// Tables of the platform that are no modules. A module's table never begins with `_`, so one that does needs no mention.
-pub const PLATFORM_TABLES: [&str; 35] = [
+pub const PLATFORM_TABLES: [&str; 34] = [
     "api_key",
     "audit_entry",
     "auto_number",
@@ -23,7 +23,6 @@ pub const PLATFORM_TABLES: [&str; 35] = [
     "idempotency_key",
     "mail_outbox",
     "module_definition",
-    "notification",
     "outbox",
     "password_reset",
     "password_reset_token",

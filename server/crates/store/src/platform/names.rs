@@ -14,7 +14,7 @@ const RENAME_MODULE: [&str; 7] = [
     r#"UPDATE "record_share" SET "module" = $1::text WHERE "module" = $2::text"#,
     r#"UPDATE "auto_number" SET "module" = $1::text WHERE "module" = $2::text"#,
     r#"UPDATE "outbox" SET "module" = $1::text WHERE "module" = $2::text"#,
-    r#"UPDATE "notification" SET "module" = $1::text WHERE "module" = $2::text"#,
+    r#"UPDATE "_notification" SET "module" = $1::text WHERE "module" = $2::text"#,
 ];
 
 /// What those tables have of a module.
@@ -25,7 +25,7 @@ const FORGET_MODULE: [&str; 7] = [
     r#"DELETE FROM "record_share" WHERE "module" = $1::text"#,
     r#"DELETE FROM "auto_number" WHERE "module" = $1::text"#,
     r#"DELETE FROM "outbox" WHERE "module" = $1::text"#,
-    r#"DELETE FROM "notification" WHERE "module" = $1::text"#,
+    r#"DELETE FROM "_notification" WHERE "module" = $1::text"#,
 ];
 
 /// A field's name in the documents of a module's events: module, old name, new name. At the top of the document alone: what is

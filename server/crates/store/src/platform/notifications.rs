@@ -64,7 +64,7 @@ pub async fn insert_notifications(tx: &mut WriteTx, new: &[NewNotification<'_>])
             Value::Id(new.record),
         ]
     };
-    let statement = insert_rows(tx.dialect(), "notification", &COLUMNS, new.len(), "", &[]);
+    let statement = insert_rows(tx.dialect(), "_notification", &COLUMNS, new.len(), "", &[]);
     tx.execute_rows(&statement, new.iter().map(values).collect()).await.map(|_| ())
 }
 
@@ -75,7 +75,7 @@ pub async fn fetch_notifications(
     count: usize,
 ) -> Result<Vec<NotificationRow>, StoreError> {
     let text = format!(
-        r#"SELECT "id", "at", "kind", "record_id", "read_at" FROM "notification" WHERE "user_id" = $1::uuid ORDER BY "id" DESC LIMIT {count}"#
+        r#"SELECT "id", "at", "kind", "record_id", "read_at" FROM "_notification" WHERE "user_id" = $1::uuid ORDER BY "id" DESC LIMIT {count}"#
     );
     let columns = [ColumnType::Id, ColumnType::DateTime, ColumnType::Text, ColumnType::Id, ColumnType::DateTime];
     let values = [Value::Id(user)];
@@ -101,7 +101,7 @@ pub async fn mark_read(
     at: DateTime<Utc>,
 ) -> Result<Vec<Uuid>, StoreError> {
     const MARK: &str =
-        r#"UPDATE "notification" SET "read_at" = $1::timestamptz WHERE "user_id" = $2::uuid AND "read_at" IS NULL"#;
+        r#"UPDATE "_notification" SET "read_at" = $1::timestamptz WHERE "user_id" = $2::uuid AND "read_at" IS NULL"#;
     let mut values = vec![Value::DateTime(at), Value::Id(user)];
     let mut marked = Vec::new();
     let texts = match ids {
@@ -128,5 +128,5 @@ pub async fn mark_read(
 
 /// Deletes notifications made before `before`, read or not; gives how many.
 pub async fn delete_notifications(tx: &mut WriteTx, before: DateTime<Utc>) -> Result<u64, StoreError> {
-    change(tx, r#"DELETE FROM "notification" WHERE "at" < $1::timestamptz"#, &[Value::DateTime(before)]).await
+    change(tx, r#"DELETE FROM "_notification" WHERE "at" < $1::timestamptz"#, &[Value::DateTime(before)]).await
 }
