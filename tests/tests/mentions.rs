@@ -123,9 +123,14 @@ on_both_databases! {
         assert_eq!(told(&bruno).await, (vec![], 0));
         update(&anna, &hers, json!({"text": "@bruno@example.org"})).await.ok();
         assert_eq!(told(&bruno).await, (titles(&["given"]), 1));
-        // Taken away it is neither shown nor counted; with the record it comes back, also out of the bin.
+        let notification = bruno.query("{ notifications { nodes { id } } }").await.ok()["notifications"]["nodes"][0]["id"].clone();
+        // Taken away it is neither shown nor counted, nor marked; with the record it comes back, also out of the bin.
         anna.query_with(give, json!({"id": hers, "to": anna.own_id().await})).await.ok();
         assert_eq!(told(&bruno).await, (vec![], 0));
+        for ids in [Value::Null, json!([notification])] {
+            let marked = bruno.query_with(&block("graphql", 1), json!({"ids": ids})).await;
+            assert_eq!(marked.ok()["markNotificationsRead"], json!({"count": 0, "ids": []}));
+        }
         admin.query_with(give, json!({"id": hers, "to": bruno.own_id().await})).await.ok();
         admin.query_with("mutation($id: ID!) { deleteRemark(id: $id) { id } }", json!({"id": hers})).await.ok();
         assert_eq!(told(&bruno).await, (vec![], 0));
@@ -184,6 +189,44 @@ on_both_databases! {
         assert!(all.ok()["notifications"]["nodes"][0]["readAt"].is_string(), "{all}");
         assert_eq!(bruno.query_with(&mark, json!({})).await.ok()["markNotificationsRead"]["count"], 3);
         assert_eq!(told(&bruno).await.1, 0);
+    }
+
+    async fn what_may_not_be_read_any_more_is_not_shown(server: Server) {
+        let World { admin, anna, bruno, .. } = prepare(&server, "PUBLIC_READ").await;
+        // Of another module he goes on reading the text.
+        let mut aside: Value = serde_json::from_str(&block("json", 0)).expect("JSON");
+        (aside["name"], aside["plural"], aside["sharing"]) = (json!("Aside"), json!("Asides"), json!("PUBLIC_READ"));
+        admin.create_module(aside).await.ok();
+        admin.set_access("clerk", "Aside", json!({"read": true, "fields": {"*": "READ"}})).await;
+        admin.create("Aside", json!({"title": "aside", "text": "@bruno"})).await;
+        anna.create("Remark", json!({"title": "remark", "text": "@bruno"})).await;
+        assert_eq!(told(&bruno).await, (titles(&["remark", "aside"]), 2));
+        admin.set_access("clerk", "Remark", json!({"read": true, "fields": {"title": "READ"}})).await;
+        assert_eq!(told(&bruno).await, (titles(&["aside"]), 1));
+        assert_eq!(bruno.query("mutation { markNotificationsRead { count } }").await.ok()["markNotificationsRead"]["count"], 1);
+        admin.set_access("clerk", "Remark", json!({"read": true, "fields": {"title": "READ", "draft": "READ"}})).await;
+        assert_eq!(told(&bruno).await, (titles(&["remark", "aside"]), 1), "one of its texts is enough");
+    }
+
+    async fn many_are_bounded_and_hidden_ones_are_in_nobodys_way(server: Server) {
+        let World { admin, anna, bruno, .. } = prepare(&server, "PUBLIC_READ").await;
+        anna.create("Remark", json!({"title": "kept", "text": "@bruno"})).await;
+        let make = "mutation($data: [RemarkCreate!]!) { createRemarks(data: $data) { id } }";
+        let remarks = |count: usize, title: &str, text: &str| json!({"data": vec![json!({"title": title, "text": text}); count]});
+        // Two users in each of 251: refused, and nothing is written.
+        let refused = admin.query_with(make, remarks(251, "none", "@anna and @bruno")).await;
+        assert!(refused.refused("LIMIT_EXCEEDED").to_string().contains("500"), "{refused}");
+        assert_eq!(told(&bruno).await.1, 1);
+        for title in ["first", "second"] {
+            anna.query_with(make, remarks(500, title, "@bruno")).await.ok();
+        }
+        let counts = "{ notifications(first: 1) { totalCount nodes { title } } }";
+        assert_eq!(bruno.query(counts).await.ok()["notifications"], json!({"totalCount": 1_000, "nodes": [{"title": "second"}]}));
+        for title in ["first", "second"] {
+            let deleted = admin.query_with("mutation($title: String!) { deleteRemarks(filter: {title: {eq: $title}}) { count } }", json!({"title": title})).await;
+            assert_eq!(deleted.ok()["deleteRemarks"]["count"], 500);
+        }
+        assert_eq!(told(&bruno).await, (titles(&["kept"]), 1));
     }
 
     async fn comments_mention_who_sees_their_record(server: Server) {

@@ -2,17 +2,22 @@
 
 use async_recursion::async_recursion as boxed;
 
-use cardine_model::catalog::ModuleId;
-use cardine_store::ReadTx;
-use cardine_store::platform::notifications::{NotificationRow, fetch_notifications};
+use cardine_model::Value;
+use cardine_model::catalog::{Module, ModuleId};
+use cardine_sql::locate_records;
+use cardine_store::platform::notifications::{NotificationRow, read_notifications, select_notifications};
+use cardine_store::{Bindings, ReadTx};
 use chrono::TimeDelta;
 use futures_util::FutureExt as _;
 use uuid::Uuid;
 
+use crate::read::{Tx, places};
 use crate::{Engine, EngineError, RequestContext};
 
-/// So many of a user's notifications are looked at, the latest ones; none older is shown or counted.
+/// So many of a user's notifications are shown and counted, the latest ones of those whose records they see.
 pub const NOTIFICATIONS_MAX: usize = 1_000;
+/// So often as many are looked at, to find those.
+const PORTIONS_MAX: usize = 10;
 /// How long notifications are kept.
 pub const NOTIFICATION_RETENTION: TimeDelta = TimeDelta::days(180);
 
@@ -66,25 +71,49 @@ impl Engine {
         asked: &[NoticesAsked],
     ) -> Result<Vec<Notices>, EngineError> {
         let Some(user) = ctx.actor.user else { return Ok(vec![Notices::default(); asked.len()]) };
-        let rows: Vec<NotificationRow> = self
-            .store()
-            .until(ctx.deadline)
-            .read(move |tx: &mut ReadTx| {
-                async move { Ok::<_, EngineError>(fetch_notifications(tx, user, NOTIFICATIONS_MAX).await?) }.boxed()
-            })
-            .await?;
+        let store = self.store().until(ctx.deadline);
+        let ctx = ctx.clone();
+        let seen =
+            store.read(move |tx: &mut ReadTx| async move { seen(&mut Tx::Read(tx), &ctx, user).await }.boxed()).await?;
+        Ok(asked.iter().map(|asked| page(&seen, *asked)).collect())
+    }
+}
+
+/// The latest of the user's notifications: of records that they see now, in modules of which they may read a text that mentions users.
+#[boxed]
+pub(crate) async fn seen(tx: &mut Tx<'_>, ctx: &RequestContext, user: Uuid) -> Result<Vec<Notice>, EngineError> {
+    let (catalog, rights) = (ctx.catalog(), &ctx.actor.rights);
+    let tells = |module: &Module| {
+        let mentions = module.mentions.as_deref();
+        mentions.is_some_and(|mentions| mentions.texts(module).any(|field| rights.can_read(module.id, field.id)))
+    };
+    let Some(locating) = locate_records(tx.dialect(), catalog, rights, tells) else { return Ok(Vec::new()) };
+    let mut seen: Vec<Notice> = Vec::new();
+    let mut values = vec![Value::Id(user)];
+    for _ in 0..PORTIONS_MAX {
+        let statement = select_notifications(tx.dialect(), values.len() > 1, NOTIFICATIONS_MAX);
+        let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
+        let rows = read_notifications(&rows)?;
+        let Some(last) = rows.last().map(|row| row.id) else { break };
+        let is_last_portion = rows.len() < NOTIFICATIONS_MAX;
         let mut records: Vec<Uuid> = rows.iter().map(|row| row.record).collect();
         records.sort_unstable();
         records.dedup();
-        let modules = self.locate(ctx, records).await?;
-        let notice = |row: NotificationRow| {
+        let located = tx.query(&locating, &Bindings { parents: &records, ..ctx.bindings(&[]) }).await?;
+        let modules = places(&located);
+        seen.extend(rows.into_iter().filter_map(|row| {
             let module = *modules.get(&row.record)?;
             let NotificationRow { id, at, kind, record, read_at } = row;
             Some(Notice { id, kind, at, read_at, module, record })
-        };
-        let seen: Vec<Notice> = rows.into_iter().filter_map(notice).collect();
-        Ok(asked.iter().map(|asked| page(&seen, *asked)).collect())
+        }));
+        if is_last_portion || seen.len() >= NOTIFICATIONS_MAX {
+            break;
+        }
+        values.truncate(1);
+        values.push(Value::Id(last));
     }
+    seen.truncate(NOTIFICATIONS_MAX);
+    Ok(seen)
 }
 
 fn page(seen: &[Notice], asked: NoticesAsked) -> Notices {

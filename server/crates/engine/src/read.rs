@@ -177,17 +177,22 @@ impl Engine {
                 async move {
                     let bindings = Bindings { parents: &ids, ..ctx.bindings(&[]) };
                     let rows = tx.query(&statement, &bindings).await?;
-                    let place = |row| {
-                        let module = u32::try_from(rows.cell(row, 0).integer()?).ok()?;
-                        let id = Uuid::try_parse(rows.cell(row, 1).text()?).ok()?;
-                        Some((id, ModuleId(module)))
-                    };
-                    Ok((0..rows.len()).filter_map(place).collect())
+                    Ok(places(&rows))
                 }
                 .boxed()
             })
             .await
     }
+}
+
+/// The records and modules of the rows of [`locate_records`].
+pub(crate) fn places(rows: &RowSet) -> FxHashMap<Uuid, ModuleId> {
+    let place = |row| {
+        let module = u32::try_from(rows.cell(row, 0).integer()?).ok()?;
+        let id = Uuid::try_parse(rows.cell(row, 1).text()?).ok()?;
+        Some((id, ModuleId(module)))
+    };
+    (0..rows.len()).filter_map(place).collect()
 }
 
 /// The statements that find records of any module: long ones, as each names all modules, so those made last are kept.
@@ -211,7 +216,7 @@ impl Locating {
         if let Some(known) = kept.iter().find(|known| known.rights == rights.serial) {
             return known.statement.clone();
         }
-        let statement = locate_records(dialect, ctx.catalog(), rights).map(Arc::new);
+        let statement = locate_records(dialect, ctx.catalog(), rights, |_| true).map(Arc::new);
         kept.truncate(Self::KEPT_MAX - 1);
         kept.push_front(LocatingUnder { rights: rights.serial, statement: statement.clone() });
         statement

@@ -67,11 +67,19 @@ impl Engine {
     #[boxed]
     pub async fn delete_old_notifications(&self, now: DateTime<Utc>) -> Result<u64, EngineError> {
         let before = now - NOTIFICATION_RETENTION;
-        self.store()
-            .write(move |tx: &mut WriteTx| {
-                Box::pin(async move { Ok::<_, EngineError>(delete_notifications(tx, before).await?) })
-            })
-            .await
+        let mut deleted = 0;
+        loop {
+            let batch = self
+                .store()
+                .write(move |tx: &mut WriteTx| {
+                    Box::pin(async move { Ok::<_, EngineError>(delete_notifications(tx, before, BATCH).await?) })
+                })
+                .await?;
+            deleted += batch;
+            if batch < BATCH as u64 {
+                return Ok(deleted);
+            }
+        }
     }
 
     /// Lets the database look at its tables anew, so that it plans well: after much was loaded at once.

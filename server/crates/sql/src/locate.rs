@@ -1,5 +1,7 @@
 //! Which module a record of a given id belongs to, and which fields hold a file: one statement over all of them.
 
+use std::sync::Arc;
+
 use cardine_access::Rights;
 use cardine_failpoints::switched_off;
 use cardine_model::catalog::{Catalog, Field, FieldId, Module};
@@ -12,12 +14,18 @@ use crate::writer::{Visibility, Writer, stored_column};
 const UNION_PARTS_MAX: usize = 400;
 
 /// For each of the parents' ids that is a live record which the caller may see: the module's position in the catalog, and the id.
-/// None if the caller may read no module.
-pub fn locate_records(dialect: Dialect, catalog: &Catalog, rights: &Rights) -> Option<Statement> {
+/// Only modules that are asked for are looked into; none if the caller may read none of them.
+pub fn locate_records(
+    dialect: Dialect,
+    catalog: &Catalog,
+    rights: &Rights,
+    asked: impl Fn(&Module) -> bool,
+) -> Option<Statement> {
     let mut writer = Writer::new(dialect, catalog, rights);
     let ids = writer.typed_param(Param::Parents, "uuid[]");
     let mut parts = Vec::new();
-    for module in catalog.modules.iter().filter(|module| rights.can_read_module(module.id) && !module.held) {
+    let shown = |module: &&Arc<Module>| rights.can_read_module(module.id) && !module.held && asked(module);
+    for module in catalog.modules.iter().filter(shown) {
         let source = writer.source(module.id, Visibility::Caller);
         let id = column(&source.alias, "id");
         let among = writer.among(&id, &ids);

@@ -20,6 +20,8 @@ use crate::{EngineError, RequestContext};
 
 /// What the notification says of its cause.
 const KIND: &str = "MENTION";
+/// Of so many mentions one mutation notifies, that is, of pairs of a user and a record.
+const NOTIFIED_MAX: usize = 500;
 
 /// A record, and its texts that mention somebody.
 type Mentioning<'m> = (Uuid, Vec<&'m Field>);
@@ -45,6 +47,11 @@ impl Batch<'_> {
             for (user, fields) in of_record {
                 asked.entry((user, draft.module.id)).or_default().push((draft.id, fields));
             }
+        }
+        if asked.values().map(Vec::len).sum::<usize>() > NOTIFIED_MAX {
+            let message =
+                format!("one mutation mentions users at most {NOTIFIED_MAX} times: write its records in parts");
+            return Err(EngineError::Limit(message));
         }
         let mut notifications = Vec::new();
         for ((user, module), records) in asked {

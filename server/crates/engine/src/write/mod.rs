@@ -34,7 +34,8 @@ use cardine_store::WriteTx;
 use cardine_store::platform::notifications::mark_read;
 use uuid::Uuid;
 
-use crate::{EngineError, RequestContext};
+use crate::read::Tx;
+use crate::{EngineError, RequestContext, notifications};
 
 pub use many_to_many::LinkChange;
 pub use operation::{ANSWER_RETENTION, FailedStep, Mutated, MutationResult, MutationStep, Once};
@@ -247,7 +248,7 @@ pub async fn apply(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> Res
     }
 }
 
-/// Nobody's but the caller's own are marked, whatever ids are given.
+/// Nobody's but the caller's own are marked, whatever ids are given, and of them those that are shown to the caller.
 async fn mark_notifications_read(
     tx: &mut WriteTx,
     ctx: &RequestContext,
@@ -257,7 +258,11 @@ async fn mark_notifications_read(
     if !ctx.actor.rights.whole {
         return Err(EngineError::Forbidden("a key with scopes does not mark notifications".to_owned()));
     }
-    Ok(mark_read(tx, user, ids.as_deref(), ctx.now).await?)
+    let seen = notifications::seen(&mut Tx::Write(tx), ctx, user).await?;
+    let is_asked = |id: &Uuid| ids.as_ref().is_none_or(|ids| ids.contains(id));
+    let unread = seen.iter().filter(|notice| notice.read_at.is_none()).map(|notice| notice.id);
+    let meant: Vec<Uuid> = unread.filter(is_asked).collect();
+    Ok(mark_read(tx, user, &meant, ctx.now).await?)
 }
 
 /// The records of one module, and who writes them.

@@ -1,13 +1,13 @@
 //! What users are told of records: made with what they are told of, read by the user alone.
 
 use cardine_model::Value;
-use cardine_sql::ColumnType;
+use cardine_sql::{ColumnType, Dialect, Param, Statement};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::access::{change, id, select, text_of};
+use super::access::{change, id, text_of};
 use super::{insert_rows, portable};
-use crate::{Bindings, ReadTx, StoreError, WriteTx};
+use crate::{Bindings, RowSet, StoreError, WriteTx};
 
 /// A notification to be made.
 #[derive(Debug)]
@@ -68,65 +68,61 @@ pub async fn insert_notifications(tx: &mut WriteTx, new: &[NewNotification<'_>])
     tx.execute_rows(&statement, new.iter().map(values).collect()).await.map(|_| ())
 }
 
-/// The latest notifications of a user, at most `count`.
-pub async fn fetch_notifications(
-    tx: &mut ReadTx,
-    user: Uuid,
-    count: usize,
-) -> Result<Vec<NotificationRow>, StoreError> {
+/// The latest notifications of the user in slot 0, at most `count`; those made before the one in slot 1, if it `goes_on`.
+/// [`read_notifications`] reads the rows.
+pub fn select_notifications(dialect: Dialect, goes_on: bool, count: usize) -> Statement {
+    let before = if goes_on { r#" AND "id" < $2::uuid"# } else { "" };
     let text = format!(
-        r#"SELECT "id", "at", "kind", "record_id", "read_at" FROM "_notification" WHERE "user_id" = $1::uuid ORDER BY "id" DESC LIMIT {count}"#
+        r#"SELECT "id", "at", "kind", "record_id", "read_at" FROM "_notification" WHERE "user_id" = $1::uuid{before} ORDER BY "id" DESC LIMIT {count}"#
     );
     let columns = [ColumnType::Id, ColumnType::DateTime, ColumnType::Text, ColumnType::Id, ColumnType::DateTime];
-    let values = [Value::Id(user)];
-    let statement = portable(tx.dialect(), &text, values.len(), &columns);
-    let rows = tx.query(&statement, &Bindings { values: &values, ..Bindings::default() }).await?;
+    portable(dialect, &text, 1 + usize::from(goes_on), &columns)
+}
+
+/// The rows of [`select_notifications`].
+pub fn read_notifications(rows: &RowSet) -> Result<Vec<NotificationRow>, StoreError> {
     let notification = |row| {
         Ok(NotificationRow {
-            id: id(&rows, row, 0)?,
-            at: text_of(&rows, row, 1)?,
-            kind: text_of(&rows, row, 2)?,
-            record: id(&rows, row, 3)?,
+            id: id(rows, row, 0)?,
+            at: text_of(rows, row, 1)?,
+            kind: text_of(rows, row, 2)?,
+            record: id(rows, row, 3)?,
             read_at: rows.cell(row, 4).text().map(str::to_owned),
         })
     };
     (0..rows.len()).map(notification).collect()
 }
 
-/// Marks unread notifications of a user as read, these or all; gives which.
-pub async fn mark_read(
-    tx: &mut WriteTx,
-    user: Uuid,
-    ids: Option<&[Uuid]>,
-    at: DateTime<Utc>,
-) -> Result<Vec<Uuid>, StoreError> {
-    const MARK: &str =
-        r#"UPDATE "_notification" SET "read_at" = $1::timestamptz WHERE "user_id" = $2::uuid AND "read_at" IS NULL"#;
-    let mut values = vec![Value::DateTime(at), Value::Id(user)];
-    let mut marked = Vec::new();
-    let texts = match ids {
-        None => vec![(format!(r#"{MARK} RETURNING "id""#), None)],
-        Some(ids) => {
-            // In one order, so that nobody waits in a circle.
-            let mut ids = ids.to_vec();
-            ids.sort_unstable();
-            ids.dedup();
-            ids.into_iter().map(|id| (format!(r#"{MARK} AND "id" = $3::uuid RETURNING "id""#), Some(id))).collect()
-        }
-    };
-    for (text, one) in texts {
-        values.truncate(2);
-        values.extend(one.map(Value::Id));
-        let rows = select(tx, &text, &values, &[ColumnType::Id]).await?;
-        for row in 0..rows.len() {
-            marked.push(id(&rows, row, 0)?);
-        }
+/// Marks these unread notifications of a user as read; gives which.
+pub async fn mark_read(tx: &mut WriteTx, user: Uuid, ids: &[Uuid], at: DateTime<Utc>) -> Result<Vec<Uuid>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
     }
+    let head = r#"UPDATE "_notification" SET "read_at" = $1::timestamptz WHERE "user_id" = $2::uuid AND "read_at" IS NULL AND "id""#;
+    let statement = among_parents(tx.dialect(), head, 2, r#"RETURNING "id""#, &[ColumnType::Id]);
+    let values = [Value::DateTime(at), Value::Id(user)];
+    let rows = tx.query(&statement, &Bindings { values: &values, parents: ids, ..Bindings::default() }).await?;
+    let mut marked = (0..rows.len()).map(|row| id(&rows, row, 0)).collect::<Result<Vec<Uuid>, StoreError>>()?;
     marked.sort_unstable();
     Ok(marked)
 }
 
-/// Deletes notifications made before `before`, read or not; gives how many.
-pub async fn delete_notifications(tx: &mut WriteTx, before: DateTime<Utc>) -> Result<u64, StoreError> {
-    change(tx, r#"DELETE FROM "_notification" WHERE "at" < $1::timestamptz"#, &[Value::DateTime(before)]).await
+/// Deletes notifications made before `before`, read or not, at most `limit`; gives how many.
+pub async fn delete_notifications(tx: &mut WriteTx, before: DateTime<Utc>, limit: usize) -> Result<u64, StoreError> {
+    let text = format!(
+        r#"DELETE FROM "_notification" WHERE "id" IN (SELECT "id" FROM "_notification" WHERE "at" < $1::timestamptz ORDER BY "at" LIMIT {limit})"#
+    );
+    change(tx, &text, &[Value::DateTime(before)]).await
+}
+
+/// A statement whose head, with `values` parameters, ends with what is to be among the parents' ids.
+fn among_parents(dialect: Dialect, head: &str, values: usize, tail: &str, columns: &[ColumnType]) -> Statement {
+    let place = values + 1;
+    let among = match dialect {
+        Dialect::Sqlite => format!("IN (SELECT value FROM json_each(?{place}))"),
+        Dialect::Postgres => format!("= ANY(${place}::uuid[])"),
+    };
+    let mut statement = portable(dialect, &format!("{head} {among} {tail}"), values, columns);
+    statement.params.push(Param::Parents);
+    statement
 }
