@@ -44,6 +44,7 @@ const STATEMENTS: &[&str] = &[
         "record_id" {id} NOT NULL,
         "read_at" {instant})"#,
     r#"CREATE INDEX "_notification_user_id_idx" ON "_notification" ("user_id", "id")"#,
+    r#"CREATE INDEX "_notification_unread_idx" ON "_notification" ("record_id", "user_id") WHERE "read_at" IS NULL"#,
     r#"CREATE INDEX "_notification_at_idx" ON "_notification" ("at")"#,
 ];
 

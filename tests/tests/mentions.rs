@@ -191,6 +191,16 @@ on_both_databases! {
         assert_eq!(told(&bruno).await.1, 0);
     }
 
+    async fn another_spelling_or_text_tells_only_who_has_read(server: Server) {
+        let World { anna, bruno, .. } = prepare(&server, "PUBLIC_READ").await;
+        let id = anna.create("Remark", json!({"title": "one", "text": "@bruno"})).await;
+        update(&anna, &id, json!({"text": "@Bruno@example.org", "draft": "<p>@bruno</p>"})).await.ok();
+        assert_eq!(told(&bruno).await, (titles(&["one"]), 1));
+        bruno.query("mutation { markNotificationsRead { count } }").await.ok();
+        update(&anna, &id, json!({"text": "and @bruno"})).await.ok();
+        assert_eq!(told(&bruno).await, (titles(&["one", "one"]), 1));
+    }
+
     async fn what_may_not_be_read_any_more_is_not_shown(server: Server) {
         let World { admin, anna, bruno, .. } = prepare(&server, "PUBLIC_READ").await;
         // Of another module he goes on reading the text.

@@ -7,7 +7,7 @@ use cardine_model::catalog::{Field, FieldKind, Module, ModuleId, TextFormat};
 use cardine_model::mentions::{Mentions, mentioned};
 use cardine_model::text::account_key;
 use cardine_sql::write::visible_records;
-use cardine_store::platform::notifications::{NewNotification, insert_notifications};
+use cardine_store::platform::notifications::{NewNotification, fetch_unread_records, insert_notifications};
 use cardine_store::{Bindings, WriteTx};
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
@@ -55,7 +55,12 @@ impl Batch<'_> {
         }
         let mut notifications = Vec::new();
         for ((user, module), records) in asked {
-            let seen = seen_by(tx, ctx, user, module, &records).await?;
+            let mut seen = seen_by(tx, ctx, user, module, &records).await?;
+            if !seen.is_empty() {
+                // By another name, or in another text: they know already that they are mentioned there.
+                let told = fetch_unread_records(tx, user, KIND, &seen).await?;
+                seen.retain(|record| !told.contains(record));
+            }
             let module = &ctx.catalog().module(module).name;
             notifications.extend(seen.into_iter().map(|record| NewNotification {
                 id: ctx.new_ids.next(),

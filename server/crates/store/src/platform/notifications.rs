@@ -93,6 +93,20 @@ pub fn read_notifications(rows: &RowSet) -> Result<Vec<NotificationRow>, StoreEr
     (0..rows.len()).map(notification).collect()
 }
 
+/// Of the records those of which the user has an unread notification of this kind.
+pub async fn fetch_unread_records(
+    tx: &mut WriteTx,
+    user: Uuid,
+    kind: &str,
+    records: &[Uuid],
+) -> Result<Vec<Uuid>, StoreError> {
+    let head = r#"SELECT "record_id" FROM "_notification" WHERE "user_id" = $1::uuid AND "kind" = $2::text AND "read_at" IS NULL AND "record_id""#;
+    let statement = among_parents(tx.dialect(), head, 2, "", &[ColumnType::Id]);
+    let values = [Value::Id(user), Value::Text(kind.to_owned())];
+    let rows = tx.query(&statement, &Bindings { values: &values, parents: records, ..Bindings::default() }).await?;
+    (0..rows.len()).map(|row| id(&rows, row, 0)).collect()
+}
+
 /// Marks these unread notifications of a user as read; gives which.
 pub async fn mark_read(tx: &mut WriteTx, user: Uuid, ids: &[Uuid], at: DateTime<Utc>) -> Result<Vec<Uuid>, StoreError> {
     if ids.is_empty() {
