@@ -259,6 +259,47 @@ on_both_databases! {
         all_alike(&admin).await;
     }
 
+    async fn nobody_waits_in_a_circle(server: Server) {
+        let admin = prepare(&server).await;
+        declare(&admin).await;
+        let boxes = admin.create_many("Box", (0..2).map(|number| json!({"code": number.to_string()}))).await;
+        let items = (0..8).map(|number| json!({"pieces": 1, "boxId": boxes[number % 2]}));
+        let items = admin.create_many("Item", items).await;
+        // Boxes go with their items and come back, while the items are written in their boxes, and new ones come.
+        let writers = (1..=32).map(|seed| {
+            let (admin, boxes, items) = (admin.clone(), boxes.clone(), items.clone());
+            tokio::spawn(async move {
+                let mut chance = Chance::new(seed);
+                for _ in 0..4 {
+                    let (a_box, an_item): (&String, &String) = (chance.item(&boxes), chance.item(&items));
+                    let (text, variables) = match seed % 8 {
+                        0 => ("mutation($id: ID!) { deleteBox(id: $id) { id } }", json!({"id": a_box})),
+                        1 => ("mutation($id: ID!) { restoreBox(id: $id) { id } }", json!({"id": a_box})),
+                        2 => (
+                            "mutation($id: ID!) { updateItems(filter: {boxId: {eq: $id}}, data: {state: PAID}) { count } }",
+                            json!({"id": a_box}),
+                        ),
+                        3 => (
+                            "mutation($a: ID!, $b: ID!) { one: createItem(data: {pieces: 2, boxId: $b}) { id } two: createItem(data: {pieces: 2, boxId: $a}) { id } }",
+                            json!({"a": boxes[0], "b": boxes[1]}),
+                        ),
+                        _ => (
+                            "mutation($id: ID!, $pieces: Int!) { updateItem(id: $id, data: {pieces: $pieces}) { id } }",
+                            json!({"id": an_item, "pieces": chance.below(9)}),
+                        ),
+                    };
+                    is_in_order(&admin.query_with(text, variables).await);
+                }
+            })
+        });
+        for ended in futures_util::future::join_all(writers).await {
+            ended.expect("a task ends");
+        }
+        all_alike(&admin).await;
+        // The database would have told so in the server's log, as each of them begins anew.
+        assert!(!server.log().contains("deadlock"), "{}", server.log());
+    }
+
     async fn columns_follow_what_modules_become(mut server: Server) {
         let admin = prepare(&server).await;
         declare(&admin).await;

@@ -23,8 +23,8 @@ use crate::{DatabaseUrl, Deadline, Extent, Habit, Options, StoreError};
 const WRITE_ATTEMPTS_MAX: u32 = 6;
 
 /// From which attempt on a write is made while nobody else writes: PostgreSQL takes a second to see that transactions wait for each other in a circle,
-/// and a request has not many of them.
-const ALONE_FROM: u32 = 3;
+/// in which whoever needs the same rows waits too, and a request has not many of them.
+const ALONE_FROM: u32 = 2;
 
 /// A database. Clones are the same one.
 #[derive(Clone)]

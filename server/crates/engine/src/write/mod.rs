@@ -13,6 +13,7 @@ mod history;
 mod hooks;
 mod input;
 mod links;
+mod locks;
 mod many_to_many;
 mod mentions;
 mod merge;
@@ -230,6 +231,13 @@ pub struct ToMany {
 /// ids for one with a filter.
 #[boxed]
 pub async fn apply(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> Result<Vec<Uuid>, EngineError> {
+    locks::lock_in_order(tx, ctx, std::iter::once(write)).await?;
+    apply_locked(tx, ctx, write).await
+}
+
+/// The same for one of several writes, which were locked together.
+#[boxed]
+async fn apply_locked(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> Result<Vec<Uuid>, EngineError> {
     let Some(module) = write.module() else { return mark_notifications_read(tx, ctx, write).await };
     let writer = Writing { ctx, module: ctx.catalog().module(module) };
     match write {

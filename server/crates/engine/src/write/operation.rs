@@ -1,21 +1,19 @@
 //! The mutations of an operation: one transaction for all of them, and what is asked of the records afterwards.
 
 use async_recursion::async_recursion as boxed;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cardine_model::Value;
-use cardine_model::catalog::ModuleId;
 use cardine_query::{Authorised, List};
-use cardine_sql::write::{Purpose, lock_rows};
 use cardine_sql::{Found, render_list};
 use cardine_store::platform::idempotency::{Claim, KeyUse, claim, store_answer};
-use cardine_store::{Bindings, StoreError, WriteTx};
+use cardine_store::{StoreError, WriteTx};
 use chrono::TimeDelta;
 use futures_util::FutureExt as _;
 use uuid::Uuid;
 
-use super::{Write, apply};
+use super::locks::lock_in_order;
+use super::{Write, apply_locked};
 use crate::read::{Tx, fetch_list};
 use crate::{Engine, EngineError, ListResult, RequestContext};
 
@@ -171,7 +169,8 @@ async fn run_steps(
     ctx: &RequestContext,
     steps: &[MutationStep],
 ) -> Result<Vec<MutationResult>, FailedStep> {
-    lock_in_order(tx, ctx, steps).await?;
+    let locked = lock_in_order(tx, ctx, steps.iter().map(|step| &step.write)).await;
+    locked.map_err(|error| FailedStep { position: 0, error })?;
     let mut results = Vec::with_capacity(steps.len());
     for (position, step) in steps.iter().enumerate() {
         let result = run_step(tx, ctx, step).await;
@@ -180,43 +179,8 @@ async fn run_steps(
     Ok(results)
 }
 
-/// Locks what several steps will write, before the first of them does.
-async fn lock_in_order(tx: &mut WriteTx, ctx: &RequestContext, steps: &[MutationStep]) -> Result<(), StoreError> {
-    if steps.len() < 2 {
-        return Ok(());
-    }
-    let mut written: BTreeMap<ModuleId, (Vec<Uuid>, Purpose)> = BTreeMap::new();
-    for step in steps {
-        let (ids, purpose) = match &step.write {
-            Write::Update { id, .. } | Write::Convert { id, .. } => (vec![*id], Purpose::Update),
-            Write::Delete { id, .. } | Write::Restore { id, .. } | Write::Destroy { id, .. } => {
-                (vec![*id], Purpose::Delete)
-            }
-            Write::Merge { ids, into, .. } => (ids.iter().copied().chain([*into]).collect(), Purpose::Delete),
-            Write::Create { .. }
-            | Write::CreateMany { .. }
-            | Write::UpdateMany { .. }
-            | Write::Upsert { .. }
-            | Write::DeleteMany { .. }
-            | Write::MarkNotificationsRead { .. } => continue,
-        };
-        let Some(module) = step.write.module() else { continue };
-        let (known, strongest) = written.entry(module).or_insert_with(|| (Vec::new(), purpose));
-        known.extend(ids);
-        if purpose == Purpose::Delete {
-            *strongest = purpose;
-        }
-    }
-    for (module, (ids, purpose)) in &written {
-        if let Some(statement) = lock_rows(tx.dialect(), ctx.catalog().module(*module), *purpose) {
-            tx.query(&statement, &Bindings { parents: ids, ..ctx.bindings(&[]) }).await?;
-        }
-    }
-    Ok(())
-}
-
 async fn run_step(tx: &mut WriteTx, ctx: &RequestContext, step: &MutationStep) -> Result<MutationResult, EngineError> {
-    let ids = apply(tx, ctx, &step.write).await?;
+    let ids = apply_locked(tx, ctx, &step.write).await?;
     let Some(then) = &step.then else {
         return Ok(MutationResult { ids, list: ListResult::default() });
     };
