@@ -1,7 +1,7 @@
 //! Stored rollups are kept by the transaction that changes what they are made of: computed anew under the locks of their records.
 //!
 //! Whoever changes a related record takes the lock of the record with the rollup, and then computes with what has been committed by
-//! those who held it before. Locks are taken in the order of modules and ids; who is in a circle all the same runs again.
+//! those who held it before. Writes that are known to do so take these locks first ([`super::locks`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
