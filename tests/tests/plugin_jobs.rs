@@ -29,6 +29,16 @@ fn by_hand(job: &str) -> Value {
     json!({"name": format!("{job}-now"), "trigger": {"manual": {}}, "steps": [{"id": "run", "job": {"plugin": "test-jobs", "name": job}}]})
 }
 
+/// When the first of a run's five parts began, and the last one ended.
+fn span(run: &Value) -> (String, String) {
+    let steps = run["steps"].as_array().expect("a list");
+    assert_eq!(steps.len(), 5, "{run:#}");
+    let time = |step: &Value, name: &str| step[name].as_str().expect("a time").to_owned();
+    let begun = steps.iter().map(|step| time(step, "startedAt")).min();
+    let ended = steps.iter().map(|step| time(step, "finishedAt")).max();
+    (begun.expect("there are steps"), ended.expect("there are steps"))
+}
+
 async fn run_by_hand(admin: &Client, job: &str) -> Value {
     admin.save_workflow(by_hand(job)).await.ok();
     let text = "mutation($workflow: String!) { startWorkflow(workflow: $workflow) { id } }";
@@ -68,6 +78,35 @@ on_both_databases! {
         assert!(failed["status"] == "FAILED" && failed["error"].as_str().expect("a text").contains("FAILED"), "{failed:#}");
         let again = run_by_hand(&admin, "note").await;
         assert_eq!(again["status"], "FAILED", "the first part is there already: {again:#}");
+    }
+
+    async fn a_job_is_never_done_beside_itself(server: Server) {
+        let admin = with_jobs(&server).await;
+        let names = ["five-now", "five-too"];
+        for name in names {
+            let mut document = by_hand("five");
+            document["name"] = json!(name);
+            admin.save_workflow(document).await.ok();
+        }
+        let other = if server.postgres().is_some() { Some(server.another().await) } else { None };
+        let there = match &other {
+            Some(other) => other.admin().await,
+            None => admin.clone(),
+        };
+        let text = "mutation($workflow: String!) { startWorkflow(workflow: $workflow) { id } }";
+        for (number, client) in [&admin, &there, &admin, &there, &admin, &there, &admin, &there].into_iter().enumerate() {
+            client.admin_query_with(text, json!({"workflow": names[number / 4]})).await.ok();
+        }
+        let mut spans = eventually("all runs have ended", || async {
+            let answer = admin.admin_query("{ runs { status steps { startedAt finishedAt } } }").await;
+            let runs = answer.ok()["runs"].as_array()?.clone();
+            runs.iter().all(|run| run["status"] == "DONE").then_some(runs)
+        }).await.iter().map(span).collect::<Vec<_>>();
+        assert_eq!(spans.len(), 8);
+        spans.sort();
+        for two in spans.windows(2) {
+            assert!(two[0].1 <= two[1].0, "one began before the one before it had ended: {spans:#?}");
+        }
     }
 
     async fn the_package_brings_a_workflow_that_the_clock_starts(server: Server) {

@@ -73,6 +73,13 @@ impl Workflows {
         Self::in_snapshot(snapshot).into_iter().flat_map(|workflows| &workflows.by_id)
     }
 
+    /// The workflows that do a job which this one does too, itself among them; none where it does no job.
+    pub(crate) fn of_same_jobs(snapshot: &Snapshot, id: Uuid) -> Vec<Uuid> {
+        let Some(workflow) = Self::of(snapshot, id).map(|version| &version.workflow) else { return Vec::new() };
+        let does = |other: &Workflow| other.jobs().any(|job| workflow.jobs().any(|own| own == job));
+        Self::all(snapshot).filter(|(_, version)| does(&version.workflow)).map(|(id, _)| *id).collect()
+    }
+
     fn in_snapshot(snapshot: &Snapshot) -> Option<&Self> {
         let matcher: &dyn Any = &*snapshot.matcher;
         matcher.downcast_ref::<Self>()

@@ -238,6 +238,14 @@ impl Retrying {
 }
 
 impl Workflow {
+    /// The jobs that its steps do, each by its plugin and name.
+    pub fn jobs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.steps.iter().filter_map(|node| match &node.act {
+            Act::Do(Action::Job { plugin, name }) => Some((plugin.as_str(), name.as_str())),
+            _ => None,
+        })
+    }
+
     /// Whether its steps do what its author may do.
     pub fn uses_author(&self) -> bool {
         self.run_as == RunAs::Author && !self.steps.iter().all(Node::has_own_rights)

@@ -4,7 +4,7 @@ use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 
 use cardine_engine::Engine;
-use cardine_store::platform::runs::{RunFilter, find_runs};
+use cardine_store::platform::runs::{RunFilter, RunRow, find_runs};
 use cardine_store::platform::workflows::save_workflow;
 use cardine_store::{DatabaseUrl, Options, ReadTx, Store, StoreError, WriteTx};
 use cardine_test_postgres::PostgresDatabase;
@@ -71,12 +71,22 @@ impl Database {
     /// The due times of all runs.
     #[boxed]
     pub async fn due(&self, engine: &Engine) -> Vec<String> {
+        self.due_of(engine, |_| true).await
+    }
+
+    /// The due times of the runs that have not ended.
+    #[boxed]
+    pub async fn unfinished(&self, engine: &Engine) -> Vec<String> {
+        self.due_of(engine, |run| run.finished_at.is_none()).await
+    }
+
+    async fn due_of(&self, engine: &Engine, is_meant: impl Fn(&RunRow) -> bool) -> Vec<String> {
         let rows = engine
             .store()
             .read(|tx: &mut ReadTx| Box::pin(async move { find_runs(tx, &RunFilter::default(), 1_000).await }))
             .await
             .unwrap();
-        let mut due: Vec<String> = rows.into_iter().filter_map(|row| row.due_at).collect();
+        let mut due: Vec<String> = rows.into_iter().filter(|row| is_meant(row)).filter_map(|row| row.due_at).collect();
         due.sort_unstable();
         due
     }

@@ -268,6 +268,19 @@ pub async fn last_due(tx: &mut ReadTx, workflow: Uuid) -> Result<Option<DateTime
     Ok(if rows.is_empty() { None } else { instant(0).max(instant(1)) })
 }
 
+/// Ends as cancelled what a schedule has queued and nobody has begun, where a later time of it is queued too.
+pub async fn pass_over_due(tx: &mut WriteTx, workflow: Uuid, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    // What a person has tried again was begun: its steps are in the log.
+    let text = r#"UPDATE "workflow_run" SET "status" = 'CANCELLED', "error" = $2::text, "finished_at" = $3::timestamptz
+        WHERE "workflow_id" = $1::uuid AND "finished_at" IS NULL AND "attempts" = 0 AND "lease_token" IS NULL AND "record_id" IS NULL
+        AND "due_at" < (SELECT MAX(l."due_at") FROM "workflow_run" l
+            WHERE l."workflow_id" = $1::uuid AND l."due_at" IS NOT NULL AND l."record_id" IS NULL)
+        AND NOT EXISTS (SELECT 1 FROM "workflow_step_log" s WHERE s."run_id" = "workflow_run"."id")"#;
+    let why = Value::Text("a later time came before this one could begin".to_owned());
+    let values = [Value::Id(workflow), why, Value::DateTime(now)];
+    tx.execute(&portable(tx.dialect(), text, values.len(), &[]), &bound(&values)).await
+}
+
 /// Up to when the due times of a workflow's records are settled: the last look that was noted, or when it was saved.
 pub async fn last_look(tx: &mut ReadTx, workflow: Uuid) -> Result<Option<DateTime<Utc>>, StoreError> {
     let text = r#"SELECT "updated_at", "looked_at" FROM "workflow" WHERE "id" = $1::uuid"#;
@@ -296,15 +309,51 @@ pub async fn due_workflows(tx: &mut ReadTx, now: DateTime<Utc>) -> Result<Vec<Uu
     (0..rows.len()).map(|row| required_id(&rows, row, 0)).collect()
 }
 
+/// Keeps other processes from leasing runs of these workflows until the transaction ends, so that what it then sees of their leases holds.
+pub async fn hold_workflows(tx: &mut WriteTx, workflows: &[Uuid]) -> Result<(), StoreError> {
+    // SQLite has one writer.
+    if workflows.is_empty() || tx.dialect() == Dialect::Sqlite {
+        return Ok(());
+    }
+    // In one order, so that nobody waits in a circle; queueing runs, which refer to the workflow, goes on.
+    let text = format!(
+        r#"SELECT "id" FROM "workflow" WHERE "id" IN ({}) ORDER BY "id" FOR NO KEY UPDATE"#,
+        slots(workflows.len(), 0)
+    );
+    let values: Vec<Value> = workflows.iter().copied().map(Value::Id).collect();
+    tx.query(&portable(tx.dialect(), &text, values.len(), &[ColumnType::Id]), &bound(&values)).await.map(|_| ())
+}
+
+/// `$3::uuid, $4::uuid`: two, behind two others.
+fn slots(count: usize, behind: usize) -> String {
+    (1..=count).map(|slot| format!("${}::uuid", behind + slot)).collect::<Vec<_>>().join(", ")
+}
+
 /// Leases due runs of one workflow until `until`. Of one record's runs only the oldest is ever due, save that none waits for one
 /// whose step waits; runs that another process has leased are passed over, those whose lease ended are taken.
+///
+/// Where there are workflows `beside` whose runs it must not run (itself among them, and all of them held by [`hold_workflows`]), at most one is
+/// leased, while none of theirs is: its oldest, whatever record it is about, save again that none waits for one whose step waits.
 pub async fn lease_runs(
     tx: &mut WriteTx,
     workflow: Uuid,
     limit: usize,
+    beside: &[Uuid],
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<Vec<LeasedRun>, StoreError> {
+    let (limit, alone) = if beside.is_empty() {
+        (limit, String::new())
+    } else {
+        // The order is that of a record's runs, so that two rules never make two runs wait for each other.
+        let alone = format!(
+            r#"AND NOT EXISTS (SELECT 1 FROM "workflow_run" b WHERE b."workflow_id" IN ({}) AND b."finished_at" IS NULL AND b."id" <> r."id"
+                AND (b."lease_until" >= $1::timestamptz OR (b."workflow_id" = $4::uuid AND b."status" <> 'WAITING'
+                    AND (COALESCE(b."event_seq", 0), b."id") < (COALESCE(r."event_seq", 0), r."id"))))"#,
+            slots(beside.len(), 4)
+        );
+        (limit.min(1), alone)
+    };
     let skip = match tx.dialect() {
         Dialect::Postgres => " FOR UPDATE OF r SKIP LOCKED",
         Dialect::Sqlite => "",
@@ -316,11 +365,13 @@ pub async fn lease_runs(
             AND (r."lease_until" IS NULL OR r."lease_until" < $1::timestamptz)
             AND NOT EXISTS (SELECT 1 FROM "workflow_run" e WHERE e."record_id" = r."record_id" AND e."finished_at" IS NULL
                 AND e."status" <> 'WAITING' AND (e."event_seq" < r."event_seq" OR (e."event_seq" = r."event_seq" AND e."id" < r."id")))
+            {alone}
             ORDER BY r."run_at", r."event_seq" LIMIT {limit}{skip})
         RETURNING "id", "workflow_id", "version", "record_id", "step", "state", "loops", "steps_done", "attempts""#
     );
     let token = Uuid::new_v4();
-    let values = [Value::DateTime(now), Value::DateTime(until), Value::Id(token), Value::Id(workflow)];
+    let mut values = vec![Value::DateTime(now), Value::DateTime(until), Value::Id(token), Value::Id(workflow)];
+    values.extend(beside.iter().copied().map(Value::Id));
     let columns = [
         ColumnType::Id,
         ColumnType::Id,

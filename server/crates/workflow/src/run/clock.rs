@@ -4,9 +4,9 @@ use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
 
 use cardine_engine::{Engine, EngineError};
-use cardine_store::platform::workflows::{NewRun, Origin, last_due, queue_runs};
+use cardine_store::platform::workflows::{NewRun, Origin, last_due, pass_over_due, queue_runs};
 use cardine_store::{ReadTx, WriteTx};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::FxHashMap;
 use serde_json::json;
 use uuid::Uuid;
@@ -28,7 +28,8 @@ pub(super) struct Clockwork {
 }
 
 impl Clockwork {
-    /// Queues a run for each due time up to `now` that has none. A unique key keeps two processes from queueing one twice.
+    /// Queues a run for each due time up to `now` that has none; of a workflow that does jobs for the newest alone. A unique key keeps two
+    /// processes from queueing one twice.
     #[boxed]
     pub async fn queue_due(&mut self, engine: &Engine, now: DateTime<Utc>) -> Result<(), EngineError> {
         let snapshot = engine.snapshot();
@@ -40,6 +41,7 @@ impl Clockwork {
             .collect();
         self.next.retain(|(id, number), _| scheduled.iter().any(|(known, of)| known == id && of.number == *number));
         let mut runs = Vec::new();
+        let mut newest_counts = Vec::new();
         for (id, version) in &scheduled {
             let Start::Times(times) = &version.workflow.start else { continue };
             let key = (*id, version.number);
@@ -51,7 +53,11 @@ impl Clockwork {
                     next
                 }
             };
-            let (due, later) = due_times(times, next, now);
+            let does_jobs = version.workflow.jobs().next().is_some();
+            let (due, later) = if does_jobs { newest_due(times, next, now) } else { due_times(times, next, now) };
+            if does_jobs && !due.is_empty() {
+                newest_counts.push(*id);
+            }
             runs.extend(due.into_iter().map(|due| (*id, version.number, due)));
             if let Some(later) = later {
                 self.next.insert(key, later);
@@ -61,18 +67,26 @@ impl Clockwork {
             return Ok(());
         }
         let new: Arc<Vec<(Origin, NewRun)>> = Arc::new(runs.iter().map(|run| new_run(*run, now)).collect());
+        let newest_counts = Arc::new(newest_counts);
         let queued = engine
             .store()
             .write(move |tx: &mut WriteTx| {
-                let new = Arc::clone(&new);
-                Box::pin(async move { Ok::<_, EngineError>(queue_runs(tx, &new, now).await?) })
+                let (new, newest_counts) = (Arc::clone(&new), Arc::clone(&newest_counts));
+                Box::pin(async move {
+                    queue_runs(tx, &new, now).await?;
+                    for workflow in newest_counts.iter() {
+                        // A run that outlasts the time to the next one leaves one behind it, and no row of them.
+                        pass_over_due(tx, *workflow, now).await?;
+                    }
+                    Ok::<_, EngineError>(())
+                })
             })
             .await;
         if queued.is_err() {
             // The database knows what was queued; the next look asks it.
             self.next.clear();
         }
-        queued.map(|_| ())
+        queued
     }
 }
 
@@ -94,6 +108,28 @@ fn due_times(times: &Times, next: DateTime<Utc>, now: DateTime<Utc>) -> (Vec<Dat
         next = times.after(at);
     }
     (due, next)
+}
+
+/// The last due time from `next` up to `now`, and the one after it. A long pause is looked through from its end, in steps that double.
+fn newest_due(times: &Times, next: DateTime<Utc>, now: DateTime<Utc>) -> (Vec<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    if next > now {
+        return (Vec::new(), Some(next));
+    }
+    let mut back = TimeDelta::minutes(1);
+    let mut newest = next;
+    while now - back > next {
+        if let Some(found) = times.after(now - back).filter(|found| *found <= now) {
+            newest = found;
+            break;
+        }
+        back = back * 2;
+    }
+    loop {
+        match times.after(newest) {
+            Some(later) if later <= now => newest = later,
+            after => return (vec![newest], after),
+        }
+    }
 }
 
 fn new_run((workflow, version, due): (Uuid, i64, DateTime<Utc>), now: DateTime<Utc>) -> (Origin, NewRun) {
@@ -136,18 +172,80 @@ mod tests {
             one.queue_due(&engine, saved).await.unwrap();
             assert_eq!(database.due(&engine).await, [] as [String; 0], "nothing is due yet");
             for hours in [1, 1, 3] {
-                let now = saved + chrono::TimeDelta::hours(hours);
+                let now = saved + TimeDelta::hours(hours);
                 let (first, second) = tokio::join!(one.queue_due(&engine, now), two.queue_due(&other, now));
                 first.and(second).unwrap();
                 assert_eq!(database.due(&engine).await.len(), usize::try_from(hours).unwrap());
             }
             // A process that starts later goes on where the others were.
-            Clockwork::default().queue_due(&other, saved + chrono::TimeDelta::hours(4)).await.unwrap();
+            Clockwork::default().queue_due(&other, saved + TimeDelta::hours(4)).await.unwrap();
             let due = database.due(&engine).await;
             let mut once = due.clone();
             once.dedup();
             assert_eq!((due.len(), &once), (4, &due));
             assert!(due.iter().all(|due| due.contains(":00:00")), "{due:?}");
+        }
+    }
+
+    fn hourly_job() -> serde_json::Value {
+        json!({"name": "job", "trigger": {"schedule": {"cron": "0 * * * *"}}, "steps": [{"id": "run", "job": {"plugin": "p", "name": "j"}}]})
+    }
+
+    /// What was queued and is not done, after two processes have looked at the clock.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_a_job_only_the_newest_time_is_left_that_nobody_has_begun() {
+        for database in Database::each().await {
+            let (engine, other) = (database.engine().await, database.engine().await);
+            database.save(&engine, hourly_job()).await;
+            other.reload().await.unwrap();
+            let saved = Utc::now();
+            let hours = |hours: i64| saved + TimeDelta::hours(hours);
+            let (mut one, mut two) = (Clockwork::default(), Clockwork::default());
+            one.queue_due(&engine, saved).await.unwrap();
+            // Nothing ran for half a day.
+            let (first, second) = tokio::join!(one.queue_due(&engine, hours(12)), two.queue_due(&other, hours(12)));
+            first.and(second).unwrap();
+            let queued = database.due(&engine).await;
+            assert_eq!(queued.len(), 1, "{queued:?}");
+            // It has not begun when the next ones come, one of them as the first thing that another process sees.
+            one.queue_due(&engine, hours(13)).await.unwrap();
+            two.queue_due(&other, hours(14)).await.unwrap();
+            one.queue_due(&engine, hours(14)).await.unwrap();
+            let left = database.unfinished(&engine).await;
+            let due = database.due(&engine).await;
+            assert_eq!((due.len(), left.len()), (3, 1), "{due:?} {left:?}");
+            assert_eq!(left.first(), due.last());
+        }
+    }
+
+    #[test]
+    fn the_newest_of_a_long_pause_is_found() {
+        for (cron, next, now, newest, after) in [
+            (
+                "* * * * *",
+                "2026-01-01T00:00:00Z",
+                "2027-01-01T00:00:30Z",
+                "2027-01-01T00:00:00Z",
+                "2027-01-01T00:01:00Z",
+            ),
+            (
+                "0 3 1 * *",
+                "2026-01-01T03:00:00Z",
+                "2026-12-31T00:00:00Z",
+                "2026-12-01T03:00:00Z",
+                "2027-01-01T03:00:00Z",
+            ),
+            (
+                "0 3 1 1 *",
+                "2026-01-01T03:00:00Z",
+                "2026-12-31T00:00:00Z",
+                "2026-01-01T03:00:00Z",
+                "2027-01-01T03:00:00Z",
+            ),
+        ] {
+            let times = Times::parse(cron, chrono_tz::Tz::UTC).unwrap();
+            assert_eq!(newest_due(&times, at(next), at(now)), (vec![at(newest)], Some(at(after))), "{cron}");
+            assert_eq!(newest_due(&times, at(next), at(next) - TimeDelta::seconds(1)), (Vec::new(), Some(at(next))));
         }
     }
 

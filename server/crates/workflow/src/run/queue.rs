@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cardine_engine::{Engine, EngineError};
-use cardine_store::platform::workflows::{LeasedRun, due_workflows, end_leases, lease_runs, renew_lease};
+use cardine_store::platform::workflows::{
+    LeasedRun, due_workflows, end_leases, hold_workflows, lease_runs, renew_lease,
+};
 use cardine_store::{Dialect, ReadTx, WriteTx};
 use chrono::Utc;
 use rustc_hash::FxHashMap;
@@ -17,6 +19,7 @@ use super::clock::Clockwork;
 use super::dates::DateWatch;
 use super::upkeep::Upkeep;
 use super::{LEASE, Outside, Runner, StepError};
+use crate::matcher::Workflows;
 use crate::versions::Versions;
 
 /// How often a run shows that its process lives.
@@ -51,7 +54,7 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
         if let Err(error) = upkeep.delete_old(&runner.engine, Utc::now()).await {
             tracing::warn!(%error, "old runs of workflows can't be deleted; they are tried again");
         }
-        let leased = if share.is_full() { Ok(Vec::new()) } else { runner.lease(&mut share).await };
+        let leased = if share.is_full() { Ok(Vec::new()) } else { lease(&runner.engine, &share).await };
         let leased = leased.unwrap_or_else(|error| {
             tracing::warn!(%error, "the queue of workflows can't be read");
             Vec::new()
@@ -138,6 +141,37 @@ impl Share {
     }
 }
 
+/// Leases what is due, each workflow's part of what is free. What does the same job is never leased twice at once, by no process.
+async fn lease(engine: &Engine, share: &Share) -> Result<Vec<LeasedRun>, EngineError> {
+    let now = Utc::now();
+    let due = engine
+        .store()
+        .read(move |tx: &mut ReadTx| Box::pin(async move { Ok::<_, EngineError>(due_workflows(tx, now).await?) }))
+        .await?;
+    let parts = share.parts(&due);
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let snapshot = engine.snapshot();
+    let with_beside = |(workflow, count)| (workflow, count, Workflows::of_same_jobs(&snapshot, workflow));
+    let parts: Arc<Vec<(Uuid, usize, Vec<Uuid>)>> = Arc::new(parts.into_iter().map(with_beside).collect());
+    engine
+        .store()
+        .write(move |tx: &mut WriteTx| {
+            let parts = Arc::clone(&parts);
+            Box::pin(async move {
+                let held: Vec<Uuid> = parts.iter().flat_map(|(_, _, beside)| beside).copied().collect();
+                hold_workflows(tx, &held).await?;
+                let mut leased = Vec::new();
+                for (workflow, count, beside) in parts.iter() {
+                    leased.extend(lease_runs(tx, *workflow, *count, beside, now, now + LEASE).await?);
+                }
+                Ok::<_, EngineError>(leased)
+            })
+        })
+        .await
+}
+
 impl Runner {
     /// SQLite serves one process, so what is leased at the start was leased by one that ended.
     async fn take_over(&self) -> Result<(), EngineError> {
@@ -149,33 +183,6 @@ impl Runner {
                         end_leases(tx).await?;
                     }
                     Ok::<_, EngineError>(())
-                })
-            })
-            .await
-    }
-
-    async fn lease(&self, share: &mut Share) -> Result<Vec<LeasedRun>, EngineError> {
-        let now = Utc::now();
-        let due = self
-            .engine
-            .store()
-            .read(move |tx: &mut ReadTx| Box::pin(async move { Ok::<_, EngineError>(due_workflows(tx, now).await?) }))
-            .await?;
-        let parts = share.parts(&due);
-        if parts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (until, parts) = (now + LEASE, Arc::new(parts));
-        self.engine
-            .store()
-            .write(move |tx: &mut WriteTx| {
-                let parts = Arc::clone(&parts);
-                Box::pin(async move {
-                    let mut leased = Vec::new();
-                    for (workflow, count) in parts.iter() {
-                        leased.extend(lease_runs(tx, *workflow, *count, now, until).await?);
-                    }
-                    Ok::<_, EngineError>(leased)
                 })
             })
             .await
@@ -222,6 +229,84 @@ impl Runner {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use cardine_store::StoreError;
+    use cardine_store::platform::workflows::{Advance, NewRun, Origin, Then, advance_run, queue_runs};
+    use serde_json::json;
+
+    use crate::run::RunState;
+    use crate::testing::Database;
+
+    /// Saves a workflow that does a job of the plugin `p` when somebody says so.
+    async fn save(database: &Database, engine: &Engine, name: &str, job: &str) -> Uuid {
+        let steps = json!([{"id": "run", "job": {"plugin": "p", "name": job}}]);
+        database.save(engine, json!({"name": name, "trigger": {"manual": {}}, "steps": steps})).await;
+        let snapshot = engine.snapshot();
+        *Workflows::all(&snapshot).find(|(_, version)| version.workflow.name == name).unwrap().0
+    }
+
+    async fn queue(engine: &Engine, workflow: Uuid, count: usize) -> Vec<Uuid> {
+        let new = NewRun { workflow, version: 1, state: RunState::of_event(json!({})), cause: None, depth: 0 };
+        let runs = vec![(Origin { event: None, record: None, due_at: None }, new); count];
+        let write = engine.store().write(move |tx: &mut WriteTx| {
+            let runs = runs.clone();
+            Box::pin(async move { queue_runs(tx, &runs, Utc::now()).await })
+        });
+        write.await.unwrap()
+    }
+
+    async fn advance(engine: &Engine, run: &LeasedRun, then: Then) {
+        let run = run.clone();
+        let write = engine.store().write(move |tx: &mut WriteTx| {
+            let run = run.clone();
+            Box::pin(async move {
+                let to = Advance { step: 0, state: None, loops: &json!([]), steps_done: 1, then };
+                assert!(advance_run(tx, &run, &to).await?);
+                Ok::<_, StoreError>(())
+            })
+        });
+        write.await.unwrap();
+    }
+
+    /// What two processes get that look at the same moment.
+    async fn leased_by_both(one: &Engine, two: &Engine) -> Vec<LeasedRun> {
+        let (share, other_share) = (Share::default(), Share::default());
+        let (first, second) = tokio::join!(lease(one, &share), lease(two, &other_share));
+        [first.unwrap(), second.unwrap()].concat()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_job_is_leased_once_at_a_time_whichever_workflows_do_it() {
+        for database in Database::each().await {
+            let (engine, other) = (database.engine().await, database.engine().await);
+            let (one, two) = (save(&database, &engine, "one", "j").await, save(&database, &engine, "two", "j").await);
+            let another = save(&database, &engine, "another", "k").await;
+            other.reload().await.unwrap();
+            let queued = [queue(&engine, one, 3).await, queue(&other, two, 3).await].concat();
+            queue(&engine, another, 1).await;
+            let mut begun = Vec::new();
+            while begun.len() < queued.len() {
+                let leased = leased_by_both(&engine, &other).await;
+                let (of_another, of_job): (Vec<_>, Vec<_>) = leased.iter().partition(|run| run.workflow == another);
+                assert_eq!(of_another.len(), usize::from(begun.is_empty()), "another job goes on beside it");
+                let [run] = of_job.as_slice() else { panic!("{of_job:?}") };
+                assert_eq!(leased_by_both(&engine, &other).await.len(), 0, "it has not ended");
+                advance(&engine, run, Then::End(Utc::now())).await;
+                begun.push(run.id);
+            }
+            for workflow in [&queued[..3], &queued[3..]] {
+                let order: Vec<Uuid> = begun.iter().filter(|run| workflow.contains(run)).copied().collect();
+                assert_eq!(order, workflow, "the oldest first");
+            }
+            // One whose step waits, for somebody's answer perhaps, holds nobody up.
+            queue(&engine, one, 2).await;
+            let leased = leased_by_both(&engine, &other).await;
+            assert_eq!(leased.len(), 1);
+            advance(&engine, &leased[0], Then::Wait(Utc::now() + LEASE)).await;
+            let next = leased_by_both(&engine, &other).await;
+            assert!(next.len() == 1 && next[0].id != leased[0].id, "{next:?}");
+        }
+    }
 
     fn ids(count: u128) -> Vec<Uuid> {
         (1..=count).map(Uuid::from_u128).collect()

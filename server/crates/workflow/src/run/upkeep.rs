@@ -89,7 +89,7 @@ mod tests {
     async fn end(engine: &Engine, workflow: Uuid, count: usize, left: usize, at: DateTime<Utc>) {
         let write = engine.store().write(move |tx: &mut WriteTx| {
             Box::pin(async move {
-                for (position, run) in lease_runs(tx, workflow, count, at, at).await?.iter().enumerate() {
+                for (position, run) in lease_runs(tx, workflow, count, &[], at, at).await?.iter().enumerate() {
                     fail_run(tx, run, "x", at).await?;
                     if position >= left {
                         assert!(dismiss_run(tx, run.id).await? && !dismiss_run(tx, run.id).await?);
