@@ -13,6 +13,7 @@ mod m0008_plugin_state;
 mod m0009_jobs;
 mod m0010_requests;
 mod m0011_notifications;
+mod m0012_turns;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_jobs::Migration),
             Box::new(m0010_requests::Migration),
             Box::new(m0011_notifications::Migration),
+            Box::new(m0012_turns::Migration),
         ]
     }
 }

@@ -1,5 +1,7 @@
 //! Mentions: who is named in a text and may see it is notified, nobody else, and nobody sees others' notifications.
 
+mod tables;
+
 use cardine_tests::document::blocks_of;
 use cardine_tests::{Answer, Client, Server, on_both_databases};
 use serde_json::{Value, json};
@@ -142,6 +144,36 @@ on_both_databases! {
         assert_eq!(told(&anna).await, (titles(&["his"]), 1));
         let own = told(&admin).await;
         assert!(!own.0.contains(&"given".to_owned()), "{own:?}");
+    }
+
+    async fn the_same_is_done_for_who_may_not_see_it(server: Server) {
+        let World { anna, bruno, carla, dario, .. } = prepare(&server, "PUBLIC_READ").await;
+        let (mut written, mut id) = (Vec::new(), String::new());
+        for name in ["bruno", "carla", "dario"] {
+            let before = tables::everything(&server).await;
+            id = anna.create("Remark", json!({"title": name, "text": format!("@{name}")})).await;
+            // Mentioned anew it is not kept anew.
+            update(&anna, &id, json!({"text": "nobody"})).await.ok();
+            update(&anna, &id, json!({"text": format!("@{name} again")})).await.ok();
+            let after = tables::everything(&server).await;
+            // What the server looks after by itself is not meant.
+            let mut touched = tables::differences(&before, &after);
+            touched.retain(|told| ["_notification:", "audit_entry:", "outbox:", "remark:"].iter().any(|table| told.starts_with(table)));
+            written.push((touched.len(), after["_notification"].len() - before["_notification"].len()));
+        }
+        assert_eq!(written, [(4, 1); 3]);
+        assert_eq!(told(&bruno).await, (titles(&["bruno"]), 1));
+        // What was kept of them is not shown when they may read it, nor marked; what mentions them then is.
+        let admin = server.admin().await;
+        for role in ["titles", "outsider"] {
+            admin.set_access(role, "Remark", json!({"read": true, "fields": {"*": "READ"}})).await;
+        }
+        for caller in [&carla, &dario] {
+            assert_eq!(told(caller).await, (vec![], 0));
+            assert_eq!(caller.query("mutation { markNotificationsRead { count } }").await.ok()["markNotificationsRead"]["count"], 0);
+        }
+        update(&anna, &id, json!({"text": "@dario@example.org"})).await.ok();
+        assert_eq!((told(&carla).await, told(&dario).await), ((vec![], 0), (titles(&["dario"]), 1)));
     }
 
     async fn they_are_paged_and_marked_as_read_by_their_user_alone(server: Server) {

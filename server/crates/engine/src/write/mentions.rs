@@ -7,7 +7,7 @@ use cardine_model::catalog::{Field, FieldKind, Module, ModuleId, TextFormat};
 use cardine_model::mentions::{Mentions, mentioned};
 use cardine_model::text::account_key;
 use cardine_sql::write::visible_records;
-use cardine_store::platform::notifications::{NewNotification, fetch_unread_records, insert_notifications};
+use cardine_store::platform::notifications::{NewNotification, UNSEEN, fetch_unread_records, insert_notifications};
 use cardine_store::{Bindings, WriteTx};
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
@@ -28,7 +28,8 @@ type Mentioning<'m> = (Uuid, Vec<&'m Field>);
 
 impl Batch<'_> {
     /// Notifies those who are mentioned now and were not before, each once for a record. Whether they see it is asked under their
-    /// own rights, when all of it is written; of who does not, nothing is kept and nobody is told.
+    /// own rights, when all of it is written. For who does not the same is done, and what is kept of it is never shown: how long a
+    /// write takes tells nobody who may read what.
     pub(super) async fn notify(&self, tx: &mut WriteTx) -> Result<(), EngineError> {
         let ctx = self.ctx;
         // By user and module: the records, each with the fields that mention the user.
@@ -55,21 +56,18 @@ impl Batch<'_> {
         }
         let mut notifications = Vec::new();
         for ((user, module), records) in asked {
-            let mut seen = seen_by(tx, ctx, user, module, &records).await?;
-            if !seen.is_empty() {
-                // By another name, or in another text: they know already that they are mentioned there.
-                let told = fetch_unread_records(tx, user, KIND, &seen).await?;
-                seen.retain(|record| !told.contains(record));
-            }
+            let seen = seen_by(tx, ctx, user, module, &records).await?;
+            let ids: Vec<Uuid> = records.iter().map(|(id, _)| *id).collect();
+            // By another name, or in another text: they know already that they are mentioned there.
+            let told: FxHashSet<(Uuid, String)> = fetch_unread_records(tx, user, &ids).await?.into_iter().collect();
             let module = &ctx.catalog().module(module).name;
-            notifications.extend(seen.into_iter().map(|record| NewNotification {
-                id: ctx.new_ids.next(),
-                user,
-                at: ctx.now,
-                kind: KIND,
-                module,
-                record,
-            }));
+            for record in ids {
+                let kind = if seen.contains(&record) { KIND } else { UNSEEN };
+                if !told.contains(&(record, kind.to_owned())) {
+                    let id = ctx.new_ids.next();
+                    notifications.push(NewNotification { id, user, at: ctx.now, kind, module, record });
+                }
+            }
         }
         Ok(insert_notifications(tx, &notifications).await?)
     }
@@ -82,21 +80,21 @@ async fn seen_by(
     user: Uuid,
     module: ModuleId,
     records: &[Mentioning<'_>],
-) -> Result<Vec<Uuid>, EngineError> {
+) -> Result<FxHashSet<Uuid>, EngineError> {
     let catalog = ctx.catalog();
-    let Some(actor) = ctx.snapshot.access.shared_actor_within(catalog, user, None, None, None) else {
-        return Ok(Vec::new());
-    };
-    let shows = |fields: &[&Field]| fields.iter().any(|field| actor.rights.can_read(module, field.id));
-    let ids: Vec<Uuid> = records.iter().filter(|(_, fields)| shows(fields)).map(|(id, _)| *id).collect();
-    if ids.is_empty() || !actor.rights.can_read_module(module) {
-        return Ok(Vec::new());
-    }
-    let statement = visible_records(tx.dialect(), catalog, &actor.rights, module);
-    let theirs = RequestContext { actor, ..ctx.clone() };
+    let actor = ctx.snapshot.access.shared_actor_within(catalog, user, None, None, None);
+    let reader = actor.filter(|actor| actor.rights.can_read_module(module));
+    // The database is asked the same of who may not read the module: as the one who writes, whose answer then counts for nothing.
+    let theirs = RequestContext { actor: reader.clone().unwrap_or_else(|| ctx.actor.clone()), ..ctx.clone() };
+    let statement = visible_records(tx.dialect(), catalog, &theirs.actor.rights, module);
+    let ids: Vec<Uuid> = records.iter().map(|(id, _)| *id).collect();
     let rows = tx.query(&statement, &Bindings { parents: &ids, ..theirs.bindings(&[]) }).await?;
-    let seen: FxHashSet<Uuid> = (0..rows.len()).filter_map(|row| id_at(&rows, row, 0)).collect();
-    Ok(ids.into_iter().filter(|id| seen.contains(id)).collect())
+    let visible: FxHashSet<Uuid> = (0..rows.len()).filter_map(|row| id_at(&rows, row, 0)).collect();
+    let shows = |fields: &[&Field]| {
+        reader.as_ref().is_some_and(|reader| fields.iter().any(|field| reader.rights.can_read(module, field.id)))
+    };
+    let seen = records.iter().filter(|(id, fields)| shows(fields) && visible.contains(id));
+    Ok(seen.map(|(id, _)| *id).collect())
 }
 
 /// The names that a record mentions and did not before, with the texts in which they stand.

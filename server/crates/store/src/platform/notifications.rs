@@ -9,6 +9,9 @@ use super::access::{change, id, text_of};
 use super::{insert_rows, portable};
 use crate::{Bindings, RowSet, StoreError, WriteTx};
 
+/// The kind of what is kept of users who may not see what they were told of: it is never shown, and costs what the others cost.
+pub const UNSEEN: &str = "UNSEEN";
+
 /// A notification to be made.
 #[derive(Debug)]
 pub struct NewNotification<'a> {
@@ -18,7 +21,7 @@ pub struct NewNotification<'a> {
     pub user: Uuid,
     /// When.
     pub at: DateTime<Utc>,
-    /// Why: `MENTION`.
+    /// Why: `MENTION`; or [`UNSEEN`].
     pub kind: &'a str,
     /// The module of the record, by its name at that time.
     pub module: &'a str,
@@ -69,11 +72,11 @@ pub async fn insert_notifications(tx: &mut WriteTx, new: &[NewNotification<'_>])
 }
 
 /// The latest notifications of the user in slot 0, at most `count`; those made before the one in slot 1, if it `goes_on`.
-/// [`read_notifications`] reads the rows.
+/// Without what is [`UNSEEN`], as its index is. [`read_notifications`] reads the rows.
 pub fn select_notifications(dialect: Dialect, goes_on: bool, count: usize) -> Statement {
     let before = if goes_on { r#" AND "id" < $2::uuid"# } else { "" };
     let text = format!(
-        r#"SELECT "id", "at", "kind", "record_id", "read_at" FROM "_notification" WHERE "user_id" = $1::uuid{before} ORDER BY "id" DESC LIMIT {count}"#
+        r#"SELECT "id", "at", "kind", "record_id", "read_at" FROM "_notification" WHERE "user_id" = $1::uuid AND "kind" <> '{UNSEEN}'{before} ORDER BY "id" DESC LIMIT {count}"#
     );
     let columns = [ColumnType::Id, ColumnType::DateTime, ColumnType::Text, ColumnType::Id, ColumnType::DateTime];
     portable(dialect, &text, 1 + usize::from(goes_on), &columns)
@@ -93,18 +96,17 @@ pub fn read_notifications(rows: &RowSet) -> Result<Vec<NotificationRow>, StoreEr
     (0..rows.len()).map(notification).collect()
 }
 
-/// Of the records those of which the user has an unread notification of this kind.
+/// Of the records those of which the user has an unread notification, each with its kind.
 pub async fn fetch_unread_records(
     tx: &mut WriteTx,
     user: Uuid,
-    kind: &str,
     records: &[Uuid],
-) -> Result<Vec<Uuid>, StoreError> {
-    let head = r#"SELECT "record_id" FROM "_notification" WHERE "user_id" = $1::uuid AND "kind" = $2::text AND "read_at" IS NULL AND "record_id""#;
-    let statement = among_parents(tx.dialect(), head, 2, "", &[ColumnType::Id]);
-    let values = [Value::Id(user), Value::Text(kind.to_owned())];
+) -> Result<Vec<(Uuid, String)>, StoreError> {
+    let head = r#"SELECT "record_id", "kind" FROM "_notification" WHERE "user_id" = $1::uuid AND "read_at" IS NULL AND "record_id""#;
+    let statement = among_parents(tx.dialect(), head, 1, "", &[ColumnType::Id, ColumnType::Text]);
+    let values = [Value::Id(user)];
     let rows = tx.query(&statement, &Bindings { values: &values, parents: records, ..Bindings::default() }).await?;
-    (0..rows.len()).map(|row| id(&rows, row, 0)).collect()
+    (0..rows.len()).map(|row| Ok((id(&rows, row, 0)?, text_of(&rows, row, 1)?))).collect()
 }
 
 /// Marks these unread notifications of a user as read; gives which.
