@@ -193,15 +193,68 @@ on_both_databases! {
         assert_eq!(bruno.query("{ enquiries { totalCount } }").await.ok()["enquiries"]["totalCount"], 1, "the queue is its members'");
     }
 
+    async fn turns_go_on_as_members_come_and_go(server: Server) {
+        let people = prepare(&server, "PUBLIC_READ", &[]).await;
+        let (admin, ids) = (&people.admin, &people.ids);
+        let rule = |names: &[&str]| {
+            let users: Vec<String> = names.iter().map(|name| format!("{name}@example.org")).collect();
+            patch(&json!([{"name": "all", "to": {"roundRobin": {"users": users}}}]))
+        };
+        let next = async |count: usize| -> Vec<&str> {
+            let mut owners = Vec::new();
+            for _ in 0..count {
+                let owner = people.owner_of(admin, json!({"title": "next"})).await;
+                owners.push(*ids.iter().find(|(_, id)| owner == json!(id)).expect("one of them").0);
+            }
+            owners
+        };
+        admin.change("updateModule", rule(&["anna", "bruno", "carla", "dario"])).await.ok();
+        assert_eq!(next(6).await, ["anna", "bruno", "carla", "dario", "anna", "bruno"]);
+        // Who had the last turn goes: the others have not had theirs.
+        admin.change("updateModule", rule(&["anna", "carla", "dario"])).await.ok();
+        assert_eq!(next(4).await, ["carla", "dario", "anna", "carla"]);
+        // Who comes is next, wherever they stand, and so is who comes back.
+        admin.change("updateModule", rule(&["anna", "carla", "dario", "elena"])).await.ok();
+        assert_eq!(next(3).await, ["elena", "dario", "anna"]);
+        admin.set_user_active(&ids["carla"], false).await;
+        assert_eq!(next(3).await, ["elena", "dario", "anna"]);
+        admin.set_user_active(&ids["carla"], true).await;
+        assert_eq!(next(3).await, ["carla", "elena", "dario"]);
+        // Many at once go around more than once.
+        let many = admin.query("mutation { createEnquiries(data: [{title: \"a\"}, {title: \"b\"}, {title: \"c\"}, {title: \"d\"}, {title: \"e\"}]) { ownerId } }").await;
+        let owners: Vec<&Value> = many.ok()["createEnquiries"].as_array().expect("records").iter().map(|made| &made["ownerId"]).collect();
+        assert_eq!(owners, ["anna", "carla", "elena", "dario", "anna"].map(|name| json!(ids[name])).iter().collect::<Vec<_>>());
+        assert_eq!(next(1).await, ["carla"]);
+        // Turns follow the module's new name.
+        admin.change("renameModule", json!({"name": "Enquiry", "to": "Question", "plural": "Questions"})).await.ok();
+        let id = admin.create("Question", json!({"title": "renamed"})).await;
+        let owner = admin.query_with("query($id: ID!) { question(id: $id) { ownerId } }", json!({"id": id})).await;
+        assert_eq!(owner.ok()["question"]["ownerId"], json!(ids["elena"]));
+    }
+
+    async fn an_owner_whom_a_workflow_sets_stays_be_it_the_creator(server: Server) {
+        let people = prepare(&server, "PUBLIC_READ", &["anna"]).await;
+        let (admin, ids) = (&people.admin, &people.ids);
+        let steps = json!([{"id": "keep", "update": {"set": {"ownerId": "{{ actor.id }}"}}}]);
+        let trigger = json!({"on": ["CREATED"], "when": "title == \"mine\""});
+        let document = json!({"name": "keep", "module": "Enquiry", "timing": "BEFORE_COMMIT", "trigger": trigger, "steps": steps});
+        admin.save_workflow(document).await.ok();
+        let clerk = server.sign_in("anna@example.org", PASSWORD).await;
+        assert_eq!(people.owner_of(&clerk, json!({"title": "mine", "country": "FR"})).await, json!(ids["anna"]));
+        assert_eq!(people.owner_of(&clerk, json!({"title": "other", "country": "FR"})).await, json!(people.desk));
+    }
+
     async fn a_faulty_declaration_tells_all_that_is_wrong(server: Server) {
         let people = prepare(&server, "PUBLIC_READ", &[]).await;
         let admin = &people.admin;
         admin.add_field("Enquiry", json!({"name": "half", "type": "formula", "returns": "decimal", "rule": "worth / 2"})).await.ok();
+        admin.add_field("Enquiry", json!({"name": "number", "type": "autoNumber", "format": "E-{000}"})).await.ok();
         let rules = json!([
             {"name": "one", "when": "nothing == 1", "to": {"user": "nobody@example.org"}},
             {"name": "one", "when": "half > 1", "to": {"group": "Nobody's desk"}},
             {"name": "two", "when": "worth + 1", "to": {"roundRobin": {"users": ["anna@example.org", "none@example.org"]}}},
             {"name": "three", "when": "owner.name == \"x\"", "to": {"roundRobin": {"group": "None"}}},
+            {"name": "four", "when": "number != null", "to": {"group": "Export desk"}},
         ]);
         let answer = admin.change("updateModule", patch(&rules)).await;
         answer.refused("VALIDATION_FAILED");
@@ -214,7 +267,7 @@ on_both_databases! {
         let at = |place: &str, rule: &str| (format!("patch.features.assignment.rules.{place}"), rule.to_owned());
         assert_eq!(found, [
             at("0.to.user", "unknownUser"), at("0.when", "rule"), at("1.name", "nameTaken"), at("1.to.group", "unknownGroup"), at("1.when", "rule"),
-            at("2.to.roundRobin.users.1", "unknownUser"), at("2.when", "rule"), at("3.to.roundRobin.group", "unknownGroup"), at("3.when", "rule"),
+            at("2.to.roundRobin.users.1", "unknownUser"), at("2.when", "rule"), at("3.to.roundRobin.group", "unknownGroup"), at("3.when", "rule"), at("4.when", "rule"),
         ]);
         for rules in [json!([{"name": "x", "to": {}}]), json!([{"name": "x", "to": {"user": "anna@example.org", "group": "Export desk"}}]), json!([{"to": {"group": "Export desk"}}]), json!([])] {
             admin.change("updateModule", patch(&rules)).await.refused("VALIDATION_FAILED");

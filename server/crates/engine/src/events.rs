@@ -48,7 +48,7 @@ pub trait EventMatcher: Any + Send + Sync + Debug {
     /// Whether changes of this module's records are shown to [`Self::before_commit`].
     fn is_asked_before_commit(&self, module: ModuleId) -> bool;
 
-    /// What else a change sets of its record, in the types of the fields; or why it is not to be. For one that deletes, nothing is set.
+    /// What else a change sets of its record, in the types of the fields, be it as it was; or why it is not to be. For one that deletes, nothing is set.
     fn before_commit(&self, event: &RecordEvent<'_>) -> Result<Vec<(FieldId, Value)>, Refusal>;
 }
 

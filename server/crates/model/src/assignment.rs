@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::catalog::{Catalog, Module, ModuleId};
+use crate::catalog::{Catalog, FieldKind, Module, ModuleId};
 use crate::definition::ModuleDefinition;
 use crate::rule::{self, Context, Expected, Schema, Scope, TypedRule};
 use crate::{Issue, PathSegment, path};
@@ -146,13 +146,18 @@ fn condition_faults(catalog: &Catalog, module: &Module, source: &str) -> Vec<Str
             faults.into_iter().map(told).collect()
         }
         Ok(mentions) => {
-            // A formula and a rollup have no value yet.
-            let computed = mentions.iter().filter(|mention| module.field(mention.field).column.is_none());
-            let told = computed.map(|mention| {
-                let name = &module.field(mention.field).name;
-                format!("`{name}` is computed: name the stored fields instead (at character {})", at(mention.position))
+            let unknown = mentions.iter().filter_map(|mention| {
+                let (field, at) = (module.field(mention.field), at(mention.position));
+                let name = &field.name;
+                // Numbers are given when the record is written, after its owner.
+                if matches!(field.kind, FieldKind::AutoNumber { .. }) {
+                    return Some(format!("`{name}` is a number that the record does not have yet (at character {at})"));
+                }
+                // A formula and a rollup have no value yet.
+                let message = format!("`{name}` is computed: name the stored fields instead (at character {at})");
+                field.column.is_none().then_some(message)
             });
-            told.collect()
+            unknown.collect()
         }
     }
 }

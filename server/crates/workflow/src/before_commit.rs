@@ -1,5 +1,7 @@
 //! Workflows inside the write: done at once over the record as it is being written, which they change, or refuse.
 
+use std::collections::BTreeSet;
+
 use cardine_access::{Actor, Rights};
 use cardine_engine::events::{RecordEvent, Refusal};
 use cardine_engine::{Record, RecordScope};
@@ -22,6 +24,8 @@ const NOT_DONE: &str = "a workflow that belongs to this change could not be done
 struct Written<'a> {
     event: &'a RecordEvent<'a>,
     record: Record,
+    /// What was set, be it to what it was.
+    set: BTreeSet<FieldId>,
 }
 
 impl Written<'_> {
@@ -77,7 +81,7 @@ pub(crate) fn ask<'w>(
     event: &RecordEvent<'_>,
     is_meant: impl Fn(&Version, &RecordEvent<'_>) -> bool,
 ) -> Result<Vec<(FieldId, Value)>, Refusal> {
-    let mut written = Written { event, record: event.after.clone() };
+    let mut written = Written { event, record: event.after.clone(), set: BTreeSet::new() };
     for version in workflows {
         let (module, before) = (event.module, event.before);
         let empty = Record::empty(module);
@@ -110,8 +114,8 @@ pub(crate) fn ask<'w>(
             });
         }
     }
-    let set = written.record.changed(event.after);
-    Ok(set.into_iter().map(|field| (field, written.record.get(field).clone())).collect())
+    let Written { record, set, .. } = written;
+    Ok(set.into_iter().map(|field| (field, record.get(field).clone())).collect())
 }
 
 fn carry_out(version: &Version, written: &mut Written<'_>) -> Result<(), Stop> {
@@ -188,6 +192,7 @@ fn step(node: &Node, place: usize, rights: &Rights, written: &mut Written<'_>) -
             }
             for (id, value) in values {
                 written.record.set(id, value);
+                written.set.insert(id);
             }
         }
         // Refused when the workflow was saved.

@@ -7,6 +7,8 @@ use cardine_model::assignment::{Assignee, AssignmentRule, Pool};
 use cardine_model::catalog::{Module, ModuleId};
 use cardine_store::WriteTx;
 use cardine_store::platform::events;
+use cardine_store::platform::turns::{fetch_turns, store_turns};
+use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 use super::batch::Batch;
@@ -26,8 +28,9 @@ enum Chosen {
 type Turns = (Vec<Uuid>, Vec<usize>);
 
 impl<'a> Batch<'a> {
-    /// Gives owners to the new records that neither the caller nor a workflow inside the write gave one. Whose turn it is, is
-    /// counted: the counter's row is locked until the transaction ends, so that nobody is passed over and nobody comes twice.
+    /// Gives owners to the new records that neither the caller nor a workflow inside the write gave one. It is the turn of who
+    /// had none for longest, whoever came and went meanwhile. The counter's row is locked until the transaction ends, so that nobody
+    /// is passed over and nobody comes twice.
     pub(super) async fn assign(&mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
         // By module and rule: every writer takes the counters in the same order.
         let mut turns: BTreeMap<(&str, &str), Turns> = BTreeMap::new();
@@ -36,7 +39,7 @@ impl<'a> Batch<'a> {
             let draft = &self.drafts[position];
             let module: &'a Module = draft.module;
             let Some(assignment) = module.assignment.as_deref() else { continue };
-            if draft.before.is_some() || draft.lookups.contains(&Module::OWNER) {
+            if draft.before.is_some() || draft.lookups.contains(&Module::OWNER) || self.owned.contains(&draft.id) {
                 continue;
             }
             let record =
@@ -57,12 +60,16 @@ impl<'a> Batch<'a> {
             // No field has a point in its name, so that its counter is another one.
             let counter = format!("assignment.{rule}");
             let first = events::next_numbers(tx, module, &counter, "", positions.len()).await?;
-            let mut turn = users.iter().cycle().skip(place_of(first, users.len()));
-            for position in positions {
-                if let Some(user) = turn.next() {
-                    self.give(position, *user, true);
-                }
+            let had: FxHashMap<Uuid, i64> = fetch_turns(tx, module, &counter).await?.into_iter().collect();
+            let users = in_turn(users, &had);
+            let mut taken = Vec::new();
+            for ((number, position), user) in (first..).zip(positions).zip(users.iter().cycle()) {
+                self.give(position, *user, true);
+                taken.push((*user, number));
             }
+            // Of each the last one; who had no turn now is not among them.
+            let last = taken.split_off(taken.len().saturating_sub(users.len()));
+            store_turns(tx, module, &counter, &last).await?;
         }
         Ok(())
     }
@@ -77,10 +84,10 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Where the turn with this number begins, of so many who take turns; numbers begin with 1.
-fn place_of(number: i64, count: usize) -> usize {
-    let count = i64::try_from(count).unwrap_or(i64::MAX).max(1);
-    usize::try_from((number - 1).rem_euclid(count)).unwrap_or_default()
+/// Those who take turns in the order in which they come: who never had one first, as they are given, then by their last turn.
+fn in_turn(mut users: Vec<Uuid>, had: &FxHashMap<Uuid, i64>) -> Vec<Uuid> {
+    users.sort_by_key(|user| had.get(user).copied().unwrap_or(i64::MIN));
+    users
 }
 
 /// Whom a rule leads to now; nobody where it names who is not there, or who may not sign in.

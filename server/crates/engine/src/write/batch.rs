@@ -4,7 +4,7 @@ use cardine_model::catalog::{FieldId, Module, ModuleId};
 use cardine_model::{Issue, PathSegment, Value};
 use cardine_sql::write::{Assignment, insert_rows, stored_fields, update_rows};
 use cardine_store::WriteTx;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
 use super::Writing;
@@ -20,6 +20,8 @@ pub(super) struct Batch<'a> {
     /// In the order in which their events are told.
     pub drafts: Vec<Draft<'a>>,
     pub by_id: FxHashMap<Uuid, usize>,
+    /// New records whose owner a workflow inside the write set.
+    pub owned: FxHashSet<Uuid>,
     /// Records that are to be connected and disconnected, before they were looked up.
     pub links: Vec<Link<'a>>,
     /// What becomes of records' many-to-many relations, with the record and where it stands.
@@ -71,6 +73,7 @@ impl<'a> Batch<'a> {
             ctx,
             drafts: Vec::new(),
             by_id: FxHashMap::default(),
+            owned: FxHashSet::default(),
             links: Vec::new(),
             many_to_many: Vec::new(),
             conflict: false,

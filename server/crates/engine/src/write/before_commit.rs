@@ -21,7 +21,12 @@ impl Batch<'_> {
             let is_asked = draft.validated && draft.issues.is_empty() && draft.is_changed();
             if is_asked && ctx.snapshot.matcher.is_asked_before_commit(draft.module.id) {
                 match ask(ctx, draft) {
-                    Ok(set) => put(ctx, draft, set),
+                    Ok(set) => {
+                        if set.iter().any(|(field, _)| *field == Module::OWNER) {
+                            self.owned.insert(draft.id);
+                        }
+                        put(ctx, draft, set);
+                    }
                     Err(refusal) => {
                         let issues = issues_of(ctx, draft.module, &draft.path, &refusal);
                         draft.issues.extend(issues);

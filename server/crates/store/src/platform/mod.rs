@@ -26,6 +26,7 @@ pub mod settings;
 pub mod sharing;
 pub mod statistics;
 pub mod tokens;
+pub mod turns;
 pub mod workflows;
 
 use cardine_model::Value;

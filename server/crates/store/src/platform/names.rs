@@ -7,7 +7,7 @@ use super::access::{change, select, text_of};
 use crate::{StoreError, WriteTx};
 
 /// In every table with a module's name: from its old name to its new one.
-const RENAME_MODULE: [&str; 7] = [
+const RENAME_MODULE: [&str; 8] = [
     r#"UPDATE "role_grant" SET "module" = $1::text WHERE "module" = $2::text"#,
     r#"UPDATE "sharing_rule" SET "module" = $1::text WHERE "module" = $2::text"#,
     r#"UPDATE "record_rule" SET "module" = $1::text WHERE "module" = $2::text"#,
@@ -15,10 +15,11 @@ const RENAME_MODULE: [&str; 7] = [
     r#"UPDATE "auto_number" SET "module" = $1::text WHERE "module" = $2::text"#,
     r#"UPDATE "outbox" SET "module" = $1::text WHERE "module" = $2::text"#,
     r#"UPDATE "_notification" SET "module" = $1::text WHERE "module" = $2::text"#,
+    r#"UPDATE "_turn" SET "module" = $1::text WHERE "module" = $2::text"#,
 ];
 
 /// What those tables have of a module.
-const FORGET_MODULE: [&str; 7] = [
+const FORGET_MODULE: [&str; 8] = [
     r#"DELETE FROM "role_grant" WHERE "module" = $1::text"#,
     r#"DELETE FROM "sharing_rule" WHERE "module" = $1::text"#,
     r#"DELETE FROM "record_rule" WHERE "module" = $1::text"#,
@@ -26,6 +27,7 @@ const FORGET_MODULE: [&str; 7] = [
     r#"DELETE FROM "auto_number" WHERE "module" = $1::text"#,
     r#"DELETE FROM "outbox" WHERE "module" = $1::text"#,
     r#"DELETE FROM "_notification" WHERE "module" = $1::text"#,
+    r#"DELETE FROM "_turn" WHERE "module" = $1::text"#,
 ];
 
 /// A field's name in the documents of a module's events: module, old name, new name. At the top of the document alone: what is
