@@ -14,6 +14,7 @@ mod m0009_jobs;
 mod m0010_requests;
 mod m0011_notifications;
 mod m0012_turns;
+mod m0013_queue;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_requests::Migration),
             Box::new(m0011_notifications::Migration),
             Box::new(m0012_turns::Migration),
+            Box::new(m0013_queue::Migration),
         ]
     }
 }

@@ -301,13 +301,16 @@ pub async fn note_look(tx: &mut WriteTx, workflow: Uuid, at: DateTime<Utc>) -> R
 
 /// The workflows that have something to do, by their ids. Those that are paused rest.
 pub async fn due_workflows(tx: &mut ReadTx, now: DateTime<Utc>) -> Result<Vec<Uuid>, StoreError> {
-    let text = r#"SELECT w."id" FROM "workflow" w WHERE w."status" <> 'PAUSED' AND EXISTS (SELECT 1 FROM "workflow_run" r
-        WHERE r."workflow_id" = w."id" AND r."finished_at" IS NULL AND r."run_at" <= $1::timestamptz
-        AND (r."lease_until" IS NULL OR r."lease_until" < $1::timestamptz)) ORDER BY w."id""#;
     let values = [Value::DateTime(now)];
-    let rows = tx.query(&portable(tx.dialect(), text, values.len(), &[ColumnType::Id]), &bound(&values)).await?;
+    let rows =
+        tx.query(&portable(tx.dialect(), DUE_WORKFLOWS, values.len(), &[ColumnType::Id]), &bound(&values)).await?;
     (0..rows.len()).map(|row| required_id(&rows, row, 0)).collect()
 }
+
+/// One look into the index for each workflow: as `EXISTS`, it would be joined with all that is due.
+const DUE_WORKFLOWS: &str = r#"SELECT w."id" FROM "workflow" w WHERE w."status" <> 'PAUSED' AND (SELECT r."id" FROM "workflow_run" r
+        WHERE r."workflow_id" = w."id" AND r."finished_at" IS NULL AND r."run_at" <= $1::timestamptz
+        AND (r."lease_until" IS NULL OR r."lease_until" < $1::timestamptz) ORDER BY r."run_at" LIMIT 1) IS NOT NULL ORDER BY w."id""#;
 
 /// Keeps other processes from leasing runs of these workflows until the transaction ends, so that what it then sees of their leases holds.
 pub async fn hold_workflows(tx: &mut WriteTx, workflows: &[Uuid]) -> Result<(), StoreError> {
@@ -342,33 +345,7 @@ pub async fn lease_runs(
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<Vec<LeasedRun>, StoreError> {
-    let (limit, alone) = if beside.is_empty() {
-        (limit, String::new())
-    } else {
-        // The order is that of a record's runs, so that two rules never make two runs wait for each other.
-        let alone = format!(
-            r#"AND NOT EXISTS (SELECT 1 FROM "workflow_run" b WHERE b."workflow_id" IN ({}) AND b."finished_at" IS NULL AND b."id" <> r."id"
-                AND (b."lease_until" >= $1::timestamptz OR (b."workflow_id" = $4::uuid AND b."status" <> 'WAITING'
-                    AND (COALESCE(b."event_seq", 0), b."id") < (COALESCE(r."event_seq", 0), r."id"))))"#,
-            slots(beside.len(), 4)
-        );
-        (limit.min(1), alone)
-    };
-    let skip = match tx.dialect() {
-        Dialect::Postgres => " FOR UPDATE OF r SKIP LOCKED",
-        Dialect::Sqlite => "",
-    };
-    let text = format!(
-        r#"UPDATE "workflow_run" SET "lease_until" = $2::timestamptz, "lease_token" = $3::uuid, "status" = 'RUNNING',
-        "attempts" = "attempts" + 1 WHERE "id" IN (SELECT r."id" FROM "workflow_run" r
-            WHERE r."workflow_id" = $4::uuid AND r."finished_at" IS NULL AND r."run_at" <= $1::timestamptz
-            AND (r."lease_until" IS NULL OR r."lease_until" < $1::timestamptz)
-            AND NOT EXISTS (SELECT 1 FROM "workflow_run" e WHERE e."record_id" = r."record_id" AND e."finished_at" IS NULL
-                AND e."status" <> 'WAITING' AND (e."event_seq" < r."event_seq" OR (e."event_seq" = r."event_seq" AND e."id" < r."id")))
-            {alone}
-            ORDER BY r."run_at", r."event_seq" LIMIT {limit}{skip})
-        RETURNING "id", "workflow_id", "version", "record_id", "step", "state", "loops", "steps_done", "attempts""#
-    );
+    let text = lease_text(tx.dialect(), if beside.is_empty() { limit } else { limit.min(1) }, beside.len());
     let token = Uuid::new_v4();
     let mut values = vec![Value::DateTime(now), Value::DateTime(until), Value::Id(token), Value::Id(workflow)];
     values.extend(beside.iter().copied().map(Value::Id));
@@ -400,6 +377,41 @@ pub async fn lease_runs(
             })
         })
         .collect()
+}
+
+/// The statement of [`lease_runs`], where so many workflows may not run beside this one.
+///
+/// What is asked of each run stands in a statement of its own that ends at the first row found: it is asked in the order of the index until there
+/// are enough, where a join would first look at all that is due.
+fn lease_text(dialect: Dialect, limit: usize, beside: usize) -> String {
+    let skip = match dialect {
+        Dialect::Postgres => " FOR UPDATE OF r SKIP LOCKED",
+        Dialect::Sqlite => "",
+    };
+    let alone = if beside == 0 {
+        String::new()
+    } else {
+        // The order is that of a record's runs, so that two rules never make two runs wait for each other.
+        format!(
+            r#"AND (SELECT l."id" FROM "workflow_run" l WHERE l."workflow_id" IN ({}) AND l."finished_at" IS NULL
+                AND l."lease_until" >= $1::timestamptz LIMIT 1) IS NULL
+            AND r."id" = (SELECT o."id" FROM "workflow_run" o WHERE o."workflow_id" = $4::uuid AND o."finished_at" IS NULL
+                AND (o."status" <> 'WAITING' OR o."run_at" <= $1::timestamptz) ORDER BY COALESCE(o."event_seq", 0), o."id" LIMIT 1)"#,
+            slots(beside, 4)
+        )
+    };
+    format!(
+        r#"UPDATE "workflow_run" SET "lease_until" = $2::timestamptz, "lease_token" = $3::uuid, "status" = 'RUNNING',
+        "attempts" = "attempts" + 1 WHERE "id" IN (SELECT r."id" FROM "workflow_run" r
+            WHERE r."workflow_id" = $4::uuid AND r."finished_at" IS NULL AND r."run_at" <= $1::timestamptz
+            AND (r."lease_until" IS NULL OR r."lease_until" < $1::timestamptz)
+            AND (SELECT e."id" FROM "workflow_run" e WHERE e."record_id" = r."record_id" AND e."finished_at" IS NULL
+                AND e."status" <> 'WAITING' AND e."event_seq" <= r."event_seq" AND (e."event_seq" < r."event_seq" OR e."id" < r."id")
+                ORDER BY e."event_seq", e."id" LIMIT 1) IS NULL
+            {alone}
+            ORDER BY r."run_at", r."event_seq", r."id" LIMIT {limit}{skip})
+        RETURNING "id", "workflow_id", "version", "record_id", "step", "state", "loops", "steps_done", "attempts""#
+    )
 }
 
 /// Keeps a run until `until`. False if the lease is not ours any more.
@@ -509,4 +521,118 @@ pub(super) fn text_of(cell: Cell<'_>) -> Option<String> {
 pub(super) fn json_of(cell: Cell<'_>) -> Result<Json, StoreError> {
     let text = cell.text().unwrap_or("null");
     serde_json::from_str(text).map_err(|_| StoreError::corrupt("a JSON column without JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails")]
+
+    use cardine_test_postgres::PostgresDatabase;
+
+    use super::*;
+    use crate::{DatabaseUrl, Options, Store};
+
+    const WAITING: usize = 50_000;
+
+    /// A database of each kind with a workflow whose runs are many, each about a record of its own, and one with a single run.
+    async fn databases() -> Vec<(Store, Option<tempfile::TempDir>, Option<PostgresDatabase>)> {
+        let directory = tempfile::tempdir().unwrap();
+        let mut urls = vec![(DatabaseUrl::Sqlite(directory.path().join("test.db")), Some(directory), None)];
+        if let Some(postgres) = cardine_test_postgres::database() {
+            urls.push((postgres.url().parse().unwrap(), None, Some(postgres)));
+        }
+        let mut databases = Vec::new();
+        for (url, directory, postgres) in urls {
+            let store = Store::open(&url, &Options::default()).await.unwrap();
+            store.migrate().await.unwrap();
+            let (numbers, id) = match store.dialect() {
+                Dialect::Sqlite => (
+                    "(WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < {n}) SELECT n FROM r) r",
+                    "printf('00000000-0000-7000-8{x}-%012x', {n})",
+                ),
+                Dialect::Postgres => {
+                    ("generate_series(1, {n}) r(n)", "('00000000-0000-7000-8{x}-' || lpad(to_hex({n}), 12, '0'))::uuid")
+                }
+            };
+            let id = |kind: &str, number: &str| id.replace("{x}", kind).replace("{n}", number);
+            let at = "'2026-01-01T00:00:00.000Z'";
+            let mut text = String::new();
+            for (number, count) in [("1", WAITING), ("2", 1)] {
+                let numbers = numbers.replace("{n}", &count.to_string());
+                let workflow = id("000", number);
+                text.push_str(&format!(
+                    r#"INSERT INTO "workflow" ("id", "name", "definition", "created_at", "updated_at") VALUES ({workflow}, 'w{number}', '{{}}', {at}, {at});
+                    INSERT INTO "workflow_run" ("id", "workflow_id", "event_seq", "record_id", "status", "run_at", "created_at")
+                    SELECT {run}, {workflow}, n, {record}, 'QUEUED', {at}, {at} FROM {numbers};"#,
+                    run = id(&format!("{number}00"), "n"), record = id(&format!("f0{number}"), "n")
+                ));
+            }
+            let write = store.write(move |tx: &mut WriteTx| {
+                let text = text.clone();
+                Box::pin(async move { tx.run_ddl(&text).await })
+            });
+            write.await.unwrap();
+            databases.push((store, directory, postgres));
+        }
+        databases
+    }
+
+    /// How many rows of the queue PostgreSQL has read in this transaction.
+    async fn rows_read(tx: &mut WriteTx) -> i64 {
+        let text = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'workflow_run'";
+        let rows = tx.query(&portable(tx.dialect(), text, 0, &[ColumnType::Integer]), &bound(&[])).await.unwrap();
+        rows.cell(0, 0).integer().unwrap()
+    }
+
+    /// How SQLite goes about it, a line for each table.
+    async fn plan(tx: &mut WriteTx, text: &str, values: usize) -> Vec<String> {
+        let columns = [ColumnType::Integer, ColumnType::Integer, ColumnType::Integer, ColumnType::Text];
+        let statement = portable(tx.dialect(), &format!("EXPLAIN QUERY PLAN {text}"), values, &columns);
+        let rows = tx.query(&statement, &bound(&vec![Value::Null; values])).await.unwrap();
+        (0..rows.len()).filter_map(|row| text_of(rows.cell(row, 3))).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_long_queue_is_leased_from_its_index_and_delays_no_other() {
+        for (store, _directory, _postgres) in databases().await {
+            let [many, one] = [1, 2].map(|number| Uuid::from_u128(0x7000_8000_0000_0000_0000 + number));
+            let now = Utc::now();
+            let due = store.read(move |tx: &mut ReadTx| Box::pin(async move { due_workflows(tx, now).await }));
+            assert_eq!(due.await.unwrap(), [many, one]);
+            let write = store.write(move |tx: &mut WriteTx| {
+                Box::pin(async move {
+                    // Two looks, as if the first one's runs were still under way at the second.
+                    let mut leased = lease_runs(tx, many, 12, &[], now, now).await?;
+                    leased.extend(lease_runs(tx, many, 4, &[], now - chrono::TimeDelta::seconds(1), now).await?);
+                    let other = lease_runs(tx, one, 12, &[], now, now).await?;
+                    match tx.dialect() {
+                        Dialect::Postgres => {
+                            let read = rows_read(tx).await;
+                            assert!(read < 500, "{read} rows of {WAITING} were read");
+                        }
+                        Dialect::Sqlite => {
+                            for (text, values) in
+                                [(DUE_WORKFLOWS.to_owned(), 1), (lease_text(Dialect::Sqlite, 12, 0), 4)]
+                            {
+                                let plan = plan(tx, &text, values).await;
+                                let is_bad = |line: &String| {
+                                    line.contains("SCAN r") || line.contains("SCAN e") || line.contains("TEMP B-TREE")
+                                };
+                                assert!(!plan.iter().any(is_bad), "{plan:#?}");
+                                assert!(plan.iter().any(|line| line.contains("workflow_run_due_idx")), "{plan:#?}");
+                            }
+                        }
+                    }
+                    Ok::<_, StoreError>((leased, other))
+                })
+            });
+            let (leased, other) = write.await.unwrap();
+            let first: Vec<Uuid> =
+                (1..=16).map(|number| Uuid::from_u128(0x7000_8100_0000_0000_0000 + number)).collect();
+            let mut found: Vec<Uuid> = leased.iter().map(|run| run.id).collect();
+            found.sort_unstable();
+            assert_eq!(found, first, "the oldest");
+            assert_eq!(other.len(), 1);
+        }
+    }
 }

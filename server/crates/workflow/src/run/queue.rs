@@ -28,6 +28,8 @@ const RENEWAL: Duration = Duration::from_secs(5);
 const RUNS_MAX: usize = 16;
 /// Of them, those of one workflow: the others never wait for all of its runs.
 const RUNS_OF_ONE_MAX: usize = 12;
+/// Most workflows that are asked for runs in one transaction; a further look goes on behind them.
+const ASKED_MAX: usize = 64;
 /// How often the queue is looked at without being told: for other processes' events, postponed runs and ended leases.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -54,7 +56,7 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
         if let Err(error) = upkeep.delete_old(&runner.engine, Utc::now()).await {
             tracing::warn!(%error, "old runs of workflows can't be deleted; they are tried again");
         }
-        let leased = if share.is_full() { Ok(Vec::new()) } else { lease(&runner.engine, &share).await };
+        let leased = if share.is_full() { Ok(Vec::new()) } else { lease(&runner.engine, &mut share).await };
         let leased = leased.unwrap_or_else(|error| {
             tracing::warn!(%error, "the queue of workflows can't be read");
             Vec::new()
@@ -102,7 +104,6 @@ impl Share {
     fn begin(&mut self, workflow: Uuid) {
         *self.running.entry(workflow).or_default() += 1;
         self.all += 1;
-        self.last = Some(workflow);
     }
 
     fn end(&mut self, ended: Result<Uuid, JoinError>) {
@@ -122,54 +123,68 @@ impl Share {
         }
     }
 
-    /// How many runs of each of the due workflows are leased now: the next in turn first, each an equal part of what is free.
-    fn parts(&self, due: &[Uuid]) -> Vec<(Uuid, usize)> {
-        let mut free = RUNS_MAX - self.all.min(RUNS_MAX);
+    /// How many more runs may begin.
+    fn free(&self) -> usize {
+        RUNS_MAX - self.all.min(RUNS_MAX)
+    }
+
+    /// Which of the due workflows are asked for runs, the next in turn first, and how many more each may have.
+    fn in_turn(&self, due: &[Uuid]) -> Vec<(Uuid, usize)> {
         let room =
             |workflow: &Uuid| RUNS_OF_ONE_MAX.saturating_sub(self.running.get(workflow).copied().unwrap_or_default());
         let start = due.iter().position(|workflow| Some(*workflow) > self.last).unwrap_or(0);
-        let in_turn: Vec<&Uuid> = due[start..].iter().chain(&due[..start]).filter(|one| room(one) > 0).collect();
-        let mut parts = Vec::new();
-        for (position, workflow) in in_turn.iter().enumerate() {
-            let part = free.div_ceil(in_turn.len() - position).min(room(workflow));
-            free -= part;
-            if part > 0 {
-                parts.push((**workflow, part));
-            }
-        }
-        parts
+        let in_turn = due[start..].iter().chain(&due[..start]).map(|workflow| (*workflow, room(workflow)));
+        in_turn.filter(|(_, room)| *room > 0).take(ASKED_MAX).collect()
     }
 }
 
+/// An equal part of what is free for the next workflow in turn, where so many come behind it. What it does not take is left to them.
+fn part(free: usize, behind: usize, room: usize) -> usize {
+    free.div_ceil(behind + 1).min(room)
+}
+
 /// Leases what is due, each workflow's part of what is free. What does the same job is never leased twice at once, by no process.
-async fn lease(engine: &Engine, share: &Share) -> Result<Vec<LeasedRun>, EngineError> {
-    let now = Utc::now();
+async fn lease(engine: &Engine, share: &mut Share) -> Result<Vec<LeasedRun>, EngineError> {
+    let (now, free) = (Utc::now(), share.free());
     let due = engine
         .store()
         .read(move |tx: &mut ReadTx| Box::pin(async move { Ok::<_, EngineError>(due_workflows(tx, now).await?) }))
         .await?;
-    let parts = share.parts(&due);
-    if parts.is_empty() {
+    let snapshot = engine.snapshot();
+    let asked = |(workflow, room)| Asked { workflow, room, beside: Workflows::of_same_jobs(&snapshot, workflow) };
+    let asked: Arc<Vec<Asked>> = Arc::new(share.in_turn(&due).into_iter().map(asked).collect());
+    if asked.is_empty() {
         return Ok(Vec::new());
     }
-    let snapshot = engine.snapshot();
-    let with_beside = |(workflow, count)| (workflow, count, Workflows::of_same_jobs(&snapshot, workflow));
-    let parts: Arc<Vec<(Uuid, usize, Vec<Uuid>)>> = Arc::new(parts.into_iter().map(with_beside).collect());
-    engine
+    let (leased, last) = engine
         .store()
         .write(move |tx: &mut WriteTx| {
-            let parts = Arc::clone(&parts);
+            let asked = Arc::clone(&asked);
             Box::pin(async move {
-                let held: Vec<Uuid> = parts.iter().flat_map(|(_, _, beside)| beside).copied().collect();
+                let held: Vec<Uuid> = asked.iter().flat_map(|one| &one.beside).copied().collect();
                 hold_workflows(tx, &held).await?;
-                let mut leased = Vec::new();
-                for (workflow, count, beside) in parts.iter() {
-                    leased.extend(lease_runs(tx, *workflow, *count, beside, now, now + LEASE).await?);
+                let (mut leased, mut last) = (Vec::new(), None);
+                for (position, Asked { workflow, room, beside }) in asked.iter().enumerate() {
+                    let part = part(free - leased.len(), asked.len() - position - 1, *room);
+                    if part == 0 {
+                        break;
+                    }
+                    leased.extend(lease_runs(tx, *workflow, part, beside, now, now + LEASE).await?);
+                    last = Some(*workflow);
                 }
-                Ok::<_, EngineError>(leased)
+                Ok::<_, EngineError>((leased, last))
             })
         })
-        .await
+        .await?;
+    share.last = last;
+    Ok(leased)
+}
+
+/// A workflow that is asked for runs, for how many at most, and whose runs they must not run beside.
+struct Asked {
+    workflow: Uuid,
+    room: usize,
+    beside: Vec<Uuid>,
 }
 
 impl Runner {
@@ -270,8 +285,8 @@ mod tests {
 
     /// What two processes get that look at the same moment.
     async fn leased_by_both(one: &Engine, two: &Engine) -> Vec<LeasedRun> {
-        let (share, other_share) = (Share::default(), Share::default());
-        let (first, second) = tokio::join!(lease(one, &share), lease(two, &other_share));
+        let (mut share, mut other_share) = (Share::default(), Share::default());
+        let (first, second) = tokio::join!(lease(one, &mut share), lease(two, &mut other_share));
         [first.unwrap(), second.unwrap()].concat()
     }
 
@@ -312,10 +327,23 @@ mod tests {
         (1..=count).map(Uuid::from_u128).collect()
     }
 
+    /// What each workflow gets that has as much as is offered.
+    fn parts(share: &Share, due: &[Uuid]) -> Vec<(Uuid, usize)> {
+        let in_turn = share.in_turn(due);
+        let (mut free, mut parts) = (share.free(), Vec::new());
+        for (position, (workflow, room)) in in_turn.iter().enumerate() {
+            let part = part(free, in_turn.len() - position - 1, *room);
+            free -= part;
+            parts.push((*workflow, part));
+        }
+        parts.retain(|(_, part)| *part > 0);
+        parts
+    }
+
     #[test]
     fn every_due_workflow_gets_its_part() {
-        let share = Share::default();
-        let parts = |count| -> Vec<usize> { share.parts(&ids(count)).into_iter().map(|(_, part)| part).collect() };
+        let parts =
+            |count| -> Vec<usize> { parts(&Share::default(), &ids(count)).into_iter().map(|(_, part)| part).collect() };
         assert_eq!(parts(1), [RUNS_OF_ONE_MAX]);
         assert_eq!(parts(3), [6, 5, 5]);
         assert_eq!(parts(40), [1; RUNS_MAX]);
@@ -329,15 +357,52 @@ mod tests {
         for _ in 0..RUNS_OF_ONE_MAX {
             share.begin(one);
         }
-        assert!(share.parts(&[one]).is_empty());
-        assert_eq!(share.parts(&[one, two]), [(two, 4)]);
+        share.last = Some(one);
+        assert!(parts(&share, &[one]).is_empty());
+        assert_eq!(parts(&share, &[one, two]), [(two, 4)]);
         for _ in 0..3 {
             share.begin(two);
         }
-        assert_eq!(share.parts(&[one, two, three]), [(three, 1)], "it is the next in turn");
+        share.last = Some(two);
+        assert_eq!(parts(&share, &[one, two, three]), [(three, 1)], "it is the next in turn");
         share.begin(three);
-        assert!(share.is_full() && share.parts(&[one, two, three]).is_empty());
+        share.last = Some(three);
+        assert!(parts(&share, &[one, two, three]).is_empty());
         share.end(Ok(one));
-        assert_eq!(share.parts(&[one, two, three]), [(one, 1)]);
+        assert_eq!(parts(&share, &[one, two, three]), [(one, 1)]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_workflow_that_has_nothing_to_give_takes_nobodys_turn() {
+        for database in Database::each().await {
+            let engine = database.engine().await;
+            // Two workflows whose job is under way, and two others, in whatever order their ids come to be.
+            let mut blocked = Vec::new();
+            for name in ["one", "two"] {
+                blocked.push(save(&database, &engine, name, name).await);
+            }
+            for workflow in &blocked {
+                queue(&engine, *workflow, 2).await;
+            }
+            let mut share = Share::default();
+            let under_way = lease(&engine, &mut share).await.unwrap();
+            assert_eq!(under_way.len(), blocked.len());
+            under_way.iter().for_each(|run| share.begin(run.workflow));
+            let mut others = Vec::new();
+            for name in ["three", "four"] {
+                others.push(save(&database, &engine, name, name).await);
+            }
+            // One place is free, and whosever turn it is, it is not left empty.
+            share.all = RUNS_MAX - 1;
+            for workflow in others.iter().chain(&others) {
+                queue(&engine, *workflow, 1).await;
+            }
+            for last in blocked.iter().chain(&others) {
+                share.last = Some(*last);
+                let leased = lease(&engine, &mut share).await.unwrap();
+                assert!(leased.len() == 1 && others.contains(&leased[0].workflow), "{leased:?}");
+                advance(&engine, &leased[0], Then::End(Utc::now())).await;
+            }
+        }
     }
 }
