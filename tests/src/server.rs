@@ -62,6 +62,18 @@ impl Launch {
             Backend::Sqlite => None,
             Backend::Postgres => Some(cardine_test_postgres::database().expect("the caller asked is_available")),
         };
+        self.start_with(postgres).await
+    }
+
+    /// As [`Launch::start`], on PostgreSQL with this database.
+    ///
+    /// # Panics
+    /// As [`Launch::start`].
+    pub async fn start_on(self, database: PostgresDatabase) -> Server {
+        self.start_with(Some(database)).await
+    }
+
+    async fn start_with(self, postgres: Option<PostgresDatabase>) -> Server {
         let data = temporary_directory();
         let mut server = Server { process: None, address: Arc::default(), launch: self, data, postgres };
         server.launch_process().await;

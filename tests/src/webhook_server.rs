@@ -108,7 +108,11 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
     let mut request = ReceivedRequest { method, target, ..ReceivedRequest::default() };
     loop {
         let mut line = String::new();
-        if stream.read_line(&mut line).await? == 0 || line.trim().is_empty() {
+        if stream.read_line(&mut line).await? == 0 {
+            // Who sends it has died, and it was not said to the end.
+            return Ok(());
+        }
+        if line.trim().is_empty() {
             break;
         }
         if let Some((name, value)) = line.split_once(':') {

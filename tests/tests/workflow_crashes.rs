@@ -1,16 +1,19 @@
-//! Every trigger runs and its effects are there once, whatever dies meanwhile, and a write that was undone triggers nothing.
+//! Every trigger runs, its effects are there once, and what it does outside is done at least once with one key, whatever dies meanwhile; and a
+//! write that was undone triggers nothing.
 //!
-//! `CARDINE_TEST_TRIGGERS` tells how many on each database (600 unless told otherwise), `CARDINE_TEST_CRASHES` how often server and
-//! connections die meanwhile (6), `CARDINE_TEST_SEED` which choices are made. The whole measure:
+//! `CARDINE_TEST_TRIGGERS` tells how many on each database (600 unless told otherwise), `CARDINE_TEST_CRASHES` how often the server and
+//! PostgreSQL itself die meanwhile (6), `CARDINE_TEST_SEED` which choices are made. The whole measure:
 //! `CARDINE_TEST_TRIGGERS=100000 CARDINE_TEST_CRASHES=100 cargo test -p cardine-tests --test workflow_crashes`.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is how it fails; clippy sees only functions marked #[test]")]
 
 mod hand;
 
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use cardine_test_postgres::OwnServer;
 use cardine_tests::chance::Chance;
-use cardine_tests::{Client, Server, eventually, on_both_databases};
+use cardine_tests::{Backend, Client, Launch, Server, WebhookServer, eventually, on_both_databases};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -25,9 +28,9 @@ fn setting(name: &str, otherwise: usize) -> usize {
     std::env::var(name).map_or(otherwise, |value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-/// Parcels, and two labels that a workflow makes for each, of which nothing but the workflow keeps a third one away. Runs rest before
-/// they begin.
-async fn prepare(admin: &Client, rest: &str) {
+/// Parcels, and two labels that a workflow makes for each, of which nothing but the workflow keeps a third one away; in between it tells
+/// somebody outside, if there is somebody. Runs rest before they begin.
+async fn prepare(admin: &Client, rest: &str, outside: Option<&WebhookServer>) {
     let parcel = json!({"name": "Parcel", "plural": "Parcels", "fields": [{"name": "code", "type": "text", "maxLength": 40, "unique": true}]});
     admin.create_module(parcel).await.ok();
     let label = json!({"name": "Label", "plural": "Labels", "fields": [{"name": "code", "type": "text", "maxLength": 40, "indexed": true},
@@ -35,40 +38,64 @@ async fn prepare(admin: &Client, rest: &str) {
     admin.create_module(label).await.ok();
     let step =
         |side: &str| json!({"id": side, "create": {"module": "Label", "set": {"code": "{{ code }}", "side": side}}});
+    let tell = outside.map(
+        |outside| json!({"id": "tell", "webhook": {"url": format!("http://{}/{{{{ code }}}}", outside.address())}}),
+    );
+    let steps: Vec<Value> =
+        [Some(json!({"id": "rest", "wait": {"for": rest}})), Some(step("front")), tell, Some(step("back"))]
+            .into_iter()
+            .flatten()
+            .collect();
     let document = json!({"name": "label", "module": "Parcel", "trigger": {"on": ["CREATED"]}, "retry": {"firstAfter": "PT1S", "atMost": "PT1S", "times": 20},
-        "steps": [{"id": "rest", "wait": {"for": rest}}, step("front"), step("back")]});
+        "steps": steps});
     admin.save_workflow(document).await.ok();
 }
 
 /// Makes parcels with the codes `{name}-{number}` of `wanted`, until the server is gone or `part` of them are made; gives how many are.
 /// What is asked for again is asked for in the same words, with the same key.
 async fn write(client: Client, name: String, mut made: usize, part: usize, wanted: usize) -> usize {
-    let text = "mutation($data: [ParcelCreate!]!) { createParcels(data: $data) { id } }";
     while made < part {
         let codes = (made..wanted.min(made + TOGETHER)).map(|number| json!({"code": format!("{name}-{number}")}));
         let data: Vec<Value> = codes.collect();
         let end = made + data.len();
         // Undone: its second record has a code that the first one has.
         let undone = json!([{"code": format!("undone-{name}-{made}")}, {"code": format!("undone-{name}-{made}")}]);
-        let _ = ask(&client, text, undone, None).await;
+        let _ = ask(&client, undone, None).await;
         let key = format!("{name}-{made}-{end}");
-        let Some(answer) = ask(&client, text, json!(data), Some(&key)).await else { return made };
+        let answer = loop {
+            match ask(&client, json!(data), Some(&key)).await {
+                Asked::ServerGone => return made,
+                Asked::DatabaseGone => tokio::time::sleep(Duration::from_millis(20)).await,
+                Asked::Answered(answer) => break answer,
+            }
+        };
         assert!(answer["errors"].is_null(), "{answer}");
         made = end;
     }
     made
 }
 
-/// The whole answer; `None` if the server or its database was gone.
-async fn ask(client: &Client, text: &str, data: Value, key: Option<&str>) -> Option<Value> {
+/// What came of a request.
+enum Asked {
+    Answered(Value),
+    DatabaseGone,
+    ServerGone,
+}
+
+/// Asks for parcels.
+async fn ask(client: &Client, data: Value, key: Option<&str>) -> Asked {
+    let text = "mutation($data: [ParcelCreate!]!) { createParcels(data: $data) { id } }";
     let mut request = client.request(Method::POST, "/graphql");
     if let Some(key) = key {
         request = request.header("idempotency-key", key);
     }
-    let response = request.json(&json!({"query": text, "variables": {"data": data}})).send().await.ok()?;
-    let answer: Value = serde_json::from_slice(&response.bytes().await.ok()?).ok()?;
-    let is_gone = answer["errors"][0]["extensions"]["code"] == "UNAVAILABLE";
-    (!is_gone).then_some(answer)
+    let Ok(response) = request.json(&json!({"query": text, "variables": {"data": data}})).send().await else {
+        return Asked::ServerGone;
+    };
+    let Ok(body) = response.bytes().await else { return Asked::ServerGone };
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    let codes = [&answer["errors"][0]["extensions"]["code"], &answer["error"]["code"]];
+    if codes.contains(&&json!("UNAVAILABLE")) { Asked::DatabaseGone } else { Asked::Answered(answer) }
 }
 
 /// Cuts every connection to the server's database, as a restart of PostgreSQL does.
@@ -109,14 +136,43 @@ async fn each_was_done_once(server: &Server, parcels: usize) {
     assert_eq!(hand::count(server, "SELECT count(*) FROM label WHERE code LIKE 'undone%'").await, 0);
 }
 
+/// Each parcel was told of outside, however often with one key of its own, and nothing else was.
+fn each_was_told_with_one_key(outside: &WebhookServer, parcels: usize) {
+    let mut keys: HashMap<String, String> = HashMap::new();
+    let requests = outside.requests();
+    for request in &requests {
+        let key = &request.headers["idempotency-key"];
+        let known = keys.entry(request.target.clone()).or_insert_with(|| key.clone());
+        assert_eq!(known, key, "{} was told with two keys", request.target);
+    }
+    println!("{} requests of {parcels} steps", requests.len());
+    assert_eq!(keys.len(), parcels);
+    assert_eq!(keys.values().collect::<HashSet<_>>().len(), parcels, "no two have one key");
+    assert!(keys.keys().all(|target| target.starts_with("/w")), "what was undone told nobody");
+}
+
+/// A server whose PostgreSQL may be crashed too, where this machine can start one.
+async fn site(backend: Backend, outside: &WebhookServer) -> (Option<OwnServer>, Server) {
+    let launch = Launch::new(backend).arguments(["--inner-host", outside.address()]);
+    let own = if backend == Backend::Postgres { tokio::task::block_in_place(OwnServer::start) } else { None };
+    let server = match &own {
+        Some(own) => launch.start_on(own.database()).await,
+        None => launch.start().await,
+    };
+    (own, server)
+}
+
 on_both_databases! {
-    async fn each_trigger_takes_effect_once_whatever_dies(mut server: Server) {
+    async fn each_trigger_takes_effect_once_whatever_dies(backend: Backend) {
         let (triggers, crashes) = (setting("CARDINE_TEST_TRIGGERS", 600), setting("CARDINE_TEST_CRASHES", 6));
         let seed = setting("CARDINE_TEST_SEED", 20_261_122) as u64;
         println!("CARDINE_TEST_SEED={seed}");
         let mut chance = Chance::new(seed);
+        let outside = WebhookServer::start().await;
+        // In this order, so that the database goes before its server.
+        let (mut own, mut server) = site(backend, &outside).await;
         let admin = server.admin().await;
-        prepare(&admin, "PT0S").await;
+        prepare(&admin, "PT0S", Some(&outside)).await;
         let wanted = triggers.div_ceil(WRITERS);
         let mut made = [0; WRITERS];
         let begun = Instant::now();
@@ -132,7 +188,10 @@ on_both_databases! {
                 .map(|(writer, made)| tokio::spawn(write(admin.clone(), format!("w{writer}"), *made, part, wanted)))
                 .collect();
             tokio::time::sleep(Duration::from_millis(chance.below(400) as u64)).await;
-            cut_connections(&server).await;
+            match &mut own {
+                Some(own) => tokio::task::block_in_place(|| own.crash()),
+                None => cut_connections(&server).await,
+            }
             tokio::time::sleep(Duration::from_millis(chance.below(400) as u64)).await;
             if point.is_none() {
                 server.kill_hard();
@@ -151,6 +210,7 @@ on_both_databases! {
         println!("{} triggers, {crashes} crashes, {:?}", wanted * WRITERS, begun.elapsed());
         assert_eq!(made, [wanted; WRITERS]);
         each_was_done_once(&server, wanted * WRITERS).await;
+        each_was_told_with_one_key(&outside, wanted * WRITERS);
     }
 }
 
@@ -163,13 +223,13 @@ fn signal(server: &Server, name: &str) {
 /// A process that stands still for longer than its leases last finds on waking that others have gone on, and writes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_stood_still_writes_nothing_for_leases_that_it_lost() {
-    if !cardine_tests::Backend::Postgres.is_available() {
+    if !Backend::Postgres.is_available() {
         return;
     }
-    let still = Server::start(cardine_tests::Backend::Postgres).await;
+    let still = Server::start(Backend::Postgres).await;
     let admin = still.admin().await;
     // So long that all of them come to be due together.
-    prepare(&admin, "PT5S").await;
+    prepare(&admin, "PT5S", None).await;
     let parcels = 1_200;
     assert_eq!(write(admin.clone(), "w".to_owned(), 0, parcels, parcels).await, parcels);
     let leased = "SELECT count(*) FROM workflow_run WHERE lease_until IS NOT NULL AND finished_at IS NULL AND step > 0";
@@ -190,13 +250,7 @@ async fn a_process_that_stood_still_writes_nothing_for_leases_that_it_lost() {
     assert!(other.is_running());
     signal(&still, "-CONT");
     eventually("it works again", || async {
-        let answer = ask(
-            &admin,
-            "mutation($data: [ParcelCreate!]!) { createParcels(data: $data) { id } }",
-            json!([{"code": "last"}]),
-            Some("last"),
-        )
-        .await?;
+        let Asked::Answered(answer) = ask(&admin, json!([{"code": "last"}]), Some("last")).await else { return None };
         answer["errors"].is_null().then_some(())
     })
     .await;

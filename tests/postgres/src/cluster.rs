@@ -1,12 +1,12 @@
 //! One PostgreSQL server for the whole test process: started from binaries, or given by its URL.
 
 use std::fs::Permissions;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use url::Url;
 use uuid::Uuid;
@@ -23,8 +23,15 @@ const LINGUISTIC_COLLATION: [&str; 2] = ["--locale-provider=icu", "--icu-locale=
 #[derive(Debug)]
 pub(crate) struct Cluster {
     url: Url,
-    /// Holds the keeper's standard input open; the keeper stops the server when it closes.
-    _keeper: Option<Child>,
+    keeper: Option<Keeper>,
+}
+
+/// The process that runs the server.
+#[derive(Debug)]
+struct Keeper {
+    /// Holds its standard input open: it stops the server when that closes.
+    process: Child,
+    output: BufReader<ChildStdout>,
 }
 
 impl Cluster {
@@ -32,7 +39,7 @@ impl Cluster {
         let url = Url::parse(url).unwrap_or_else(|error| {
             panic!("CARDINE_TEST_POSTGRES is not a URL such as postgres://user:password@host/postgres: {error}")
         });
-        Cluster { url, _keeper: None }
+        Cluster { url, keeper: None }
     }
 
     pub(crate) fn start(binaries: &Binaries) -> Cluster {
@@ -46,6 +53,16 @@ impl Cluster {
             }
         }
         panic!("could not start PostgreSQL from {}:\n{failures}", binaries.directory.display());
+    }
+
+    /// Ends the server at once, as a crash would, and starts it again; returns when it answers.
+    pub(crate) fn crash(&mut self) {
+        let keeper = self.keeper.as_mut().expect("it was started here");
+        let input = keeper.process.stdin.as_mut().expect("the keeper's input was piped");
+        input.write_all(b"crash\n").expect("the keeper lives as long as this value");
+        let mut line = String::new();
+        keeper.output.read_line(&mut line).expect("the keeper tells when the server answers");
+        assert_eq!(line.trim(), "ready", "PostgreSQL did not start again");
     }
 
     /// Of the database to connect to for creating others.
@@ -89,7 +106,8 @@ fn start_keeper(binaries: &Binaries, initdb_options: &[&str]) -> Result<Cluster,
         return Err(format!("{first_line}{log}\n"));
     }
     let url = format!("postgres://cardine:{password}@127.0.0.1:{port}/postgres");
-    Ok(Cluster { url: Url::parse(&url).expect("made of a password and a port"), _keeper: Some(keeper) })
+    let keeper = Keeper { process: keeper, output };
+    Ok(Cluster { url: Url::parse(&url).expect("made of a password and a port"), keeper: Some(keeper) })
 }
 
 fn free_port() -> std::io::Result<u16> {

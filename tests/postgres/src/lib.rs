@@ -51,6 +51,39 @@ pub fn is_available() -> bool {
     available
 }
 
+/// A server that a test has to itself, and may crash; it ends with the value.
+#[derive(Debug)]
+pub struct OwnServer(Cluster);
+
+impl OwnServer {
+    /// Starts one from the installed binaries; none, and said so, where there are none, also if another server is given by its URL.
+    ///
+    /// # Panics
+    /// If there are binaries, and the server does not start.
+    #[must_use]
+    pub fn start() -> Option<OwnServer> {
+        let binaries = binaries::find();
+        if binaries.is_none() {
+            warn_once();
+        }
+        binaries.map(|binaries| OwnServer(Cluster::start(&binaries)))
+    }
+
+    /// A new database, as [`database`] gives one. It is dropped before the server ends.
+    #[must_use]
+    pub fn database(&self) -> PostgresDatabase {
+        PostgresDatabase::create(self.0.url())
+    }
+
+    /// Ends it at once, as a crash would, and starts it again on its data; blocks the thread until it answers.
+    ///
+    /// # Panics
+    /// If it does not start again.
+    pub fn crash(&mut self) {
+        self.0.crash();
+    }
+}
+
 fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     CLUSTER

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cardine_test_postgres::{PostgresDatabase, database};
+use cardine_test_postgres::{OwnServer, PostgresDatabase, database};
 
 #[tokio::test]
 async fn each_database_is_empty_and_of_its_own() {
@@ -35,6 +35,24 @@ async fn a_dropped_value_drops_the_database_even_while_somebody_is_connected() {
 
     assert!(!exists(&kept, &name).await);
     assert!(connected.query_one("SELECT 1", &[]).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_ends_connections_and_keeps_what_was_committed() {
+    if !cardine_test_postgres::is_available() || std::env::var_os("CARDINE_TEST_POSTGRES").is_some() {
+        return; // Without binaries there is none to start.
+    }
+    let mut own = tokio::task::block_in_place(OwnServer::start).unwrap();
+    let database = own.database();
+    let before = database.connect().await;
+    before.batch_execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (1)").await.unwrap();
+    before.batch_execute("BEGIN; INSERT INTO kept VALUES (2)").await.unwrap();
+
+    tokio::task::block_in_place(|| own.crash());
+
+    assert!(before.query_one("SELECT 1", &[]).await.is_err());
+    let kept = database.connect().await.query_one("SELECT count(*) FROM kept", &[]).await.unwrap();
+    assert_eq!(kept.get::<_, i64>(0), 1);
 }
 
 /// Starts this test again in a process of its own, which prints where its server lives and is then killed.
