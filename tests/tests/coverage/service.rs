@@ -25,6 +25,43 @@ on_both_databases! {
         assert_eq!(used().await["serviceContracts"]["nodes"][0]["usedUnits"], "3.00");
     }
 
+    async fn s41_tickets_are_answered_and_solved_in_time_by_their_service_level(server: Server) {
+        let admin = server.admin().await;
+        let day = json!([["00:00", "24:00"]]);
+        let calendar = admin.create("WorkingCalendar", json!({"name": "Always", "timeZone": "UTC", "weekdays": {"1": day, "2": day, "3": day, "4": day, "5": day, "6": day, "7": day}})).await;
+        let gold = admin.create("SlaPolicy", json!({"name": "Gold", "isDefault": true, "calendarId": calendar, "targets": {"create": [
+            {"priority": "NORMAL", "firstResponseMinutes": 240, "resolutionMinutes": 2880}, {"priority": "URGENT", "firstResponseMinutes": 30, "resolutionMinutes": 480}]}})).await;
+        let over = admin.create("SlaPolicy", json!({"name": "Over", "isDefault": true, "endDate": "2020-01-01", "targets": {"create": [{"priority": "NORMAL", "firstResponseMinutes": 1, "resolutionMinutes": 1}]}})).await;
+        let agent = server.create_user_with_role("support-agent").await;
+        let ticket = agent.create("Ticket", json!({"title": "Broken"})).await;
+        let shown = "id slaPolicyId createdAt responseDueAt responseRunningSince resolutionDueAt resolutionRunningSince";
+        let read = async || agent.query_with(&format!("query($id: ID!) {{ ticket(id: $id) {{ {shown} }} }}"), json!({"id": ticket})).await.ok()["ticket"].clone();
+        let update = async |data: &str| {
+            agent.query_with(&format!("mutation($id: ID!) {{ updateTicket(id: $id, data: {{{data}}}) {{ id }} }}"), json!({"id": ticket})).await.ok();
+            read().await
+        };
+        let later = |at: &serde_json::Value, minutes: i64| {
+            let at: chrono::DateTime<chrono::Utc> = at.as_str().expect("an instant").parse().expect("an instant");
+            json!((at + chrono::TimeDelta::minutes(minutes)).to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+        };
+        let opened = read().await;
+        assert_eq!((&opened["slaPolicyId"], &opened["responseDueAt"], &opened["resolutionDueAt"]), (&json!(gold), &later(&opened["createdAt"], 240), &later(&opened["createdAt"], 2880)));
+        let urgent = update("priority: URGENT").await;
+        assert_eq!((&urgent["responseDueAt"], &urgent["resolutionDueAt"]), (&later(&opened["createdAt"], 30), &later(&opened["createdAt"], 480)));
+        let asked = update("status: WAIT_FOR_RESPONSE, firstRespondedAt: \"2026-01-01T00:00:00Z\"").await;
+        assert_eq!((&asked["responseDueAt"], &asked["responseRunningSince"], &asked["resolutionDueAt"]), (&urgent["responseDueAt"], &json!(null), &json!(null)));
+        let again = update("status: IN_PROGRESS").await;
+        assert!(again["resolutionDueAt"].as_str() > urgent["resolutionDueAt"].as_str() && again["responseRunningSince"].is_null(), "{again}");
+        let closed = update("status: CLOSED").await;
+        assert_eq!((&closed["resolutionDueAt"], &closed["resolutionRunningSince"]), (&again["resolutionDueAt"], &json!(null)));
+        let due = "{ tickets(filter: {resolutionDueAt: {isNull: false}}, orderBy: [{resolutionDueAt: ASC}]) { nodes { id } } }";
+        assert_eq!(agent.query(due).await.ok()["tickets"]["nodes"], json!([{"id": ticket}]));
+        // One that is over gives no time.
+        let late = agent.create("Ticket", json!({"title": "Old", "slaPolicyId": over})).await;
+        let answer = agent.query_with("query($id: ID!) { ticket(id: $id) { resolutionDueAt } }", json!({"id": late})).await;
+        assert_eq!(answer.ok()["ticket"]["resolutionDueAt"], json!(null));
+    }
+
     async fn s10_work_after_the_sale_is_summed_by_customer(server: Server) {
         let admin = server.admin().await;
         let ids = admin.create_many("Organization", ["a", "b"].map(|name| json!({"name": name}))).await;

@@ -93,7 +93,7 @@ impl Assignment {
                 issues.push(Issue::new(place(path!["name"]), "nameTaken", message));
             }
             if let Some(source) = &rule.when {
-                let faults = condition_faults(catalog, module, source).into_iter();
+                let faults = condition_faults(catalog, module, source, Expected::Boolean).into_iter();
                 issues.extend(faults.map(|message| Issue::new(place(path!["when"]), "rule", message)));
             }
             for (more, named) in rule.to.named() {
@@ -137,9 +137,10 @@ pub(crate) fn context(module: ModuleId) -> Context {
     Context { module, allow_old: false, allow_relations: false, expected: Expected::Boolean }
 }
 
-fn condition_faults(catalog: &Catalog, module: &Module, source: &str) -> Vec<String> {
+/// What is wrong with a rule over a record's own fields that must give something.
+pub(crate) fn condition_faults(catalog: &Catalog, module: &Module, source: &str, expected: Expected) -> Vec<String> {
     let at = |byte: usize| source.char_indices().take_while(|(position, _)| *position < byte).count() + 1;
-    match rule::mentions(source, &context(module.id), catalog) {
+    match rule::mentions(source, &Context { expected, ..context(module.id) }, catalog) {
         Err(faults) => {
             let told =
                 |fault: rule::RuleIssue| format!("{} (at character {} of the rule)", fault.message, at(fault.position));

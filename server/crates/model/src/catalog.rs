@@ -8,6 +8,7 @@ use regex::Regex;
 use rustc_hash::FxHashMap;
 
 use crate::assignment::Assignment;
+use crate::clocks::Clocks;
 use crate::conversion::Conversion;
 use crate::definition::{
     ComputedBy, Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing, StableId, ValidatorUse,
@@ -134,6 +135,8 @@ pub struct Module {
     pub conversion: Option<Arc<Conversion>>,
     /// Who owns new records that nobody gave an owner.
     pub assignment: Option<Arc<Assignment>>,
+    /// Until when something is to be done to its records.
+    pub clocks: Option<Arc<Clocks>>,
     /// Which of its texts mention users.
     pub mentions: Option<Arc<Mentions>>,
     /// The stages that its records go through.

@@ -2,6 +2,7 @@
 
 pub mod assignment;
 pub mod catalog;
+pub mod clocks;
 pub mod conversion;
 pub mod decimal;
 pub mod definition;
@@ -23,6 +24,7 @@ pub mod suggest;
 pub mod text;
 pub mod timeline;
 pub mod value;
+pub mod working_hours;
 
 pub use catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId, Relation, RelationId};
 pub use decimal::Decimal;

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use crate::assignment;
 use crate::catalog::{Catalog, Field, FieldId, FieldKind, Module, ModuleId};
+use crate::clocks::Clocks;
 use crate::definition::{FieldDefinition, FieldList, ModuleDefinition, ReferenceTarget};
 use crate::name::lower_first;
 use crate::rule::{self, Context, Expected};
@@ -122,6 +123,7 @@ impl Renaming {
             }
         }
         self.assignment(catalog, module, &mut document);
+        self.clocks(catalog, module, &mut document);
         self.conversion(catalog, module, &mut document);
         self.mentions(module, &mut document);
         self.stages(catalog, module, &mut document);
@@ -159,6 +161,60 @@ impl Renaming {
         for rule in rules.into_iter().flatten() {
             if let Some(Json::String(source)) = rule.get_mut("when") {
                 *source = self.rule(catalog, &assignment::context(module.id), source);
+            }
+        }
+    }
+
+    /// What the feature `clocks` names: fields of the module, of its policies, of their targets and of their calendars.
+    fn clocks(&self, catalog: &Catalog, module: &Module, document: &mut ModuleDefinition) {
+        let clocks = document.features.as_mut().and_then(|features| features.get_mut("clocks"));
+        let Some(Ok(read)) = clocks.as_ref().map(|clocks| serde_json::from_value::<Clocks>((**clocks).clone())) else {
+            return;
+        };
+        let Some(clocks) = clocks else { return };
+        let follow = |of: Option<&Module>, place: Option<&mut Json>| {
+            if let (Some(of), Some(Json::String(name))) = (of, place) {
+                *name = self.field_name(of, name).into_owned();
+            }
+        };
+        let rule = |of: Option<&Module>, place: Option<&mut Json>| {
+            if let (Some(of), Some(Json::String(source))) = (of, place) {
+                *source = self.rule(catalog, &assignment::context(of.id), source);
+            }
+        };
+        let policies = read.policy.as_ref().and_then(|policy| policy.module(catalog, module));
+        let list = read.policy.as_ref().and_then(|policy| policies?.relation_named(&policy.targets.list));
+        let targets = list.map(|relation| catalog.module(relation.module));
+        let calendar = read.policy.as_ref().and_then(|policy| policy.calendar.as_ref());
+        let calendars = calendar.and_then(|calendar| calendar.module(catalog, policies?));
+        for clock in clocks.get_mut("clocks").and_then(Json::as_array_mut).into_iter().flatten() {
+            for key in ["start", "pause", "stop"] {
+                rule(Some(module), clock.get_mut(key));
+            }
+            if let Some(Json::String(source)) = clock.get_mut("minutes") {
+                let context = Context { expected: Expected::Number, ..assignment::context(module.id) };
+                *source = self.rule(catalog, &context, source);
+            }
+            for key in ["due", "since", "spent"] {
+                follow(Some(module), clock.get_mut(key));
+            }
+            follow(targets, clock.get_mut("target"));
+        }
+        let Some(policy) = clocks.get_mut("policy") else { return };
+        follow(Some(module), policy.get_mut("field"));
+        follow(policies, policy.get_mut("default"));
+        rule(policies, policy.get_mut("when"));
+        let matching = policy.get_mut("targets").and_then(|targets| targets.get_mut("match"));
+        if let (Some(targets), Some(Json::Object(matching))) = (targets, matching) {
+            for (of_target, mut own) in std::mem::take(matching) {
+                follow(Some(module), Some(&mut own));
+                matching.insert(self.field_name(targets, &of_target).into_owned(), own);
+            }
+        }
+        if let Some(calendar) = policy.get_mut("calendar") {
+            follow(policies, calendar.get_mut("field"));
+            for key in ["timeZone", "weekdays", "exceptions"] {
+                follow(calendars, calendar.get_mut(key));
             }
         }
     }

@@ -96,6 +96,7 @@ impl<'a> Batch<'a> {
         }
         self.ask_validators().await?;
         self.keep_stages();
+        self.keep_clocks(tx).await?;
         if self.is_faulty() {
             // What the database would say of the others is told in the same answer. All of it is undone.
             let _ = self.try_others(tx).await;
@@ -123,7 +124,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn is_faulty(&self) -> bool {
+    pub(super) fn is_faulty(&self) -> bool {
         self.conflict || self.drafts.iter().any(Draft::is_faulty)
     }
 

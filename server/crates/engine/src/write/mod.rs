@@ -3,6 +3,7 @@
 mod assignment;
 mod batch;
 mod before_commit;
+mod clocks;
 mod convert;
 mod create;
 mod delete;

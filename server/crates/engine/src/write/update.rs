@@ -56,7 +56,7 @@ impl Writing<'_> {
         ids: &[Uuid],
         values: &[Value],
     ) -> Result<Vec<Record>, EngineError> {
-        if ids.is_empty() && !matches!(selection.which, Which::Filter(_)) {
+        if ids.is_empty() && !matches!(selection.which, Which::Filter(_) | Which::Holding(_)) {
             return Ok(Vec::new());
         }
         let rights = &self.ctx.actor.rights;

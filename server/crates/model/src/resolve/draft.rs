@@ -158,6 +158,7 @@ impl<'a> Draft<'a> {
             parent: None,
             validations: Vec::new(),
             assignment: None,
+            clocks: None,
             conversion: Conversion::of(definition).map(Arc::new),
             mentions: Mentions::of(definition).map(Arc::new),
             stages: Stages::of(definition).map(Arc::new),

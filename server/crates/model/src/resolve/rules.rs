@@ -7,6 +7,7 @@ use super::draft::{Document, Draft, Issues};
 use super::{computed, conditions, defaults};
 use crate::assignment::Assignment;
 use crate::catalog::{Default, FieldKind, Validation, ValidationOrigin};
+use crate::clocks::Clocks;
 use crate::rule::catalog_schema::{find_field, rule_type, scalar_rule_type, schema_field};
 use crate::rule::{self, Context, Expected, Expr, Schema, SchemaField, TypedRule};
 use crate::{FieldId, ModuleId, PathSegment, ScalarType, Value, path};
@@ -29,7 +30,7 @@ pub(super) fn resolve(draft: &mut Draft<'_>, issues: &mut Issues) {
             }
         }
         resolve_validations(draft, &document, issues);
-        resolve_assignment(draft, &document);
+        resolve_features(draft, &document);
     }
 }
 
@@ -125,11 +126,14 @@ fn resolve_validations(draft: &mut Draft<'_>, document: &Document<'_>, issues: &
     draft.module_mut(document.id).validations = validations;
 }
 
-/// Conditions that make no sense are told when the feature is declared; later, when a name in one has gone, its rule is passed over.
-fn resolve_assignment(draft: &mut Draft<'_>, document: &Document<'_>) {
+/// Rules that make no sense are told when the feature is declared; later, when a name in one has gone, it is passed over.
+fn resolve_features(draft: &mut Draft<'_>, document: &Document<'_>) {
     let schema = Fields { draft, met_faulty: Cell::new(false) };
     let assignment = Assignment::of(document.definition, document.id, &schema);
-    draft.module_mut(document.id).assignment = assignment.map(Arc::new);
+    let clocks = Clocks::of(document.definition, document.id, &schema);
+    let module = draft.module_mut(document.id);
+    module.assignment = assignment.map(Arc::new);
+    module.clocks = clocks.map(Arc::new);
 }
 
 fn fields_at_fault(

@@ -20,6 +20,8 @@ pub enum Which<'a> {
     Filter(&'a Authorised<List>),
     /// Those whose reference holds one of the parents' ids.
     Referring(FieldId),
+    /// Those whose boolean holds.
+    Holding(FieldId),
 }
 
 /// By whose right.
@@ -87,6 +89,8 @@ pub fn select_rows(
             let ids = writer.typed_param(Param::Parents, "uuid[]");
             conditions.push(writer.among(&column(&alias, stored_column(module.field(field))), &ids));
         }
+        // Both databases take a boolean column for a condition.
+        Which::Holding(field) => conditions.push(column(&alias, stored_column(module.field(field)))),
     }
     let deleted_at = column(&alias, "deleted_at");
     match selection.life {

@@ -1,6 +1,7 @@
 //! What a module asks for as a feature must be sound when it is declared.
 
 use cardine_model::assignment::{Assignment, Named};
+use cardine_model::clocks::Clocks;
 use cardine_model::conversion::Conversion;
 use cardine_model::feature::Feature as _;
 use cardine_model::mentions::Mentions;
@@ -34,6 +35,7 @@ pub(super) fn checked(base: &Base, change: &Change, planned: Planned) -> Result<
         };
         let faults = [
             Assignment::faults(catalog, module, is_known),
+            Clocks::faults(catalog, module),
             Conversion::faults(catalog, module),
             Mentions::faults(catalog, module),
             Stages::faults(catalog, module),
