@@ -51,10 +51,18 @@ async fn undo(server: &Server) {
         let undo = UNDO.join(";\n").replace("DROP TABLE file;", "DROP TABLE file CASCADE;");
         return hand::run(server, &undo).await;
     }
+    by_hand(server, &UNDO.join(";\n")).await;
+}
+
+/// Runs statements while the server rests.
+async fn by_hand(server: &Server, statements: &str) {
+    if server.postgres().is_some() {
+        return hand::run(server, statements).await;
+    }
     let database = rusqlite::Connection::open(server.data_directory().join("cardine.db")).unwrap();
     // Indexes of modules are over functions that this connection has not; with this it does not look at them.
     database.execute_batch("PRAGMA writable_schema = ON").unwrap();
-    database.execute_batch(&UNDO.join(";\n")).unwrap();
+    database.execute_batch(statements).unwrap();
 }
 
 async fn refresh(server: &Server, tokens: &Value) -> Answer {
@@ -74,6 +82,17 @@ async fn administered(admin: &Client) -> Value {
         permissionSets { name access { module read } } sharingRules { name module rule access } groups { name } modules { name }
         workflows { name version status definition } runs { workflow version status steps { step status output } } }";
     admin.admin_query(text).await.ok().clone()
+}
+
+/// Whether `cardine doctor` finds nothing, and what it says.
+fn doctor(server: &Server) -> (bool, String) {
+    let mut doctor = cardine_tests::binary::command(&server.data_directory());
+    doctor.args(["doctor", "--data"]).arg(server.data_directory());
+    if let Some(database) = server.postgres() {
+        doctor.args(["--database", database.url()]);
+    }
+    let output = doctor.output().expect("the binary runs");
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 on_both_databases! {
@@ -165,5 +184,100 @@ on_both_databases! {
         server.restart().await;
         assert_eq!(seen(&ann).await, after);
         assert_eq!(hand::count(&server, "SELECT CAST(count(*) AS bigint) FROM seaql_migrations WHERE version IN ('m0004_sign_in', 'm0005_files', 'm0006_workflows')").await, 3);
+    }
+
+    async fn modules_with_names_that_the_api_has_taken_since_are_kept_until_they_are_renamed(mut server: Server) {
+        let admin = server.admin().await;
+        for definition in [
+            json!({"name": "Issuer", "plural": "Issuers", "fields": [{"name": "rank", "type": "integer"}]}),
+            json!({"name": "Bond", "plural": "Bonds", "fields": [
+                {"name": "number", "type": "integer", "required": true, "unique": true},
+                {"name": "kind", "type": "choice", "options": [{"value": "OPEN"}, {"value": "CLOSED"}]},
+                {"name": "issuer", "type": "reference", "to": "Issuer", "inverse": "bonds"}]}),
+            json!({"name": "Memo", "plural": "Memos", "sharing": "PUBLIC_READ", "fields": [{"name": "line", "type": "text"},
+                {"name": "about", "type": "reference", "to": ["Bond", "Issuer"]}]}),
+            json!({"name": "Hidden", "plural": "Hiddens", "fields": [{"name": "line", "type": "integer"}]}),
+        ] {
+            admin.create_module(definition).await.ok();
+        }
+        let rollup = json!({"name": "bondCount", "type": "rollup", "relation": "bonds", "function": "COUNT", "scope": "ALL", "stored": true});
+        admin.add_field("Issuer", rollup).await.ok();
+        let links = json!({"name": "allBonds", "type": "references", "to": "Bond", "inverse": "issuers"});
+        admin.add_field("Issuer", links).await.ok();
+        admin.create_role("clerk", None).await;
+        admin.set_access("clerk", "Memo", json!({"read": true, "fields": {"*": "READ"}})).await;
+        admin.create_user(EMAIL, PASSWORD, "clerk").await;
+        let issuer = admin.create("Issuer", json!({"rank": 1})).await;
+        let bonds = json!([1, 2].map(|number| json!({"number": number, "kind": "OPEN", "issuerId": issuer, "issuers": {"connect": [issuer]}})));
+        admin.create_many("Bond", bonds.as_array().unwrap().clone()).await;
+        admin.create("Memo", json!({"line": "kept", "aboutId": issuer})).await;
+        admin.create("Hidden", json!({"line": 7})).await;
+        admin.change("retireModule", json!({"name": "Hidden"})).await.ok();
+        // What an older server would have made: its tables are those of a name that is free now.
+        let dry = admin.change("renameModule", json!({"name": "Bond", "to": "NotificationConnectioX", "dryRun": true})).await;
+        let statements = dry.ok()["change"]["statements"].as_array().unwrap().clone();
+        let statements = statements.iter().map(|statement| statement.as_str().unwrap().replace("notification_connectio_x", "notification_connection"));
+        assert!(server.stop().success());
+        by_hand(&server, &statements.collect::<Vec<_>>().join(";\n")).await;
+        let definitions = [
+            "UPDATE module_definition SET definition = replace(definition, '\"Bond\"', '\"NotificationConnection\"')",
+            "UPDATE module_definition SET name = 'NotificationConnection' WHERE name = 'Bond'",
+            "UPDATE module_definition SET definition = replace(definition, '\"Memos\"', '\"Notifications\"')",
+            "UPDATE module_definition SET definition = replace(definition, '\"Hiddens\"', '\"Nodes\"')",
+        ];
+        by_hand(&server, &definitions.join(";\n")).await;
+
+        let (sound, told) = doctor(&server);
+        assert!(!sound && told.contains("2 faults."), "{told}");
+        for (module, name) in [("NotificationConnection", "the type name `NotificationConnection`"), ("Memo", "the query name `notifications`")] {
+            let fault = told.lines().find(|line| line.starts_with("FAULT") && line.contains(&format!("`{module}` until an administrator renames it")));
+            assert!(fault.is_some_and(|fault| fault.contains("`renameModule`") && fault.contains(name)), "{told}");
+        }
+        server.restart().await;
+        assert!(server.log().contains("the API has nothing of the module `NotificationConnection`"), "{}", server.log());
+
+        // The names are the API's own, and nothing else is gone.
+        let of_the_api = admin.query("{ notifications { totalCount } __type(name: \"NotificationConnection\") { fields { name } } }").await;
+        assert!(of_the_api.ok()["__type"]["fields"].to_string().contains("unread"), "{of_the_api}");
+        assert_eq!(admin.query("{ issuers { nodes { rank } } }").await.ok()["issuers"]["nodes"], json!([{"rank": 1}]));
+        let client = server.anonymous().sign_in(EMAIL, PASSWORD).await.expect("the clerk signs in");
+        for (who, text) in [
+            (&admin, "{ memo(id: \"x\") { id } }"),
+            (&client, "{ memo(id: \"x\") { id } }"),
+            (&admin, "{ notificationConnection(id: \"x\") { id } }"),
+            (&admin, "mutation { createMemo(data: {line: \"x\"}) { id } }"),
+            (&admin, "{ issuers { nodes { bonds { totalCount } } } }"),
+            (&admin, "{ issuers { nodes { allBonds { totalCount } } } }"),
+        ] {
+            who.query(text).await.refused("BAD_USER_INPUT");
+        }
+        let listed = admin.admin_query("{ modules { name unserved } }").await;
+        let listed = listed.ok()["modules"].as_array().unwrap().iter().filter(|module| module["unserved"].is_string());
+        assert_eq!(listed.map(|module| module["name"].clone()).collect::<Vec<_>>(), [json!("Memo"), json!("NotificationConnection")]);
+
+        // Other changes are made meanwhile, of these modules too; no other module gets such a name, nor do these another of that kind.
+        admin.add_field("Issuer", json!({"name": "note", "type": "text"})).await.ok();
+        admin.add_field("Memo", json!({"name": "more", "type": "text"})).await.ok();
+        admin.create_module(json!({"name": "Other", "plural": "Notifications", "fields": []})).await.refused("VALIDATION_FAILED");
+        admin.create_module(json!({"name": "TimelineEntry", "plural": "TimelineEntries", "fields": []})).await.refused("VALIDATION_FAILED");
+        admin.change("renameModule", json!({"name": "Memo", "to": "TimelineEntry"})).await.refused("VALIDATION_FAILED");
+        admin.change("renameModule", json!({"name": "Memo", "to": "Memory"})).await.refused("VALIDATION_FAILED");
+        let restored = admin.change("restoreModule", json!({"name": "Hidden"})).await;
+        assert!(restored.ok()["change"]["warnings"].to_string().contains("unserved"), "{restored}");
+
+        admin.change("renameModule", json!({"name": "NotificationConnection", "to": "Bond"})).await.ok();
+        admin.change("updateModule", json!({"name": "Memo", "patch": {"plural": "Memos"}})).await.ok();
+        admin.change("renameModule", json!({"name": "Hidden", "to": "Seen", "plural": "SeenOnes"})).await.ok();
+        let all = "{ issuers { nodes { rank bondCount bonds(orderBy: [{number: ASC}]) { nodes { number kind } } allBonds { totalCount } } }
+            memos { nodes { line about { __typename ... on Issuer { rank } } } } seenOnes { nodes { line } } }";
+        let expected = json!({"issuers": {"nodes": [{"rank": 1, "bondCount": 2, "bonds": {"nodes": [{"number": 1, "kind": "OPEN"}, {"number": 2, "kind": "OPEN"}]},
+            "allBonds": {"totalCount": 2}}]}, "memos": {"nodes": [{"line": "kept", "about": {"__typename": "Issuer", "rank": 1}}]}, "seenOnes": {"nodes": [{"line": 7}]}});
+        assert_eq!(*admin.query(all).await.ok(), expected);
+        assert_eq!(client.query("{ memos { nodes { line } } }").await.ok()["memos"]["nodes"], json!([{"line": "kept"}]));
+        server.restart().await;
+        assert_eq!(*admin.query(all).await.ok(), expected);
+        assert!(server.stop().success());
+        let (sound, told) = doctor(&server);
+        assert!(sound, "{told}");
     }
 }

@@ -109,6 +109,7 @@ async fn check_database(config: &Config, options: Doctor, store: &Store, report:
     };
     let snapshot = engine.snapshot();
     report.good(&format!("version {} of {} modules", snapshot.catalog.version, snapshot.catalog.modules.len()));
+    engine.unserved_modules().iter().for_each(|told| report.fault(told));
     match engine.check_tables().await {
         Ok(differences) if differences.is_empty() => report.good("the tables are as the modules say"),
         Ok(differences) => differences.iter().for_each(|difference| report.fault(difference)),

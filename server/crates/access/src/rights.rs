@@ -61,12 +61,27 @@ impl Rights {
 
     /// As [`Self::resolve`], with what `scopes` leave of it.
     pub fn resolve_within(catalog: &Catalog, sources: &[&Grants], signed_in: bool, scopes: Option<&Scopes>) -> Self {
+        Self::resolve_by(catalog, sources, signed_in, scopes, false)
+    }
+
+    /// All there is, unserved modules too: of what is computed and kept for everybody alike.
+    pub fn to_all(catalog: &Catalog) -> Self {
+        Self::resolve_by(catalog, &[&Grants { administrator: true, ..Grants::default() }], true, None, true)
+    }
+
+    fn resolve_by(
+        catalog: &Catalog,
+        sources: &[&Grants],
+        signed_in: bool,
+        scopes: Option<&Scopes>,
+        unserved: bool,
+    ) -> Self {
         let administrator = sources.iter().any(|grants| grants.administrator);
         let mut modules: Vec<ModuleRights> = catalog
             .modules
             .iter()
             .map(|module| {
-                if module.link.is_some() || module.held {
+                if module.link.is_some() || module.held || (module.unserved.is_some() && !unserved) {
                     nothing(module)
                 } else if administrator {
                     everything(module)

@@ -19,6 +19,8 @@ pub struct Module {
     platform: bool,
     /// Its table in the database.
     table: String,
+    /// Why `/graphql` has nothing of it until it is renamed: a newer version of Cardine took a name that it needs. Null of others.
+    unserved: Option<String>,
     /// Its own fields, then those of the system.
     fields: Vec<Field>,
     /// Fields that are hidden, and may be restored until they are purged.
@@ -109,6 +111,7 @@ impl From<&catalog::Module> for Module {
             label: json(&module.label),
             platform: module.platform,
             table: module.table.clone(),
+            unserved: module.unserved.as_deref().map(str::to_owned),
             fields: own.into_iter().chain(system).map(field).collect(),
             retired_fields: document.retired.iter().map(RetiredField::from).collect(),
             definition,

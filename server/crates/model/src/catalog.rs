@@ -149,6 +149,9 @@ pub struct Module {
     pub document: Arc<str>,
     /// Fingerprints of the names that it takes in the API, by which a change is seen to want one of them.
     pub(crate) claims: Arc<[u64]>,
+    /// Why the API has nothing of the module: names that it needs, and who has them. Only of a module that was there before the API took
+    /// the name; it has its table and records as ever, and comes back when it gets another name.
+    pub unserved: Option<Arc<str>>,
 }
 
 /// Whose links a module's records are.
@@ -535,6 +538,11 @@ impl Catalog {
     /// The module of this name.
     pub fn module_by_name(&self, name: &str) -> Option<&Module> {
         self.by_name.get(name).map(|id| self.module(*id))
+    }
+
+    /// The module of this name, if the API has it.
+    pub fn served_by_name(&self, name: &str) -> Option<&Module> {
+        self.module_by_name(name).filter(|module| module.unserved.is_none())
     }
 
     /// The module of this name, also where its records are links.

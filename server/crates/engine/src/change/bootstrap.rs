@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cardine_model::Catalog;
 use cardine_model::catalog::Module;
 use cardine_model::definition::ModuleDefinition;
-use cardine_model::resolve::{ModuleIssue, module_documents, resolve};
+use cardine_model::resolve::{ModuleIssue, module_documents, resolve_kept};
 use cardine_sql::Dialect;
 use cardine_sql::ddl::{self, records};
 use cardine_store::{Bindings, ReadTx, RowSet, Store, StoreError, WriteTx};
@@ -137,7 +137,7 @@ fn identify(base: &Catalog) -> Result<Planned, Vec<ModuleIssue>> {
     let own = base.modules.iter().filter(|module| !module.platform && module.link.is_none());
     let definitions: Vec<ModuleDefinition> =
         own.map(|module| identified(module.definition(), Some(&module.definition()))).collect();
-    let catalog = resolve(base.version + 1, &PLATFORM, &definitions)?;
+    let catalog = resolve_kept(base.version + 1, &PLATFORM, &definitions)?;
     let written = definitions.into_iter().map(|definition| WrittenDefinition { definition, how: Written::Instead });
     Ok(Planned {
         base: None,

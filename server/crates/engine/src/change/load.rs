@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use cardine_model::Catalog;
 use cardine_model::definition::ModuleDefinition;
-use cardine_model::resolve::{ModuleIssue, parse_document, platform_documents, resolve, resolve_change};
+use cardine_model::resolve::{ModuleIssue, parse_document, platform_documents, resolve_kept, resolve_kept_change};
 use cardine_sql::ddl::records;
 use cardine_store::{Bindings, PlatformState, ReadTx, RowSet, Store, StoreError};
 use chrono::{DateTime, Utc};
@@ -101,9 +101,13 @@ pub(super) async fn resolve_stored(stored: Stored) -> Result<Catalog, EngineErro
         for (name, document) in &stored.definitions {
             definitions.push(read_definition(name, document)?);
         }
-        resolve(stored.version, &PLATFORM, &definitions).map_err(|issues| unsound(&issues))
+        resolve_kept(stored.version, &PLATFORM, &definitions).map_err(|issues| unsound(&issues))
     });
-    resolved.await?
+    let catalog = resolved.await??;
+    for (module, told) in unserved(&catalog) {
+        tracing::warn!(module, "{told}");
+    }
+    Ok(catalog)
 }
 
 /// The catalog of what is kept, as a change of another one.
@@ -121,13 +125,24 @@ fn resolve_difference(known: &Catalog, stored: &Stored) -> Result<Catalog, Engin
         come.push(read_definition(name, document)?);
     }
     gone.extend(unseen.into_keys());
-    resolve_change(known, stored.version, &gone, &come).map_err(|issues| unsound(&issues))
+    resolve_kept_change(known, stored.version, &gone, &come).map_err(|issues| unsound(&issues))
 }
 
 fn read_definition(name: &str, document: &str) -> Result<ModuleDefinition, EngineError> {
     serde_json::from_str(document).map_err(|error| {
         tracing::error!(module = name, %error, "a stored definition cannot be read");
         EngineError::Internal
+    })
+}
+
+/// The modules of which the API has nothing, each with why and what to do, for people.
+pub(super) fn unserved(catalog: &Catalog) -> impl Iterator<Item = (&str, String)> {
+    catalog.modules.iter().filter_map(|module| {
+        let (name, why) = (&module.name, module.unserved.as_ref()?);
+        let told = format!(
+            "the API has nothing of the module `{name}` until an administrator renames it (`renameModule` of /admin/graphql); its records are kept: {why}"
+        );
+        Some((name.as_str(), told))
     })
 }
 

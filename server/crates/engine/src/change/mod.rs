@@ -84,6 +84,11 @@ impl Engine {
         tables::differences(self.store(), &self.snapshot().catalog).await
     }
 
+    /// The modules that are there and of which the API has nothing, as a name of theirs is not free any more; each as a sentence.
+    pub fn unserved_modules(&self) -> Vec<String> {
+        load::unserved(&self.snapshot().catalog).map(|(_, told)| told).collect()
+    }
+
     async fn change(&self, ctx: &RequestContext, change: Change, dry_run: bool) -> Result<CatalogChange, EngineError> {
         if !ctx.actor.rights.administrator {
             return Err(EngineError::Forbidden("only administrators may change modules".to_owned()));

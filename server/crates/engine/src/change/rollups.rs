@@ -1,7 +1,7 @@
 //! Stored rollups beside changes of modules: columns are computed where a change makes them others, and looked at by the doctor.
 
 use async_recursion::async_recursion as boxed;
-use cardine_access::{Grants, Rights};
+use cardine_access::Rights;
 use cardine_model::catalog::{Catalog, Field, Module};
 use cardine_sql::Dialect;
 use cardine_sql::write::{Keeping, differing_rollups, keep_rollup};
@@ -164,5 +164,5 @@ fn stored_rollups(catalog: &Catalog) -> impl Iterator<Item = (&Module, &Field)> 
 
 /// A stored rollup is the same for everybody.
 fn all_rights(catalog: &Catalog) -> Rights {
-    Rights::resolve(catalog, &[&Grants { administrator: true, ..Grants::default() }], true)
+    Rights::to_all(catalog)
 }

@@ -48,10 +48,10 @@ impl Schema<'_> {
         VERBS.iter().find_map(|verb| {
             let of = name.strip_prefix(verb.word)?;
             let module = match verb.many {
-                false => self.catalog.by_name.get(of).copied(),
-                true => self.catalog.modules.iter().find(|module| module.plural == of).map(|module| module.id),
+                false => self.catalog.served_by_name(of),
+                true => self.served_modules().find(|module| module.plural == of),
             };
-            self.mutation_of(module?, *verb)
+            self.mutation_of(module?.id, *verb)
         })
     }
 

@@ -166,10 +166,10 @@ impl<'a> Schema<'a> {
     }
 
     fn module_type(&self, name: &str) -> Option<TypeKey> {
-        if let Some(id) = self.catalog.by_name.get(name) {
-            return Some(TypeKey::Record(*id));
+        if let Some(module) = self.catalog.served_by_name(name) {
+            return Some(TypeKey::Record(module.id));
         }
-        let module = |suffix: &str| self.catalog.by_name.get(name.strip_suffix(suffix)?).copied();
+        let module = |suffix: &str| self.catalog.served_by_name(name.strip_suffix(suffix)?).map(|module| module.id);
         let plain = SUFFIXES.iter().find_map(|(suffix, key)| module(suffix).map(key));
         plain.or_else(|| {
             let mut figures = FigureType::NAMES.iter();
@@ -180,7 +180,7 @@ impl<'a> Schema<'a> {
     /// `DealUnique_name_city`; no other name has the underscore.
     fn unique_set_type(&self, name: &str) -> Option<TypeKey> {
         let (module, fields) = name.split_once("Unique_")?;
-        let module = self.catalog.module_by_name(module)?;
+        let module = self.catalog.served_by_name(module)?;
         let position = (0_u32..)
             .zip(&module.uniques)
             .find(|(position, set)| set.len() > 1 && self.unique_set_name(module.id, *position) == fields);
@@ -192,7 +192,7 @@ impl<'a> Schema<'a> {
         let find = |name: &str| {
             let capitals = name.char_indices().skip(1).filter(|(_, character)| character.is_ascii_uppercase());
             capitals.map(|(position, _)| name.split_at(position)).find_map(|(module, field)| {
-                let module = self.catalog.module_or_link_named(module)?;
+                let module = self.catalog.module_or_link_named(module).filter(|module| module.unserved.is_none())?;
                 let field = module.field_named(&lower_first(field))?;
                 Some((module.id, field))
             })
@@ -220,7 +220,7 @@ impl<'a> Schema<'a> {
     fn link_type_of(&self, stem: &str, key: OfRelation) -> Option<TypeKey> {
         let capitals = stem.char_indices().skip(1).filter(|(_, character)| character.is_ascii_uppercase());
         capitals.map(|(position, _)| stem.split_at(position)).find_map(|(module, relation)| {
-            let module = self.catalog.module_by_name(module)?;
+            let module = self.catalog.served_by_name(module)?;
             let relation = module.relation_named(&lower_first(relation))?;
             relation.through.map(|_| key(module.id, relation.id))
         })

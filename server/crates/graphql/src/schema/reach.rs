@@ -130,6 +130,11 @@ impl Schema<'_> {
         }
     }
 
+    /// The modules that the API has, for some callers at least.
+    pub(super) fn served_modules(&self) -> impl Iterator<Item = &Module> {
+        self.catalog.modules.iter().map(|module| &**module).filter(|module| module.unserved.is_none())
+    }
+
     /// Whether the module exists for the caller.
     pub(super) fn knows(&self, module: ModuleId) -> bool {
         let has_name = || self.catalog.module(module).link.is_none();

@@ -41,19 +41,19 @@ impl Schema<'_> {
         if !name.starts_with(|first: char| first.is_ascii_lowercase()) {
             return None;
         }
-        if let Some(module) = self.catalog.module_by_name(&upper_first(name)) {
+        if let Some(module) = self.catalog.served_by_name(&upper_first(name)) {
             return self.is_listed(module.id).then(|| self.one_field(module));
         }
-        if let Some(module) = name.strip_prefix("duplicatesOf").and_then(|name| self.catalog.by_name.get(name)) {
-            return self.duplicates_field(*module);
+        if let Some(module) = name.strip_prefix("duplicatesOf").and_then(|name| self.catalog.served_by_name(name)) {
+            return self.duplicates_field(module.id);
         }
-        if let Some(module) = self.catalog.modules.iter().find(|module| same_but_first(&module.plural, name)) {
+        if let Some(module) = self.served_modules().find(|module| same_but_first(&module.plural, name)) {
             return self.is_listed(module.id).then(|| self.list_field(module));
         }
         if let Some(name) = name.strip_suffix(TIMELINE_SUFFIX) {
-            return self.timeline_field(self.catalog.module_by_name(&upper_first(name))?);
+            return self.timeline_field(self.catalog.served_by_name(&upper_first(name))?);
         }
-        let module = self.catalog.module_by_name(&upper_first(name.strip_suffix(GROUPS_SUFFIX)?))?;
+        let module = self.catalog.served_by_name(&upper_first(name.strip_suffix(GROUPS_SUFFIX)?))?;
         self.groups_field(module)
     }
 

@@ -27,7 +27,7 @@ impl Schema<'_> {
         if !module.starts_with(|first: char| first.is_ascii_lowercase()) {
             return None;
         }
-        let module = self.catalog.module_by_name(&upper_first(module))?;
+        let module = self.catalog.served_by_name(&upper_first(module))?;
         self.may_follow(module.id).then(|| self.changes_field(module))
     }
 

@@ -15,7 +15,8 @@ use rustc_hash::FxHashSet;
 use super::draft::{Draft, Entry, Issues, Rank};
 use super::links::LinkDocument;
 use super::renumber::renumbered;
-use super::{ModuleIssue, give_meaning, graphql_names, limits, links, resolve, stored};
+use super::unserved::Kept;
+use super::{ModuleIssue, give_meaning, graphql_names, limits, links, resolve_with, stored};
 use crate::catalog::{Catalog, FieldKind, Module};
 use crate::definition::ModuleDefinition;
 use crate::rule::catalog_schema::schema_field;
@@ -30,8 +31,37 @@ pub fn resolve_change(
     gone: &[&str],
     come: &[ModuleDefinition],
 ) -> Result<Catalog, Vec<ModuleIssue>> {
-    let touched = Change::new(base, gone, come).and_then(|change| change.resolve(version));
-    touched.map_or_else(|| resolve_all(base, version, gone, come), Ok)
+    let touched = resolve_touched(base, version, gone, come);
+    touched.map_or_else(|| resolve_all(base, version, gone, come, &Kept::Unserved(base)), Ok)
+}
+
+/// The same of documents that are kept already, as [`resolve_kept`](super::resolve_kept) takes them.
+pub fn resolve_kept_change(
+    base: &Catalog,
+    version: u64,
+    gone: &[&str],
+    come: &[ModuleDefinition],
+) -> Result<Catalog, Vec<ModuleIssue>> {
+    let touched = resolve_touched(base, version, gone, come);
+    touched.map_or_else(|| resolve_all(base, version, gone, come, &Kept::All), Ok)
+}
+
+/// The same of one module that comes back after it was hidden: a name of it that the API has taken meanwhile leaves it unserved.
+pub fn resolve_restored(
+    base: &Catalog,
+    version: u64,
+    restored: &ModuleDefinition,
+) -> Result<Catalog, Vec<ModuleIssue>> {
+    let come = std::slice::from_ref(restored);
+    let touched = resolve_touched(base, version, &[], come);
+    let kept = Kept::UnservedAnd(base, &restored.name);
+    touched.map_or_else(|| resolve_all(base, version, &[], come, &kept), Ok)
+}
+
+/// `None` if anything is at fault, or if modules are unserved: whose names are free is seen by those of all together.
+fn resolve_touched(base: &Catalog, version: u64, gone: &[&str], come: &[ModuleDefinition]) -> Option<Catalog> {
+    let is_plain = base.modules.iter().all(|module| module.unserved.is_none());
+    Change::new(base, gone, come).filter(|_| is_plain)?.resolve(version)
 }
 
 fn resolve_all(
@@ -39,6 +69,7 @@ fn resolve_all(
     version: u64,
     gone: &[&str],
     come: &[ModuleDefinition],
+    kept: &Kept<'_>,
 ) -> Result<Catalog, Vec<ModuleIssue>> {
     let documents = |platform: bool| {
         let modules = base.modules.iter().filter(move |module| module.platform == platform && module.link.is_none());
@@ -48,7 +79,7 @@ fn resolve_all(
     };
     let platform: Vec<ModuleDefinition> = documents(true).collect();
     let modules: Vec<ModuleDefinition> = documents(false).chain(come.iter().cloned()).collect();
-    resolve(version, &platform, &modules)
+    resolve_with(version, &platform, &modules, kept)
 }
 
 /// The modules of the next version, and which of them are to be resolved.

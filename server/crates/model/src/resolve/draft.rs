@@ -166,6 +166,7 @@ impl<'a> Draft<'a> {
             checks: Checks::default(),
             document: document.into(),
             claims: graphql_names::claims(definition, rank == Rank::Link),
+            unserved: None,
         }
     }
 
@@ -243,7 +244,7 @@ pub(super) fn label_from_name(name: &str) -> Label {
 
 /// The faults found so far.
 #[derive(Default)]
-pub(super) struct Issues(Vec<ModuleIssue>);
+pub(super) struct Issues(pub Vec<ModuleIssue>);
 
 impl Issues {
     /// Notes a fault in the document of `module`.

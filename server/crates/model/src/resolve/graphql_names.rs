@@ -10,6 +10,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use super::draft::{Document, Draft, Issues, own_field_id};
 use super::field_types::group_shape;
 use super::links::target_of;
+use super::unserved::{self, Kept, Unserved};
 use crate::catalog::{GroupShape, HierarchyWay, Module};
 use crate::definition::{FieldDefinition, ModuleDefinition, ReferenceTarget};
 use crate::name::{FieldName, ModuleName, lower_first, upper_first};
@@ -224,8 +225,7 @@ fn fingerprint(space: Space, name: &str) -> u64 {
 
 /// Checks the names of what a change resolves: their form, and that nobody else has them. A clash is told without its parties.
 pub(super) fn check_change(draft: &Draft<'_>, issues: &mut Issues) {
-    let mut taken: FxHashSet<u64> = BUILT_IN_TYPES.iter().map(|name| fingerprint(Space::Type, name)).collect();
-    taken.extend(BUILT_IN_ROOT_FIELDS.iter().map(|name| fingerprint(Space::Query, name)));
+    let mut taken = built_in_claims();
     for document in &draft.documents {
         if document.link.is_some() {
             check_field_forms(document.definition, issues);
@@ -266,27 +266,51 @@ pub(super) fn check_members(draft: &Draft<'_>, issues: &mut Issues) {
     }
 }
 
-/// Checks the form of all names, and that each is free where it would stand.
-pub(super) fn check(draft: &Draft<'_>, issues: &mut Issues) {
-    let mut names = Names::new();
-    names.types.reserve(draft.documents.len() * MODULE_TYPE_SUFFIXES.len());
-    names.mutations.reserve(draft.documents.len() * mutation_names("", "").len());
+/// Checks the form of all names, and that each is free where it would stand; gives the modules of `kept` for which it is not.
+pub(super) fn check<'a>(draft: &Draft<'a>, kept: &Kept<'_>, issues: &mut Issues) -> Vec<Unserved> {
+    let mut sound: Vec<Document<'a>> = Vec::with_capacity(draft.documents.len());
     for document in &draft.documents {
         if document.link.is_some() {
             check_field_forms(document.definition, issues);
+            sound.push(*document);
         } else if check_form(document.definition, issues) {
-            names.claim_module(document, issues);
+            sound.push(*document);
         }
     }
-    // Only then the types of fields: a module outranks another module's field in the claim to a type's name.
-    for document in &draft.documents {
-        names.claim_field_types(document, issues);
+    let mut clashes = clashes(&sound);
+    let mut unserved = Vec::new();
+    if !clashes.0.is_empty() && !matches!(kept, Kept::None) {
+        (unserved, clashes) = unserved::told_apart(draft, &sound, kept);
     }
+    issues.0.append(&mut clashes.0);
     let mut members = Members::new();
     for document in &draft.documents {
         members.claim_fields(document, issues);
         members.claim_inverses(document, draft, issues);
     }
+    unserved
+}
+
+/// The names for types and root fields that are taken already, by the API or by a document that stands before.
+pub(super) fn clashes(documents: &[Document<'_>]) -> Issues {
+    let mut issues = Issues::default();
+    let mut names = Names::new();
+    names.types.reserve(documents.len() * MODULE_TYPE_SUFFIXES.len());
+    names.mutations.reserve(documents.len() * mutation_names("", "").len());
+    for document in documents.iter().filter(|document| document.link.is_none()) {
+        names.claim_module(document, &mut issues);
+    }
+    // Only then the types of fields: a module outranks another module's field in the claim to a type's name.
+    for document in documents {
+        names.claim_field_types(document, &mut issues);
+    }
+    issues
+}
+
+/// The fingerprints of the names that belong to the API itself.
+pub(super) fn built_in_claims() -> FxHashSet<u64> {
+    let types = BUILT_IN_TYPES.iter().map(|name| fingerprint(Space::Type, name));
+    types.chain(BUILT_IN_ROOT_FIELDS.iter().map(|name| fingerprint(Space::Query, name))).collect()
 }
 
 /// Whether name and plural are sound; faults of fields' names are told, too.

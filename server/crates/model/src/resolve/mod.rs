@@ -29,6 +29,7 @@ mod stored;
 mod system_fields;
 #[cfg(test)]
 mod tests;
+mod unserved;
 
 use serde::Serialize;
 
@@ -36,7 +37,7 @@ pub use builtin::{
     builtin_catalog, builtin_documents, demo_documents, module_documents, platform_documents, role_documents,
 };
 pub use by_schema::{DocumentSchema, PERMISSION_SET_SCHEMA, ROLE_SCHEMA, SHARING_RULE_SCHEMA};
-pub use change::resolve_change;
+pub use change::{resolve_change, resolve_kept_change, resolve_restored};
 pub use document::{MODULE_SCHEMA, is_of_features, parse_document};
 pub use field_types::INDEXED_TEXT_LENGTH_MAX;
 pub use graphql_names::{
@@ -50,6 +51,7 @@ use crate::catalog::Catalog;
 use crate::definition::ModuleDefinition;
 use dependencies::Inputs;
 use draft::{Draft, Issues};
+use unserved::Kept;
 
 /// A fault, and the module in whose document it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,12 +71,32 @@ pub fn resolve(
     platform: &[ModuleDefinition],
     modules: &[ModuleDefinition],
 ) -> Result<Catalog, Vec<ModuleIssue>> {
+    resolve_with(version, platform, modules, &Kept::None)
+}
+
+/// The same of what is kept: it was sound when it was written, and where the API has taken a name of it since, the module is
+/// [unserved](crate::Module::unserved) until it has another one.
+pub fn resolve_kept(
+    version: u64,
+    platform: &[ModuleDefinition],
+    modules: &[ModuleDefinition],
+) -> Result<Catalog, Vec<ModuleIssue>> {
+    resolve_with(version, platform, modules, &Kept::All)
+}
+
+fn resolve_with(
+    version: u64,
+    platform: &[ModuleDefinition],
+    modules: &[ModuleDefinition],
+    kept: &Kept<'_>,
+) -> Result<Catalog, Vec<ModuleIssue>> {
     let mut issues = Issues::default();
 
     let links = links::documents(modules);
     limits::check(platform, modules, &links, &mut issues);
     let mut draft = Draft::open(platform, modules, &links, &mut issues);
-    graphql_names::check(&draft, &mut issues);
+    let unserved = graphql_names::check(&draft, kept, &mut issues);
+    unserved::mark(&mut draft, unserved);
     let inputs = give_meaning(&mut draft, &mut issues);
 
     issues.into_result().map_err(|found| links::told_where_written(&links, found))?;

@@ -2,7 +2,7 @@
 
 use cardine_model::catalog::Catalog;
 use cardine_model::definition::{FieldUses, ModuleDefinition, RetiredField};
-use cardine_model::resolve::ModuleIssue;
+use cardine_model::resolve::{ModuleIssue, resolve_restored};
 use cardine_model::{Issue, PathSegment, path};
 use cardine_sql::ddl::{self, Kept};
 use chrono::{DateTime, Utc};
@@ -87,7 +87,7 @@ impl Planning<'_> {
         let mut definition = retired.definition.clone();
         let mut warnings = Vec::new();
         let after = loop {
-            match self.resolve(&[], std::slice::from_ref(&definition)) {
+            match resolve_restored(self.catalog(), self.catalog().version + 1, &definition) {
                 Ok(after) => break after,
                 Err(found) => {
                     let unfit = unfit_fields(name, &found);
@@ -104,6 +104,10 @@ impl Planning<'_> {
                 }
             }
         };
+        if let Some(why) = after.module_by_name(name).and_then(|module| module.unserved.as_ref()) {
+            let message = format!("the API has nothing of it until it is renamed: {why}");
+            warnings.push(Issue::new(path!["name"], "unserved", message));
+        }
         let mut modules = new_links(self.catalog(), &after);
         modules.push(name.to_owned());
         let kept = Kept { modules, ..Kept::default() };

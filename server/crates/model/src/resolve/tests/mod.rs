@@ -7,6 +7,7 @@ mod faults;
 mod files;
 mod shape;
 mod speed;
+mod unserved;
 
 use serde_json::{Value as Json, json};
 
