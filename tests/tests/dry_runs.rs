@@ -1,6 +1,6 @@
 //! A dry run tells what a change would do to records, and everything that names what is changed; it changes nothing.
 
-use cardine_tests::{Answer, Client, Server, on_both_databases};
+use cardine_tests::{Answer, Client, Server, eventually, on_both_databases};
 use serde_json::{Value, json};
 
 async fn start(server: &Server) -> Client {
@@ -110,6 +110,30 @@ on_both_databases! {
         // As many as a dry run has told.
         let answer = admin.change("changeFieldType", converting(json!({"type": "decimal", "scale": 1, "onUnconvertible": "NULL"}))).await;
         assert_eq!(answer.ok()["change"]["rows"], 7);
+    }
+
+    async fn nobody_who_writes_waits_for_it(mut server: Server) {
+        let admin = start(&server).await;
+        // It stays where it has read the records, until the file is gone.
+        let file = server.data_directory().join("held");
+        server.set_variable("CARDINE_TEST_FAILPOINTS", &format!("dry.rows=wait({})", file.display()));
+        server.restart().await;
+        let converting = json!({"module": "Machine", "name": "note", "to": {"type": "decimal", "scale": 1}, "dryRun": true});
+        let dry = tokio::spawn({
+            let (admin, converting) = (admin.clone(), converting.clone());
+            async move { admin.change("changeFieldType", converting).await }
+        });
+        eventually("it has read the records", || async { file.exists().then_some(()) }).await;
+        let id = admin.create("Machine", json!({"title": "Meanwhile", "note": "much"})).await;
+        assert!(!dry.is_finished());
+        std::fs::remove_file(&file).expect("it is there");
+        // It tells of the records that there were when it began.
+        let answer = dry.await.expect("it is answered");
+        assert_eq!(answer.ok()["change"]["rows"], 6);
+        server.set_variable("CARDINE_TEST_FAILPOINTS", "");
+        server.restart().await;
+        let answer = admin.change("changeFieldType", converting).await;
+        assert!(answer.refused("VALIDATION_FAILED").to_string().contains(&id), "{answer}");
     }
 
     async fn it_tells_what_would_be_shared_as_the_change_does(server: Server) {

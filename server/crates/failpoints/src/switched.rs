@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::action::{Action, Step, parse};
 
@@ -28,6 +29,12 @@ pub fn pass(point: &str) {
         Action::Abort => std::process::abort(),
         Action::Panic => panic!("the test wants it so: {point}"),
         Action::Sleep(time) => std::thread::sleep(time),
+        Action::Wait(file) => {
+            std::fs::write(&file, point).expect("the test named a file that can be written");
+            while file.exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
     }
 }
 
@@ -50,7 +57,7 @@ fn next(point: &str) -> Action {
                 *passed += 1;
                 // A hasher of the standard library has random keys.
                 let is_likely = step.percent == 100 || RandomState::new().hash_one(*passed) % 100 < step.percent;
-                return if is_likely { step.action } else { Action::Pass };
+                return if is_likely { step.action.clone() } else { Action::Pass };
             }
         }
     }

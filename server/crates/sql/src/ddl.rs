@@ -8,7 +8,6 @@ mod ahead;
 mod columns;
 mod indexes;
 mod kept;
-mod looked;
 pub mod records;
 mod renamed;
 pub mod rows;
@@ -22,7 +21,6 @@ pub use ahead::{AHEAD, Ahead, IndexAhead, count_up_to, drop_column_ahead, drop_i
 pub use columns::{TableColumn, table_columns};
 pub use indexes::{index_names, missing_indexes, unique_index_fields};
 pub use kept::{clear_lost, convert_column, drop_field, drop_module, link_tables};
-pub use looked::LookedAt;
 pub use renamed::renamed;
 pub use search::search_trigger_names;
 

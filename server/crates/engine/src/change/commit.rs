@@ -9,7 +9,7 @@ use cardine_model::{Issue, Value, path};
 use cardine_sql::ddl::records;
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use cardine_store::platform::jobs::{NewJob, insert_job};
-use cardine_store::{Bindings, Statement, Store, StoreError, WriteTx};
+use cardine_store::{Bindings, PlatformState, ReadTx, Statement, Store, StoreError, WriteTx};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use uuid::Uuid;
@@ -45,8 +45,8 @@ pub(super) enum CommitError {
     Store(StoreError),
     /// What is to be told as it is.
     Engine(EngineError),
-    /// A dry run has ended, with these effects.
-    InVain(Effects),
+    /// What a dry run has written is undone; this is to be told.
+    InVain(Vec<Issue>),
     /// A job is another process's now, or is to be undone.
     Lost,
     /// A name that is to be taken was free for too short a time: for so long other processes may mean the old thing by it.
@@ -90,47 +90,71 @@ pub(super) async fn commit(
     manner: Manner,
 ) -> Result<Committed, CommitError> {
     let touches_rights = touches_rights(&planned);
-    let outcome = store
+    if manner.is_dry() {
+        let effects = look(store, planned, author, workflows, manner).await?;
+        return Ok(Committed { effects, touches_rights });
+    }
+    let effects = store
         .write(move |tx: &mut WriteTx| {
             let (planned, author, workflows) = (Arc::clone(&planned), author.clone(), workflows.clone());
-            async move {
-                let workflows = workflows.as_deref();
-                if manner.is_dry() {
-                    let effects = look(tx, &planned, &author, workflows, manner).await?;
-                    return Err(CommitError::InVain(effects));
-                }
-                commit_in(tx, &planned, &author, workflows, manner).await
-            }
-            .boxed()
+            async move { commit_in(tx, &planned, &author, workflows.as_deref(), manner).await }.boxed()
         })
-        .await;
-    match outcome {
-        Ok(effects) | Err(CommitError::InVain(effects)) => Ok(Committed { effects, touches_rights }),
-        Err(error) => Err(error),
-    }
+        .await?;
+    Ok(Committed { effects, touches_rights })
 }
 
-/// What the change would do and warn about, or be refused for.
+/// What the change would do and warn about, or be refused for. Records, of which there may be many, are read on a snapshot: who
+/// writes meanwhile waits for nothing.
 async fn look(
+    store: &Store,
+    planned: Arc<Planned>,
+    author: Author,
+    workflows: Option<Arc<dyn EventMatcherLoader>>,
+    manner: Manner,
+) -> Result<Effects, CommitError> {
+    let of_names = Arc::clone(&planned);
+    let looked = store.write(move |tx: &mut WriteTx| {
+        let (planned, author, workflows) = (Arc::clone(&of_names), author.clone(), workflows.clone());
+        let look = async move { look_at_names(tx, &planned, &author, workflows.as_deref()).await };
+        async move { look.await.and_then(|told| Err::<(), _>(CommitError::InVain(told))) }.boxed()
+    });
+    let told = match looked.await {
+        Ok(()) => Vec::new(),
+        Err(CommitError::InVain(told)) => told,
+        Err(error) => return Err(error),
+    };
+    let looked = store.read(move |tx: &mut ReadTx| {
+        async move {
+            refuse_overtaken(&planned, tx.state().await?)?;
+            steps::look(tx, &planned, manner).await
+        }
+        .boxed()
+    });
+    let mut effects = looked.await?;
+    effects.warnings.extend(told);
+    Ok(effects)
+}
+
+/// Refuses a plan that was made on another version.
+fn refuse_overtaken(planned: &Planned, state: PlatformState) -> Result<(), CommitError> {
+    let next = u64::try_from(state.catalog_version).ok().map(|version| version + 1);
+    let is_overtaken = next != Some(planned.catalog.version) || is_overtaken_by_rights(planned, state.access_epoch);
+    if is_overtaken { Err(CommitError::Overtaken) } else { Ok(()) }
+}
+
+/// What follows in the platform's tables.
+async fn look_at_names(
     tx: &mut WriteTx,
     planned: &Planned,
     author: &Author,
     workflows: Option<&dyn EventMatcherLoader>,
-    manner: Manner,
-) -> Result<Effects, CommitError> {
-    let state = tx.state().await?;
-    let is_next = u64::try_from(state.catalog_version).ok().map(|version| version + 1) == Some(planned.catalog.version);
-    if !is_next || is_overtaken_by_rights(planned, state.access_epoch) {
-        return Err(CommitError::Overtaken);
-    }
+) -> Result<Vec<Issue>, CommitError> {
+    refuse_overtaken(planned, tx.state().await?)?;
     job::refuse_held(tx, planned, None).await?;
     look_at_tables(tx, planned).await?;
     // Undone in the end: what follows from what goes is looked at beside the rights that there will be.
     write_access(tx, planned, author).await?;
-    let told = follow(tx, planned, workflows, true).await?;
-    let mut effects = steps::run(tx, planned, manner).await?;
-    effects.warnings.extend(told);
-    Ok(effects)
+    follow(tx, planned, workflows, true).await
 }
 
 /// Has a job make the change; what can be refused at once is.
@@ -192,7 +216,7 @@ async fn commit_in(
     let told = follow(tx, planned, workflows, false).await?;
     pass!("catalog.follow");
     let mut effects = match held {
-        None => steps::run(tx, planned, manner).await?,
+        None => steps::run(tx, planned).await?,
         Some(_) => steps::finish(tx, planned).await?,
     };
     effects.warnings.extend(told);

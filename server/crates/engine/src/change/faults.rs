@@ -1,6 +1,6 @@
 //! Records that are in a change's way: all are counted, some are named.
 
-use cardine_model::catalog::{Field, Module};
+use cardine_model::catalog::{Field, FieldId, Module};
 use cardine_model::{Issue, PathSegment};
 
 /// Records that are named where several are at fault.
@@ -47,6 +47,22 @@ pub(super) fn not_allowed(count: usize, module: &Module, field: &Field) -> Strin
         "{count} records of `{}` have values in `{}` that would not be allowed: change them first",
         module.name, field.name
     )
+}
+
+/// That so many live records share what is unique, and which ones do.
+pub(super) fn told_alike(
+    count: i64,
+    module: &Module,
+    fields: &[FieldId],
+    at: &[PathSegment],
+    some: impl Iterator<Item = String>,
+) -> Vec<Issue> {
+    let names: Vec<&str> = fields.iter().map(|field| module.field(*field).name.as_str()).collect();
+    let message =
+        format!("{count} records of `{}` are not alone with their value in `{}`", module.name, names.join("`, `"));
+    let some = some.map(|id| format!("record {id} shares its value with another record"));
+    let told = std::iter::once(message).chain(some);
+    told.map(|message| Issue::new(at.to_vec(), "unique", message)).collect()
 }
 
 pub(super) fn not_convertible(values: &str) -> String {

@@ -8,12 +8,13 @@ use cardine_model::resolve::column_names;
 use cardine_model::{Issue, PathSegment, Value, path};
 use cardine_sql::ddl::{self, Difference, Kept, records, rows};
 use cardine_sql::{Dialect, Statement};
-use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
+use cardine_store::{Bindings, ReadTx, RowSet, StoreError, WriteTx};
 
 use super::alike::Look;
+use super::blocking;
 use super::commit::{CommitError, Manner};
 use super::convert::{converted, with_all_options};
-use super::faults::{EXAMPLES_MAX, Faults, missing as told_missing, not_allowed, not_convertible};
+use super::faults::{EXAMPLES_MAX, Faults, missing as told_missing, not_allowed, not_convertible, told_alike};
 use super::plan::Planned;
 use super::rollups::compute_all;
 use super::work::works;
@@ -85,56 +86,30 @@ pub(super) struct Effects {
     pub rows: i64,
 }
 
-/// Runs the steps of a plan in order. What is dry only looks.
-pub(super) async fn run(tx: &mut WriteTx, planned: &Planned, manner: Manner) -> Result<Effects, CommitError> {
-    let dry = manner.is_dry();
+/// Runs the steps of a plan in order.
+pub(super) async fn run(tx: &mut WriteTx, planned: &Planned) -> Result<Effects, CommitError> {
     let looks = Look::all(tx.dialect(), planned);
-    let mut shared = Vec::new();
-    if !dry {
-        // When a unique index refuses a default, it is too late to look for the records.
-        for look in looks.iter().filter(|look| look.is_of_defaults(planned)) {
-            shared.extend(look.issues(tx).await?);
-        }
+    let (mut tx, mut shared) = (Tx::Writing(tx), Vec::new());
+    // When a unique index refuses a default, it is too late to look for the records.
+    for look in looks.iter().filter(|look| look.is_of_defaults(planned)) {
+        shared.extend(look.issues(&mut tx).await?);
     }
-    let mut running = Running { tx, planned, dry, effects: Effects::of(planned), shared };
-    for step in &planned.steps {
-        match step {
-            Step::Ddl(statements) => running.ddl(statements).await?,
-            Step::Hold(tables) => running.hold(tables).await?,
-            Step::Fill { module, field, at, is_new } => {
-                if let Some((module, field)) = find(planned, module, field) {
-                    running.fill(module, field, at, *is_new).await?;
-                }
-            }
-            Step::Values { module, field, at } => {
-                if let Some((module, field)) = find(planned, module, field) {
-                    running.check_values(module, field, at).await?;
-                }
-            }
-            Step::Hierarchy { module, field, at } => {
-                if let Some((module, field)) = find(planned, module, field) {
-                    running.check_hierarchy(module, field, at).await?;
-                }
-            }
-            // What records do not have yet is looked at behind all others.
-            Step::Alike { module, fields, .. } if dry && looks.iter().any(|look| look.covers(module, fields)) => {}
-            Step::Alike { module, fields, at } => running.check_alike(module, fields, at).await?,
-            Step::Convert(conversion) => running.convert(conversion).await?,
-            Step::Rollup { module, field } => {
-                if let Some((module, field)) = find(planned, module, field) {
-                    running.compute_rollup(module, field).await?;
-                }
-            }
-            Step::LostValues { definition, field } => running.tell_lost_values(definition, field).await?,
-            Step::LostRecords { definition } => running.tell_lost_records(definition).await?,
-        }
-    }
-    for look in looks.iter().filter(|_| dry) {
+    let mut running = Running { tx, planned, effects: Effects::of(planned), shared };
+    running.all(&[]).await?;
+    Ok(running.effects)
+}
+
+/// Looks what the steps of a plan would do.
+pub(super) async fn look(tx: &mut ReadTx, planned: &Planned, manner: Manner) -> Result<Effects, CommitError> {
+    let looks = Look::all(tx.dialect(), planned);
+    let mut running = Running { tx: Tx::Reading(tx), planned, effects: Effects::of(planned), shared: Vec::new() };
+    running.all(&looks).await?;
+    for look in &looks {
         if manner == Manner::DryOfMany {
             running.effects.warnings.extend(look.left_to_job());
             continue;
         }
-        let shared = look.issues(running.tx).await?;
+        let shared = look.issues(&mut running.tx).await?;
         if !shared.is_empty() {
             return Err(EngineError::Validation(shared).into());
         }
@@ -162,14 +137,14 @@ pub(super) async fn finish(tx: &mut WriteTx, planned: &Planned) -> Result<Effect
         let message = "what was added meanwhile has to be computed together with this change: make the change again";
         return Err(EngineError::Conflict { message: message.to_owned(), issues: Vec::new() }.into());
     }
-    let mut running = Running { tx, planned, dry: false, effects: Effects::of(planned), shared: Vec::new() };
+    let mut running = Running { tx: Tx::Writing(tx), planned, effects: Effects::of(planned), shared: Vec::new() };
     let tables: Vec<String> = works.iter().map(|work| work.ahead.module().table.clone()).collect();
     running.hold(&tables).await?;
     pass!("job.held");
     for work in works.iter().filter(|work| work.reads_rows()) {
         let (mut faults, mut last) = (work.no_faults(), None);
-        loop {
-            let batch = work.run_batch(running.tx, last, BATCH).await?;
+        while let Tx::Writing(tx) = &mut running.tx {
+            let batch = work.run_batch(tx, last, BATCH).await?;
             faults.iter_mut().zip(batch.faults).for_each(|(all, more)| all.join(more));
             last = batch.last;
             if batch.is_last {
@@ -193,7 +168,7 @@ pub(super) async fn finish(tx: &mut WriteTx, planned: &Planned) -> Result<Effect
         if dialect == Dialect::Sqlite {
             let interim = work.ahead.interim();
             for (fields, at) in &work.alike {
-                refuse_alike(running.tx, &interim, fields, at).await?;
+                refuse_alike(&mut running.tx, &interim, fields, at).await?;
             }
         }
         let (first, then) = work.ahead.switch(work.reads_rows());
@@ -211,59 +186,114 @@ pub(super) async fn finish(tx: &mut WriteTx, planned: &Planned) -> Result<Effect
 
 /// Refuses live records that share the values of these fields.
 pub(super) async fn refuse_alike(
-    tx: &mut WriteTx,
+    tx: &mut Tx<'_>,
     module: &Module,
     fields: &[FieldId],
     at: &[PathSegment],
 ) -> Result<(), CommitError> {
     let dialect = tx.dialect();
-    let count = tx.query(&rows::count_alike(dialect, module, fields), &Bindings::default()).await?;
+    let count = tx.query(&rows::count_alike(dialect, module, fields), &[]).await?;
     let count = count.first_integer().unwrap_or_default();
     if count == 0 {
         return Ok(());
     }
-    let names: Vec<&str> = fields.iter().map(|field| module.field(*field).name.as_str()).collect();
-    let message =
-        format!("{count} records of `{}` are not alone with their value in `{}`", module.name, names.join("`, `"));
-    let mut issues = vec![Issue::new(at.to_vec(), "unique", message)];
-    let some = tx.query(&rows::some_alike(dialect, module, fields, EXAMPLES_MAX), &Bindings::default()).await?;
-    issues.extend(named(&some, at, "unique", "shares its value with another record"));
-    Err(EngineError::Validation(issues).into())
+    let some = tx.query(&rows::some_alike(dialect, module, fields, EXAMPLES_MAX), &[]).await?;
+    let some = (0..some.len()).map(|row| id_of(&some, row).to_owned());
+    Err(EngineError::Validation(told_alike(count, module, fields, at, some)).into())
+}
+
+/// Where steps are run. Who only reads is on a snapshot, in nobody's way.
+pub(super) enum Tx<'a> {
+    Reading(&'a mut ReadTx),
+    Writing(&'a mut WriteTx),
+}
+
+impl Tx<'_> {
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Reading(tx) => tx.dialect(),
+            Self::Writing(tx) => tx.dialect(),
+        }
+    }
+
+    /// Runs a statement and gives its rows.
+    pub(super) async fn query(&mut self, statement: &Statement, values: &[Value]) -> Result<RowSet, StoreError> {
+        let bindings = Bindings { values, ..Bindings::default() };
+        match self {
+            Self::Reading(tx) => tx.query(statement, &bindings).await,
+            Self::Writing(tx) => tx.query(statement, &bindings).await,
+        }
+    }
 }
 
 struct Running<'a> {
-    tx: &'a mut WriteTx,
+    tx: Tx<'a>,
     planned: &'a Planned,
-    dry: bool,
     effects: Effects,
     /// Which records would share what is unique, if defaults are written.
     shared: Vec<Issue>,
 }
 
-impl Running<'_> {
-    async fn ddl(&mut self, statements: &[String]) -> Result<(), CommitError> {
-        if self.dry || statements.is_empty() {
-            return Ok(());
+impl<'a> Running<'a> {
+    /// One step after the other. What `looks` tell is looked at behind all others, as records do not have it yet.
+    async fn all(&mut self, looks: &[Look<'_>]) -> Result<(), CommitError> {
+        let planned: &'a Planned = self.planned;
+        for step in &planned.steps {
+            match step {
+                Step::Ddl(statements) => self.ddl(statements).await?,
+                Step::Hold(tables) => self.hold(tables).await?,
+                Step::Fill { module, field, at, is_new } => {
+                    if let Some((module, field)) = find(planned, module, field) {
+                        self.fill(module, field, at, *is_new).await?;
+                    }
+                }
+                Step::Values { module, field, at } => {
+                    if let Some((module, field)) = find(planned, module, field) {
+                        self.check_values(module, field, at).await?;
+                    }
+                }
+                Step::Hierarchy { module, field, at } => {
+                    if let Some((module, field)) = find(planned, module, field) {
+                        self.check_hierarchy(module, field, at).await?;
+                    }
+                }
+                Step::Alike { module, fields, .. } if looks.iter().any(|look| look.covers(module, fields)) => {}
+                Step::Alike { module, fields, at } => self.check_alike(module, fields, at).await?,
+                Step::Convert(conversion) => self.convert(conversion).await?,
+                Step::Rollup { module, field } => {
+                    if let Some((module, field)) = find(planned, module, field) {
+                        self.compute_rollup(module, field).await?;
+                    }
+                }
+                Step::LostValues { definition, field } => self.tell_lost_values(definition, field).await?,
+                Step::LostRecords { definition } => self.tell_lost_records(definition).await?,
+            }
         }
+        Ok(())
+    }
+
+    async fn ddl(&mut self, statements: &[String]) -> Result<(), CommitError> {
+        let Tx::Writing(tx) = &mut self.tx else { return Ok(()) };
         // One after the other, so that a test can end the server between any two.
         for statement in statements {
-            self.tx.run_ddl(statement).await?;
+            tx.run_ddl(statement).await?;
             pass!("catalog.statement");
         }
         Ok(())
     }
 
     async fn hold(&mut self, tables: &[String]) -> Result<(), CommitError> {
+        let Tx::Writing(tx) = &mut self.tx else { return Ok(()) };
         // SQLite has one writer, which is this one.
-        if self.dry || self.tx.dialect() == Dialect::Sqlite {
+        if tx.dialect() == Dialect::Sqlite {
             return Ok(());
         }
         let held: Vec<String> = tables.iter().map(|table| records::hold_table(table)).collect();
-        Ok(self.tx.run_ddl(&held.join(";\n")).await?)
+        Ok(tx.run_ddl(&held.join(";\n")).await?)
     }
 
     async fn query(&mut self, statement: &Statement, values: &[Value]) -> Result<RowSet, StoreError> {
-        self.tx.query(statement, &Bindings { values, ..Bindings::default() }).await
+        self.tx.query(statement, values).await
     }
 
     async fn number(&mut self, statement: &Statement) -> Result<i64, StoreError> {
@@ -310,10 +340,8 @@ impl Running<'_> {
         let message = format!("{missing} records get the default of `{}`", field.name);
         self.effects.warnings.push(Issue::new(at.to_vec(), "filled", message));
         self.effects.rows += missing;
-        refuse_one_for_all(self.tx, module, field, at, is_new).await?;
-        if self.dry {
-            return Ok(());
-        }
+        refuse_one_for_all(&mut self.tx, module, field, at, is_new).await?;
+        let Tx::Writing(tx) = &mut self.tx else { return Ok(()) };
         // As those that a caller gives: an address in its one form, rich text without what could run.
         let catalog = &self.planned.catalog;
         let given = |part: &&Field| {
@@ -322,8 +350,8 @@ impl Running<'_> {
         };
         let (filled, values): (Vec<&Field>, Vec<Value>) =
             parts.iter().filter_map(|part| Some((*part, given(part)?))).unzip();
-        let statement = records::fill_missing(self.tx.dialect(), module, &filled, &parts);
-        match self.tx.execute(&statement, &Bindings { values: &values, ..Bindings::default() }).await {
+        let statement = records::fill_missing(tx.dialect(), module, &filled, &parts);
+        match tx.execute(&statement, &Bindings { values: &values, ..Bindings::default() }).await {
             Err(StoreError::UniqueViolation { .. }) => Err(match std::mem::take(&mut self.shared) {
                 shared if shared.is_empty() => one_default_for_all(at),
                 shared => EngineError::Validation(shared).into(),
@@ -366,14 +394,14 @@ impl Running<'_> {
         let ids: Option<Vec<FieldId>> =
             fields.iter().map(|field| module.field_named(field).map(|field| field.id)).collect();
         let Some(ids) = ids else { return Ok(()) };
-        refuse_alike(self.tx, module, &ids, at).await
+        refuse_alike(&mut self.tx, module, &ids, at).await
     }
 
     async fn compute_rollup(&mut self, module: &Module, field: &Field) -> Result<(), CommitError> {
-        let records = match self.dry {
+        let records = match &mut self.tx {
             // The table may be one that is still to be made.
-            true => None,
-            false => Some(compute_all(self.tx, &self.planned.catalog, module, field).await?),
+            Tx::Reading(_) => None,
+            Tx::Writing(tx) => Some(compute_all(tx, &self.planned.catalog, module, field).await?),
         };
         let count = records.map(|records| format!("{records} records")).unwrap_or_else(|| "all records".to_owned());
         let message = format!("`{}.{}` is computed for {count}", module.name, field.name);
@@ -421,9 +449,19 @@ impl Running<'_> {
                 last = Value::Id(id);
             }
             touched += found.len();
-            if !self.dry && !written.is_empty() {
-                let statement = rows::put_values(dialect, module, field, &column, written.len());
-                self.tx.execute_rows(&statement, written).await?;
+            match &mut self.tx {
+                // On a thread that may wait: a test lets it.
+                Tx::Reading(_) => {
+                    blocking(|| {
+                        pass!("dry.rows");
+                    })
+                    .await?
+                }
+                Tx::Writing(_) if written.is_empty() => {}
+                Tx::Writing(tx) => {
+                    let statement = rows::put_values(dialect, module, field, &column, written.len());
+                    tx.execute_rows(&statement, written).await?;
+                }
             }
             if found.len() < BATCH {
                 break;
@@ -488,14 +526,14 @@ pub(super) async fn refuse_defaults(tx: &mut WriteTx, planned: &Planned) -> Resu
         if let Step::Fill { module, field, at, is_new } = step
             && let Some((module, field)) = find(planned, module, field)
         {
-            refuse_one_for_all(tx, module, field, at, *is_new).await?;
+            refuse_one_for_all(&mut Tx::Writing(&mut *tx), module, field, at, *is_new).await?;
         }
     }
     Ok(())
 }
 
 async fn refuse_one_for_all(
-    tx: &mut WriteTx,
+    tx: &mut Tx<'_>,
     module: &Module,
     field: &Field,
     at: &[PathSegment],
@@ -506,7 +544,7 @@ async fn refuse_one_for_all(
         return Ok(());
     }
     let missing = rows::count_live_missing(module, &[field], is_new);
-    let missing = tx.query(&missing, &Bindings::default()).await?.first_integer().unwrap_or_default();
+    let missing = tx.query(&missing, &[]).await?.first_integer().unwrap_or_default();
     if missing > 1 { Err(one_default_for_all(at)) } else { Ok(()) }
 }
 

@@ -16,7 +16,7 @@ use super::{Held, Stop, keep};
 use crate::change::commit::{Author, CommitError};
 use crate::change::faults::Faults;
 use crate::change::plan::{Base, Change, Planned, plan};
-use crate::change::steps::refuse_alike;
+use crate::change::steps::{Tx, refuse_alike};
 use crate::change::work::{Batch, works};
 use crate::change::{blocking, load};
 use crate::{Engine, EngineError};
@@ -221,7 +221,7 @@ impl Engine {
                     let Some(work) = works.get(number) else { return Ok(()) };
                     let interim = work.ahead.interim();
                     for (fields, at) in &work.alike {
-                        refuse_alike(tx, &interim, fields, at).await?;
+                        refuse_alike(&mut Tx::Writing(&mut *tx), &interim, fields, at).await?;
                     }
                     Ok::<_, CommitError>(())
                 }
