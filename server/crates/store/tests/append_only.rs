@@ -7,7 +7,6 @@ use cardine_store::platform::audit::{AuditFilter, fetch_audit};
 use cardine_store::platform::events::{NewAudit, insert_audit};
 use cardine_store::{Dialect, Store, StoreError};
 use chrono::Utc;
-use serde_json::json;
 use uuid::Uuid;
 
 async fn append(store: &Store, action: &'static str) {
@@ -21,7 +20,7 @@ async fn append(store: &Store, action: &'static str) {
                 action,
                 module: None,
                 record: None,
-                changes: json!({}),
+                changes: "{}".into(),
                 request: Uuid::now_v7(),
             };
             insert_audit(tx, &entry).await

@@ -22,8 +22,8 @@ async fn insert(tx: &mut WriteTx, module: &str, at: DateTime<Utc>) -> Result<i64
         actor: None,
         depth: 0,
         before: None,
-        after: Some(serde_json::json!({"title": module})),
-        changed: vec!["title".to_owned()],
+        after: Some(serde_json::json!({"title": module}).to_string().into()),
+        changed: "[\"title\"]".into(),
     };
     Ok(insert_events(tx, &[event]).await?.numbers[0])
 }

@@ -244,7 +244,7 @@ async fn note(
         action,
         module: Some("WorkflowRun"),
         record: Some(run),
-        changes,
+        changes: changes.to_string().into(),
         request: ctx.request_id,
     };
     Ok(insert_audit(tx, &audit).await?)

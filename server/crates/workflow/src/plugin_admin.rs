@@ -234,7 +234,7 @@ impl Plugins {
                     action,
                     module: Some("Plugin"),
                     record: None,
-                    changes: told,
+                    changes: told.to_string().into(),
                     request,
                 };
                 insert_audit(tx, &audit).await?;

@@ -83,7 +83,7 @@ impl WrittenBeside for WrittenPlugin {
                 action,
                 module: Some("Plugin"),
                 record: None,
-                changes,
+                changes: changes.to_string().into(),
                 request: self.by.request,
             };
             insert_audit(tx, &audit).await?;

@@ -46,7 +46,7 @@ pub async fn save_workflow(
                     action: "SAVED",
                     module: Some("Workflow"),
                     record: Some(id),
-                    changes: json!({"definition": {"new": document}}),
+                    changes: json!({"definition": {"new": document}}).to_string().into(),
                     request,
                 };
                 insert_audit(tx, &audit).await?;

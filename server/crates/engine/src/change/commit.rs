@@ -239,7 +239,9 @@ async fn commit_in(
         action: planned.action,
         module: planned.module.as_deref(),
         record: None,
-        changes: serde_json::json!({"catalogVersion": state.catalog_version, "summary": planned.summary}),
+        changes: serde_json::json!({"catalogVersion": state.catalog_version, "summary": planned.summary})
+            .to_string()
+            .into(),
         request: author.request,
     };
     insert_audit(tx, &audit).await?;

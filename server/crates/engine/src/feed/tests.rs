@@ -23,8 +23,8 @@ async fn write(store: &Store, module: &'static str, count: usize) {
                         actor: None,
                         depth: 0,
                         before: None,
-                        after: Some(json!({"id": Uuid::now_v7().to_string()})),
-                        changed: vec![number.to_string()],
+                        after: Some(json!({"id": Uuid::now_v7().to_string()}).to_string().into()),
+                        changed: json!([number.to_string()]).to_string().into(),
                     };
                     insert_events(tx, &[event]).await?;
                 }

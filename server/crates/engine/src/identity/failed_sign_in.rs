@@ -29,7 +29,7 @@ impl Engine {
                     action: "SIGN_IN_FAILED",
                     module: Some("User"),
                     record: user,
-                    changes,
+                    changes: changes.to_string().into(),
                     request: by.request,
                 };
                 Ok::<_, EngineError>(insert_audit(tx, &entry).await?)

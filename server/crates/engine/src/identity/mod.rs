@@ -102,7 +102,7 @@ pub(crate) async fn audit(
         action,
         module: Some(module),
         record: Some(record),
-        changes,
+        changes: changes.to_string().into(),
         request: by.request,
     };
     insert_audit(tx, &entry).await

@@ -4,11 +4,12 @@ use cardine_model::catalog::{FieldId, Module, ModuleId};
 use cardine_model::{Issue, PathSegment, Value};
 use cardine_sql::write::{Assignment, insert_rows, stored_fields, update_rows};
 use cardine_store::WriteTx;
+use futures_util::join;
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
 use super::Writing;
-use super::history::Change;
+use super::history::{Change, Told};
 use super::links::Link;
 use super::many_to_many::{LinkChange, change_links};
 use crate::record::Record;
@@ -48,6 +49,8 @@ pub(super) struct Draft<'a> {
     /// Whether the module's validations are asked: what follows from another write is not refused for a rule that came later.
     pub validated: bool,
     pub issues: Vec<Issue>,
+    /// What is told of it, from when it is written on.
+    pub told: Option<Told>,
 }
 
 impl<'a> Draft<'a> {
@@ -55,7 +58,7 @@ impl<'a> Draft<'a> {
     pub fn unchanged(module: &'a Module, id: Uuid, before: Record, after: Record) -> Self {
         let (lookups, connected, targets, issues) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (before, path) = (Some(before), Vec::new());
-        Self { module, id, path, before, after, lookups, connected, targets, validated: true, issues }
+        Self { module, id, path, before, after, lookups, connected, targets, validated: true, issues, told: None }
     }
 
     pub fn is_changed(&self) -> bool {
@@ -64,6 +67,19 @@ impl<'a> Draft<'a> {
 
     fn is_faulty(&self) -> bool {
         !self.issues.is_empty()
+    }
+
+    fn as_change(&self) -> Change<'_> {
+        let action = if self.before.is_none() { "CREATED" } else { "UPDATED" };
+        Change {
+            module: self.module,
+            id: self.id,
+            action,
+            event: Some(action),
+            before: self.before.as_ref(),
+            after: Some(&self.after),
+            told: self.told.as_ref(),
+        }
     }
 }
 
@@ -190,7 +206,9 @@ impl<'a> Batch<'a> {
             .collect();
         let (assignments, rows) = self.rows(group, &fields);
         let statement = insert_rows(tx.dialect(), module, &assignments, rows.len());
-        let inserted = tx.execute_rows(&statement, rows).await?;
+        let (inserted, told) = join!(tx.execute_rows(&statement, rows), async { self.made_told(group) });
+        self.keep_told(group, told);
+        let inserted = inserted?;
         if inserted == group.len() as u64 {
             return Ok(());
         }
@@ -213,16 +231,18 @@ impl<'a> Batch<'a> {
         groups
     }
 
-    async fn update(&self, tx: &mut WriteTx, fields: &[FieldId], group: &[usize]) -> Result<(), EngineError> {
+    async fn update(&mut self, tx: &mut WriteTx, fields: &[FieldId], group: &[usize]) -> Result<(), EngineError> {
         let module = self.drafts[group[0]].module;
         let (assignments, mut rows) = self.rows(group, fields);
         for (row, position) in rows.iter_mut().zip(group) {
             row.push(Value::Id(self.drafts[*position].id));
         }
         let statement = update_rows(tx.dialect(), module, &assignments, rows.len());
+        let (updated, told) = join!(tx.execute_rows(&statement, rows), async { self.made_told(group) });
+        self.keep_told(group, told);
         let path = &self.drafts[group[0]].path;
         let writing = Writing { ctx: self.ctx, module };
-        tx.execute_rows(&statement, rows).await.map(|_| ()).map_err(|error| writing.name_conflict(error, path))
+        updated.map(|_| ()).map_err(|error| writing.name_conflict(error, path))
     }
 
     /// The columns of these fields, those with the modules that references lead to included, and the drafts' values in them.
@@ -252,16 +272,20 @@ impl<'a> Batch<'a> {
         module.map_or(Value::Null, |target| Value::Text(self.ctx.catalog().module(target).name.clone()))
     }
 
+    /// What is told of these drafts, in their order: they are as they are written.
+    fn made_told(&self, group: &[usize]) -> Vec<Told> {
+        group.iter().map(|position| Told::of(&self.drafts[*position].as_change())).collect()
+    }
+
+    fn keep_told(&mut self, group: &[usize], told: Vec<Told>) {
+        for (position, told) in group.iter().zip(told) {
+            self.drafts[*position].told = Some(told);
+        }
+    }
+
     async fn tell(&self, tx: &mut WriteTx) -> Result<(), EngineError> {
-        let changes = self.drafts.iter().filter(|draft| draft.is_changed()).map(|draft| Change {
-            module: draft.module,
-            id: draft.id,
-            action: if draft.before.is_none() { "CREATED" } else { "UPDATED" },
-            event: Some(if draft.before.is_none() { "CREATED" } else { "UPDATED" }),
-            before: draft.before.as_ref(),
-            after: Some(&draft.after),
-        });
-        let changes: Vec<Change<'_>> = changes.collect();
+        let changes: Vec<Change<'_>> =
+            self.drafts.iter().filter(|draft| draft.is_changed()).map(Draft::as_change).collect();
         super::history::tell(tx, self.ctx, &changes).await
     }
 }

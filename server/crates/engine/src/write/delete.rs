@@ -175,6 +175,7 @@ pub(super) async fn set_deleted_at(
             event: Some(event),
             before: Some(before),
             after: Some(after),
+            told: None,
         })
         .collect();
     tell(tx, ctx, &changes).await

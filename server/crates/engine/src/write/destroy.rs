@@ -86,6 +86,7 @@ impl Writing<'_> {
                 event: is_live.then_some("DELETED"),
                 before: Some(before),
                 after: is_live.then_some(after),
+                told: None,
             })
             .collect();
         tell(tx, self.ctx, &changes).await

@@ -1,5 +1,7 @@
 //! What is told of changes, in their own transaction: the audit entries, the events, and the runs that they start.
 
+use std::borrow::Cow;
+
 use cardine_model::catalog::{Field, FieldId, FieldKind, Module, Relation};
 use cardine_model::{ScalarType, Value};
 use cardine_store::WriteTx;
@@ -23,6 +25,34 @@ pub(super) struct Change<'a> {
     pub event: Option<&'static str>,
     pub before: Option<&'a Record>,
     pub after: Option<&'a Record>,
+    /// What is told of it, if that was made before.
+    pub told: Option<&'a Told>,
+}
+
+/// What is told of a change, as JSON.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    changes: String,
+    before: Option<String>,
+    after: Option<String>,
+    changed: String,
+}
+
+impl Told {
+    /// For thousands of records it takes as long as some of their statements: it is made while the database works, where that can be.
+    pub fn of(change: &Change<'_>) -> Self {
+        let image = |record: &Record| Json::Object(record.to_json(change.module)).to_string();
+        // The event of what was live tells of its deletion; to the audit nothing is left.
+        let left = change.after.filter(|_| change.action != "DESTROYED");
+        let changed: Vec<String> =
+            change.changed().into_iter().map(|field| json_name(change.module.field(field))).collect();
+        Self {
+            changes: Json::Object(changes_of(change.module, change.before, left)).to_string(),
+            before: change.before.filter(|_| change.event.is_some()).map(image),
+            after: change.after.filter(|_| change.event.is_some()).map(image),
+            changed: Json::from(changed).to_string(),
+        }
+    }
 }
 
 impl Change<'_> {
@@ -36,11 +66,17 @@ impl Change<'_> {
 pub(super) async fn tell(tx: &mut WriteTx, ctx: &RequestContext, changes: &[Change<'_>]) -> Result<(), EngineError> {
     super::before_commit::ask_before_deletion(ctx, changes)?;
     super::rollups::keep(tx, ctx, changes).await?;
-    let audits: Vec<NewAudit<'_>> = changes.iter().map(|change| audit(ctx, change)).collect();
-    insert_audits(tx, &audits).await?;
+    let all: Vec<Cow<'_, Told>> =
+        changes.iter().map(|change| change.told.map_or_else(|| Cow::Owned(Told::of(change)), Cow::Borrowed)).collect();
+    let audits = changes
+        .iter()
+        .zip(&all)
+        .map(|(change, told)| entry(ctx, change.action, change.module, change.id, told.changes.as_str().into()));
+    insert_audits(tx, &audits.collect::<Vec<_>>()).await?;
     let told: Vec<(&Change<'_>, &'static str)> =
         changes.iter().filter_map(|change| change.event.map(|event| (change, event))).collect();
-    let events: Vec<NewEvent<'_>> = told.iter().map(|(change, kind)| event(ctx, change, kind)).collect();
+    let events = changes.iter().zip(&all).filter_map(|(change, told)| Some(event(ctx, change, change.event?, told)));
+    let events: Vec<NewEvent<'_>> = events.collect();
     let numbers = put_events(tx, ctx, &events).await?;
     if told.is_empty() && !changes.is_empty() {
         refuse_older(ctx, tx.state().await?.catalog_version)?;
@@ -75,8 +111,9 @@ pub(super) async fn tell_links(
     changes: &[LinksChanged<'_>],
 ) -> Result<(), EngineError> {
     const KIND: &str = "UPDATED";
-    let told = |change: &LinksChanged<'_>| Some((id_of(change.record)?, change.record.to_json(change.module)));
-    let told: Vec<(Uuid, serde_json::Map<String, Json>)> = changes.iter().filter_map(told).collect();
+    let image = |change: &LinksChanged<'_>| Json::Object(change.record.to_json(change.module)).to_string();
+    let told = |change: &LinksChanged<'_>| Some((id_of(change.record)?, image(change)));
+    let told: Vec<(Uuid, String)> = changes.iter().filter_map(told).collect();
     let events = changes.iter().zip(&told).map(|(change, (id, image))| NewEvent {
         at: ctx.now,
         module: &change.module.name,
@@ -84,9 +121,9 @@ pub(super) async fn tell_links(
         kind: KIND,
         actor: ctx.actor.user,
         depth: ctx.depth,
-        before: Some(Json::Object(image.clone())),
-        after: Some(Json::Object(image.clone())),
-        changed: vec![change.relation.name.clone()],
+        before: Some(image.into()),
+        after: Some(image.into()),
+        changed: json!([change.relation.name]).to_string().into(),
     });
     let numbers = put_events(tx, ctx, &events.collect::<Vec<_>>()).await?;
     if is_too_deep(ctx, told.len()) {
@@ -162,7 +199,8 @@ pub(super) async fn audit_links(
                 |link: &Option<Record>| link.as_ref().map_or(Json::Null, |link| json_of_link(links, link, own, other));
             let action = if after.is_some() { "LINKED" } else { "UNLINKED" };
             let change = change_of(&key, &relation.name, side(before), side(after));
-            audits.push(entry(ctx, action, module, *record, Json::Object(Map::from_iter([change]))));
+            let changes = Json::Object(Map::from_iter([change])).to_string();
+            audits.push(entry(ctx, action, module, *record, changes.into()));
         }
     }
     Ok(insert_audits(tx, &audits).await?)
@@ -187,7 +225,7 @@ fn entry<'a>(
     action: &'a str,
     module: &'a Module,
     record: Uuid,
-    changes: Json,
+    changes: Cow<'a, str>,
 ) -> NewAudit<'a> {
     NewAudit {
         at: ctx.now,
@@ -200,13 +238,6 @@ fn entry<'a>(
         changes,
         request: ctx.request_id,
     }
-}
-
-fn audit<'a>(ctx: &'a RequestContext, change: &Change<'a>) -> NewAudit<'a> {
-    // The event of what was live tells of its deletion; to the audit nothing is left.
-    let after = change.after.filter(|_| change.action != "DESTROYED");
-    let changes = changes_of(change.module, change.before, after);
-    entry(ctx, change.action, change.module, change.id, Json::Object(changes))
 }
 
 /// The old and new value of each field that differs, by the fields' keys. What has parts is told as a whole.
@@ -255,8 +286,7 @@ fn value_of(module: &Module, field: &Field, record: &Record) -> Json {
     }
 }
 
-fn event<'a>(ctx: &RequestContext, change: &Change<'a>, kind: &'static str) -> NewEvent<'a> {
-    let json = |record: Option<&Record>| record.map(|record| Json::Object(record.to_json(change.module)));
+fn event<'a>(ctx: &RequestContext, change: &Change<'a>, kind: &'static str, told: &'a Told) -> NewEvent<'a> {
     NewEvent {
         at: ctx.now,
         module: &change.module.name,
@@ -264,8 +294,8 @@ fn event<'a>(ctx: &RequestContext, change: &Change<'a>, kind: &'static str) -> N
         kind,
         actor: ctx.actor.user,
         depth: ctx.depth,
-        before: json(change.before),
-        after: json(change.after),
-        changed: change.changed().into_iter().map(|field| json_name(change.module.field(field))).collect(),
+        before: told.before.as_deref().map(Cow::Borrowed),
+        after: told.after.as_deref().map(Cow::Borrowed),
+        changed: told.changed.as_str().into(),
     }
 }

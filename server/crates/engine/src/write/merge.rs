@@ -66,7 +66,8 @@ impl Writing<'_> {
     /// The survivor's history says so too, whether or not a value of its own changed.
     async fn tell_merged(&self, tx: &mut WriteTx, into: Uuid) -> Result<(), EngineError> {
         let (module, action) = (self.module, "MERGED");
-        tell(tx, self.ctx, &[Change { module, id: into, action, event: None, before: None, after: None }]).await
+        tell(tx, self.ctx, &[Change { module, id: into, action, event: None, before: None, after: None, told: None }])
+            .await
     }
 
     /// Lets whatever refers to `others` refer to `into`, deleted records too; seen by the caller or not: it is one record now.

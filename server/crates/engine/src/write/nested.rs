@@ -58,6 +58,7 @@ impl<'a> Batch<'a> {
             targets: owner.into_iter().collect(),
             validated: true,
             issues,
+            told: None,
             path: path.clone(),
         });
         self.add_many_side(module, id, data, &path)?;

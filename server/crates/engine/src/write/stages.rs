@@ -98,6 +98,7 @@ impl<'a> Batch<'a> {
             ],
             validated: false,
             issues,
+            told: None,
         });
     }
 }

@@ -1,10 +1,11 @@
 //! What is written beside a record in its own transaction: audit entries, outbox events, automatic numbers.
 
+use std::borrow::Cow;
+
 use cardine_failpoints::pass;
 use cardine_model::Value;
 use cardine_sql::ColumnType;
 use chrono::{DateTime, Utc};
-use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{insert_rows, optional_text, portable};
@@ -27,8 +28,8 @@ pub struct NewAudit<'a> {
     pub module: Option<&'a str>,
     /// The record.
     pub record: Option<Uuid>,
-    /// By field, `{"old": …, "new": …}`: of a record's fields by their keys (`cardine_model::history_key`).
-    pub changes: Json,
+    /// JSON: by field, `{"old": …, "new": …}`; of a record's fields by their keys (`cardine_model::history_key`).
+    pub changes: Cow<'a, str>,
     /// The request.
     pub request: Uuid,
 }
@@ -48,12 +49,12 @@ pub struct NewEvent<'a> {
     pub actor: Option<Uuid>,
     /// How deep in a chain of causes.
     pub depth: u32,
-    /// The stored fields before; `None` for a new record.
-    pub before: Option<Json>,
-    /// The stored fields after.
-    pub after: Option<Json>,
-    /// Names of the fields that changed.
-    pub changed: Vec<String>,
+    /// The stored fields before, as JSON; `None` for a new record.
+    pub before: Option<Cow<'a, str>>,
+    /// The stored fields after, as JSON.
+    pub after: Option<Cow<'a, str>>,
+    /// Names of the fields that changed: a list in JSON.
+    pub changed: Cow<'a, str>,
 }
 
 /// Writes an audit entry.
@@ -85,7 +86,7 @@ pub async fn insert_audits(tx: &mut WriteTx, audits: &[NewAudit<'_>]) -> Result<
             Value::Text(audit.action.to_owned()),
             optional_text(audit.module),
             audit.record.map_or(Value::Null, Value::Id),
-            Value::Text(audit.changes.to_string()),
+            Value::Text(audit.changes.clone().into_owned()),
             Value::Text(audit.request.to_string()),
         ]
     };
@@ -120,7 +121,7 @@ pub async fn insert_events(tx: &mut WriteTx, events: &[NewEvent<'_>]) -> Result<
         ("after", "text"),
         ("changed", "text"),
     ];
-    let json = |json: &Option<Json>| json.as_ref().map_or(Value::Null, |json| Value::Text(json.to_string()));
+    let json = |json: &Option<Cow<'_, str>>| json.as_deref().map_or(Value::Null, |json| Value::Text(json.to_owned()));
     let values = |event: &NewEvent<'_>| {
         vec![
             Value::DateTime(event.at),
@@ -131,7 +132,7 @@ pub async fn insert_events(tx: &mut WriteTx, events: &[NewEvent<'_>]) -> Result<
             Value::Integer(i64::from(event.depth)),
             json(&event.before),
             json(&event.after),
-            Value::Text(Json::from(event.changed.clone()).to_string()),
+            Value::Text(event.changed.clone().into_owned()),
         ]
     };
     if events.is_empty() {
