@@ -58,6 +58,14 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether it has ended by itself.
+    ///
+    /// # Panics
+    /// If the operating system does not tell.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the process is a child of this one").is_some()
+    }
+
     /// Ends it as a crash would: at once, without a chance to write anything (`SIGKILL`).
     pub fn kill_hard(mut self) {
         self.end_now();

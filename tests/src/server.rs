@@ -298,12 +298,29 @@ impl Server {
         self.launch.arguments = arguments.into_iter().map(Into::into).collect();
     }
 
+    /// Starts the process again; false if it ended before it was ready, as one may that meets a failpoint in its own first work.
+    pub async fn restart_unless_it_ends(&mut self) -> bool {
+        self.kill_hard();
+        self.launch_until_ready_or_ended().await
+    }
+
     async fn launch_process(&mut self) {
+        assert!(self.launch_until_ready_or_ended().await, "the server ended before it was ready\n{}", self.log());
+    }
+
+    async fn launch_until_ready_or_ended(&mut self) -> bool {
         let process = Process::start(&mut self.command(), &self.log_path()).unwrap_or_else(|error| panic!("{error}"));
         process.address().clone_into(&mut self.address.lock().expect("nobody panics while holding it"));
-        self.process = Some(process);
         let client = self.anonymous();
-        eventually("/health/ready answers 200", || async { client.is_ready().await.then_some(()) }).await;
+        let process = Mutex::new(self.process.insert(process));
+        let has_ended = || process.lock().expect("nobody panics while holding it").has_ended();
+        eventually("/health/ready answers 200", || async {
+            match client.is_ready().await {
+                true => Some(true),
+                false => has_ended().then_some(false),
+            }
+        })
+        .await
     }
 
     fn command(&self) -> std::process::Command {
