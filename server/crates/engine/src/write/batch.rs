@@ -206,7 +206,7 @@ impl<'a> Batch<'a> {
             .collect();
         let (assignments, rows) = self.rows(group, &fields);
         let statement = insert_rows(tx.dialect(), module, &assignments, rows.len());
-        let (inserted, told) = join!(tx.execute_rows(&statement, rows), async { self.made_told(group) });
+        let (inserted, told) = join!(tx.execute_rows(&statement, rows), self.made_told(group));
         self.keep_told(group, told);
         let inserted = inserted?;
         if inserted == group.len() as u64 {
@@ -238,7 +238,7 @@ impl<'a> Batch<'a> {
             row.push(Value::Id(self.drafts[*position].id));
         }
         let statement = update_rows(tx.dialect(), module, &assignments, rows.len());
-        let (updated, told) = join!(tx.execute_rows(&statement, rows), async { self.made_told(group) });
+        let (updated, told) = join!(tx.execute_rows(&statement, rows), self.made_told(group));
         self.keep_told(group, told);
         let path = &self.drafts[group[0]].path;
         let writing = Writing { ctx: self.ctx, module };
@@ -273,7 +273,9 @@ impl<'a> Batch<'a> {
     }
 
     /// What is told of these drafts, in their order: they are as they are written.
-    fn made_told(&self, group: &[usize]) -> Vec<Told> {
+    async fn made_told(&self, group: &[usize]) -> Vec<Told> {
+        // The statement that was just handed over is sent by a task of this thread: it comes first.
+        tokio::task::yield_now().await;
         group.iter().map(|position| Told::of(&self.drafts[*position].as_change())).collect()
     }
 
