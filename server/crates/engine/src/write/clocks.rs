@@ -19,6 +19,9 @@ use super::update::id_of;
 use crate::record::{Record, RecordScope};
 use crate::{EngineError, RequestContext};
 
+/// Most targets of a policy, and policies that are the default, that are looked at.
+const LOOKED_AT_MAX: usize = 1_000;
+
 /// What is kept of a clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct State {
@@ -263,7 +266,8 @@ async fn look(
     which: Which<'_>,
     ids: &[Uuid],
 ) -> Result<Vec<Record>, EngineError> {
-    let selection = Selection { which, purpose: Purpose::Look, reach: Reach::All, life: Life::Live, limit: None };
+    let limit = Some(LOOKED_AT_MAX);
+    let selection = Selection { which, purpose: Purpose::Look, reach: Reach::All, life: Life::Live, limit };
     Writing { ctx, module }.take(tx, selection, ids, &[]).await
 }
 
