@@ -1,5 +1,6 @@
 //! What a running plugin gets of the server, from the grant to the answer: records, state, settings, secrets, requests outside, events.
 
+use cardine_tests::chance::Chance;
 use cardine_tests::{Answer, Backend, Client, Launch, Server, eventually, on_both_databases, plugins};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -71,6 +72,101 @@ async fn outside() -> u16 {
 
 async fn with_inner_host(backend: Backend, port: u16) -> Server {
     Launch::new(backend).arguments(["--inner-host".to_owned(), format!("127.0.0.1:{port}")]).start().await
+}
+
+/// A call of a function of the host with arguments that nobody means well with.
+fn hostile_call(chance: &mut Chance) -> (&'static str, Value) {
+    let long = "x".repeat(70_000);
+    let text = |chance: &mut Chance| {
+        let texts = [
+            "",
+            "\u{0}",
+            "a\u{0}b",
+            "../../etc/passwd",
+            "\u{202e}\u{feff}",
+            "'; DROP TABLE user; --",
+            "%00%ff",
+            "{{secret:TOKEN}}",
+            "\u{1f4a5}",
+            "a\r\nSet-Cookie: x",
+            "__proto__",
+            "order.paid",
+            "-1",
+            "NaN",
+            "{",
+            "null",
+            &long,
+        ];
+        json!(chance.of(&texts))
+    };
+    let number = |chance: &mut Chance| json!(chance.item(&[0, 1, u64::from(u32::MAX), u64::MAX, 1 << 53]));
+    let nested = |depth: usize| (0..depth).fold(json!(null), |inside, _| json!([inside]));
+    match chance.below(7) {
+        0 => (
+            "put",
+            json!({"changes": [{"key": text(chance), "value": text(chance), "etag": text(chance), "ttl": number(chance)},
+            {"key": text(chance), "value": null, "ttl": number(chance)}]}),
+        ),
+        1 => ("get", json!({"keys": [text(chance), text(chance), text(chance)]})),
+        2 => ("keys", json!({"prefix": text(chance), "after": text(chance), "limit": number(chance)})),
+        3 => ("config", json!({"secret": text(chance)})),
+        4 => (
+            "emit",
+            json!({"name": text(chance), "payload": if chance.one_in(2) { text(chance) } else { nested(100) }, "times": 2}),
+        ),
+        5 => {
+            let urls = [
+                "",
+                "https://",
+                "https:///",
+                "https://a b/",
+                "https://127.0.0.1:1/",
+                "https://[::1]/",
+                "https://[::ffff:127.0.0.1]/",
+                "https://0x7f.1/",
+                "https://169.254.169.254/",
+                "https://127.0.0.1:99999/",
+                "https://user:pass@127.0.0.1/",
+                "http://127.0.0.1/",
+                "file:///etc/passwd",
+                "ftp://127.0.0.1/",
+                "javascript:alert(1)",
+                "https://\u{0}/",
+                "//127.0.0.1",
+                &long,
+            ];
+            let url = chance.of(&urls);
+            let methods = ["GET", "", "CONNECT", "TRACE", "G E T", "POST\r\n\r\n", "\u{1f4a5}"];
+            let headers = json!([
+                [text(chance), text(chance)],
+                ["host", "other"],
+                ["content-length", text(chance)],
+                ["transfer-encoding", "chunked"]
+            ]);
+            (
+                "http",
+                json!({"requests": [{"url": url, "method": chance.of(&methods), "headers": headers, "body": text(chance)}]}),
+            )
+        }
+        _ => {
+            let documents = [
+                "",
+                "{",
+                "{ __typename }",
+                "query { organizations(first: -1) { nodes { id } } }",
+                "{ organizations { nodes { phone } } }",
+                "mutation { deleteOrganization(id: \"x\") { id } }",
+                "subscription { organizationChanges { id } }",
+                "\u{0}",
+                &long,
+            ];
+            let operation = |chance: &mut Chance| json!({"document": chance.of(&documents), "variables": if chance.one_in(2) { text(chance) } else { nested(90) }});
+            (
+                "api",
+                json!({"runAs": chance.of(&["plugin", "caller"]), "operations": [operation(chance), operation(chance)]}),
+            )
+        }
+    }
 }
 
 on_both_databases! {
@@ -170,6 +266,53 @@ on_both_databases! {
         for bad in [json!([{"key": "", "value": "1"}]), json!([{"key": "k".repeat(257), "value": "1"}]), json!([{"key": "n\0", "value": "1"}])] {
             assert!(refusal(&put(bad).await).contains("Limit"));
         }
+    }
+
+    async fn the_state_of_another_plugin_is_out_of_reach(server: Server) {
+        let admin = with_grant(&server, json!({"state": {"bytes": 100}})).await;
+        let other = plugins::altered("test-services", &[("test-services", "twin-services")]);
+        plugins::install(&admin, other, json!({"state": {"bytes": 100}}), false, "name").await.ok();
+        call(&admin, "put", json!({"changes": [{"key": "a", "value": "1"}]})).await;
+        let of_other = async |function: &str, input: Value| {
+            let text = "mutation($function: String!, $input: JSON!) { callPlugin(name: \"twin-services\", function: $function, input: $input) { output } }";
+            admin.admin_query_with(text, json!({"function": function, "input": input})).await.ok()["callPlugin"]["output"].clone()
+        };
+        assert_eq!(of_other("keys", json!({"prefix": ""})).await, json!([]));
+        for key in ["a", "test-services/a", "../test-services/a", "test-services\u{0}a", "test-services:a"] {
+            let got = of_other("get", json!({"keys": [key]})).await;
+            assert!(got == json!([null]) || got["refused"].is_string(), "{key}: {got}");
+        }
+        of_other("put", json!({"changes": [{"key": "a", "value": "2"}]})).await;
+        assert_eq!(call(&admin, "get", json!({"keys": ["a"]})).await, json!(["1"]));
+    }
+
+    async fn names_that_are_none_call_nothing(server: Server) {
+        let admin = with_grant(&server, json!({})).await;
+        let long = "x".repeat(200_000);
+        for name in ["__proto__", "constructor", "toString", "", "../api", "api\u{0}", "$(id)", "describe", "lifecycle", &long] {
+            let answer = told(&admin, name, json!({})).await;
+            assert_eq!((&answer["failure"]["reason"], &answer["output"]), (&json!("UNKNOWN_FUNCTION"), &Value::Null), "{name:.40}");
+            let text = "mutation($name: String!) { callPlugin(name: $name, function: \"api\", input: {}) { output } }";
+            let answer = admin.admin_query_with(text, json!({"name": name})).await;
+            assert!(answer.codes().iter().all(|code| *code != "INTERNAL") && !answer.codes().is_empty(), "{name:.40}: {answer}");
+        }
+    }
+
+    async fn hostile_arguments_of_host_functions_are_refused_and_harm_nobody(server: Server) {
+        let granted = json!({"api": {"plugin": {"Organization": {"read": true, "fields": {"name": "READ"}}}, "asCaller": true},
+            "http": {"hosts": ["*"]}, "state": {"bytes": 4096}, "events": {"emit": ["order.paid"]}});
+        let admin = with_grant(&server, granted).await;
+        let seed = 20_261_123;
+        println!("seed {seed}");
+        let mut chance = Chance::new(seed);
+        for _ in 0..200 {
+            let (function, input) = hostile_call(&mut chance);
+            let answer = told(&admin, function, input.clone()).await;
+            // Each is answered or refused in the host function's own words: none ends the plugin, or the server.
+            assert_eq!(answer["failure"], Value::Null, "{function} {input:.2000}");
+        }
+        assert!(!server.log().contains("panicked"), "{}", server.log());
+        assert_eq!(call(&admin, "get", json!({"keys": ["none"]})).await, json!([null]));
     }
 
     async fn settings_are_checked_and_reach_the_plugin(server: Server) {

@@ -89,6 +89,41 @@ fn an_identifier_made_elsewhere_is_found() {
     assert_eq!(store(r#"fn f() { ("DELETE FROM session WHERE id = $1", format!("no field \"{name}\"")) }"#), 0);
 }
 
+/// The one file that starts programs: the command line's, which builds plugins with their languages' tools.
+const STARTS_PROGRAMS: &str = "server/src/command/plugin_project.rs";
+
+#[test]
+fn a_serving_process_starts_no_program() {
+    let files = repository::text_files().into_iter().filter(|(path, _)| is_server_code(path));
+    let starts = |(path, text): &(String, String)| starts_programs(path, text);
+    let found: Vec<String> = files.filter(starts).map(|(path, _)| path).collect();
+    assert_eq!(found, [STARTS_PROGRAMS]);
+}
+
+#[test]
+fn a_start_of_a_program_is_found() {
+    for text in [
+        "use std::process::Command;",
+        "use std::process::{Command, exit};",
+        "fn f() { process::Command::new(x) }",
+        "fn f() { libc::execve(x) }",
+    ] {
+        assert!(starts_programs("server/src/x.rs", text), "{text}");
+    }
+    assert!(!starts_programs("server/src/x.rs", "use clap::Command; use std::process::ExitCode;"));
+}
+
+fn starts_programs(path: &str, text: &str) -> bool {
+    let words: Vec<String> = tokens(path, text).iter().map(|(_, token)| token.to_string()).collect();
+    let is_command = |position: usize| {
+        // `process::Command`, alone or in braces with others.
+        let behind = words[position + 1..].iter().take(16).take_while(|word| !matches!(word.as_str(), ";" | "}" | "("));
+        words[position] == "process" && behind.into_iter().any(|word| word == "Command")
+    };
+    let calls = ["execve", "execv", "execvp", "fork", "posix_spawn", "popen"];
+    (0..words.len()).any(|position| is_command(position) || calls.contains(&words[position].as_str()))
+}
+
 fn impure_in(path: &str, text: &str) -> Vec<String> {
     let tokens = tokens(path, text);
     let word = |position: usize| tokens.get(position).map(|(_, token)| token.to_string()).unwrap_or_default();

@@ -28,6 +28,8 @@ impl FunctionPlugin for Hostile {
             "calls" => Ok(host_calls::repeat(number(&input, "times"))),
             "denied" => Ok(host_calls::try_everything()),
             "errors" => Err(error(input["kind"].as_str().unwrap_or_default())),
+            "fill" => Ok(breaches::fill(number(&input, "seed") as u64, number(&input, "bytes"))),
+            "look" => Ok(breaches::look(number(&input, "seed") as u64)),
             "count" => Ok(json!(count())),
             "context" => Ok(json!({
                 "tenant": context.tenant, "plugin": context.plugin, "user": context.user,

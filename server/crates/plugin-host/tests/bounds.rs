@@ -310,6 +310,26 @@ async fn no_state_outlives_a_session() {
     }
 }
 
+/// `CARDINE_CANARIES` tells how many instances look: 300 unless told otherwise.
+#[tokio::test]
+async fn no_instance_reads_what_another_left_in_memory() {
+    let rounds = std::env::var("CARDINE_CANARIES").map_or(300, |rounds| rounds.parse().unwrap());
+    let fixture = Fixture::new(Limits::default()).await;
+    // Below and above what a place in the pool keeps of its memory.
+    for (round, bytes) in (1..=rounds).zip([64 << 10, 200 << 10, 2 << 20].into_iter().cycle()) {
+        let mut session = fixture.hostile.session(denied());
+        let filled =
+            session.invoke(CallContext::default(), "fill", json!({"seed": round, "bytes": bytes})).await.unwrap();
+        let words = filled.output.as_u64().unwrap();
+        if round <= 3 {
+            let own = session.invoke(CallContext::default(), "look", json!({"seed": round})).await.unwrap();
+            assert!(own.output.as_u64().unwrap() >= words, "it finds what it has left itself: {}", own.output);
+        }
+        drop(session);
+        assert_eq!(fixture.hostile("look", json!({"seed": round})).await.unwrap().output, 0, "round {round}");
+    }
+}
+
 #[tokio::test]
 async fn a_call_that_was_dropped_leaves_the_session_usable() {
     let fixture = Fixture::new(Limits::default()).await;

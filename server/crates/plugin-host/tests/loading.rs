@@ -233,6 +233,31 @@ async fn what_is_no_valid_component_is_refused() {
     assert!(matches!(refusal, LoadError::Compile(_)), "{refusal:?}");
 }
 
+/// What no plugin needs is no part of the engine, so that its faults are none of ours.
+#[tokio::test]
+async fn memory_of_64_bits_threads_and_garbage_collection_are_refused() {
+    let refusal = async |module: &str| {
+        let component = wat::parse_str(format!("(component (core module {module}))")).unwrap();
+        Fixture::new().refusal(&package_of(&manifest(json!({})), component)).await
+    };
+    let allowed = refusal("(memory 1)").await;
+    assert!(!matches!(allowed, LoadError::Compile(_)), "{allowed:?}");
+    for module in ["(memory i64 1)", "(memory 1 1 shared)", "(type (struct))"] {
+        let refused = refusal(module).await;
+        assert!(matches!(refused, LoadError::Compile(_)), "{module}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_takes_too_long_to_compile_is_refused() {
+    let fixture = Fixture::with_limits(Limits { compile_ms: 1, ..Limits::default() });
+    let function =
+        "(func (param i32) (result i32) (loop (br_if 0 (local.get 0))) (i32.mul (local.get 0) (i32.const 3)))";
+    let bomb = wat::parse_str(format!("(component (core module {}))", function.repeat(3_000))).unwrap();
+    let refused = fixture.refusal(&package_of(&manifest(json!({})), bomb)).await;
+    assert!(matches!(refused, LoadError::CompileTime { allowed_ms: 1 }), "{refused:?}");
+}
+
 #[tokio::test]
 async fn a_component_over_the_operators_size_is_refused() {
     let fixture = Fixture::with_limits(Limits { component_bytes: 10_000, ..Limits::default() });
