@@ -1,5 +1,6 @@
 //! One running `cardine serve`: its start, its two ways to end, and the promise that it never outlives the test.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -12,6 +13,26 @@ const ANNOUNCEMENT: &str = "listening on ";
 
 /// From the start of the process to its announcement, on a loaded machine.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why there is no server process that accepts connections.
+#[derive(Debug)]
+pub enum NotStarted {
+    /// It ended before it announced its address.
+    Ended(ExitStatus),
+    /// Anything else, as a sentence.
+    Other(String),
+}
+
+impl fmt::Display for NotStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(status) => write!(f, "the server ended with {status} instead of announcing its address"),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for NotStarted {}
 
 /// A server process that accepts connections.
 #[derive(Debug)]
@@ -26,22 +47,18 @@ impl Process {
     ///
     /// # Errors
     /// A sentence on what happened instead.
-    pub fn start(command: &mut Command, log: &Path) -> Result<Process, String> {
-        let log = File::options().create(true).append(true).open(log).map_err(|error| error.to_string())?;
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .map_err(|error| format!("could not run {}: {error}", command.get_program().display()))?;
+    pub fn start(command: &mut Command, log: &Path) -> Result<Process, NotStarted> {
+        let log = File::options().create(true).append(true).open(log);
+        let log = log.map_err(|error| NotStarted::Other(error.to_string()))?;
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().map_err(|error| {
+            NotStarted::Other(format!("could not run {}: {error}", command.get_program().display()))
+        })?;
         let watchdog = watch(&child);
         let stdout = child.stdout.take().expect("standard output was piped");
         let mut process = Process { child, watchdog, address: String::new() };
-        process.address = announced_address(stdout).map_err(|what| match process.child.try_wait() {
-            Ok(Some(status)) => {
-                format!("the server ended with {status} instead of announcing its address")
-            }
-            _ => what,
+        process.address = announced_address(stdout).map_err(|what| match process.wait_for_end() {
+            Some(status) => NotStarted::Ended(status),
+            None => NotStarted::Other(what),
         })?;
         Ok(process)
     }
@@ -56,6 +73,17 @@ impl Process {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How it ended, if it does so while its output is closed already.
+    fn wait_for_end(&mut self) -> Option<ExitStatus> {
+        for _ in 0..100 {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
     }
 
     /// Whether it has ended by itself.

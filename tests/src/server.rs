@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use cardine_test_postgres::PostgresDatabase;
 use tempfile::TempDir;
 
-use crate::process::Process;
+use crate::process::{NotStarted, Process};
 use crate::{Backend, Client, binary, eventually};
 
 /// The administrator that every server under test starts with.
@@ -309,7 +309,11 @@ impl Server {
     }
 
     async fn launch_until_ready_or_ended(&mut self) -> bool {
-        let process = Process::start(&mut self.command(), &self.log_path()).unwrap_or_else(|error| panic!("{error}"));
+        let process = match Process::start(&mut self.command(), &self.log_path()) {
+            Ok(process) => process,
+            Err(NotStarted::Ended(_)) => return false,
+            Err(other) => panic!("{other}"),
+        };
         process.address().clone_into(&mut self.address.lock().expect("nobody panics while holding it"));
         let client = self.anonymous();
         let process = Mutex::new(self.process.insert(process));

@@ -17,7 +17,7 @@ pub async fn start(database: &Client, url: &str, logs: &Path) -> anyhow::Result<
     database.batch_execute(include_str!("../postgraphile/views.sql")).await.context("its views cannot be made")?;
     let mut command = Command::new("node");
     command.arg(folder.join("serve.mjs")).arg(url).env("NODE_ENV", "production");
-    Process::start(&mut command, &logs.join("postgraphile.log")).map_err(anyhow::Error::msg)
+    Process::start(&mut command, &logs.join("postgraphile.log")).map_err(anyhow::Error::from)
 }
 
 fn folder() -> PathBuf {
