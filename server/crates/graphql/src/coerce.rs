@@ -1,6 +1,7 @@
 //! Input coercion by the specification: a literal or a JSON value becomes a value of its type, or every fault in it is told.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use async_graphql_value::{ConstValue, Value as Literal};
 use cardine_model::duration::{self, DurationFault};
@@ -221,6 +222,8 @@ pub struct Coercion<'a> {
     conditions: usize,
     /// The bound that is passed. Nothing is looked at any more.
     exceeded: Option<Error>,
+    /// What must be given of the input objects that were met: a list has hundreds of one type.
+    required: Vec<(TypeKey, Arc<[InputValue]>)>,
 }
 
 impl<'a> Coercion<'a> {
@@ -231,7 +234,8 @@ impl<'a> Coercion<'a> {
         limits: &'a Limits,
         path: Vec<PathSegment>,
     ) -> Self {
-        Self { schema, variables, path, issues: Vec::new(), given: None, limits, conditions: 0, exceeded: None }
+        let (issues, required) = (Vec::new(), Vec::new());
+        Self { schema, variables, path, issues, given: None, limits, conditions: 0, exceeded: None, required }
     }
 
     /// What was wrong; or the bound that was passed.
@@ -352,7 +356,7 @@ impl<'a> Coercion<'a> {
         if self.schema.is_one_of(key) && (given.len() != 1 || self.issues.len() == faults_before) {
             self.one_of(key, &given, &fields);
         }
-        for field in self.schema.input_fields_required(key) {
+        for field in self.required(key).iter() {
             if !given.iter().any(|(name, _)| *name == field.name) {
                 let ty = self.schema.show(&field.ty);
                 self.path.push(field.name.as_str().into());
@@ -365,6 +369,15 @@ impl<'a> Coercion<'a> {
             }
         }
         Input::Object(fields)
+    }
+
+    fn required(&mut self, key: TypeKey) -> Arc<[InputValue]> {
+        if let Some((_, required)) = self.required.iter().find(|(known, _)| *known == key) {
+            return Arc::clone(required);
+        }
+        let required: Arc<[InputValue]> = self.schema.input_fields_required(key).into();
+        self.required.push((key, Arc::clone(&required)));
+        required
     }
 
     /// Counts what is a condition of a filter by the same measure as compilation does, which would refuse it later.
