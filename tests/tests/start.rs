@@ -161,6 +161,7 @@ on_both_databases! {
         let before = admin.query(count).await;
         assert!(before.ok()["organizations"]["totalCount"].as_i64() > Some(3), "{before}");
         assert!(before.ok()["opportunities"]["nodes"][0]["organization"]["name"].is_string(), "{before}");
+        assert!(!server.log().contains(" WARN "), "its records make sense\n{}", server.log());
         server.restart().await;
         let after = admin.query(count).await;
         assert_eq!(after.ok()["organizations"], before.ok()["organizations"]);
