@@ -86,12 +86,12 @@ impl Process {
         None
     }
 
-    /// Whether it has ended by itself.
+    /// How it has ended by itself, if it has.
     ///
     /// # Panics
     /// If the operating system does not tell.
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("the process is a child of this one").is_some()
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the process is a child of this one")
     }
 
     /// Ends it as a crash would: at once, without a chance to write anything (`SIGKILL`).

@@ -1,6 +1,7 @@
 //! A server under test with its data: started on a free port, stopped, killed and started again.
 
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
@@ -298,20 +299,32 @@ impl Server {
         self.launch.arguments = arguments.into_iter().map(Into::into).collect();
     }
 
-    /// Starts the process again; false if it ended before it was ready, as one may that meets a failpoint in its own first work.
-    pub async fn restart_unless_it_ends(&mut self) -> bool {
+    /// Starts the process again; false if it aborted before it was ready, as one may that meets a failpoint in its own first work.
+    ///
+    /// # Panics
+    /// If it ended in another way.
+    pub async fn restart_unless_it_aborts(&mut self) -> bool {
+        const SIGABRT: i32 = 6;
         self.kill_hard();
-        self.launch_until_ready_or_ended().await
+        match self.launch_until_ready_or_ended().await {
+            Ok(()) => true,
+            Err(status) => {
+                assert_eq!(status.signal(), Some(SIGABRT), "the server ended with {status}\n{}", self.log());
+                false
+            }
+        }
     }
 
     async fn launch_process(&mut self) {
-        assert!(self.launch_until_ready_or_ended().await, "the server ended before it was ready\n{}", self.log());
+        if let Err(status) = self.launch_until_ready_or_ended().await {
+            panic!("the server ended with {status} before it was ready\n{}", self.log());
+        }
     }
 
-    async fn launch_until_ready_or_ended(&mut self) -> bool {
+    async fn launch_until_ready_or_ended(&mut self) -> Result<(), ExitStatus> {
         let process = match Process::start(&mut self.command(), &self.log_path()) {
             Ok(process) => process,
-            Err(NotStarted::Ended(_)) => return false,
+            Err(NotStarted::Ended(status)) => return Err(status),
             Err(other) => panic!("{other}"),
         };
         process.address().clone_into(&mut self.address.lock().expect("nobody panics while holding it"));
@@ -320,8 +333,8 @@ impl Server {
         let has_ended = || process.lock().expect("nobody panics while holding it").has_ended();
         eventually("/health/ready answers 200", || async {
             match client.is_ready().await {
-                true => Some(true),
-                false => has_ended().then_some(false),
+                true => Some(Ok(())),
+                false => has_ended().map(Err),
             }
         })
         .await

@@ -145,8 +145,9 @@ impl<'a> Locks<'a> {
         if !self.ctx.catalog().stored_rollups.contains_key(&module) {
             return Ok(());
         }
-        let life = if matches!(which, Which::Ids) { Life::Any } else { Life::Live };
-        let selection = Selection { which, purpose: Purpose::Look, reach: Reach::Caller, life, limit };
+        // Deleted ones too: they may be back when they are taken.
+        let (purpose, life) = (Purpose::Look, Life::Any);
+        let selection = Selection { which, purpose, reach: Reach::Caller, life, limit };
         let writing = Writing { ctx: self.ctx, module: self.ctx.catalog().module(module) };
         for record in writing.take(tx, selection, ids, values).await? {
             self.add_led_to(module, |field| record_id(&record, field));

@@ -84,12 +84,12 @@ pub(super) fn next_change(chance: &mut Chance, engine: &Engine) -> Change {
     }
 }
 
-/// A record of a module, with values that conversions must care for.
-pub(super) async fn write_record(chance: &mut Chance, engine: &Engine) {
+/// Makes a record of one of the modules, with values that conversions must care for; false if it was refused, or there is no module.
+pub(super) async fn write_record(chance: &mut Chance, engine: &Engine) -> bool {
     let ctx = administrator(engine);
     let ours = |module: &&Module| MODULES.iter().any(|name| module.name.starts_with(name)) && module.link.is_none();
     let modules: Vec<&Module> = ctx.catalog().modules.iter().map(std::convert::AsRef::as_ref).filter(ours).collect();
-    let Some(module) = chance.of(&modules) else { return };
+    let Some(module) = chance.of(&modules) else { return false };
     let number = chance.below(1_000);
     // A record that is there already, whose rollups are others by the new one.
     let ids = format!(r#"SELECT "id" FROM "{}" WHERE "deleted_at" IS NULL ORDER BY "id" LIMIT 3"#, module.table);
@@ -102,9 +102,9 @@ pub(super) async fn write_record(chance: &mut Chance, engine: &Engine) {
     let write = Write::Create { module: module.id, data: Data::from(values) };
     let step = MutationStep { write, then: None, values: Vec::new() };
     match engine.mutate(&ctx, vec![step], None).await {
-        Ok(_) => {}
+        Ok(_) => true,
         Err(failed) => match failed.error {
-            EngineError::Validation(_) | EngineError::Conflict { .. } => {}
+            EngineError::Validation(_) | EngineError::Conflict { .. } => false,
             other => panic!("{other:?}"),
         },
     }
@@ -184,7 +184,7 @@ async fn run_chain(seed: u64, job_rows: Option<usize>) {
         let engine = database.engine().await;
         engine.set_job_rows(job_rows.unwrap_or(usize::MAX));
         let mut chance = Chance(seed);
-        let mut made = Vec::new();
+        let (mut made, mut written) = (Vec::new(), 0);
         for _ in 0..length() {
             let change = next_change(&mut chance, &engine);
             let told = format!("{change:?}");
@@ -193,13 +193,14 @@ async fn run_chain(seed: u64, job_rows: Option<usize>) {
                 Ok(false) => {}
                 Err(error) => panic!("{seed}: {told}: {error:?}, after {made:#?}"),
             }
-            write_record(&mut chance, &engine).await;
+            written += usize::from(write_record(&mut chance, &engine).await);
             let differences = engine.check_tables().await.unwrap();
             assert!(differences.is_empty(), "{seed}: {differences:#?}, after {made:#?}");
             let rollups = engine.check_rollups().await.unwrap();
             assert!(rollups.is_empty(), "{seed}: {rollups:#?}, after {made:#?}");
         }
         assert!(made.len() > length() / 3, "{made:#?}");
+        assert!(written > length() / 4, "{seed}: the changes went through {written} records only, after {made:#?}");
         purge_all(&engine).await;
 
         let last = documents(&engine);
