@@ -347,13 +347,19 @@ impl State {
         match step {
             Step::Start { runs: true } | Step::Resume => Self { due: due(), since: Some(now), spent: Some(spent) },
             Step::Start { runs: false } => Self { due: None, since: None, spent: Some(spent) },
-            Step::Pause => Self { due: self.due.filter(|_| is_overdue), since: None, spent: Some(spent) },
+            Step::Pause => {
+                // What was done in time keeps a due time that passes meanwhile: opened again, it is not late by that.
+                let is_late = is_overdue && (self.since.is_some() || seconds.is_some_and(|seconds| spent >= seconds));
+                Self { due: self.due.filter(|_| is_late), since: None, spent: Some(spent) }
+            }
             Step::Stop => Self { due: self.due.or_else(due), since: None, spent: Some(spent) },
             // From when it began to run, so that no part of a second is lost.
             Step::Retime => {
-                let left = seconds.map(|seconds| seconds - self.spent.unwrap_or_default());
-                let due = left.and_then(|left| hours.after(self.since.unwrap_or(now), left.max(0)));
-                Self { due: due.and_then(|due| if due > now { Some(due) } else { over() }), ..self }
+                let due = seconds.and_then(|seconds| match seconds - self.spent.unwrap_or_default() {
+                    left if spent < seconds => hours.after(self.since.unwrap_or(now), left),
+                    _ => over(),
+                });
+                Self { due, ..self }
             }
         }
     }
@@ -427,6 +433,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_done_in_time_is_not_late_when_it_is_opened_again() {
+        let steps = [
+            (START, "2026-06-01T09:00:00Z", Some(4)),
+            (Step::Stop, "2026-06-01T10:00:00Z", Some(4)),
+            (Step::Pause, "2026-06-02T10:00:00Z", Some(4)),
+            (Step::Stop, "2026-06-02T11:00:00Z", Some(4)),
+        ];
+        assert_eq!(after(&steps[..3]), State { due: None, since: None, spent: Some(3_600) });
+        assert_eq!(after(&steps).due, Some(at("2026-06-02T14:00:00Z")), "done again, with what was left");
+        let late = [
+            (START, "2026-06-01T09:00:00Z", Some(4)),
+            (Step::Stop, "2026-06-01T14:00:00Z", Some(4)),
+            (Step::Pause, "2026-06-02T10:00:00Z", Some(4)),
+        ];
+        assert_eq!(after(&late).due, Some(at("2026-06-01T13:00:00Z")), "what was not stays late");
+    }
+
+    #[test]
     fn another_time_counts_from_the_start() {
         let retimed = |hours: Option<i64>| {
             after(&[(START, "2026-06-01T09:00:00Z", Some(6)), (Step::Retime, "2026-06-01T12:00:00Z", hours)])
@@ -435,6 +459,9 @@ mod tests {
         assert_eq!(retimed(Some(10)).due, Some(at("2026-06-02T11:00:00Z")));
         // Less than has passed: it is overdue from now on, so that it is told once.
         assert_eq!(retimed(Some(2)).due, Some(at("2026-06-01T12:00:00Z")));
+        // Outside working hours, too, and not only when people work again.
+        let early = [(START, "2026-06-01T03:00:00Z", Some(6)), (Step::Retime, "2026-06-01T04:00:00Z", Some(0))];
+        assert_eq!(after(&early).due, Some(at("2026-06-01T04:00:00Z")));
         assert_eq!(retimed(None), State { due: None, since: Some(at("2026-06-01T09:00:00Z")), spent: Some(0) });
     }
 }
