@@ -239,6 +239,55 @@ on_both_databases! {
         }
     }
 
+    async fn a_module_has_a_default_of_its_own_and_a_policys_hours_hold_for_minutes_too(server: Server) {
+        let admin = server.admin().await;
+        for number in 1..=4 {
+            admin.create_module(json_block("json", number)).await.ok();
+        }
+        admin.add_field("Level", json!({"name": "usualForChores", "type": "boolean"})).await.ok();
+        let reference = |name: &str, to: &str| json!({"name": name, "type": "reference", "to": to, "inverse": "chores", "onDelete": "SET_NULL"});
+        let kept = |name: &str, kind: &str| json!({"name": name, "type": kind});
+        let clock = |name: &str| json!({"name": name, "stop": "false", "due": format!("{name}By"), "since": format!("{name}Since"), "spent": format!("{name}Spent")});
+        let (mut begin, mut end) = (clock("begin"), clock("end"));
+        begin["target"] = json!("answerMinutes");
+        end["minutes"] = json!("60");
+        let definition = json!({
+            "name": "Chore", "plural": "Chores",
+            "fields": [
+                reference("case", "Case"), reference("level", "Level"),
+                kept("beginBy", "dateTime"), kept("beginSince", "dateTime"), kept("beginSpent", "duration"),
+                kept("endBy", "dateTime"), kept("endSince", "dateTime"), kept("endSpent", "duration"),
+            ],
+            "features": {"clocks": {
+                "policy": {
+                    "field": "level", "default": "usualForChores", "targets": {"list": "goals"},
+                    "calendar": {"field": "shift", "timeZone": "zone", "weekdays": "week"},
+                },
+                "clocks": [begin, end],
+            }},
+        });
+        admin.create_module(definition).await.ok();
+        let goals = json!({"create": [{"answerMinutes": 600}]});
+        let never = admin.create("Shift", json!({"name": "never", "zone": "UTC", "week": {}})).await;
+        let idle = admin.create("Level", json!({"name": "idle", "shiftId": never, "goals": goals})).await;
+        admin.create("Level", json!({"name": "cases", "usual": true, "goals": goals})).await;
+        let usual = admin.create("Level", json!({"name": "chores", "usualForChores": true, "goals": goals})).await;
+        // Records of both modules in one write.
+        let made = admin.query("mutation { createCase(data: {title: \"x\", chores: {create: [{}]}}) { level { name } chores { nodes { id level { name } } } } }").await;
+        let case = &made.ok()["createCase"];
+        let chore = &case["chores"]["nodes"][0];
+        assert_eq!((&case["level"]["name"], &chore["level"]["name"]), (&json!("cases"), &json!("chores")));
+        // Another policy has other hours, for the clock with minutes of its own too.
+        let give = "mutation($id: ID!, $level: ID) { updateChore(id: $id, data: {levelId: $level}) { beginBy beginSince endBy endSince } }";
+        for (level, given) in [(idle, None), (usual, Some((600, 60)))] {
+            let answer = admin.query_with(give, json!({"id": chore["id"], "level": level})).await;
+            let chore = &answer.ok()["updateChore"];
+            let minutes = |by: &str, since: &str| (instant(&chore[by]) - instant(&chore[since])).num_minutes();
+            let found = (!chore["beginBy"].is_null() || !chore["endBy"].is_null()).then(|| (minutes("beginBy", "beginSince"), minutes("endBy", "endSince")));
+            assert_eq!(found, given, "{level}");
+        }
+    }
+
     async fn names_are_followed_and_faults_are_told(server: Server) {
         let admin = server.admin().await;
         for number in 0..=4 {

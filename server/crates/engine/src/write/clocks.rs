@@ -1,5 +1,6 @@
 //! Clocks: what the server keeps of until when something is to be done, in the transaction of the write that changes it.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
@@ -107,7 +108,8 @@ impl<'a> Batch<'a> {
     /// Records that name no policy when a clock starts get the one that is the default.
     async fn take_default_policies(&mut self, tx: &mut WriteTx, moved: &[Moved<'a>]) -> Result<(), EngineError> {
         let ctx = self.ctx;
-        let mut known: FxHashMap<u32, Option<Uuid>> = FxHashMap::default();
+        // By both modules: each has a default of its own, of the same policies too.
+        let mut known: FxHashMap<(u32, u32), Option<Uuid>> = FxHashMap::default();
         for Moved { position, clocks, steps } in moved {
             let module = self.drafts[*position].module;
             let starts =
@@ -122,12 +124,13 @@ impl<'a> Batch<'a> {
             if !self.drafts[*position].after.get(field.id).is_null() {
                 continue;
             }
-            let default = match known.get(&policies.id.0) {
+            let key = (module.id.0, policies.id.0);
+            let default = match known.get(&key) {
                 Some(known) => *known,
                 None => {
                     let found = look(tx, ctx, policies, Which::Holding(holding.id), &[]).await?;
                     let mut found = found.iter().filter(|found| is_in_force(ctx, policy, policies, found));
-                    *known.entry(policies.id.0).or_insert(found.find_map(id_of))
+                    *known.entry(key).or_insert(found.find_map(id_of))
                 }
             };
             if let Some(default) = default {
@@ -303,11 +306,13 @@ fn step(ctx: &RequestContext, clocks: &Clocks, clock: &Clock, dials: Dials<'_>, 
 /// Whether a write changes what the time of a record is found by.
 fn is_retimed(ctx: &RequestContext, clocks: &Clocks, clock: &Clock, draft: &Draft<'_>) -> bool {
     let Some(before) = &draft.before else { return false };
-    if clock.minutes.is_some() {
-        return clock.seconds_by_rule(&scope(ctx, before)) != clock.seconds_by_rule(&scope(ctx, &draft.after));
+    if clock.seconds_by_rule(&scope(ctx, before)) != clock.seconds_by_rule(&scope(ctx, &draft.after)) {
+        return true;
     }
     let Some(policy) = &clocks.policy else { return false };
-    let mut names = std::iter::once(&policy.field).chain(policy.targets.matching.values());
+    // A policy has hours for all clocks, and targets for those without minutes of their own.
+    let matching = clock.minutes.is_none().then_some(&policy.targets.matching);
+    let mut names = std::iter::once(&policy.field).chain(matching.into_iter().flat_map(BTreeMap::values));
     names.any(|name| {
         let field = draft.module.field_named(name);
         field.is_some_and(|field| before.get(field.id) != draft.after.get(field.id))
