@@ -225,6 +225,13 @@ on_both_databases! {
         let owners: Vec<&Value> = many.ok()["createEnquiries"].as_array().expect("records").iter().map(|made| &made["ownerId"]).collect();
         assert_eq!(owners, ["anna", "carla", "elena", "dario", "anna"].map(|name| json!(ids[name])).iter().collect::<Vec<_>>());
         assert_eq!(next(1).await, ["carla"]);
+        // Who is named twice is one: of three records the first and the last are theirs.
+        let twice = json!({"roundRobin": {"users": ["anna@example.org", "Anna@Example.org", "bruno@example.org"]}});
+        admin.change("updateModule", patch(&json!([{"name": "twice", "to": twice}]))).await.ok();
+        let many = admin.query("mutation { createEnquiries(data: [{title: \"a\"}, {title: \"b\"}, {title: \"c\"}]) { ownerId } }").await;
+        let owners: Vec<&Value> = many.ok()["createEnquiries"].as_array().expect("records").iter().map(|made| &made["ownerId"]).collect();
+        assert_eq!(owners, ["anna", "bruno", "anna"].map(|name| json!(ids[name])).iter().collect::<Vec<_>>());
+        admin.change("updateModule", rule(&["anna", "carla", "dario", "elena"])).await.ok();
         // Turns follow the module's new name.
         admin.change("renameModule", json!({"name": "Enquiry", "to": "Question", "plural": "Questions"})).await.ok();
         let id = admin.create("Question", json!({"title": "renamed"})).await;

@@ -8,7 +8,7 @@ use cardine_model::catalog::{Module, ModuleId};
 use cardine_store::WriteTx;
 use cardine_store::platform::events;
 use cardine_store::platform::turns::{fetch_turns, store_turns};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
 use super::batch::Batch;
@@ -98,7 +98,11 @@ fn chosen(access: &AccessState, rule: &AssignmentRule) -> Option<Chosen> {
         Assignee::Group(name) => access.group_named(name).map(Chosen::Group),
         Assignee::RoundRobin(pool) => {
             let users: Vec<Uuid> = match pool {
-                Pool::Users(emails) => emails.iter().filter_map(active).collect(),
+                // Each once, however their address is written.
+                Pool::Users(emails) => {
+                    let mut seen = FxHashSet::default();
+                    emails.iter().filter_map(active).filter(|user| seen.insert(*user)).collect()
+                }
                 Pool::Group(name) => {
                     let members = access.members_of(access.group_named(name)?).filter(|user: &&UserAccess| user.active);
                     let mut members: Vec<Uuid> = members.map(|user| user.id).collect();
