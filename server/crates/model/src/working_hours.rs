@@ -18,8 +18,10 @@ pub struct WorkingHours {
     zone: Tz,
     /// From Monday on.
     weekdays: [Vec<Span>; 7],
-    /// By date (`2026-12-24`), or by day of each year (`12-25`).
-    exceptions: BTreeMap<String, Vec<Span>>,
+    /// By date.
+    dates: BTreeMap<NaiveDate, Vec<Span>>,
+    /// By month and day, for each year.
+    yearly: BTreeMap<(u32, u32), Vec<Span>>,
 }
 
 /// Minutes of a day: from, and up to.
@@ -29,7 +31,12 @@ impl WorkingHours {
     /// Around the clock.
     pub fn always() -> Self {
         let day = || vec![(0, MINUTES_OF_DAY)];
-        Self { zone: Tz::UTC, weekdays: std::array::from_fn(|_| day()), exceptions: BTreeMap::new() }
+        Self {
+            zone: Tz::UTC,
+            weekdays: std::array::from_fn(|_| day()),
+            dates: BTreeMap::new(),
+            yearly: BTreeMap::new(),
+        }
     }
 
     /// From an IANA time zone, spans by ISO weekday from `"1"` (Monday) to `"7"`, and spans by date (`2026-12-24`) or by day of each
@@ -44,7 +51,7 @@ impl WorkingHours {
             issues.push(Issue::new(path!["timeZone"], "timeZone", message));
             Tz::UTC
         });
-        let mut hours = Self { zone, weekdays: Default::default(), exceptions: BTreeMap::new() };
+        let mut hours = Self { zone, weekdays: Default::default(), dates: BTreeMap::new(), yearly: BTreeMap::new() };
         for (day, spans) in entries(weekdays, "weekdays", &mut issues) {
             let place = path!["weekdays", day.as_str()];
             match day.parse::<usize>() {
@@ -55,10 +62,16 @@ impl WorkingHours {
         for (day, spans) in entries(exceptions, "exceptions", &mut issues) {
             let place = path!["exceptions", day.as_str()];
             // The 29th of February is a day of some years.
-            let date = if day.len() == 5 { format!("2024-{day}") } else { day.clone() };
+            let is_yearly = day.len() == 5;
+            let date = if is_yearly { format!("2024-{day}") } else { day.clone() };
             match NaiveDate::parse_from_str(&date, "%Y-%m-%d") {
                 Ok(date) if date.to_string().ends_with(day.as_str()) => {
-                    hours.exceptions.insert(day.clone(), spans_of(spans, &place, &mut issues));
+                    let spans = spans_of(spans, &place, &mut issues);
+                    if is_yearly {
+                        hours.yearly.insert((date.month(), date.day()), spans);
+                    } else {
+                        hours.dates.insert(date, spans);
+                    }
                 }
                 _ => {
                     let message = format!("`{day}` is no date: write 2026-12-24, or 12-25 for that day of each year");
@@ -94,14 +107,20 @@ impl WorkingHours {
 
     /// The spans from the day of an instant on, in their order.
     fn spans_since(&self, from: DateTime<Utc>) -> impl Iterator<Item = (DateTime<Utc>, DateTime<Utc>)> + '_ {
-        let first = from.with_timezone(&self.zone).date_naive();
-        let days = (0..DAYS_MAX).map_while(move |days| first.checked_add_days(Days::new(days)));
+        let days = self.days_since(from);
         days.flat_map(move |day| self.of_day(day).iter().filter_map(move |span| self.instants(day, *span)))
     }
 
+    /// The days that are looked at: none where nobody ever works.
+    fn days_since(&self, from: DateTime<Utc>) -> impl Iterator<Item = NaiveDate> + use<> {
+        let first = from.with_timezone(&self.zone).date_naive();
+        let mut given = self.weekdays.iter().chain(self.dates.values()).chain(self.yearly.values());
+        let days = if given.any(|spans| !spans.is_empty()) { DAYS_MAX } else { 0 };
+        (0..days).map_while(move |days| first.checked_add_days(Days::new(days)))
+    }
+
     fn of_day(&self, day: NaiveDate) -> &[Span] {
-        let of_date = self.exceptions.get(&day.to_string());
-        let exception = of_date.or_else(|| self.exceptions.get(&day.format("%m-%d").to_string()));
+        let exception = self.dates.get(&day).or_else(|| self.yearly.get(&(day.month(), day.day())));
         exception.unwrap_or(&self.weekdays[day.weekday().num_days_from_monday() as usize])
     }
 
@@ -228,6 +247,15 @@ mod tests {
     fn who_never_works_is_never_done() {
         let never = WorkingHours::parse("UTC", &json!({}), &Json::Null).unwrap();
         assert_eq!(never.after(at("2026-06-05T15:30:00Z"), 1), None);
+        assert_eq!(never.between(at("2026-06-05T15:30:00Z"), at("2030-06-05T15:30:00Z")), 0);
+        // Nobody looks for it, through twenty years, at each write.
+        assert_eq!(never.days_since(at("2026-06-05T15:30:00Z")).count(), 0);
+        let free = WorkingHours::parse("UTC", &json!({"1": []}), &json!({"12-25": []})).unwrap();
+        assert_eq!(free.days_since(at("2026-06-05T15:30:00Z")).count(), 0);
+        let once = WorkingHours::parse("UTC", &json!({}), &json!({"2027-02-01": [["09:00", "10:00"]]})).unwrap();
+        assert_eq!(once.after(at("2026-06-05T15:30:00Z"), 60), Some(at("2027-02-01T09:01:00Z")));
+        let yearly = WorkingHours::parse("UTC", &json!({}), &json!({"02-29": [["09:00", "10:00"]]})).unwrap();
+        assert_eq!(yearly.after(at("2026-06-05T15:30:00Z"), 60), Some(at("2028-02-29T09:01:00Z")));
     }
 
     #[test]
