@@ -28,7 +28,7 @@ const RENEWAL: Duration = Duration::from_secs(5);
 const RUNS_MAX: usize = 16;
 /// Of them, those of one workflow: the others never wait for all of its runs.
 const RUNS_OF_ONE_MAX: usize = 12;
-/// Most workflows that are asked for runs in one transaction; a further look goes on behind them.
+/// Most workflows that are asked for runs in one transaction; where they have nothing to give, the next look asks those behind them.
 const ASKED_MAX: usize = 64;
 /// How often the queue is looked at without being told: for other processes' events, postponed runs and ended leases.
 const POLL: Duration = Duration::from_millis(500);
@@ -88,12 +88,17 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
     }
 }
 
-/// How many runs of which workflow this process has under way, and whose turn it was last.
+/// How many runs of which workflow this process has under way, and whose turn it was when.
 #[derive(Debug, Default)]
 struct Share {
     running: FxHashMap<Uuid, usize>,
     all: usize,
-    last: Option<Uuid>,
+    /// When each was given runs last, counted in turns. Kept while it has nothing to do: else whoever has one run after the other would always be
+    /// the first again.
+    turns: FxHashMap<Uuid, u64>,
+    turn: u64,
+    /// So many of those in turn had nothing to give when they were asked.
+    passed: usize,
 }
 
 impl Share {
@@ -128,13 +133,26 @@ impl Share {
         RUNS_MAX - self.all.min(RUNS_MAX)
     }
 
-    /// Which of the due workflows are asked for runs, the next in turn first, and how many more each may have.
+    /// Which of the due workflows are asked for runs, and how many more each may have: who was given none for longest is the first. To have been
+    /// asked is no turn: who had nothing to give because another does the same job comes before the other then.
     fn in_turn(&self, due: &[Uuid]) -> Vec<(Uuid, usize)> {
         let room =
             |workflow: &Uuid| RUNS_OF_ONE_MAX.saturating_sub(self.running.get(workflow).copied().unwrap_or_default());
-        let start = due.iter().position(|workflow| Some(*workflow) > self.last).unwrap_or(0);
-        let in_turn = due[start..].iter().chain(&due[..start]).map(|workflow| (*workflow, room(workflow)));
-        in_turn.filter(|(_, room)| *room > 0).take(ASKED_MAX).collect()
+        let mut in_turn: Vec<(Uuid, usize)> =
+            due.iter().map(|workflow| (*workflow, room(workflow))).filter(|(_, room)| *room > 0).collect();
+        in_turn.sort_by_key(|(workflow, _)| (self.turns.get(workflow).copied().unwrap_or_default(), *workflow));
+        let passed = if self.passed < in_turn.len() { self.passed } else { 0 };
+        in_turn.split_off(passed).into_iter().take(ASKED_MAX).collect()
+    }
+
+    /// So many were asked, and these gave runs, one after the other.
+    fn given(&mut self, asked: usize, by: impl Iterator<Item = Uuid>) {
+        let before = self.turn;
+        for workflow in by {
+            self.turn += 1;
+            self.turns.insert(workflow, self.turn);
+        }
+        self.passed = if self.turn > before || asked < ASKED_MAX { 0 } else { self.passed + asked };
     }
 }
 
@@ -156,27 +174,27 @@ async fn lease(engine: &Engine, share: &mut Share) -> Result<Vec<LeasedRun>, Eng
     if asked.is_empty() {
         return Ok(Vec::new());
     }
-    let (leased, last) = engine
+    let count = asked.len();
+    let leased = engine
         .store()
         .write(move |tx: &mut WriteTx| {
             let asked = Arc::clone(&asked);
             Box::pin(async move {
                 let held: Vec<Uuid> = asked.iter().flat_map(|one| &one.beside).copied().collect();
                 hold_workflows(tx, &held).await?;
-                let (mut leased, mut last) = (Vec::new(), None);
+                let mut leased: Vec<LeasedRun> = Vec::new();
                 for (position, Asked { workflow, room, beside }) in asked.iter().enumerate() {
                     let part = part(free - leased.len(), asked.len() - position - 1, *room);
                     if part == 0 {
                         break;
                     }
                     leased.extend(lease_runs(tx, *workflow, part, beside, now, now + LEASE).await?);
-                    last = Some(*workflow);
                 }
-                Ok::<_, EngineError>((leased, last))
+                Ok::<_, EngineError>(leased)
             })
         })
         .await?;
-    share.last = last;
+    share.given(count, leased.iter().map(|run| run.workflow));
     Ok(leased)
 }
 
@@ -246,6 +264,7 @@ mod tests {
     use super::*;
 
     use cardine_store::StoreError;
+    use chrono::DateTime;
     use cardine_store::platform::workflows::{Advance, NewRun, Origin, Then, advance_run, queue_runs};
     use serde_json::json;
 
@@ -283,6 +302,11 @@ mod tests {
         write.await.unwrap();
     }
 
+    /// When no test goes on any more, however slow the machine is.
+    fn far() -> DateTime<Utc> {
+        Utc::now() + chrono::TimeDelta::days(1)
+    }
+
     /// What two processes get that look at the same moment.
     async fn leased_by_both(one: &Engine, two: &Engine) -> Vec<LeasedRun> {
         let (mut share, mut other_share) = (Share::default(), Share::default());
@@ -304,6 +328,9 @@ mod tests {
                 let leased = leased_by_both(&engine, &other).await;
                 let (of_another, of_job): (Vec<_>, Vec<_>) = leased.iter().partition(|run| run.workflow == another);
                 assert_eq!(of_another.len(), usize::from(begun.is_empty()), "another job goes on beside it");
+                for run in of_another {
+                    advance(&engine, run, Then::End(Utc::now())).await;
+                }
                 let [run] = of_job.as_slice() else { panic!("{of_job:?}") };
                 assert_eq!(leased_by_both(&engine, &other).await.len(), 0, "it has not ended");
                 advance(&engine, run, Then::End(Utc::now())).await;
@@ -317,9 +344,34 @@ mod tests {
             queue(&engine, one, 2).await;
             let leased = leased_by_both(&engine, &other).await;
             assert_eq!(leased.len(), 1);
-            advance(&engine, &leased[0], Then::Wait(Utc::now() + LEASE)).await;
+            advance(&engine, &leased[0], Then::Wait(far())).await;
             let next = leased_by_both(&engine, &other).await;
             assert!(next.len() == 1 && next[0].id != leased[0].id, "{next:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn workflows_of_one_job_take_turns() {
+        for database in Database::each().await {
+            let engine = database.engine().await;
+            let (one, two) = (save(&database, &engine, "one", "j").await, save(&database, &engine, "two", "j").await);
+            let busy = save(&database, &engine, "busy", "k").await;
+            for workflow in [one, two] {
+                queue(&engine, workflow, 3).await;
+            }
+            let (mut share, mut order) = (Share::default(), Vec::new());
+            while order.len() < 6 {
+                // A third has something to do each time, and is done before the job is.
+                queue(&engine, busy, 1).await;
+                let leased = lease(&engine, &mut share).await.unwrap();
+                let (of_busy, of_job): (Vec<_>, Vec<_>) = leased.iter().partition(|run| run.workflow == busy);
+                assert_eq!((of_busy.len(), of_job.len()), (1, 1), "{leased:?}");
+                advance(&engine, of_busy[0], Then::End(Utc::now())).await;
+                assert_eq!(lease(&engine, &mut share).await.unwrap().len(), 0, "the job has not ended");
+                advance(&engine, of_job[0], Then::End(Utc::now())).await;
+                order.push(of_job[0].workflow);
+            }
+            assert!(order.windows(2).all(|two| two[0] != two[1]), "{order:?}");
         }
     }
 
@@ -357,19 +409,34 @@ mod tests {
         for _ in 0..RUNS_OF_ONE_MAX {
             share.begin(one);
         }
-        share.last = Some(one);
+        share.given(1, [one].into_iter());
         assert!(parts(&share, &[one]).is_empty());
         assert_eq!(parts(&share, &[one, two]), [(two, 4)]);
         for _ in 0..3 {
             share.begin(two);
         }
-        share.last = Some(two);
+        share.given(1, [two].into_iter());
         assert_eq!(parts(&share, &[one, two, three]), [(three, 1)], "it is the next in turn");
         share.begin(three);
-        share.last = Some(three);
+        share.given(1, [three].into_iter());
         assert!(parts(&share, &[one, two, three]).is_empty());
         share.end(Ok(one));
         assert_eq!(parts(&share, &[one, two, three]), [(one, 1)]);
+    }
+
+    #[test]
+    fn those_behind_many_that_have_nothing_to_give_are_asked_too() {
+        let (all, mut share) = (ids(ASKED_MAX as u128 + 2), Share::default());
+        let asked = |share: &Share| -> Vec<Uuid> { share.in_turn(&all).into_iter().map(|(id, _)| id).collect() };
+        assert_eq!(asked(&share), all[..ASKED_MAX]);
+        share.given(ASKED_MAX, std::iter::empty());
+        assert_eq!(asked(&share), all[ASKED_MAX..]);
+        share.given(2, all[ASKED_MAX..=ASKED_MAX].iter().copied());
+        assert_eq!(asked(&share), all[..ASKED_MAX], "they may have something by now");
+        share.given(ASKED_MAX, std::iter::empty());
+        assert_eq!(asked(&share), [all[ASKED_MAX + 1], all[ASKED_MAX]], "who was given none is before who was");
+        share.given(2, std::iter::empty());
+        assert_eq!(asked(&share), all[..ASKED_MAX]);
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -387,7 +454,15 @@ mod tests {
             let mut share = Share::default();
             let under_way = lease(&engine, &mut share).await.unwrap();
             assert_eq!(under_way.len(), blocked.len());
-            under_way.iter().for_each(|run| share.begin(run.workflow));
+            for run in under_way {
+                share.begin(run.workflow);
+                let run = Arc::new(run);
+                let write = engine.store().write(move |tx: &mut WriteTx| {
+                    let run = Arc::clone(&run);
+                    Box::pin(async move { renew_lease(tx, &run, far()).await })
+                });
+                assert!(write.await.unwrap());
+            }
             let mut others = Vec::new();
             for name in ["three", "four"] {
                 others.push(save(&database, &engine, name, name).await);
@@ -398,7 +473,7 @@ mod tests {
                 queue(&engine, *workflow, 1).await;
             }
             for last in blocked.iter().chain(&others) {
-                share.last = Some(*last);
+                share.given(1, [*last].into_iter());
                 let leased = lease(&engine, &mut share).await.unwrap();
                 assert!(leased.len() == 1 && others.contains(&leased[0].workflow), "{leased:?}");
                 advance(&engine, &leased[0], Then::End(Utc::now())).await;
