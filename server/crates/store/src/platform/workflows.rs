@@ -336,7 +336,8 @@ fn slots(count: usize, behind: usize) -> String {
 /// whose step waits; runs that another process has leased are passed over, those whose lease ended are taken.
 ///
 /// Where there are workflows `beside` whose runs it must not run (itself among them, and all of them held by [`hold_workflows`]), at most one is
-/// leased, while none of theirs is: its oldest, whatever record it is about, save again that none waits for one whose step waits.
+/// leased, while none of theirs is: its oldest, whatever record it is about, save again that none waits for one whose step waits, nor for one
+/// that waits for older runs of its record.
 pub async fn lease_runs(
     tx: &mut WriteTx,
     workflow: Uuid,
@@ -396,8 +397,9 @@ fn lease_text(dialect: Dialect, limit: usize, beside: usize) -> String {
             r#"AND (SELECT l."id" FROM "workflow_run" l WHERE l."workflow_id" IN ({}) AND l."finished_at" IS NULL
                 AND l."lease_until" >= $1::timestamptz LIMIT 1) IS NULL
             AND r."id" = (SELECT o."id" FROM "workflow_run" o WHERE o."workflow_id" = $4::uuid AND o."finished_at" IS NULL
-                AND (o."status" <> 'WAITING' OR o."run_at" <= $1::timestamptz) ORDER BY COALESCE(o."event_seq", 0), o."id" LIMIT 1)"#,
-            slots(beside, 4)
+                AND (o."status" <> 'WAITING' OR o."run_at" <= $1::timestamptz) AND {} ORDER BY COALESCE(o."event_seq", 0), o."id" LIMIT 1)"#,
+            slots(beside, 4),
+            is_first_of_its_record("o")
         )
     };
     format!(
@@ -405,12 +407,20 @@ fn lease_text(dialect: Dialect, limit: usize, beside: usize) -> String {
         "attempts" = "attempts" + 1 WHERE "id" IN (SELECT r."id" FROM "workflow_run" r
             WHERE r."workflow_id" = $4::uuid AND r."finished_at" IS NULL AND r."run_at" <= $1::timestamptz
             AND (r."lease_until" IS NULL OR r."lease_until" < $1::timestamptz)
-            AND (SELECT e."id" FROM "workflow_run" e WHERE e."record_id" = r."record_id" AND e."finished_at" IS NULL
-                AND e."status" <> 'WAITING' AND e."event_seq" <= r."event_seq" AND (e."event_seq" < r."event_seq" OR e."id" < r."id")
-                ORDER BY e."event_seq", e."id" LIMIT 1) IS NULL
+            AND {}
             {alone}
             ORDER BY r."run_at", r."event_seq", r."id" LIMIT {limit}{skip})
-        RETURNING "id", "workflow_id", "version", "record_id", "step", "state", "loops", "steps_done", "attempts""#
+        RETURNING "id", "workflow_id", "version", "record_id", "step", "state", "loops", "steps_done", "attempts""#,
+        is_first_of_its_record("r")
+    )
+}
+
+/// That no older run of its record, of whatever workflow, has still to be done.
+fn is_first_of_its_record(run: &str) -> String {
+    format!(
+        r#"(SELECT e."id" FROM "workflow_run" e WHERE e."record_id" = {run}."record_id" AND e."finished_at" IS NULL
+                AND e."status" <> 'WAITING' AND e."event_seq" <= {run}."event_seq" AND (e."event_seq" < {run}."event_seq" OR e."id" < {run}."id")
+                ORDER BY e."event_seq", e."id" LIMIT 1) IS NULL"#
     )
 }
 

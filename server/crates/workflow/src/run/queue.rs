@@ -265,7 +265,8 @@ mod tests {
 
     use cardine_store::StoreError;
     use chrono::DateTime;
-    use cardine_store::platform::workflows::{Advance, NewRun, Origin, Then, advance_run, queue_runs};
+    use cardine_store::platform::runs::cancel_run;
+    use cardine_store::platform::workflows::{Advance, NewRun, Origin, Then, advance_run, postpone_run, queue_runs};
     use serde_json::json;
 
     use crate::run::RunState;
@@ -280,8 +281,12 @@ mod tests {
     }
 
     async fn queue(engine: &Engine, workflow: Uuid, count: usize) -> Vec<Uuid> {
+        queue_of(engine, workflow, &vec![Origin { event: None, record: None, due_at: None }; count]).await
+    }
+
+    async fn queue_of(engine: &Engine, workflow: Uuid, origins: &[Origin]) -> Vec<Uuid> {
         let new = NewRun { workflow, version: 1, state: RunState::of_event(json!({})), cause: None, depth: 0 };
-        let runs = vec![(Origin { event: None, record: None, due_at: None }, new); count];
+        let runs: Vec<_> = origins.iter().map(|origin| (*origin, new.clone())).collect();
         let write = engine.store().write(move |tx: &mut WriteTx| {
             let runs = runs.clone();
             Box::pin(async move { queue_runs(tx, &runs, Utc::now()).await })
@@ -347,6 +352,48 @@ mod tests {
             advance(&engine, &leased[0], Then::Wait(far())).await;
             let next = leased_by_both(&engine, &other).await;
             assert!(next.len() == 1 && next[0].id != leased[0].id, "{next:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_job_goes_on_with_other_records_while_one_waits() {
+        for database in Database::each().await {
+            let engine = database.engine().await;
+            let (job, other) = (save(&database, &engine, "a", "j").await, save(&database, &engine, "b", "k").await);
+            let [first, second] = [1, 2].map(|record| Some(Uuid::from_u128(record)));
+            let of = |event, record| Origin { event: Some(event), record, due_at: None };
+            let [older] = queue_of(&engine, other, &[of(1, first)]).await.try_into().unwrap();
+            let queued = queue_of(&engine, job, &[of(2, first), of(3, second), of(4, first), of(5, second)]).await;
+            let mut share = Share::default();
+            let mut begun = Vec::new();
+            // The record's older run is to be tried again tomorrow.
+            for expected in [vec![older, queued[1]], vec![queued[3]], vec![]] {
+                let leased = lease(&engine, &mut share).await.unwrap();
+                let mut ids: Vec<Uuid> = leased.iter().map(|run| run.id).collect();
+                ids.sort_unstable();
+                assert_eq!(ids, expected);
+                for run in leased {
+                    if run.id == older {
+                        let write = engine.store().write(move |tx: &mut WriteTx| {
+                            let run = run.clone();
+                            Box::pin(async move { postpone_run(tx, &run, "later", far()).await })
+                        });
+                        assert!(write.await.unwrap());
+                    } else {
+                        advance(&engine, &run, Then::End(Utc::now())).await;
+                        begun.push(run.id);
+                    }
+                }
+            }
+            let write = engine
+                .store()
+                .write(move |tx: &mut WriteTx| Box::pin(async move { cancel_run(tx, older, Utc::now()).await }));
+            assert!(write.await.unwrap());
+            while let [run] = lease(&engine, &mut share).await.unwrap().as_slice() {
+                advance(&engine, run, Then::End(Utc::now())).await;
+                begun.push(run.id);
+            }
+            assert_eq!(begun, [queued[1], queued[3], queued[0], queued[2]], "each record's in their order");
         }
     }
 
