@@ -207,10 +207,11 @@ pub async fn steps_of_run(tx: &mut ReadTx, run: Uuid, limit: i64) -> Result<Vec<
     (0..rows.len()).rev().map(step).collect()
 }
 
-/// Ends a run that has not ended; whoever has leased it can't record anything more. False if it had ended, or is not there.
+/// Ends a run that has not ended; whoever has leased it can't record anything more, and keeps the lease until they know and have stopped.
+/// False if it had ended, or is not there.
 pub async fn cancel_run(tx: &mut WriteTx, run: Uuid, now: DateTime<Utc>) -> Result<bool, StoreError> {
-    let text = r#"UPDATE "workflow_run" SET "status" = 'CANCELLED', "finished_at" = $2::timestamptz, "lease_until" = NULL,
-        "lease_token" = NULL WHERE "id" = $1::uuid AND "finished_at" IS NULL"#;
+    let text = r#"UPDATE "workflow_run" SET "status" = 'CANCELLED', "finished_at" = $2::timestamptz
+        WHERE "id" = $1::uuid AND "finished_at" IS NULL"#;
     changed_one(tx, text, &[Value::Id(run), Value::DateTime(now)]).await
 }
 
@@ -269,10 +270,10 @@ pub async fn ended_run(tx: &mut WriteTx, run: Uuid) -> Result<Option<EndedRun>, 
     }))
 }
 
-/// Lets an ended run go on. False if it has been started again meanwhile.
+/// Lets an ended run go on, behind the lease of whoever has not given it back yet, and can't record anything by it. False if it has been started again meanwhile.
 pub async fn requeue_run(tx: &mut WriteTx, run: Uuid, at: &GoOn<'_>, now: DateTime<Utc>) -> Result<bool, StoreError> {
     let text = r#"UPDATE "workflow_run" SET "status" = 'QUEUED', "step" = $2::integer, "state" = $3::text, "loops" = $4::text,
-        "attempts" = 0, "error" = NULL, "run_at" = $5::timestamptz, "finished_at" = NULL
+        "attempts" = 0, "error" = NULL, "run_at" = $5::timestamptz, "finished_at" = NULL, "lease_token" = NULL
         WHERE "id" = $1::uuid AND "finished_at" IS NOT NULL"#;
     let values = [
         Value::Id(run),

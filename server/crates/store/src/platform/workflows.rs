@@ -392,10 +392,10 @@ fn lease_text(dialect: Dialect, limit: usize, beside: usize) -> String {
     let alone = if beside == 0 {
         String::new()
     } else {
+        // A run that was cancelled has ended, and who leased it may not know yet: it counts until they give the lease back.
         // The order is that of a record's runs, so that two rules never make two runs wait for each other.
         format!(
-            r#"AND (SELECT l."id" FROM "workflow_run" l WHERE l."workflow_id" IN ({}) AND l."finished_at" IS NULL
-                AND l."lease_until" >= $1::timestamptz LIMIT 1) IS NULL
+            r#"AND (SELECT l."id" FROM "workflow_run" l WHERE l."workflow_id" IN ({}) AND l."lease_until" >= $1::timestamptz LIMIT 1) IS NULL
             AND r."id" = (SELECT o."id" FROM "workflow_run" o WHERE o."workflow_id" = $4::uuid AND o."finished_at" IS NULL
                 AND (o."status" <> 'WAITING' OR o."run_at" <= $1::timestamptz) AND {} ORDER BY COALESCE(o."event_seq", 0), o."id" LIMIT 1)"#,
             slots(beside, 4),
@@ -431,10 +431,17 @@ pub async fn renew_lease(tx: &mut WriteTx, run: &LeasedRun, until: DateTime<Utc>
     changed_one(tx, text, &[Value::Id(run.id), Value::Id(run.token), Value::DateTime(until)]).await
 }
 
+/// Gives back the lease of a run that ended while it was ours, so that nobody waits until it ends by itself.
+pub async fn release_lease(tx: &mut WriteTx, run: &LeasedRun) -> Result<(), StoreError> {
+    let text = r#"UPDATE "workflow_run" SET "lease_until" = NULL, "lease_token" = NULL
+        WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NOT NULL"#;
+    changed_one(tx, text, &[Value::Id(run.id), Value::Id(run.token)]).await.map(|_| ())
+}
+
 /// Ends all leases: for a process that has the database to itself, whose predecessor can't go on.
 pub async fn end_leases(tx: &mut WriteTx) -> Result<(), StoreError> {
-    let text = r#"UPDATE "workflow_run" SET "lease_until" = NULL, "lease_token" = NULL
-        WHERE "lease_token" IS NOT NULL AND "finished_at" IS NULL"#;
+    let text =
+        r#"UPDATE "workflow_run" SET "lease_until" = NULL, "lease_token" = NULL WHERE "lease_until" IS NOT NULL"#;
     tx.execute(&portable(tx.dialect(), text, 0, &[]), &bound(&[])).await.map(|_| ())
 }
 
@@ -469,7 +476,7 @@ pub async fn advance_run(tx: &mut WriteTx, run: &LeasedRun, to: &Advance<'_>) ->
 /// Ends a run as failed, at the step that it is at. False if the lease is not ours any more.
 pub async fn fail_run(tx: &mut WriteTx, run: &LeasedRun, error: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
     let text = r#"UPDATE "workflow_run" SET "status" = 'FAILED', "error" = $3::text, "finished_at" = $4::timestamptz,
-        "lease_until" = NULL, "lease_token" = NULL WHERE "id" = $1::uuid AND "lease_token" = $2::uuid"#;
+        "lease_until" = NULL, "lease_token" = NULL WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL"#;
     let values = [Value::Id(run.id), Value::Id(run.token), Value::Text(error.to_owned()), Value::DateTime(now)];
     changed_one(tx, text, &values).await
 }
@@ -482,7 +489,7 @@ pub async fn postpone_run(
     run_at: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let text = r#"UPDATE "workflow_run" SET "status" = 'QUEUED', "error" = $3::text, "run_at" = $4::timestamptz,
-        "lease_until" = NULL, "lease_token" = NULL WHERE "id" = $1::uuid AND "lease_token" = $2::uuid"#;
+        "lease_until" = NULL, "lease_token" = NULL WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL"#;
     let values = [Value::Id(run.id), Value::Id(run.token), Value::Text(error.to_owned()), Value::DateTime(run_at)];
     changed_one(tx, text, &values).await
 }

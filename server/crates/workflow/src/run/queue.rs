@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cardine_engine::{Engine, EngineError};
 use cardine_store::platform::workflows::{
-    LeasedRun, due_workflows, end_leases, hold_workflows, lease_runs, renew_lease,
+    LeasedRun, due_workflows, end_leases, hold_workflows, lease_runs, release_lease, renew_lease,
 };
 use cardine_store::{Dialect, ReadTx, WriteTx};
 use chrono::Utc;
@@ -222,23 +222,38 @@ impl Runner {
     }
 
     async fn run(&self, mut run: LeasedRun) {
-        let leased = run.clone();
+        let leased = Arc::new(run.clone());
         let ended = tokio::select! {
             ended = self.run_steps(&mut run) => ended,
-            () = self.keep(leased) => Ok(()),
+            () = self.keep(Arc::clone(&leased)) => Err(StepError::LeaseLost),
         };
         if let Err(error) = ended {
             let error = match error {
-                StepError::LeaseLost => return,
+                StepError::LeaseLost => return self.release(leased).await,
                 StepError::Temporary(error, _) | StepError::Final(error) => error,
             };
             tracing::warn!(run = %run.id, error, "a run's end could not be recorded; it is tried again when its lease ends");
         }
     }
 
+    /// For a run that was cancelled while its steps were done.
+    async fn release(&self, run: Arc<LeasedRun>) {
+        let lost = Arc::clone(&run);
+        let given = self
+            .engine
+            .store()
+            .write(move |tx: &mut WriteTx| {
+                let run = Arc::clone(&lost);
+                Box::pin(async move { release_lease(tx, &run).await })
+            })
+            .await;
+        if let Err(error) = given {
+            tracing::warn!(run = %run.id, %error, "a cancelled run's lease can't be given back; it ends by itself");
+        }
+    }
+
     /// Renews the lease; returns when it is lost.
-    async fn keep(&self, run: LeasedRun) {
-        let run = Arc::new(run);
+    async fn keep(&self, run: Arc<LeasedRun>) {
         loop {
             tokio::time::sleep(RENEWAL).await;
             let (until, kept) = (Utc::now() + LEASE, Arc::clone(&run));
@@ -265,8 +280,10 @@ mod tests {
 
     use cardine_store::StoreError;
     use chrono::DateTime;
-    use cardine_store::platform::runs::cancel_run;
-    use cardine_store::platform::workflows::{Advance, NewRun, Origin, Then, advance_run, postpone_run, queue_runs};
+    use cardine_store::platform::runs::{GoOn, cancel_run, requeue_run};
+    use cardine_store::platform::workflows::{
+        Advance, NewRun, Origin, Then, advance_run, fail_run, postpone_run, queue_runs,
+    };
     use serde_json::json;
 
     use crate::run::RunState;
@@ -356,6 +373,57 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_begun_beside_a_cancelled_run_that_has_not_stopped() {
+        for database in Database::each().await {
+            let engine = database.engine().await;
+            let job = save(&database, &engine, "job", "j").await;
+            let [first, second] = queue(&engine, job, 2).await.try_into().unwrap();
+            let mut share = Share::default();
+            let [run] = lease(&engine, &mut share).await.unwrap().try_into().unwrap();
+            cancel(&engine, first).await;
+            assert_eq!(lease(&engine, &mut share).await.unwrap().len(), 0, "who does it may not know yet");
+            // Whoever does it sees at its next part, or at its next renewal, that it has ended, and records nothing.
+            let gone = Arc::new(run.clone());
+            let write = engine.store().write(move |tx: &mut WriteTx| {
+                let run = Arc::clone(&gone);
+                Box::pin(async move {
+                    assert!(!renew_lease(tx, &run, far()).await?);
+                    assert!(!postpone_run(tx, &run, "x", Utc::now()).await?);
+                    assert!(!fail_run(tx, &run, "x", Utc::now()).await?);
+                    release_lease(tx, &run).await
+                })
+            });
+            write.await.unwrap();
+            let [run] = lease(&engine, &mut share).await.unwrap().try_into().unwrap();
+            assert_eq!(run.id, second);
+            // Tried again at once, it waits for the lease, whose token counts no more.
+            cancel(&engine, second).await;
+            let write = engine.store().write(move |tx: &mut WriteTx| {
+                let (run, state) = (run.clone(), RunState::of_event(json!({})));
+                Box::pin(async move {
+                    let at = GoOn { step: 0, state: &state, loops: &json!([]) };
+                    assert!(requeue_run(tx, second, &at, Utc::now()).await?);
+                    assert!(!renew_lease(tx, &run, far()).await?);
+                    release_lease(tx, &run).await
+                })
+            });
+            write.await.unwrap();
+            assert_eq!(lease(&engine, &mut share).await.unwrap().len(), 0, "nor has the other stopped");
+            let write = engine.store().write(|tx: &mut WriteTx| Box::pin(async move { end_leases(tx).await }));
+            write.await.unwrap();
+            let [run] = lease(&engine, &mut share).await.unwrap().try_into().unwrap();
+            assert_eq!(run.id, second);
+        }
+    }
+
+    async fn cancel(engine: &Engine, run: Uuid) {
+        let cancelled = engine
+            .store()
+            .write(move |tx: &mut WriteTx| Box::pin(async move { cancel_run(tx, run, Utc::now()).await }));
+        assert!(cancelled.await.unwrap());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_job_goes_on_with_other_records_while_one_waits() {
         for database in Database::each().await {
             let engine = database.engine().await;
@@ -385,10 +453,7 @@ mod tests {
                     }
                 }
             }
-            let write = engine
-                .store()
-                .write(move |tx: &mut WriteTx| Box::pin(async move { cancel_run(tx, older, Utc::now()).await }));
-            assert!(write.await.unwrap());
+            cancel(&engine, older).await;
             while let [run] = lease(&engine, &mut share).await.unwrap().as_slice() {
                 advance(&engine, run, Then::End(Utc::now())).await;
                 begun.push(run.id);
