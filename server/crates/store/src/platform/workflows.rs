@@ -74,6 +74,8 @@ pub struct LeasedRun {
     pub attempts: i64,
     /// Shows that the lease is still ours.
     pub token: Uuid,
+    /// Until when it was leased.
+    pub until: DateTime<Utc>,
 }
 
 /// How far a run has come.
@@ -375,6 +377,7 @@ pub async fn lease_runs(
                 steps_done: rows.cell(row, 7).integer().unwrap_or_default(),
                 attempts: rows.cell(row, 8).integer().unwrap_or_default(),
                 token,
+                until,
             })
         })
         .collect()

@@ -8,8 +8,8 @@ use cardine_engine::{Engine, EngineError};
 use cardine_store::platform::workflows::{
     LeasedRun, due_workflows, end_leases, hold_workflows, lease_runs, release_lease, renew_lease,
 };
-use cardine_store::{Dialect, ReadTx, WriteTx};
-use chrono::Utc;
+use cardine_store::{Dialect, ReadTx, StoreError, WriteTx};
+use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -163,10 +163,10 @@ fn part(free: usize, behind: usize, room: usize) -> usize {
 
 /// Leases what is due, each workflow's part of what is free. What does the same job is never leased twice at once, by no process.
 async fn lease(engine: &Engine, share: &mut Share) -> Result<Vec<LeasedRun>, EngineError> {
-    let (now, free) = (Utc::now(), share.free());
+    let free = share.free();
     let due = engine
         .store()
-        .read(move |tx: &mut ReadTx| Box::pin(async move { Ok::<_, EngineError>(due_workflows(tx, now).await?) }))
+        .read(|tx: &mut ReadTx| Box::pin(async move { Ok::<_, EngineError>(due_workflows(tx, Utc::now()).await?) }))
         .await?;
     let snapshot = engine.snapshot();
     let asked = |(workflow, room)| Asked { workflow, room, beside: Workflows::of_same_jobs(&snapshot, workflow) };
@@ -182,6 +182,8 @@ async fn lease(engine: &Engine, share: &mut Share) -> Result<Vec<LeasedRun>, Eng
             Box::pin(async move {
                 let held: Vec<Uuid> = asked.iter().flat_map(|one| &one.beside).copied().collect();
                 hold_workflows(tx, &held).await?;
+                // Only now: the write may have waited for others.
+                let now = Utc::now();
                 let mut leased: Vec<LeasedRun> = Vec::new();
                 for (position, Asked { workflow, room, beside }) in asked.iter().enumerate() {
                     let part = part(free - leased.len(), asked.len() - position - 1, *room);
@@ -225,7 +227,7 @@ impl Runner {
         let leased = Arc::new(run.clone());
         let ended = tokio::select! {
             ended = self.run_steps(&mut run) => ended,
-            () = self.keep(Arc::clone(&leased)) => Err(StepError::LeaseLost),
+            () = keep(&self.engine, Arc::clone(&leased), RENEWAL) => Err(StepError::LeaseLost),
         };
         if let Err(error) = ended {
             let error = match error {
@@ -251,24 +253,29 @@ impl Runner {
             tracing::warn!(run = %run.id, %error, "a cancelled run's lease can't be given back; it ends by itself");
         }
     }
+}
 
-    /// Renews the lease; returns when it is lost.
-    async fn keep(&self, run: Arc<LeasedRun>) {
-        loop {
-            tokio::time::sleep(RENEWAL).await;
-            let (until, kept) = (Utc::now() + LEASE, Arc::clone(&run));
-            let renewed = self
-                .engine
-                .store()
-                .write(move |tx: &mut WriteTx| {
-                    let run = Arc::clone(&kept);
-                    Box::pin(async move { renew_lease(tx, &run, until).await })
-                })
-                .await;
-            match renewed {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => tracing::warn!(run = %run.id, %error, "a lease can't be renewed"),
+/// Renews the lease so often; returns when it is lost, or has ended because it can't be renewed: another process may have it then.
+async fn keep(engine: &Engine, run: Arc<LeasedRun>, every: Duration) {
+    let mut until = run.until;
+    let left = |until: DateTime<Utc>| (until - Utc::now()).to_std().unwrap_or_default();
+    loop {
+        tokio::time::sleep(every.min(left(until))).await;
+        let kept = Arc::clone(&run);
+        let renewing = engine.store().write(move |tx: &mut WriteTx| {
+            let run = Arc::clone(&kept);
+            Box::pin(async move {
+                let until = Utc::now() + LEASE;
+                Ok::<_, StoreError>(renew_lease(tx, &run, until).await?.then_some(until))
+            })
+        });
+        match tokio::time::timeout(left(until), renewing).await {
+            Ok(Ok(Some(renewed))) => until = renewed,
+            Ok(Ok(None)) => return,
+            Ok(Err(error)) => tracing::warn!(run = %run.id, %error, "a lease can't be renewed"),
+            Err(_) => {
+                tracing::warn!(run = %run.id, "a lease could not be renewed before it ended; the run is left to whoever leases it next");
+                return;
             }
         }
     }
@@ -278,13 +285,12 @@ impl Runner {
 mod tests {
     use super::*;
 
-    use cardine_store::StoreError;
-    use chrono::DateTime;
     use cardine_store::platform::runs::{GoOn, cancel_run, requeue_run};
     use cardine_store::platform::workflows::{
         Advance, NewRun, Origin, Then, advance_run, fail_run, postpone_run, queue_runs,
     };
     use serde_json::json;
+    use tokio::sync::Notify;
 
     use crate::run::RunState;
     use crate::testing::Database;
@@ -369,6 +375,37 @@ mod tests {
             advance(&engine, &leased[0], Then::Wait(far())).await;
             let next = leased_by_both(&engine, &other).await;
             assert!(next.len() == 1 && next[0].id != leased[0].id, "{next:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_can_not_renew_a_lease_stops_when_it_ends() {
+        for database in Database::each().await {
+            let engine = database.engine().await;
+            let job = save(&database, &engine, "job", "j").await;
+            queue(&engine, job, 1).await;
+            let [run] = lease(&engine, &mut Share::default()).await.unwrap().try_into().unwrap();
+            let run = Arc::new(LeasedRun { until: Utc::now() + Duration::from_secs(1), ..run });
+            // A write that does not end keeps everybody from writing the run's row.
+            let (held, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+            let (shared, writer) = ((Arc::clone(&run), Arc::clone(&held), Arc::clone(&end)), engine.clone());
+            let write = tokio::spawn(async move {
+                let write = writer.store().write(move |tx: &mut WriteTx| {
+                    let (run, held, end) = shared.clone();
+                    Box::pin(async move {
+                        assert!(renew_lease(tx, &run, far()).await?);
+                        held.notify_one();
+                        end.notified().await;
+                        Ok::<_, StoreError>(())
+                    })
+                });
+                write.await.unwrap();
+            });
+            held.notified().await;
+            let kept = tokio::time::timeout(LEASE, keep(&engine, Arc::clone(&run), Duration::from_millis(50))).await;
+            assert!(kept.is_ok(), "it goes on without a lease");
+            end.notify_one();
+            write.await.unwrap();
         }
     }
 

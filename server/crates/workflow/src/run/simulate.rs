@@ -230,6 +230,7 @@ impl Going<'_> {
             steps_done: 0,
             attempts: 1,
             token: Uuid::nil(),
+            until: chrono::DateTime::UNIX_EPOCH,
         }
     }
 
