@@ -8,7 +8,7 @@ use cardine_store::platform::runs::{RunFilter, RunRow, find_runs};
 use cardine_store::platform::workflows::save_workflow;
 use cardine_store::{DatabaseUrl, Options, ReadTx, Store, StoreError, WriteTx};
 use cardine_test_postgres::PostgresDatabase;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use crate::WorkflowLoader;
@@ -52,13 +52,19 @@ impl Database {
     /// Saves a workflow in nobody's name.
     #[boxed]
     pub async fn save(&self, engine: &Engine, document: Json) {
+        self.save_at(engine, document, Utc::now()).await;
+    }
+
+    /// Saves a workflow in nobody's name, as if it were then: its due times count from there.
+    #[boxed]
+    pub async fn save_at(&self, engine: &Engine, document: Json, now: DateTime<Utc>) {
         engine
             .store()
             .write(move |tx: &mut WriteTx| {
                 let document = document.clone();
                 Box::pin(async move {
                     let name = document["name"].as_str().unwrap();
-                    save_workflow(tx, name, &document, "ACTIVE", None, Utc::now()).await?;
+                    save_workflow(tx, name, &document, "ACTIVE", None, now).await?;
                     tx.bump_access_epoch().await?;
                     Ok::<_, StoreError>(())
                 })

@@ -272,10 +272,10 @@ pub async fn last_due(tx: &mut ReadTx, workflow: Uuid) -> Result<Option<DateTime
 
 /// Ends as cancelled what a schedule has queued and nobody has begun, where a later time of it is queued too.
 pub async fn pass_over_due(tx: &mut WriteTx, workflow: Uuid, now: DateTime<Utc>) -> Result<u64, StoreError> {
-    // What a person has tried again was begun: its steps are in the log.
+    // What was begun has its steps in the log; what a person has tried again without that goes on at another moment than it was queued at.
     let text = r#"UPDATE "workflow_run" SET "status" = 'CANCELLED', "error" = $2::text, "finished_at" = $3::timestamptz
         WHERE "workflow_id" = $1::uuid AND "finished_at" IS NULL AND "attempts" = 0 AND "lease_token" IS NULL AND "record_id" IS NULL
-        AND "due_at" < (SELECT MAX(l."due_at") FROM "workflow_run" l
+        AND "run_at" = "created_at" AND "due_at" < (SELECT MAX(l."due_at") FROM "workflow_run" l
             WHERE l."workflow_id" = $1::uuid AND l."due_at" IS NOT NULL AND l."record_id" IS NULL)
         AND NOT EXISTS (SELECT 1 FROM "workflow_step_log" s WHERE s."run_id" = "workflow_run"."id")"#;
     let why = Value::Text("a later time came before this one could begin".to_owned());

@@ -151,6 +151,8 @@ fn new_run((workflow, version, due): (Uuid, i64, DateTime<Utc>), now: DateTime<U
 
 #[cfg(test)]
 mod tests {
+    use cardine_store::platform::runs::{GoOn, RunFilter, cancel_run, find_runs, requeue_run};
+
     use super::*;
     use crate::testing::Database;
 
@@ -159,15 +161,11 @@ mod tests {
     async fn each_due_time_starts_one_run_however_many_look() {
         for database in Database::each().await {
             let (engine, other) = (database.engine().await, database.engine().await);
-            database
-                .save(
-                    &engine,
-                    json!({"name": "hourly", "trigger": {"schedule": {"cron": "0 * * * *"}},
-                "steps": [{"id": "wait", "wait": {"for": "PT0S"}}]}),
-                )
-                .await;
+            let hourly = json!({"name": "hourly", "trigger": {"schedule": {"cron": "0 * * * *"}},
+                "steps": [{"id": "wait", "wait": {"for": "PT0S"}}]});
+            let saved = at("2026-01-01T00:30:00Z");
+            database.save_at(&engine, hourly, saved).await;
             other.reload().await.unwrap();
-            let saved = Utc::now();
             let (mut one, mut two) = (Clockwork::default(), Clockwork::default());
             one.queue_due(&engine, saved).await.unwrap();
             assert_eq!(database.due(&engine).await, [] as [String; 0], "nothing is due yet");
@@ -196,9 +194,9 @@ mod tests {
     async fn of_a_job_only_the_newest_time_is_left_that_nobody_has_begun() {
         for database in Database::each().await {
             let (engine, other) = (database.engine().await, database.engine().await);
-            database.save(&engine, hourly_job()).await;
+            let saved = at("2026-01-01T00:30:00Z");
+            database.save_at(&engine, hourly_job(), saved).await;
             other.reload().await.unwrap();
-            let saved = Utc::now();
             let hours = |hours: i64| saved + TimeDelta::hours(hours);
             let (mut one, mut two) = (Clockwork::default(), Clockwork::default());
             one.queue_due(&engine, saved).await.unwrap();
@@ -215,6 +213,35 @@ mod tests {
             let due = database.due(&engine).await;
             assert_eq!((due.len(), left.len()), (3, 1), "{due:?} {left:?}");
             assert_eq!(left.first(), due.last());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_person_has_tried_again_is_not_passed_over() {
+        for database in Database::each().await {
+            let engine = database.engine().await;
+            let saved = at("2026-01-01T00:30:00Z");
+            database.save_at(&engine, hourly_job(), saved).await;
+            let mut clock = Clockwork::default();
+            clock.queue_due(&engine, saved + TimeDelta::hours(1)).await.unwrap();
+            let find = engine
+                .store()
+                .read(|tx: &mut ReadTx| Box::pin(async move { find_runs(tx, &RunFilter::default(), 9).await }));
+            let [run] = find.await.unwrap().try_into().unwrap();
+            let again = engine.store().write(move |tx: &mut WriteTx| {
+                Box::pin(async move {
+                    let now = saved + TimeDelta::minutes(70);
+                    assert!(cancel_run(tx, run.id, now).await?);
+                    let at = GoOn { step: 0, state: &json!({}), loops: &json!([]) };
+                    requeue_run(tx, run.id, &at, now).await
+                })
+            });
+            assert!(again.await.unwrap());
+            for hours in [2, 3] {
+                clock.queue_due(&engine, saved + TimeDelta::hours(hours)).await.unwrap();
+                let left = database.unfinished(&engine).await;
+                assert_eq!((left.len(), &left[0]), (2, run.due_at.as_ref().unwrap()), "and the newest: {left:?}");
+            }
         }
     }
 
