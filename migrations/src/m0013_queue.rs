@@ -21,6 +21,8 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for statement in [
+            r#"DROP INDEX "workflow_run_leased_idx""#,
+            r#"DROP INDEX "workflow_run_oldest_idx""#,
             r#"DROP INDEX "workflow_run_unfinished_idx""#,
             r#"DROP INDEX "workflow_run_due_idx""#,
             r#"CREATE INDEX "workflow_run_due_idx" ON "workflow_run" ("workflow_id", "run_at") WHERE "finished_at" IS NULL"#,
@@ -42,4 +44,7 @@ const STATEMENTS: &[&str] = &[
     r#"CREATE INDEX "workflow_run_due_idx" ON "workflow_run" ("workflow_id", "run_at", "event_seq", "id") WHERE "finished_at" IS NULL"#,
     // Whether a record has an older one, whatever it had before.
     r#"CREATE INDEX "workflow_run_unfinished_idx" ON "workflow_run" ("record_id", "event_seq", "id") WHERE "finished_at" IS NULL"#,
+    // Of a workflow that does one run after the other, the oldest, and whether one is leased.
+    r#"CREATE INDEX "workflow_run_oldest_idx" ON "workflow_run" ("workflow_id", (COALESCE("event_seq", 0)), "id") WHERE "finished_at" IS NULL"#,
+    r#"CREATE INDEX "workflow_run_leased_idx" ON "workflow_run" ("workflow_id", "lease_until") WHERE "lease_until" IS NOT NULL"#,
 ];
