@@ -11,6 +11,9 @@ use crate::{Issue, PathSegment, path};
 const MINUTES_OF_DAY: u32 = 24 * 60;
 /// For so many days working time is looked for, and counted.
 const DAYS_MAX: u64 = 366 * 20;
+/// As many as the schema of modules allows.
+const SPANS_MAX: usize = 20;
+const EXCEPTIONS_MAX: usize = 2_000;
 
 /// When people work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +62,12 @@ impl WorkingHours {
                 _ => issues.push(Issue::new(place, "weekday", format!("`{day}` is no weekday: 1 is Monday, 7 Sunday"))),
             }
         }
-        for (day, spans) in entries(exceptions, "exceptions", &mut issues) {
+        let exceptions = entries(exceptions, "exceptions", &mut issues);
+        if exceptions.len() > EXCEPTIONS_MAX {
+            let message = format!("there are at most {EXCEPTIONS_MAX} exceptions");
+            return Err(vec![Issue::new(path!["exceptions"], "maxProperties", message)]);
+        }
+        for (day, spans) in exceptions {
             let place = path!["exceptions", day.as_str()];
             // The 29th of February is a day of some years.
             let is_yearly = day.len() == 5;
@@ -155,10 +163,12 @@ fn spans_of(json: &Json, place: &[PathSegment], issues: &mut Vec<Issue>) -> Vec<
     };
     let spans = json.as_array().and_then(|spans| spans.iter().map(span).collect::<Option<Vec<Span>>>());
     let in_order = |spans: &Vec<Span>| {
-        spans.iter().all(|(from, to)| from < to) && spans.windows(2).all(|two| two[0].1 <= two[1].0)
+        let follow = spans.iter().all(|(from, to)| from < to) && spans.windows(2).all(|two| two[0].1 <= two[1].0);
+        follow && spans.len() <= SPANS_MAX
     };
     spans.filter(in_order).unwrap_or_else(|| {
-        let message = "it is a list of spans such as [\"09:00\", \"13:00\"], one after the other";
+        let message =
+            format!("it is a list of at most {SPANS_MAX} spans such as [\"09:00\", \"13:00\"], one after the other");
         issues.push(Issue::new(place.to_vec(), "spans", message));
         Vec::new()
     })
@@ -256,6 +266,23 @@ mod tests {
         assert_eq!(once.after(at("2026-06-05T15:30:00Z"), 60), Some(at("2027-02-01T09:01:00Z")));
         let yearly = WorkingHours::parse("UTC", &json!({}), &json!({"02-29": [["09:00", "10:00"]]})).unwrap();
         assert_eq!(yearly.after(at("2026-06-05T15:30:00Z"), 60), Some(at("2028-02-29T09:01:00Z")));
+    }
+
+    /// A record may have a calendar, and no schema stands before it.
+    #[test]
+    fn a_calendar_has_no_more_than_the_schema_of_modules_allows() {
+        let day = |spans: usize| -> Json {
+            (0..spans).map(|minute| json!([format!("09:{minute:02}"), format!("09:{:02}", minute + 1)])).collect()
+        };
+        let year = |days: u64| -> Json {
+            let first = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+            let days = (0..days).map(|number| ((first + Days::new(number)).to_string(), json!([])));
+            Json::Object(days.collect())
+        };
+        for (spans, days, is_sound) in [(20, 2_000, true), (21, 2_000, false), (20, 2_001, false)] {
+            let parsed = WorkingHours::parse("UTC", &json!({"1": day(spans)}), &year(days));
+            assert_eq!(parsed.is_ok(), is_sound, "{spans} and {days}");
+        }
     }
 
     #[test]
