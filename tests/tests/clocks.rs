@@ -288,6 +288,49 @@ on_both_databases! {
         }
     }
 
+    async fn a_policy_may_be_written_with_what_refers_to_it(server: Server) {
+        let admin = server.admin().await;
+        for number in 1..=4 {
+            admin.create_module(json_block("json", number)).await.ok();
+        }
+        // A policy written together with what refers to it, and its targets.
+        let level = "mutation { createLevel(data: {goals: {create: [{answerMinutes: 60}]}, cases: {create: [{title: \"x\"}]}}) { cases { nodes { id answerBy waitingSince } } } }";
+        let made = admin.query(level).await.ok()["createLevel"]["cases"]["nodes"][0].clone();
+        assert_eq!((instant(&made["answerBy"]) - instant(&made["waitingSince"])).num_minutes(), 60);
+    }
+
+    async fn a_policy_that_is_deleted_meanwhile_is_not_the_default(server: Server) {
+        let Some(database) = server.postgres() else { return };
+        let admin = server.admin().await;
+        for number in 1..=4 {
+            admin.create_module(json_block("json", number)).await.ok();
+        }
+        let goals = |minutes: u32| json!({"create": [{"answerMinutes": minutes}]});
+        let first = admin.create("Level", json!({"usual": true, "goals": goals(600)})).await;
+        admin.create("Level", json!({"usual": true, "goals": goals(60)})).await;
+        let (deleter, connection) = tokio_postgres::connect(database.url(), tokio_postgres::NoTls).await.expect("a connection");
+        tokio::spawn(connection);
+        // As a delete locks it.
+        let delete = format!(
+            "BEGIN; SELECT FROM \"level\" WHERE \"id\" = '{first}' FOR UPDATE; UPDATE \"level\" SET \"deleted_at\" = now() WHERE \"id\" = '{first}'"
+        );
+        deleter.batch_execute(&delete).await.expect("it is locked");
+        let writer = admin.clone();
+        let writing = tokio::spawn(async move {
+            let made = writer.query("mutation { createCase(data: {title: \"x\"}) { answerBy waitingSince } }").await;
+            made.ok()["createCase"].clone()
+        });
+        eventually("it waits, or has not", || async {
+            let waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let waiting = deleter.query(waiting, &[]).await.expect("who waits");
+            (writing.is_finished() || !waiting.is_empty()).then_some(())
+        })
+        .await;
+        deleter.batch_execute("COMMIT").await.expect("it is deleted");
+        let made = writing.await.expect("a writer");
+        assert_eq!((instant(&made["answerBy"]) - instant(&made["waitingSince"])).num_minutes(), 60);
+    }
+
     async fn names_are_followed_and_faults_are_told(server: Server) {
         let admin = server.admin().await;
         for number in 0..=4 {

@@ -128,9 +128,16 @@ impl<'a> Batch<'a> {
             let default = match known.get(&key) {
                 Some(known) => *known,
                 None => {
-                    let found = look(tx, ctx, policies, Which::Holding(holding.id), &[]).await?;
-                    let mut found = found.iter().filter(|found| is_in_force(ctx, policy, policies, found));
-                    *known.entry(key).or_insert(found.find_map(id_of))
+                    let found = self.look(tx, policies, Which::Holding(holding.id), &[]).await?;
+                    let in_force = found.iter().filter(|found| is_in_force(ctx, policy, policies, found));
+                    let mut default = None;
+                    for id in in_force.filter_map(id_of) {
+                        if self.stays(tx, policies, id).await? {
+                            default = Some(id);
+                            break;
+                        }
+                    }
+                    *known.entry(key).or_insert(default)
                 }
             };
             if let Some(default) = default {
@@ -163,7 +170,7 @@ impl<'a> Batch<'a> {
             };
             let agreement = match known.entry((draft.module.id.0, id)) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(free) => free.insert(agreement(tx, ctx, policy, policies, id).await?),
+                Entry::Vacant(free) => free.insert(agreement(tx, self, policy, policies, id).await?),
             };
             terms.push(Terms {
                 hours: agreement.hours.clone().unwrap_or_else(|| clocks.working_hours()),
@@ -171,6 +178,40 @@ impl<'a> Batch<'a> {
             });
         }
         Ok(terms)
+    }
+
+    /// Whether a record is there and is not deleted before this write ends: who deletes it waits, and finds what refers to it.
+    async fn stays(&self, tx: &mut WriteTx, module: &Module, id: Uuid) -> Result<bool, EngineError> {
+        let (which, purpose, limit) = (Which::Ids, Purpose::Refer, None);
+        let selection = Selection { which, purpose, reach: Reach::All, life: Life::Live, limit };
+        let is_beside = self.by_id.contains_key(&id);
+        Ok(is_beside || !Writing { ctx: self.ctx, module }.take(tx, selection, &[id], &[]).await?.is_empty())
+    }
+
+    /// Records as they will be, whoever may see them: what follows from a write does not stop at what its cause may see. Those that
+    /// are written beside it are not in their tables yet.
+    async fn look(
+        &self,
+        tx: &mut WriteTx,
+        module: &Module,
+        which: Which<'_>,
+        ids: &[Uuid],
+    ) -> Result<Vec<Record>, EngineError> {
+        let limit = Some(LOOKED_AT_MAX);
+        let selection = Selection { which, purpose: Purpose::Look, reach: Reach::All, life: Life::Live, limit };
+        let mut found = Writing { ctx: self.ctx, module }.take(tx, selection, ids, &[]).await?;
+        let is_beside = |id: &Uuid| self.by_id.contains_key(id);
+        found.retain(|found| !id_of(found).as_ref().is_some_and(is_beside));
+        let is_meant = |draft: &&Draft<'_>| match which {
+            _ if draft.module.id != module.id || !draft.after.get(Module::DELETED_AT).is_null() => false,
+            Which::Ids => ids.contains(&draft.id),
+            Which::Referring(field) => matches!(draft.after.get(field), Value::Id(id) if ids.contains(id)),
+            Which::Holding(field) => *draft.after.get(field) == Value::Boolean(true),
+            Which::Filter(_) => false,
+        };
+        found.extend(self.drafts.iter().filter(is_meant).map(|draft| draft.after.clone()));
+        found.sort_by_key(id_of);
+        Ok(found)
     }
 }
 
@@ -205,25 +246,26 @@ impl<'a> Agreement<'a> {
 
 async fn agreement<'a>(
     tx: &mut WriteTx,
-    ctx: &'a RequestContext,
+    batch: &Batch<'a>,
     policy: &Policy,
     policies: &'a Module,
     id: Uuid,
 ) -> Result<Agreement<'a>, EngineError> {
+    let ctx = batch.ctx;
     let catalog = ctx.catalog();
-    let found = look(tx, ctx, policies, Which::Ids, &[id]).await?;
+    let found = batch.look(tx, policies, Which::Ids, &[id]).await?;
     let Some(found) = found.first().filter(|found| is_in_force(ctx, policy, policies, found)) else {
         return Ok(Agreement { hours: None, targets: None });
     };
     let targets = match policies.relation_named(&policy.targets.list) {
         Some(relation) => {
             let module = catalog.module(relation.module);
-            Some((module, look(tx, ctx, module, Which::Referring(relation.field), &[id]).await?))
+            Some((module, batch.look(tx, module, Which::Referring(relation.field), &[id]).await?))
         }
         None => None,
     };
     let hours = match &policy.calendar {
-        Some(calendar) => hours_of(tx, ctx, calendar, policies, found).await?,
+        Some(calendar) => hours_of(tx, batch, calendar, policies, found).await?,
         None => None,
     };
     Ok(Agreement { hours, targets })
@@ -232,15 +274,15 @@ async fn agreement<'a>(
 /// The working hours of a policy's calendar; none where it has no calendar, or one that makes no sense, which the log tells.
 async fn hours_of(
     tx: &mut WriteTx,
-    ctx: &RequestContext,
+    batch: &Batch<'_>,
     calendar: &Calendar,
     policies: &Module,
     policy: &Record,
 ) -> Result<Option<Arc<WorkingHours>>, EngineError> {
-    let named = policies.field_named(&calendar.field).zip(calendar.module(ctx.catalog(), policies));
+    let named = policies.field_named(&calendar.field).zip(calendar.module(batch.ctx.catalog(), policies));
     let Some((field, calendars)) = named else { return Ok(None) };
     let Value::Id(id) = *policy.get(field.id) else { return Ok(None) };
-    let found = look(tx, ctx, calendars, Which::Ids, &[id]).await?;
+    let found = batch.look(tx, calendars, Which::Ids, &[id]).await?;
     let Some(found) = found.first() else { return Ok(None) };
     let json = |name: &str| match calendars.field_named(name).map(|field| found.get(field.id)) {
         Some(Value::Json(json)) => json.clone(),
@@ -259,19 +301,6 @@ async fn hours_of(
             Ok(None)
         }
     }
-}
-
-/// Records as they are, whoever may see them: what follows from a write does not stop at what its cause may see.
-async fn look(
-    tx: &mut WriteTx,
-    ctx: &RequestContext,
-    module: &Module,
-    which: Which<'_>,
-    ids: &[Uuid],
-) -> Result<Vec<Record>, EngineError> {
-    let limit = Some(LOOKED_AT_MAX);
-    let selection = Selection { which, purpose: Purpose::Look, reach: Reach::All, life: Life::Live, limit };
-    Writing { ctx, module }.take(tx, selection, ids, &[]).await
 }
 
 fn is_in_force(ctx: &RequestContext, policy: &Policy, policies: &Module, found: &Record) -> bool {

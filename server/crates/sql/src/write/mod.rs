@@ -30,6 +30,8 @@ pub enum Purpose {
     Delete,
     /// Nothing is written: it is looked at, and not locked.
     Look,
+    /// Another record is to refer to it: it is not deleted meanwhile.
+    Refer,
 }
 
 /// A column to write, and PostgreSQL's type of its value.

@@ -106,7 +106,7 @@ pub fn select_rows(
         let action = match selection.purpose {
             Purpose::Update => RecordAction::Update,
             Purpose::Delete => RecordAction::Delete,
-            Purpose::Look => RecordAction::Read,
+            Purpose::Look | Purpose::Refer => RecordAction::Read,
         };
         if !switched_off!("write.seen") {
             conditions.extend(writer.visible(module.id, &alias, Visibility::Caller));
@@ -183,6 +183,7 @@ pub fn select_live_record(dialect: Dialect, table: &str) -> Statement {
 fn strength(dialect: Dialect, purpose: Purpose) -> Option<&'static str> {
     match (dialect, purpose) {
         (Dialect::Sqlite, _) | (_, Purpose::Look) => None,
+        (Dialect::Postgres, Purpose::Refer) => Some("FOR KEY SHARE"),
         (Dialect::Postgres, Purpose::Update) => Some("FOR NO KEY UPDATE"),
         (Dialect::Postgres, Purpose::Delete) => Some("FOR UPDATE"),
     }
