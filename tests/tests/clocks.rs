@@ -288,7 +288,7 @@ on_both_databases! {
         }
     }
 
-    async fn a_policy_may_be_written_with_what_refers_to_it(server: Server) {
+    async fn what_a_clock_needs_stays_or_the_clock_stays_as_it_is(server: Server) {
         let admin = server.admin().await;
         for number in 1..=4 {
             admin.create_module(json_block("json", number)).await.ok();
@@ -297,6 +297,13 @@ on_both_databases! {
         let level = "mutation { createLevel(data: {goals: {create: [{answerMinutes: 60}]}, cases: {create: [{title: \"x\"}]}}) { cases { nodes { id answerBy waitingSince } } } }";
         let made = admin.query(level).await.ok()["createLevel"]["cases"]["nodes"][0].clone();
         assert_eq!((instant(&made["answerBy"]) - instant(&made["waitingSince"])).num_minutes(), 60);
+        // Where what tells that it was done has gone, nobody can tell that it is not.
+        let update = "mutation($id: ID!, $data: CaseUpdate!) { updateCase(id: $id, data: $data) { answerBy waitingSince waited } }";
+        let done = admin.query_with(update, json!({"id": made["id"], "data": {"answered": true}})).await.ok()["updateCase"].clone();
+        assert_eq!(done["waitingSince"], Value::Null);
+        admin.change("retireField", json!({"module": "Case", "name": "answered"})).await.ok();
+        let after = admin.query_with(update, json!({"id": made["id"], "data": {"title": "y"}})).await;
+        assert_eq!(after.ok()["updateCase"], done);
     }
 
     async fn a_policy_that_is_deleted_meanwhile_is_not_the_default(server: Server) {

@@ -256,18 +256,19 @@ impl Clock {
         Some(Dials { due, since, spent: own(&self.spent, is_length)? })
     }
 
-    /// What a record asks of it.
-    pub fn asked(&self, has_started: bool, record: &dyn Scope) -> Asked {
-        let met = |rule: &Option<TypedRule>| rule.as_ref().is_some_and(|rule| rule.is_met(record));
-        if met(&self.rules.stop) {
+    /// What a record asks of it; none where nobody can tell any more, since what a rule names has gone.
+    pub fn asked(&self, has_started: bool, record: &dyn Scope) -> Option<Asked> {
+        let met = |rule: &Option<TypedRule>| rule.as_ref().map(|rule| rule.is_met(record));
+        let asked = if met(&self.rules.stop)? {
             Asked::Stop
-        } else if !has_started && self.start.is_some() && !met(&self.rules.start) {
+        } else if !has_started && self.start.is_some() && !met(&self.rules.start)? {
             Asked::Wait
-        } else if met(&self.rules.pause) {
+        } else if self.pause.is_some() && met(&self.rules.pause)? {
             Asked::Pause
         } else {
             Asked::Run
-        }
+        };
+        Some(asked)
     }
 
     /// The time that its rule gives a record, in seconds; none without a rule, and where it gives none.

@@ -315,7 +315,7 @@ fn scope<'r>(ctx: &RequestContext, record: &'r Record) -> RecordScope<'r> {
 fn step(ctx: &RequestContext, clocks: &Clocks, clock: &Clock, dials: Dials<'_>, draft: &Draft<'_>) -> Option<Step> {
     let state = State::of(&draft.after, dials);
     let has_started = state.spent.is_some();
-    let asked = clock.asked(has_started, &scope(ctx, &draft.after));
+    let asked = clock.asked(has_started, &scope(ctx, &draft.after))?;
     match (has_started, state.since.is_some(), asked) {
         (false, _, Asked::Wait | Asked::Stop) => None,
         (false, _, asked) => Some(Step::Start { runs: asked == Asked::Run }),
@@ -327,7 +327,7 @@ fn step(ctx: &RequestContext, clocks: &Clocks, clock: &Clock, dials: Dials<'_>, 
             let before = draft.before.as_ref()?;
             let was_asked = clock.asked(true, &scope(ctx, before));
             let step = if asked == Asked::Stop { Step::Stop } else { Step::Pause };
-            (was_asked != asked).then_some(step)
+            (was_asked != Some(asked)).then_some(step)
         }
     }
 }
