@@ -297,6 +297,14 @@ on_both_databases! {
         let level = "mutation { createLevel(data: {goals: {create: [{answerMinutes: 60}]}, cases: {create: [{title: \"x\"}]}}) { cases { nodes { id answerBy waitingSince } } } }";
         let made = admin.query(level).await.ok()["createLevel"]["cases"]["nodes"][0].clone();
         assert_eq!((instant(&made["answerBy"]) - instant(&made["waitingSince"])).num_minutes(), 60);
+        // Another name of the targets' list would take all times away, and so would another kind of what they are found by.
+        let inverse = json!({"module": "Goal", "name": "level", "patch": {"inverse": "aims"}});
+        admin.change("updateField", inverse).await.refused("VALIDATION_FAILED");
+        admin.add_field("Case", json!({"name": "mass", "type": "decimal", "scale": 2})).await.ok();
+        let matching = json!({"name": "Case", "patch": {"features": {"clocks": {"policy": {"targets": {"match": {"weight": "mass"}}}}}}});
+        let answer = admin.change("updateModule", matching).await;
+        answer.refused("VALIDATION_FAILED");
+        assert_eq!(answer.issues().len(), 1, "{answer:?}");
         // Where what tells that it was done has gone, nobody can tell that it is not.
         let update = "mutation($id: ID!, $data: CaseUpdate!) { updateCase(id: $id, data: $data) { answerBy waitingSince waited } }";
         let done = admin.query_with(update, json!({"id": made["id"], "data": {"answered": true}})).await.ok()["updateCase"].clone();

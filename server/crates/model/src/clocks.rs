@@ -287,6 +287,15 @@ pub fn seconds_of(minutes: &Value) -> Option<i64> {
     Some((&minutes * &Decimal::from_i64(60)).round(0).to_i64()?.max(0))
 }
 
+/// Whether values of two fields can be the same.
+fn are_alike(one: &FieldKind, other: &FieldKind) -> bool {
+    let is_text = |kind: &FieldKind| matches!(kind, FieldKind::Text { .. } | FieldKind::Choice { .. });
+    let is_id = |kind: &FieldKind| matches!(kind, FieldKind::Id | FieldKind::Reference(_));
+    is_text(one) && is_text(other)
+        || is_id(one) && is_id(other)
+        || std::mem::discriminant(one) == std::mem::discriminant(other)
+}
+
 fn is_instant(field: &Field) -> bool {
     matches!(field.kind, FieldKind::DateTime)
 }
@@ -378,6 +387,14 @@ impl<'a> Check<'a> {
             let place = || path!["policy", "targets", "match", of_target.as_str()];
             self.named(targets, place(), of_target, "a stored field", |_| true);
             self.named(self.module, place(), own, "a stored field", |_| true);
+            if let (Some(theirs), Some(ours)) = (targets.field_named(of_target), self.module.field_named(own))
+                && !are_alike(&theirs.kind, &ours.kind)
+            {
+                let (of_targets, of_own) = (&targets.name, &self.module.name);
+                let message =
+                    format!("`{of_target}` of `{of_targets}` and `{own}` of `{of_own}` never have the same value");
+                self.fault(place(), "type", message);
+            }
         }
         Some(targets)
     }

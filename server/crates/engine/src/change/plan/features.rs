@@ -15,6 +15,10 @@ use crate::as_code::{at_file, module_file};
 /// Refuses what is at fault in features that the change declares. One that was sound is not asked again: what it names may go, and
 /// names are followed.
 pub(super) fn checked(base: &Base, change: &Change, planned: Planned) -> Result<Planned, Vec<Issue>> {
+    if let Change::UpdateField { .. } = change {
+        let broken = broken_clocks(base, &planned);
+        return if broken.is_empty() { Ok(planned) } else { Err(broken) };
+    }
     let argument = match change {
         Change::CreateModule { .. } => "definition",
         Change::UpdateModule { .. } => "patch",
@@ -47,4 +51,27 @@ pub(super) fn checked(base: &Base, change: &Change, planned: Planned) -> Result<
         }));
     }
     if issues.is_empty() { Ok(planned) } else { Err(issues) }
+}
+
+/// What a field's patch takes from clocks that were sound: what they name is not there any more, or not what they need.
+fn broken_clocks(base: &Base, planned: &Planned) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    for module in planned.catalog.modules.iter().filter(|module| module.clocks.is_some()) {
+        let were_sound = base
+            .catalog
+            .module_by_name(&module.name)
+            .is_some_and(|before| Clocks::faults(&base.catalog, before).is_empty());
+        if were_sound {
+            let name = &module.name;
+            let faults = Clocks::faults(&planned.catalog, module).into_iter();
+            issues.extend(faults.map(|fault| {
+                Issue::new(
+                    path!["patch"],
+                    "notChangeable",
+                    format!("the clocks of `{name}` need it: {}", fault.message),
+                )
+            }));
+        }
+    }
+    issues
 }
