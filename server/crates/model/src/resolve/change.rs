@@ -24,7 +24,7 @@ use crate::{Field, ModuleId};
 
 /// The catalog after a change of `base`: without the modules named in `gone`, and with those of `come`. A module that changes is in both.
 ///
-/// It is what [`resolve`] makes of all documents, those that come last, and so are the faults.
+/// It is what [`resolve`](super::resolve) makes of all documents, those that come last, and so are the faults.
 pub fn resolve_change(
     base: &Catalog,
     version: u64,
