@@ -73,11 +73,20 @@ impl Workflows {
         Self::in_snapshot(snapshot).into_iter().flat_map(|workflows| &workflows.by_id)
     }
 
-    /// The workflows that do a job which this one does too, itself among them; none where it does no job.
-    pub(crate) fn of_same_jobs(snapshot: &Snapshot, id: Uuid) -> Vec<Uuid> {
-        let Some(workflow) = Self::of(snapshot, id).map(|version| &version.workflow) else { return Vec::new() };
-        let does = |other: &Workflow| other.jobs().any(|job| workflow.jobs().any(|own| own == job));
-        Self::all(snapshot).filter(|(_, version)| does(&version.workflow)).map(|(id, _)| *id).collect()
+    /// The workflows that do a job which this one does too, in their newest versions or in these older ones, itself among them; none where it
+    /// does no job. What one does whose newest version is not known can't be told: it is not done beside itself at least.
+    pub(crate) fn of_same_jobs(snapshot: &Snapshot, older: &[(Uuid, Arc<Version>)], id: Uuid) -> Vec<Uuid> {
+        let versions = || Self::all(snapshot).chain(older.iter().map(|(id, version)| (id, version)));
+        let of_own = versions().filter(|(of, _)| **of == id);
+        let own: Vec<(&str, &str)> = of_own.flat_map(|(_, version)| version.workflow.jobs()).collect();
+        let does = |version: &Version| version.workflow.jobs().any(|job| own.contains(&job));
+        let mut same: Vec<Uuid> = versions().filter(|(_, version)| does(version)).map(|(id, _)| *id).collect();
+        if same.is_empty() && Self::of(snapshot, id).is_none() {
+            same.push(id);
+        }
+        same.sort_unstable();
+        same.dedup();
+        same
     }
 
     fn in_snapshot(snapshot: &Snapshot) -> Option<&Self> {

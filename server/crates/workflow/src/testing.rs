@@ -2,6 +2,7 @@
 
 use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cardine_engine::Engine;
 use cardine_store::platform::runs::{RunFilter, RunRow, find_runs};
@@ -17,7 +18,11 @@ use crate::WorkflowLoader;
 pub(crate) struct Database {
     store: Store,
     _folder: Option<tempfile::TempDir>,
-    _server: Option<PostgresDatabase>,
+    server: Option<PostgresDatabase>,
+}
+
+fn options() -> Options {
+    Options { sqlite_readers: 2, postgres_connections: 8, ..Options::default() }
 }
 
 impl Database {
@@ -35,10 +40,19 @@ impl Database {
     }
 
     async fn open(url: DatabaseUrl, folder: Option<tempfile::TempDir>, server: Option<PostgresDatabase>) -> Self {
-        let options = Options { sqlite_readers: 2, postgres_connections: 8, ..Options::default() };
-        let store = Store::open(&url, &options).await.unwrap();
+        let store = Store::open(&url, &options()).await.unwrap();
         store.migrate().await.unwrap();
-        Self { store, _folder: folder, _server: server }
+        Self { store, _folder: folder, server }
+    }
+
+    /// As a process elsewhere would have it that has not heard of anything since; of those that serve several, so not SQLite's.
+    #[boxed]
+    pub async fn elsewhere(&self) -> Option<Engine> {
+        let url = self.server.as_ref()?.url().parse().unwrap();
+        let options = Options { watch_interval: Duration::from_secs(86_400), ..options() };
+        let store = Store::open(&url, &options).await.unwrap();
+        let elsewhere = Self { store, _folder: None, server: None };
+        Some(elsewhere.engine().await)
     }
 
     /// As a process of its own would have it.

@@ -39,6 +39,11 @@ impl Versions {
         Self { engine, kept: Mutex::default() }
     }
 
+    /// Whose workflows they are versions of.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// A version over the catalog of a snapshot, which is the newest one, and that snapshot. `None` if it does not fit the modules.
     #[boxed]
     pub async fn fetch(

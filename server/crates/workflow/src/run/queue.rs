@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cardine_engine::{Engine, EngineError};
 use cardine_store::platform::workflows::{
-    LeasedRun, due_workflows, end_leases, hold_workflows, lease_runs, release_lease, renew_lease,
+    LeasedRun, due_workflows, end_leases, hold_workflows, lease_runs, leased_versions, release_lease, renew_lease,
 };
 use cardine_store::{Dialect, ReadTx, StoreError, WriteTx};
 use chrono::{DateTime, Utc};
@@ -56,7 +56,7 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
         if let Err(error) = upkeep.delete_old(&runner.engine, Utc::now()).await {
             tracing::warn!(%error, "old runs of workflows can't be deleted; they are tried again");
         }
-        let leased = if share.is_full() { Ok(Vec::new()) } else { lease(&runner.engine, &mut share).await };
+        let leased = if share.is_full() { Ok(Vec::new()) } else { lease(&runner.versions, &mut share).await };
         let leased = leased.unwrap_or_else(|error| {
             tracing::warn!(%error, "the queue of workflows can't be read");
             Vec::new()
@@ -162,15 +162,41 @@ fn part(free: usize, behind: usize, room: usize) -> usize {
 }
 
 /// Leases what is due, each workflow's part of what is free. What does the same job is never leased twice at once, by no process.
-async fn lease(engine: &Engine, share: &mut Share) -> Result<Vec<LeasedRun>, EngineError> {
-    let free = share.free();
-    let due = engine
+async fn lease(versions: &Versions, share: &mut Share) -> Result<Vec<LeasedRun>, EngineError> {
+    let (engine, free) = (versions.engine(), share.free());
+    let (due, leased, state) = engine
         .store()
-        .read(|tx: &mut ReadTx| Box::pin(async move { Ok::<_, EngineError>(due_workflows(tx, Utc::now()).await?) }))
+        .read(|tx: &mut ReadTx| {
+            Box::pin(async move {
+                let now = Utc::now();
+                let due = due_workflows(tx, now).await?;
+                let leased = if due.is_empty() { Vec::new() } else { leased_versions(tx, now).await? };
+                Ok::<_, EngineError>((due, leased, tx.state().await?))
+            })
+        })
         .await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    if state.access_epoch != engine.snapshot().access.epoch {
+        // Another process has saved something a moment ago, perhaps which jobs a workflow does.
+        engine.reload().await?;
+    }
+    // A run finishes on the version that it began with, and does the jobs of that one.
     let snapshot = engine.snapshot();
-    let asked = |(workflow, room)| Asked { workflow, room, beside: Workflows::of_same_jobs(&snapshot, workflow) };
-    let asked: Arc<Vec<Asked>> = Arc::new(share.in_turn(&due).into_iter().map(asked).collect());
+    let mut older = Vec::new();
+    for (workflow, number) in due.iter().chain(&leased).copied() {
+        if Workflows::of(&snapshot, workflow).is_none_or(|newest| newest.number != number)
+            && let (_, Some(version)) = versions.fetch(workflow, number).await?
+        {
+            older.push((workflow, version));
+        }
+    }
+    let snapshot = engine.snapshot();
+    let workflows: Vec<Uuid> = due.into_iter().map(|(workflow, _)| workflow).collect();
+    let asked =
+        |(workflow, room)| Asked { workflow, room, beside: Workflows::of_same_jobs(&snapshot, &older, workflow) };
+    let asked: Arc<Vec<Asked>> = Arc::new(share.in_turn(&workflows).into_iter().map(asked).collect());
     if asked.is_empty() {
         return Ok(Vec::new());
     }
@@ -308,7 +334,8 @@ mod tests {
     }
 
     async fn queue_of(engine: &Engine, workflow: Uuid, origins: &[Origin]) -> Vec<Uuid> {
-        let new = NewRun { workflow, version: 1, state: RunState::of_event(json!({})), cause: None, depth: 0 };
+        let version = Workflows::of(&engine.snapshot(), workflow).unwrap().number;
+        let new = NewRun { workflow, version, state: RunState::of_event(json!({})), cause: None, depth: 0 };
         let runs: Vec<_> = origins.iter().map(|origin| (*origin, new.clone())).collect();
         let write = engine.store().write(move |tx: &mut WriteTx| {
             let runs = runs.clone();
@@ -333,6 +360,10 @@ mod tests {
     /// When no test goes on any more, however slow the machine is.
     fn far() -> DateTime<Utc> {
         Utc::now() + chrono::TimeDelta::days(1)
+    }
+
+    async fn lease(engine: &Engine, share: &mut Share) -> Result<Vec<LeasedRun>, EngineError> {
+        super::lease(&Versions::new(engine.clone()), share).await
     }
 
     /// What two processes get that look at the same moment.
@@ -406,6 +437,42 @@ mod tests {
             assert!(kept.is_ok(), "it goes on without a lease");
             end.notify_one();
             write.await.unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_job_is_that_of_the_version_that_runs() {
+        for database in Database::each().await {
+            let engine = database.engine().await;
+            let other = match database.elsewhere().await {
+                Some(other) => other,
+                None => database.engine().await,
+            };
+            let one = save(&database, &engine, "one", "j").await;
+            queue(&engine, one, 2).await;
+            let mut share = Share::default();
+            // What this process has saved is done at once by another, which has not heard of it.
+            let [run] = lease(&other, &mut Share::default()).await.unwrap().try_into().unwrap();
+            // The job goes to another workflow while a run of the version before does it.
+            assert_eq!(save(&database, &engine, "one", "k").await, one);
+            let two = save(&database, &engine, "two", "j").await;
+            queue(&engine, two, 1).await;
+            queue(&engine, one, 1).await;
+            for engine in [&engine, &other] {
+                assert_eq!(lease(engine, &mut share).await.unwrap().len(), 0, "its first version's run has not ended");
+            }
+            advance(&engine, &run, Then::End(Utc::now())).await;
+            let [run] = lease(&engine, &mut share).await.unwrap().try_into().unwrap();
+            assert_eq!((run.workflow, run.version), (one, 1), "the oldest");
+            assert_eq!(lease(&other, &mut share).await.unwrap().len(), 0, "its job is now that of two");
+            advance(&engine, &run, Then::End(Utc::now())).await;
+            let leased = lease(&other, &mut share).await.unwrap();
+            let mut begun: Vec<(Uuid, i64)> = leased.iter().map(|run| (run.workflow, run.version)).collect();
+            begun.sort_unstable();
+            assert_eq!(begun, [(one, 2), (two, 1)], "they do different jobs");
+            let nobodys = Uuid::from_u128(1);
+            let beside = Workflows::of_same_jobs(&engine.snapshot(), &[], nobodys);
+            assert_eq!(beside, [nobodys], "what does not fit the modules is not known");
         }
     }
 
