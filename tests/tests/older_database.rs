@@ -280,4 +280,113 @@ on_both_databases! {
         let (sound, told) = doctor(&server);
         assert!(sound, "{told}");
     }
+
+    async fn fields_with_names_that_the_api_has_taken_since_are_kept_until_they_are_renamed(mut server: Server) {
+        let admin = server.admin().await;
+        let text = |name: &str| json!({"name": name, "type": "text"});
+        for definition in [
+            json!({"name": "Issuer", "plural": "Issuers", "fields": [{"name": "rank", "type": "integer"}]}),
+            json!({"name": "Memo", "plural": "Memos", "nameField": "histoire", "sharing": "PUBLIC_READ", "fields": [
+                {"name": "histoire", "type": "text", "required": true},
+                {"name": "loud", "type": "formula", "rule": "histoire.upper()", "returns": "text"}]}),
+            json!({"name": "Sort", "plural": "Sorts", "fields": [{"name": "ordre", "type": "choice", "options": [{"value": "UP"}, {"value": "DOWN"}]},
+                {"name": "issuer", "type": "reference", "to": "Issuer", "inverse": "sorts"}]}),
+            json!({"name": "Bond", "plural": "Bonds", "fields": [{"name": "issuer", "type": "reference", "to": "Issuer", "inverse": "bonds"}]}),
+            json!({"name": "Hidden", "plural": "Hiddens", "fields": [text("histoire")]}),
+            json!({"name": "Half", "plural": "Halves", "fields": [text("histoire"), text("line")]}),
+        ] {
+            admin.create_module(definition).await.ok();
+        }
+        let rollup = json!({"name": "best", "type": "rollup", "relation": "sorts", "function": "COUNT", "filter": "ordre == \"UP\"", "scope": "ALL", "stored": true});
+        admin.add_field("Issuer", rollup).await.ok();
+        admin.create_role("clerk", None).await;
+        admin.set_access("clerk", "Memo", json!({"create": true, "read": true, "fields": {"histoire": "WRITE", "loud": "READ"}})).await;
+        admin.create_user(EMAIL, PASSWORD, "clerk").await;
+        let issuer = admin.create("Issuer", json!({"rank": 1})).await;
+        admin.create("Memo", json!({"histoire": "kept"})).await;
+        admin.create("Sort", json!({"ordre": "UP", "issuerId": issuer})).await;
+        admin.create("Bond", json!({"issuerId": issuer})).await;
+        admin.create("Hidden", json!({"histoire": "old"})).await;
+        admin.create("Half", json!({"histoire": "half", "line": "x"})).await;
+        admin.change("retireModule", json!({"name": "Hidden"})).await.ok();
+        admin.change("retireField", json!({"module": "Half", "name": "histoire"})).await.ok();
+        // What an older server would have made, by way of names that are free now.
+        let mut statements = Vec::new();
+        for (module, field, free, taken) in [("Memo", "histoire", "histore", "history"), ("Sort", "ordre", "ordeer", "order")] {
+            let dry = admin.change("renameField", json!({"module": module, "name": field, "to": free, "dryRun": true})).await;
+            let renamed = dry.ok()["change"]["statements"].as_array().unwrap().clone();
+            statements.extend(renamed.iter().map(|statement| statement.as_str().unwrap().replace(free, taken)));
+            statements.push(format!("UPDATE module_definition SET definition = replace(replace(definition, '\"{field}\"', '\"{taken}\"'), '{field}.', '{taken}.')
+                WHERE name = '{module}'"));
+        }
+        statements.extend([
+            "UPDATE module_definition SET definition = replace(definition, 'ordre ==', 'order ==') WHERE name = 'Issuer'".to_owned(),
+            "UPDATE role_grant SET fields = replace(fields, '\"histoire\"', '\"history\"')".to_owned(),
+            "UPDATE module_definition SET definition = replace(definition, '\"bonds\"', '\"history\"') WHERE name = 'Bond'".to_owned(),
+            "ALTER TABLE hidden RENAME COLUMN histoire TO history".to_owned(),
+            "ALTER TABLE half RENAME COLUMN histoire TO history".to_owned(),
+            "UPDATE module_definition SET definition = replace(definition, '\"histoire\"', '\"history\"') WHERE name IN ('Hidden', 'Half')".to_owned(),
+        ]);
+        assert!(server.stop().success());
+        by_hand(&server, &statements.join(";\n")).await;
+
+        let (sound, told) = doctor(&server);
+        assert!(!sound && told.contains("3 faults."), "{told}");
+        for (module, why) in [("Memo", "field `history`: "), ("Sort", "field `order`: the field would need the type name `SortOrder`"), ("Bond", "field `issuer`: ")] {
+            let fault = told.lines().find(|line| line.starts_with("FAULT") && line.contains(&format!("`{module}` until an administrator renames it")));
+            assert!(fault.is_some_and(|fault| fault.contains("`renameField`") && fault.contains(why)), "{told}");
+        }
+        server.restart().await;
+        assert!(server.log().contains("the API has nothing of the module `Memo`"), "{}", server.log());
+
+        // The names are the API's own, and nothing else is gone.
+        let seen = admin.query("{ issuers(filter: {and: [{rank: {eq: 1}}]}) { nodes { rank history { nodes { action } } } } halves { nodes { line } } }").await;
+        let expected = json!({"issuers": {"nodes": [{"rank": 1, "history": {"nodes": [{"action": "CREATED"}]}}]}, "halves": {"nodes": [{"line": "x"}]}});
+        assert_eq!(*seen.ok(), expected);
+        let client = server.anonymous().sign_in(EMAIL, PASSWORD).await.expect("the clerk signs in");
+        for (who, text) in [
+            (&admin, "{ memos { nodes { loud } } }"),
+            (&client, "{ memos { nodes { loud } } }"),
+            (&admin, "mutation { createMemo(data: {history: \"x\"}) { id } }"),
+            (&admin, "{ issuers { nodes { sorts { totalCount } } } }"),
+            (&admin, "{ issuers { nodes { best } } }"),
+            (&admin, "{ issuers(filter: {history: {some: {}}}) { totalCount } }"),
+        ] {
+            who.query(text).await.refused("BAD_USER_INPUT");
+        }
+        let listed = admin.admin_query("{ modules { name unserved } }").await;
+        let listed = listed.ok()["modules"].as_array().unwrap().iter().filter(|module| module["unserved"].is_string());
+        assert_eq!(listed.map(|module| module["name"].clone()).collect::<Vec<_>>(), [json!("Bond"), json!("Memo"), json!("Sort")]);
+
+        // Other changes are made meanwhile, of a module whose fields have sound names too; nobody else gets such a name.
+        admin.add_field("Sort", text("more")).await.ok();
+        for (module, field) in [("Memo", "more"), ("Memo", "not"), ("Issuer", "history"), ("Half", "history")] {
+            admin.add_field(module, text(field)).await.refused("VALIDATION_FAILED");
+        }
+        for (mutation, arguments, module) in [
+            ("restoreModule", json!({"name": "Hidden"}), "Hidden"),
+            ("restoreField", json!({"module": "Half", "name": "history"}), "Half"),
+        ] {
+            let restored = admin.change(mutation, arguments).await;
+            assert!(restored.ok()["change"]["warnings"].to_string().contains(&format!("the API has nothing of `{module}`")), "{restored}");
+        }
+
+        for (module, field, to) in [("Memo", "history", "past"), ("Sort", "order", "way"), ("Hidden", "history", "past"), ("Half", "history", "past")] {
+            admin.change("renameField", json!({"module": module, "name": field, "to": to})).await.ok();
+        }
+        admin.change("updateField", json!({"module": "Bond", "name": "issuer", "patch": {"inverse": "bonds"}})).await.ok();
+        let all = "{ issuers { nodes { rank best bonds { totalCount } sorts { nodes { way } } } } memos(filter: {past: {eq: \"kept\"}}) { nodes { past loud } }
+            hiddens { nodes { past } } halves { nodes { past line } }}";
+        let expected = json!({"issuers": {"nodes": [{"rank": 1, "best": 1, "bonds": {"totalCount": 1}, "sorts": {"nodes": [{"way": "UP"}]}}]},
+            "memos": {"nodes": [{"past": "kept", "loud": "KEPT"}]}, "hiddens": {"nodes": [{"past": "old"}]}, "halves": {"nodes": [{"past": "half", "line": "x"}]}});
+        assert_eq!(*admin.query(all).await.ok(), expected);
+        assert_eq!(client.query("{ memos { nodes { past } } }").await.ok()["memos"]["nodes"], json!([{"past": "kept"}]));
+        client.create("Memo", json!({"past": "more"})).await;
+        admin.query("mutation { createMemo(data: {}) { id } }").await.refused("BAD_USER_INPUT");
+        server.restart().await;
+        assert_eq!(*admin.query(all).await.ok(), expected);
+        assert!(server.stop().success());
+        let (sound, told) = doctor(&server);
+        assert!(sound, "{told}");
+    }
 }

@@ -149,7 +149,7 @@ pub struct Module {
     pub document: Arc<str>,
     /// Fingerprints of the names that it takes in the API, by which a change is seen to want one of them.
     pub(crate) claims: Arc<[u64]>,
-    /// Why the API has nothing of the module: names that it needs, and who has them. Only of a module that was there before the API took
+    /// Why the API has nothing of the module: names that it or a field needs, and who has them. Only of a module that was there before the API took
     /// the name; it has its table and records as ever, and comes back when it gets another name.
     pub unserved: Option<Arc<str>>,
 }

@@ -140,7 +140,7 @@ pub(super) fn unserved(catalog: &Catalog) -> impl Iterator<Item = (&str, String)
     catalog.modules.iter().filter_map(|module| {
         let (name, why) = (&module.name, module.unserved.as_ref()?);
         let told = format!(
-            "the API has nothing of the module `{name}` until an administrator renames it (`renameModule` of /admin/graphql); its records are kept: {why}"
+            "the API has nothing of the module `{name}` until an administrator renames it (`renameModule` of /admin/graphql; a field by `renameField`, its inverse by `updateField`); its records are kept: {why}"
         );
         Some((name.as_str(), told))
     })

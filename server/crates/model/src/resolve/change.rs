@@ -46,16 +46,18 @@ pub fn resolve_kept_change(
     touched.map_or_else(|| resolve_all(base, version, gone, come, &Kept::All), Ok)
 }
 
-/// The same of one module that comes back after it was hidden: a name of it that the API has taken meanwhile leaves it unserved.
+/// The same of one module that comes back, or gets back a field, after it was hidden: a name of it that the API has taken meanwhile
+/// leaves the module unserved.
 pub fn resolve_restored(
     base: &Catalog,
     version: u64,
     restored: &ModuleDefinition,
 ) -> Result<Catalog, Vec<ModuleIssue>> {
     let come = std::slice::from_ref(restored);
-    let touched = resolve_touched(base, version, &[], come);
+    let gone: Vec<&str> = base.module_by_name(&restored.name).iter().map(|module| module.name.as_str()).collect();
+    let touched = resolve_touched(base, version, &gone, come);
     let kept = Kept::UnservedAnd(base, &restored.name);
-    touched.map_or_else(|| resolve_all(base, version, &[], come, &kept), Ok)
+    touched.map_or_else(|| resolve_all(base, version, &gone, come, &kept), Ok)
 }
 
 /// `None` if anything is at fault, or if modules are unserved: whose names are free is seen by those of all together.

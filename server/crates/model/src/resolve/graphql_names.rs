@@ -285,8 +285,11 @@ pub(super) fn check<'a>(draft: &Draft<'a>, kept: &Kept<'_>, issues: &mut Issues)
     issues.0.append(&mut clashes.0);
     let mut members = Members::new();
     for document in &draft.documents {
-        members.claim_fields(document, issues);
-        members.claim_inverses(document, draft, issues);
+        let mut found = Issues::default();
+        members.claim_fields(document, &mut found);
+        members.claim_inverses(document, draft, &mut found);
+        let of_api = std::mem::take(&mut members.of_api);
+        unserved::tell_members_apart(draft, document, (found, &of_api), kept, &mut unserved, issues);
     }
     unserved
 }
@@ -506,6 +509,8 @@ struct Members<'a> {
     /// What every module has.
     system: FxHashMap<String, Member<'a>>,
     by_module: FxHashMap<ModuleId, FxHashMap<String, Member<'a>>>,
+    /// The faults so far, by their places, in which the API alone has the name.
+    of_api: Vec<usize>,
 }
 
 /// Who has a member's name.
@@ -536,6 +541,13 @@ impl std::fmt::Display for Member<'_> {
     }
 }
 
+impl Member<'_> {
+    /// Whether nothing but the API has the name: no column has it, so that a field of that name can be kept.
+    fn is_of_api(self) -> bool {
+        matches!(self, Self::History | Self::Combinator)
+    }
+}
+
 impl<'a> Members<'a> {
     fn new() -> Self {
         let mut system: FxHashMap<String, Member<'a>> = FxHashMap::default();
@@ -549,7 +561,7 @@ impl<'a> Members<'a> {
         for name in FILTER_COMBINATORS {
             system.insert(name.to_owned(), Member::Combinator);
         }
-        Self { system, by_module: FxHashMap::default() }
+        Self { system, by_module: FxHashMap::default(), of_api: Vec::new() }
     }
 
     fn of(&mut self, module: ModuleId) -> &mut FxHashMap<String, Member<'a>> {
@@ -558,16 +570,22 @@ impl<'a> Members<'a> {
 
     fn claim_fields(&mut self, document: &Document<'a>, issues: &mut Issues) {
         let module = document.definition;
-        let members = self.of(document.id);
+        let members = self.by_module.entry(document.id).or_insert_with(|| self.system.clone());
         members.reserve(module.fields.len());
         for (position, field) in module.fields.iter().enumerate() {
             let name = field.name.as_str();
             if let Some(other) = take(members, name, Member::Field(name)) {
+                if other.is_of_api() {
+                    self.of_api.push(issues.len());
+                }
                 let message = format!("the name `{name}` belongs to {other}; choose another name");
                 issues.add_at_field(module, position, "name", "nameTaken", message);
             } else if has_companion(field)
                 && let Some(other) = take(members, &format!("{name}Id"), Member::ReferenceId(name))
             {
+                if other.is_of_api() {
+                    self.of_api.push(issues.len());
+                }
                 let message = format!(
                     "`{name}` would also need the name `{name}Id`, which belongs to {other}; choose another name"
                 );
@@ -604,6 +622,9 @@ impl<'a> Members<'a> {
             for target in targets(field, draft) {
                 let member = Member::Inverse(&module.name, &field.name);
                 if let Some(other) = take(self.of(target), inverse, member) {
+                    if other.is_of_api() {
+                        self.of_api.push(issues.len());
+                    }
                     let target = &draft.module_at(target).name;
                     let message =
                         format!("on `{target}` the name `{inverse}` belongs to {other}; choose another inverse");

@@ -12,7 +12,8 @@ use crate::path;
 /// Longest SQL name in bytes: PostgreSQL cuts longer ones off, so that two could become one.
 pub const SQL_NAME_LENGTH_MAX: usize = 63;
 
-/// Tables of the platform that are no modules. A module's table never begins with `_`, so one that does needs no mention.
+/// Tables of the platform that are no modules. A module's table never begins with `_`, so one that does needs no mention; and every
+/// table that comes later does, as a module may have any other name by then.
 pub const PLATFORM_TABLES: [&str; 34] = [
     "api_key",
     "audit_entry",

@@ -1,17 +1,18 @@
-//! Modules that were there before the API took a name of theirs: they stay, and the API has nothing of them until they are renamed.
+//! Modules that were there before the API took a name of theirs, or of a field: they stay, and the API has nothing of them until it is renamed.
 //!
 //! Which modules these are depends on the documents alone and not on the order in which they came, so that all processes, and each
 //! start, find the same: of two modules that want one name the first by name has it, and the API itself comes before all.
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::draft::{Document, Draft, Issues};
 use super::graphql_names::{built_in_claims, clashes};
 use crate::catalog::{Catalog, ModuleId};
-use crate::definition::ModuleDefinition;
+use crate::definition::{FieldDefinition, ModuleDefinition};
 use crate::name::snake_case;
+use crate::{Issue, PathSegment};
 
 /// Which documents may stay although a name of theirs is taken.
 pub(super) enum Kept<'a> {
@@ -48,6 +49,51 @@ impl Kept<'_> {
             }
         }
     }
+
+    /// The same of the field at `position`, of which the API has the name itself, or that of its inverse.
+    fn has_member(&self, document: &Document<'_>, position: usize) -> bool {
+        let field = &document.definition.fields[position];
+        let was_there = |base: &Catalog| {
+            let is_unserved = base.module_by_name(owner(document)).is_some_and(|known| known.unserved.is_some());
+            let known = base.module_or_link_named(&document.definition.name).filter(|_| is_unserved);
+            let same = |known: &FieldDefinition| known.name == field.name && known.inverse == field.inverse;
+            known.is_some_and(|known| known.definition().fields.iter().any(same))
+        };
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Unserved(base) => was_there(base),
+            Self::UnservedAnd(base, name) => owner(document) == *name || was_there(base),
+        }
+    }
+}
+
+/// Sorts the faults of a document's members: what is kept, of those in which the API alone has the name (by their places in `found`),
+/// is why the module stays unserved; the others are faults.
+pub(super) fn tell_members_apart(
+    draft: &Draft<'_>,
+    document: &Document<'_>,
+    (found, of_api): (Issues, &[usize]),
+    kept: &Kept<'_>,
+    unserved: &mut Vec<Unserved>,
+    issues: &mut Issues,
+) {
+    for (place, fault) in found.0.into_iter().enumerate() {
+        let position = match fault.issue.path.as_slice() {
+            [_, PathSegment::Index(position), ..] if of_api.contains(&place) => Some(*position),
+            _ => None,
+        };
+        let Some(position) = position.filter(|position| kept.has_member(document, *position)) else {
+            issues.0.push(fault);
+            continue;
+        };
+        let why = told_of(document.definition, &fault.issue, position);
+        let module = document.link.map_or(Some(document.id), |link| draft.by_name.get(&link.owner).copied());
+        match unserved.iter_mut().find(|known| Some(known.module) == module) {
+            Some(known) => known.why = format!("{}; {why}", known.why),
+            None => unserved.extend(module.map(|module| Unserved { module, why })),
+        }
+    }
 }
 
 /// Those of the documents that stay unserved, and the faults of those that may not.
@@ -82,11 +128,17 @@ pub(super) fn told_apart(draft: &Draft<'_>, documents: &[Document<'_>], kept: &K
         return (Vec::new(), if faults.0.is_empty() { told } else { faults });
     }
     let unserved = modules().map(|document| {
-        let names = those.iter().filter(|other| owner(other) == owner(document)).map(|other| &other.definition.name);
-        let names: FxHashSet<&String> = names.collect();
-        let issues = told.0.iter().filter(|fault| names.contains(&fault.module));
-        let why: Vec<&str> = issues.map(|fault| fault.issue.message.as_str()).collect();
-        Unserved { module: document.id, why: why.join("; ") }
+        let own = those.iter().filter(|other| owner(other) == owner(document));
+        let own: FxHashMap<&str, &ModuleDefinition> =
+            own.map(|other| (other.definition.name.as_str(), other.definition)).collect();
+        let why = told.0.iter().filter_map(|fault| {
+            let definition = *own.get(fault.module.as_str())?;
+            Some(match fault.issue.path.as_slice() {
+                [_, PathSegment::Index(position), ..] => told_of(definition, &fault.issue, *position),
+                _ => fault.issue.message.clone(),
+            })
+        });
+        Unserved { module: document.id, why: why.collect::<Vec<_>>().join("; ") }
     });
     (unserved.collect(), Issues::default())
 }
@@ -96,6 +148,12 @@ pub(super) fn mark(draft: &mut Draft<'_>, unserved: Vec<Unserved>) {
     for Unserved { module, why } in unserved {
         draft.module_mut(module).unserved = Some(Arc::from(why));
     }
+}
+
+/// The fault of a field, for who sees no path: with the field's name.
+fn told_of(definition: &ModuleDefinition, fault: &Issue, position: usize) -> String {
+    let field = definition.fields.get(position).map(|field| field.name.as_str()).unwrap_or_default();
+    format!("field `{field}`: {}", fault.message)
 }
 
 /// The module in whose document it stands.

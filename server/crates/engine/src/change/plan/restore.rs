@@ -35,15 +35,18 @@ impl Planning<'_> {
         fields.insert(position, retired.field.clone());
         definition.fields = fields.into();
         let whole = with_uses(&definition, field, &retired.uses);
-        let (definition, after) = match self.resolves(&whole) {
-            Some(after) => (whole, after),
-            None => {
-                let after = self.resolved(&[name], std::slice::from_ref(&definition), "name")?;
+        let (definition, after) = match self.restored(&whole) {
+            Ok(after) => (whole, after),
+            Err(_) => {
+                let after = self.restored(&definition).map_err(|found| told_at(found, "name"))?;
                 let message = "where the module named the field does not fit any more, and is left out: its search, indexes, unique sets, validations and the like";
                 warnings.push(Issue::new(path!["name"], "leftOut", message));
                 (definition, after)
             }
         };
+        if module.unserved.is_none() {
+            warnings.extend(unserved(&after, name));
+        }
         let links = new_links(self.catalog(), &after);
         let kept = Kept { modules: links, fields: vec![(name.to_owned(), field.to_owned())], ..Kept::default() };
         let ddl::Difference { removed, made } =
@@ -87,7 +90,7 @@ impl Planning<'_> {
         let mut definition = retired.definition.clone();
         let mut warnings = Vec::new();
         let after = loop {
-            match resolve_restored(self.catalog(), self.catalog().version + 1, &definition) {
+            match self.restored(&definition) {
                 Ok(after) => break after,
                 Err(found) => {
                     let unfit = unfit_fields(name, &found);
@@ -104,10 +107,7 @@ impl Planning<'_> {
                 }
             }
         };
-        if let Some(why) = after.module_by_name(name).and_then(|module| module.unserved.as_ref()) {
-            let message = format!("the API has nothing of it until it is renamed: {why}");
-            warnings.push(Issue::new(path!["name"], "unserved", message));
-        }
+        warnings.extend(unserved(&after, name));
         let mut modules = new_links(self.catalog(), &after);
         modules.push(name.to_owned());
         let kept = Kept { modules, ..Kept::default() };
@@ -125,9 +125,16 @@ impl Planning<'_> {
         Ok(Planned { steps, definitions, ..planned })
     }
 
-    fn resolves(&self, definition: &ModuleDefinition) -> Option<Catalog> {
-        self.resolve(&[&definition.name], std::slice::from_ref(definition)).ok()
+    fn restored(&self, definition: &ModuleDefinition) -> Result<Catalog, Vec<ModuleIssue>> {
+        resolve_restored(self.catalog(), self.catalog().version + 1, definition)
     }
+}
+
+/// What to tell of a module that the API has nothing of, as it has a name of it.
+fn unserved(after: &Catalog, name: &str) -> Option<Issue> {
+    let why = after.module_by_name(name)?.unserved.as_ref()?;
+    let message = format!("the API has nothing of `{name}` until what has the name is renamed: {why}");
+    Some(Issue::new(path!["name"], "unserved", message))
 }
 
 /// What sees to it that the references of a module, or this one alone, lead to records that are there.

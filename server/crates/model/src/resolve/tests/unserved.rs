@@ -2,13 +2,14 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{definition, platform};
+use super::platform;
 use crate::Catalog;
 use crate::definition::ModuleDefinition;
 use crate::resolve::{resolve, resolve_change, resolve_kept, resolve_kept_change, resolve_restored};
 
+/// As it is read when it has been kept: the JSON Schema, which knows the names of today, is not asked.
 fn module(name: &str, plural: &str, fields: &Json) -> ModuleDefinition {
-    definition(&json!({"name": name, "plural": plural, "fields": fields}))
+    serde_json::from_value(json!({"name": name, "plural": plural, "fields": fields})).unwrap()
 }
 
 fn plain(name: &str, plural: &str) -> ModuleDefinition {
@@ -68,6 +69,54 @@ fn what_is_kept_stays_with_a_name_that_the_api_has() {
         let faults = resolve_change(&catalog, 5, &gone, std::slice::from_ref(&come)).unwrap_err();
         assert!(faults.iter().any(|fault| fault.module == come.name && fault.issue.rule == "nameTaken"), "{faults:?}");
     }
+}
+
+#[test]
+fn what_is_kept_stays_with_a_field_of_a_name_that_the_api_has() {
+    let text = |name: &str| json!({"name": name, "type": "text"});
+    let to_deal = |inverse: &str| json!({"name": "deal", "type": "reference", "to": "Deal", "inverse": inverse});
+    let links = json!({"name": "others", "type": "references", "to": "Deal", "link": {"fields": [text("not")]}});
+    let kept = [
+        module("Deal", "Deals", &json!([text("title")])),
+        module("Memo", "Memos", &json!([text("history"), text("or"), text("line")])),
+        module("Note", "Notes", &json!([to_deal("history")])),
+        module("Web", "Webs", &json!([links])),
+    ];
+    assert!(resolve(1, &platform(), &kept).is_err());
+    let catalog = resolve_kept(1, &platform(), &kept).unwrap();
+    assert_eq!(unserved(&catalog), ["Memo", "Note", "Web"]);
+    let why = |name: &str| catalog.module_by_name(name).unwrap().unserved.clone().unwrap();
+    assert!(why("Memo").contains("field `history`: ") && why("Memo").contains("field `or`: "), "{}", why("Memo"));
+    assert!(why("Note").contains("field `deal`: "), "{}", why("Note"));
+    assert!(why("Web").contains("field `not`: "), "{}", why("Web"));
+
+    // They change as others do, and get no more names of that kind.
+    let change = |base: &Catalog, name: &str, plural: &str, fields: Json| {
+        resolve_change(base, base.version + 1, &[name], &[module(name, plural, &fields)])
+    };
+    let catalog = change(&catalog, "Memo", "Memos", json!([text("line"), text("history"), text("more")])).unwrap();
+    assert_eq!(unserved(&catalog), ["Memo", "Note", "Web"]);
+    assert!(change(&catalog, "Memo", "Memos", json!([text("line"), text("history"), text("not")])).is_err());
+    assert!(change(&catalog, "Deal", "Deals", json!([text("title"), text("history")])).is_err());
+    assert!(change(&catalog, "Note", "Notes", json!([to_deal("or")])).is_err());
+    assert!(resolve_change(&catalog, 3, &[], &[module("New", "News", &json!([text("history")]))]).is_err());
+
+    // A name that is free ends it.
+    let catalog = change(&catalog, "Memo", "Memos", json!([text("line"), text("past"), text("more")])).unwrap();
+    assert_eq!(unserved(&catalog), ["Note", "Web"]);
+    let catalog = change(&catalog, "Note", "Notes", json!([to_deal("notes")])).unwrap();
+    let links = json!({"name": "others", "type": "references", "to": "Deal", "link": {"fields": [text("no")]}});
+    let catalog = change(&catalog, "Web", "Webs", json!([links])).unwrap();
+    assert_eq!(unserved(&catalog), [""; 0]);
+    assert!(change(&catalog, "Memo", "Memos", json!([text("history")])).is_err());
+
+    // What was hidden comes back, whole module or field.
+    let back = module("Memo", "Memos", &json!([text("history")]));
+    assert_eq!(unserved(&resolve_restored(&catalog, 9, &back).unwrap()), ["Memo"]);
+    let base = resolve(1, &platform(), &kept[..1]).unwrap();
+    assert_eq!(unserved(&resolve_restored(&base, 9, &back).unwrap()), ["Memo"]);
+    // What a column has already is no name of the API alone.
+    assert!(resolve_kept(1, &platform(), &[module("Deal", "Deals", &json!([text("ownerId")]))]).is_err());
 }
 
 #[test]
