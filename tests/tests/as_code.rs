@@ -477,6 +477,35 @@ on_both_databases! {
         says(&doctor, &["the tables are as the modules say"]);
     }
 
+    async fn files_take_nothing_away_that_a_feature_needs(server: Server) {
+        let admin = server.admin().await;
+        admin.create_module(json!({"name": "Errand", "plural": "Errands", "fields": [
+            {"name": "state", "type": "choice", "options": [{"value": "NEW"}, {"value": "DONE"}]}, {"name": "since", "type": "dateTime"}],
+            "features": {"stages": {"field": "state", "since": "since"}}})).await.ok();
+        let files = Files::exported(&server);
+        let version = || async { admin.admin_query("{ catalogVersion }").await.ok()["catalogVersion"].clone() };
+        let before = version().await;
+        let changed = |change: &dyn Fn(&mut Value)| {
+            let changed = Files::exported(&server);
+            changed.change("modules/Errand.json", change);
+            changed
+        };
+        let texts = changed(&|errand| *field(errand, "state") = json!({"name": "state", "type": "text"}));
+        let without = changed(&|errand| errand["fields"].as_array_mut().expect("fields").retain(|field| field["name"] != "since"));
+        for (files, options, what) in [(&texts, &[][..], "`state` must be a choice"), (&without, &["--prune"][..], "no field `since`")] {
+            for command in ["diff", "apply"] {
+                let refused = files.run(&server, command, options);
+                exit_is(&refused, 2);
+                says(&refused, &["the feature `stages` of `Errand` needs it", what]);
+            }
+        }
+        assert_eq!(version().await, before);
+        // Together with the feature they go.
+        texts.change("modules/Errand.json", |errand| errand["features"] = json!({}));
+        exit_is(&texts.run(&server, "apply", &[]), 0);
+        exit_is(&files.run(&server, "apply", &[]), 0);
+    }
+
     async fn an_apply_that_ends_midway_has_changed_all_or_nothing(server: Server) {
         let admin = server.admin().await;
         fill(&admin).await;

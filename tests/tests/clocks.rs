@@ -309,7 +309,14 @@ on_both_databases! {
         let update = "mutation($id: ID!, $data: CaseUpdate!) { updateCase(id: $id, data: $data) { answerBy waitingSince waited } }";
         let done = admin.query_with(update, json!({"id": made["id"], "data": {"answered": true}})).await.ok()["updateCase"].clone();
         assert_eq!(done["waitingSince"], Value::Null);
-        admin.change("retireField", json!({"module": "Case", "name": "answered"})).await.ok();
+        let other_type = admin.change("changeFieldType", json!({"module": "Case", "name": "waited", "to": "text"})).await;
+        other_type.refused("VALIDATION_FAILED");
+        assert_eq!(other_type.issues()[0]["path"], json!(["to"]), "{other_type}");
+        assert!(other_type.to_string().contains("the feature `clocks` of `Case` needs it"), "{other_type}");
+        let retired = admin.change("retireField", json!({"module": "Case", "name": "answered"})).await;
+        retired.refused("VALIDATION_FAILED");
+        assert!(retired.issues().iter().any(|issue| issue["message"] == "the feature clocks of Case"), "{retired}");
+        admin.change("retireField", json!({"module": "Case", "name": "answered", "force": true})).await.ok();
         let after = admin.query_with(update, json!({"id": made["id"], "data": {"title": "y"}})).await;
         assert_eq!(after.ok()["updateCase"], done);
     }

@@ -156,6 +156,21 @@ on_both_databases! {
             let issues = answer.issues();
             assert!(issues.iter().any(|issue| issue["path"] == json!(place) && (rule.is_empty() || issue["rule"] == rule)), "{pointer}: {answer}");
         }
+        // Nor do its fields become what it cannot use, or go without a word.
+        for (mutation, arguments) in [
+            ("changeFieldType", json!({"module": "Repair", "name": "state", "to": "text"})),
+            ("changeFieldType", json!({"module": "Repair", "name": "stateSince", "to": "text"})),
+            ("updateField", json!({"module": "Repair", "name": "state", "patch": {"options": [{"value": "NEW"}, {"value": "QUOTED"}, {"value": "DROPPED"}]}})),
+            ("retireField", json!({"module": "Repair", "name": "chance"})),
+            ("retireModule", json!({"name": "Stay"})),
+        ] {
+            let answer = admin.change(mutation, arguments.clone()).await;
+            answer.refused("VALIDATION_FAILED");
+            let told = answer.issues().iter().any(|issue| issue["message"].as_str().expect("a text").replace('`', "").starts_with("the feature stages of Repair"));
+            assert!(told, "{mutation} {arguments}: {answer}");
+        }
+        let forced = admin.change("retireField", json!({"module": "Repair", "name": "chance", "force": true, "dryRun": true})).await;
+        assert!(forced.ok()["change"]["warnings"].to_string().contains("the feature stages of Repair does without it"), "{forced}");
         for (module, name, to) in [("Repair", "state", "phase"), ("Repair", "chance", "odds"), ("Stay", "leftAt", "overAt")] {
             admin.change("renameField", json!({"module": module, "name": name, "to": to})).await.ok();
         }

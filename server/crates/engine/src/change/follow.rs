@@ -41,6 +41,8 @@ pub(super) enum Follow {
         modules: Vec<ModuleId>,
         /// What in the modules' documents goes with it, for people.
         needed: Vec<String>,
+        /// The features of modules that would do without it, for people.
+        features: Vec<String>,
         /// Goes on although something needs it.
         force: bool,
         /// Where what needs it is told.
@@ -89,14 +91,14 @@ pub(super) async fn follow(
             let told = needed.iter().cloned().chain(users).chain(plugins);
             Ok(told.map(|what| Issue::new(path!["name"], "uses", format!("{what} uses it"))).collect())
         }
-        Follow::Hidden { fields, modules, needed, force, at, hint } => {
+        Follow::Hidden { fields, modules, needed, features, force, at, hint } => {
             let gone = Gone { base, fields, modules };
             let part = planned.documents.as_ref();
             let going = Going {
                 workflows: part.map_or(&[][..], |part| &part.access.workflows_gone),
                 plugin: part.and_then(|part| part.beside.as_ref()).map(|beside| beside.plugin()),
             };
-            hide(tx, &gone, (needed, going), (*force, at, hint), workflows, dry).await
+            hide(tx, &gone, (needed, features, going), (*force, at, hint), workflows, dry).await
         }
         Follow::PurgedField { module, field } => {
             let mut told = Vec::new();
@@ -356,6 +358,9 @@ impl Gone<'_> {
     }
 }
 
+/// What becomes of those who can do without what goes.
+const WITHOUT: &str = "does without it";
+
 /// What goes in the same change, and needs nothing any more.
 struct Going<'a> {
     workflows: &'a [String],
@@ -365,13 +370,14 @@ struct Going<'a> {
 async fn hide(
     tx: &mut WriteTx,
     gone: &Gone<'_>,
-    (needed, going): (&[String], Going<'_>),
+    (needed, features, going): (&[String], &[String], Going<'_>),
     (force, at, hint): (bool, &[PathSegment], &str),
     workflows: Option<&dyn EventMatcherLoader>,
     dry: bool,
 ) -> Result<Vec<Issue>, CommitError> {
     let documents = names::fetch_documents(tx).await?;
     let mut told: Vec<(String, &str)> = needed.iter().map(|what| (what.clone(), "goes with it")).collect();
+    told.extend(features.iter().map(|what| (what.clone(), WITHOUT)));
     let mut switched_off = Vec::new();
     for (what, fate, workflow) in gone.needed_by(&documents, workflows) {
         if workflow.is_some_and(|name| going.workflows.iter().any(|going| going == name)) {
@@ -381,7 +387,7 @@ async fn hide(
         switched_off.extend(workflow);
     }
     let plugins = gone.plugins(&documents).into_iter().filter(|plugin| Some(*plugin) != going.plugin);
-    told.extend(plugins.map(|plugin| (named(plugin), "does without it")));
+    told.extend(plugins.map(|plugin| (named(plugin), WITHOUT)));
     let at = || at.to_vec();
     if !told.is_empty() && !force {
         let first = format!("{} things need what goes: {hint}", told.len());

@@ -230,6 +230,7 @@ impl Planning<'_> {
             fields,
             modules,
             needed: Vec::new(),
+            features: Vec::new(),
             force: false,
             at: path!["modules"],
             hint: "change or remove them first",

@@ -1,6 +1,7 @@
-//! What a module asks for as a feature must be sound when it is declared.
+//! What a module asks for as a feature must be sound when it is declared, and no later change takes away what it needs without a word.
 
 use cardine_model::assignment::{Assignment, Named};
+use cardine_model::catalog::{Catalog, Module};
 use cardine_model::clocks::Clocks;
 use cardine_model::conversion::Conversion;
 use cardine_model::feature::Feature as _;
@@ -11,20 +12,45 @@ use cardine_model::{Issue, path};
 
 use super::{Base, Change, Planned};
 use crate::as_code::{at_file, module_file};
+use crate::change::follow::Follow;
 
-/// Refuses what is at fault in features that the change declares. One that was sound is not asked again: what it names may go, and
-/// names are followed.
-pub(super) fn checked(base: &Base, change: &Change, planned: Planned) -> Result<Planned, Vec<Issue>> {
-    if let Change::UpdateField { .. } = change {
-        let broken = broken_clocks(base, &planned);
-        return if broken.is_empty() { Ok(planned) } else { Err(broken) };
-    }
-    let argument = match change {
-        Change::CreateModule { .. } => "definition",
-        Change::UpdateModule { .. } => "patch",
-        Change::Documents { .. } => "",
-        _ => return Ok(planned),
+/// Refuses what is at fault in features that the change declares, and a change of fields that takes away what other features need. What
+/// is retired is told to be needed by them.
+pub(super) fn checked(base: &Base, change: &Change, mut planned: Planned) -> Result<Planned, Vec<Issue>> {
+    let issues = match change {
+        Change::CreateModule { .. } => declared(base, &planned, Some("definition")),
+        Change::UpdateModule { .. } => declared(base, &planned, Some("patch")),
+        Change::UpdateField { .. } => told_at("patch", broken(base, &planned.catalog)),
+        Change::ConvertField { .. } => told_at("to", broken(base, &planned.catalog)),
+        Change::Documents { .. } => {
+            let mut issues = declared(base, &planned, None);
+            issues.extend(broken(base, &planned.catalog).into_iter().map(|broken| {
+                let file = module_file(&broken.module);
+                at_file(&file, Issue { message: broken.told(), rule: NOT_CHANGEABLE.to_owned(), ..broken.fault })
+            }));
+            issues
+        }
+        Change::RetireField { .. } | Change::RetireModule { .. } => {
+            let broken = broken(base, &planned.catalog);
+            if let Some(Follow::Hidden { features, .. }) = &mut planned.follow {
+                for Broken { module, feature, .. } in broken {
+                    let told = format!("the feature {feature} of {module}");
+                    if !features.contains(&told) {
+                        features.push(told);
+                    }
+                }
+            }
+            Vec::new()
+        }
+        _ => Vec::new(),
     };
+    if issues.is_empty() { Ok(planned) } else { Err(issues) }
+}
+
+const NOT_CHANGEABLE: &str = "notChangeable";
+
+/// What is at fault in features that are declared anew or otherwise; at the argument, or at the files.
+fn declared(base: &Base, planned: &Planned, argument: Option<&str>) -> Vec<Issue> {
     let mut issues = Vec::new();
     for written in &planned.definitions {
         let Some(module) = planned.catalog.module_by_name(&written.definition.name) else { continue };
@@ -32,46 +58,77 @@ pub(super) fn checked(base: &Base, change: &Change, planned: Planned) -> Result<
         if before == written.definition.features {
             continue;
         }
-        let catalog = &planned.catalog;
-        let is_known = |named: Named<'_>| match named {
-            Named::User(email) => base.access.user_with_email(email).is_some(),
-            Named::Group(name) => base.access.group_named(name).is_some(),
-        };
-        let faults = [
-            Assignment::faults(catalog, module, is_known),
-            Clocks::faults(catalog, module),
-            Conversion::faults(catalog, module),
-            Mentions::faults(catalog, module),
-            Stages::faults(catalog, module),
-            Timeline::faults(catalog, module),
-        ];
-        issues.extend(faults.into_iter().flatten().map(|fault| match argument {
-            "" => at_file(&module_file(&module.name), fault),
-            argument => Issue { path: [path![argument], fault.path.clone()].concat(), ..fault },
+        let faults = faults(base, &planned.catalog, module).into_iter();
+        issues.extend(faults.flat_map(|(_, faults)| faults).map(|fault| match argument {
+            None => at_file(&module_file(&module.name), fault),
+            Some(argument) => Issue { path: [path![argument], fault.path.clone()].concat(), ..fault },
         }));
     }
-    if issues.is_empty() { Ok(planned) } else { Err(issues) }
+    issues
 }
 
-/// What a field's patch takes from clocks that were sound: what they name is not there any more, or not what they need.
-fn broken_clocks(base: &Base, planned: &Planned) -> Vec<Issue> {
-    let mut issues = Vec::new();
-    for module in planned.catalog.modules.iter().filter(|module| module.clocks.is_some()) {
-        let were_sound = base
-            .catalog
-            .module_by_name(&module.name)
-            .is_some_and(|before| Clocks::faults(&base.catalog, before).is_empty());
-        if were_sound {
-            let name = &module.name;
-            let faults = Clocks::faults(&planned.catalog, module).into_iter();
-            issues.extend(faults.map(|fault| {
-                Issue::new(
-                    path!["patch"],
-                    "notChangeable",
-                    format!("the clocks of `{name}` need it: {}", fault.message),
-                )
-            }));
+/// A feature of a module that was sound, and what is at fault in it then.
+struct Broken {
+    module: String,
+    feature: &'static str,
+    fault: Issue,
+}
+
+impl Broken {
+    fn told(&self) -> String {
+        format!("the feature `{}` of `{}` needs it: {}", self.feature, self.module, self.fault.message)
+    }
+}
+
+fn told_at(argument: &str, broken: Vec<Broken>) -> Vec<Issue> {
+    broken.iter().map(|broken| Issue::new(path![argument], NOT_CHANGEABLE, broken.told())).collect()
+}
+
+/// What a change takes from features that were sound and are declared as they were.
+fn broken(base: &Base, after: &Catalog) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for module in after.modules.iter().filter(|module| has_features(module)) {
+        let Some(before) = base.catalog.module_by_name(&module.name).filter(|before| has_features(before)) else {
+            continue;
+        };
+        let then = faults(base, after, module);
+        if then.iter().all(|(_, faults)| faults.is_empty())
+            || before.definition().features != module.definition().features
+        {
+            continue;
+        }
+        let now = faults(base, &base.catalog, before);
+        for ((feature, now), (_, then)) in now.into_iter().zip(then) {
+            if now.is_empty() {
+                let module = &module.name;
+                found.extend(then.into_iter().map(|fault| Broken { module: module.clone(), feature, fault }));
+            }
         }
     }
-    issues
+    found
+}
+
+fn has_features(module: &Module) -> bool {
+    module.assignment.is_some()
+        || module.clocks.is_some()
+        || module.conversion.is_some()
+        || module.mentions.is_some()
+        || module.stages.is_some()
+        || module.timeline.is_some()
+}
+
+/// What is at fault in each feature of a module.
+fn faults(base: &Base, catalog: &Catalog, module: &Module) -> [(&'static str, Vec<Issue>); 6] {
+    let is_known = |named: Named<'_>| match named {
+        Named::User(email) => base.access.user_with_email(email).is_some(),
+        Named::Group(name) => base.access.group_named(name).is_some(),
+    };
+    [
+        ("assignment", Assignment::faults(catalog, module, is_known)),
+        ("clocks", Clocks::faults(catalog, module)),
+        (Conversion::NAME, Conversion::faults(catalog, module)),
+        (Mentions::NAME, Mentions::faults(catalog, module)),
+        (Stages::NAME, Stages::faults(catalog, module)),
+        (Timeline::NAME, Timeline::faults(catalog, module)),
+    ]
 }

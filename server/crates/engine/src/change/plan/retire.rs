@@ -67,6 +67,7 @@ impl Planning<'_> {
             fields: gone.fields.into_iter().collect(),
             modules,
             needed,
+            features: Vec::new(),
             force,
             at: path!["name"],
             hint: "change or retire them first, or say `force: true`, which takes them along",
