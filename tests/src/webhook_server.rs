@@ -1,11 +1,12 @@
 //! An address outside, of the tests: it keeps what it is sent, and answers as the case says.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::eventually;
 
@@ -14,6 +15,7 @@ use crate::eventually;
 pub struct WebhookServer {
     address: String,
     state: Arc<Mutex<State>>,
+    held: watch::Sender<Held>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
@@ -35,6 +37,24 @@ struct State {
     requests: Vec<ReceivedRequest>,
     /// Answers to be given, the next one first: status, further head lines, body. Then `200` and `{}`.
     answers: Vec<(u16, String, String)>,
+    /// Of the next requests for such a target, before those.
+    statuses: Vec<(String, u16)>,
+    /// Requests that have come and have no answer yet, and the most that ever were.
+    open: usize,
+    most_open: usize,
+}
+
+/// Whose answers are held back.
+#[derive(Debug, Default)]
+struct Held {
+    all: bool,
+    but: HashSet<String>,
+}
+
+impl Held {
+    fn lets_go(&self, target: &str) -> bool {
+        !self.all || self.but.contains(target)
+    }
 }
 
 impl WebhookServer {
@@ -47,13 +67,14 @@ impl WebhookServer {
         let address = listener.local_addr().expect("it listens").to_string();
         let state = Arc::<Mutex<State>>::default();
         let kept = Arc::clone(&state);
+        let (held, holding) = watch::channel(Held::default());
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let state = Arc::clone(&kept);
-                tokio::spawn(async move { drop(serve(stream, &state).await) });
+                let (state, holding) = (Arc::clone(&kept), holding.clone());
+                tokio::spawn(async move { drop(serve(stream, &state, holding).await) });
             }
         });
-        WebhookServer { address, state, accepting }
+        WebhookServer { address, state, held, accepting }
     }
 
     /// Such as `127.0.0.1:40123`.
@@ -68,6 +89,38 @@ impl WebhookServer {
     /// Never, unless a task panicked while using it.
     pub fn answer(&self, status: u16, head: &str, body: &str) {
         lock(&self.state).answers.push((status, head.to_owned(), body.to_owned()));
+    }
+
+    /// The next request for `target` that has no answer yet is answered by this status alone.
+    ///
+    /// # Panics
+    /// Never, unless a task panicked while using it.
+    pub fn answer_at(&self, target: &str, status: u16) {
+        lock(&self.state).statuses.push((target.to_owned(), status));
+    }
+
+    /// From now on requests wait for their answers.
+    pub fn hold_back(&self) {
+        self.held.send_replace(Held { all: true, but: HashSet::new() });
+    }
+
+    /// Those for `target` wait no longer.
+    pub fn let_go_at(&self, target: &str) {
+        self.held.send_modify(|held| _ = held.but.insert(target.to_owned()));
+    }
+
+    /// None waits any longer.
+    pub fn let_go(&self) {
+        self.held.send_replace(Held::default());
+    }
+
+    /// The most requests that ever waited for an answer at the same time.
+    ///
+    /// # Panics
+    /// Never, unless a task panicked while using it.
+    #[must_use]
+    pub fn most_at_once(&self) -> usize {
+        lock(&self.state).most_open
     }
 
     /// All requests so far.
@@ -99,7 +152,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 /// One request of a connection, and its answer.
-async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
+async fn serve(stream: TcpStream, state: &Mutex<State>, mut held: watch::Receiver<Held>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     stream.read_line(&mut line).await?;
@@ -123,10 +176,26 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
     request.body = String::from_utf8_lossy(&body).into_owned();
-    let (status, head, body) = {
+    let target = request.target.clone();
+    {
         let mut state = lock(state);
         state.requests.push(request);
-        if state.answers.is_empty() { (200, String::new(), "{}".to_owned()) } else { state.answers.remove(0) }
+        state.open += 1;
+        state.most_open = state.most_open.max(state.open);
+    }
+    // An error is that the server goes, and whoever waits with it.
+    let _ = held.wait_for(|held| held.lets_go(&target)).await;
+    let (status, head, body) = {
+        let mut state = lock(state);
+        state.open -= 1;
+        let own = state.statuses.iter().position(|(of, _)| *of == target);
+        if let Some(position) = own {
+            (state.statuses.remove(position).1, String::new(), String::new())
+        } else if state.answers.is_empty() {
+            (200, String::new(), "{}".to_owned())
+        } else {
+            state.answers.remove(0)
+        }
     };
     let answer =
         format!("HTTP/1.1 {status} Answer\r\ncontent-length: {}\r\nconnection: close\r\n{head}\r\n{body}", body.len());

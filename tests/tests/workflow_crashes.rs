@@ -28,24 +28,33 @@ fn setting(name: &str, otherwise: usize) -> usize {
     std::env::var(name).map_or(otherwise, |value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-/// Parcels, and two labels that a workflow makes for each, of which nothing but the workflow keeps a third one away; in between it tells
+/// Parcels, and two labels that a workflow makes for each, of which nothing but the workflow keeps a third one away; beside the second it tells
 /// somebody outside, if there is somebody. Runs rest before they begin.
 async fn prepare(admin: &Client, rest: &str, outside: Option<&WebhookServer>) {
-    let parcel = json!({"name": "Parcel", "plural": "Parcels", "fields": [{"name": "code", "type": "text", "maxLength": 40, "unique": true}]});
+    let parcel = json!({"name": "Parcel", "plural": "Parcels", "fields": [
+        {"name": "code", "type": "text", "maxLength": 40, "unique": true},
+        {"name": "ways", "type": "multiChoice", "options": [{"value": "OUT"}, {"value": "BACK"}]}]});
     admin.create_module(parcel).await.ok();
     let label = json!({"name": "Label", "plural": "Labels", "fields": [{"name": "code", "type": "text", "maxLength": 40, "indexed": true},
         {"name": "side", "type": "text", "maxLength": 10}]});
     admin.create_module(label).await.ok();
     let step =
         |side: &str| json!({"id": side, "create": {"module": "Label", "set": {"code": "{{ code }}", "side": side}}});
-    let tell = outside.map(
-        |outside| json!({"id": "tell", "webhook": {"url": format!("http://{}/{{{{ code }}}}", outside.address())}}),
-    );
-    let steps: Vec<Value> =
-        [Some(json!({"id": "rest", "wait": {"for": rest}})), Some(step("front")), tell, Some(step("back"))]
-            .into_iter()
-            .flatten()
-            .collect();
+    let mut steps = vec![json!({"id": "rest", "wait": {"for": rest}}), step("front")];
+    match outside {
+        None => steps.push(step("back")),
+        Some(outside) => {
+            let is = |name: &str, mut step: Value| {
+                step["when"] = json!(format!("one == \"{name}\""));
+                step
+            };
+            let url = format!("http://{}/{{{{ code }}}}", outside.address());
+            let tell = json!({"id": "tell", "webhook": {"url": url}});
+            let each = json!({"in": "{{ ways }}", "as": "one", "concurrency": 2,
+                "steps": [is("OUT", tell), is("BACK", step("back"))]});
+            steps.push(json!({"id": "each", "forEach": each}));
+        }
+    }
     let document = json!({"name": "label", "module": "Parcel", "trigger": {"on": ["CREATED"]}, "retry": {"firstAfter": "PT1S", "atMost": "PT1S", "times": 20},
         "steps": steps});
     admin.save_workflow(document).await.ok();
@@ -83,7 +92,10 @@ enum Asked {
 }
 
 /// Asks for parcels.
-async fn ask(client: &Client, data: Value, key: Option<&str>) -> Asked {
+async fn ask(client: &Client, mut data: Value, key: Option<&str>) -> Asked {
+    for parcel in data.as_array_mut().unwrap() {
+        parcel["ways"] = json!(["OUT", "BACK"]);
+    }
     let text = "mutation($data: [ParcelCreate!]!) { createParcels(data: $data) { id } }";
     let mut request = client.request(Method::POST, "/graphql");
     if let Some(key) = key {

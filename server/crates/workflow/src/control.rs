@@ -19,7 +19,7 @@ use crate::definition::Status;
 use crate::matcher::Workflows;
 use crate::program::{Node, Start};
 use crate::records::fetch_records;
-use crate::run::RunState;
+use crate::run::{Elements, Noted, RunState};
 use crate::started::{check_input, started_run};
 use crate::versions::Versions;
 
@@ -183,6 +183,10 @@ async fn go_on(
     let mut state = restored.map_err(|_| conflict("the run's place is none of its version's any more"))?;
     let place = match from {
         Some(step) => rewind(&mut state, steps, &ended, &step)?,
+        None if state.elements().is_some() => {
+            again_together(&mut state, steps, module, skip)?;
+            ended.step
+        }
         None if skip => match steps.get(ended.step) {
             Some(node) => {
                 state.set_output(&node.id, Json::Null);
@@ -214,6 +218,31 @@ async fn go_on(
         })
         .await?;
     engine.wake_event_readers();
+    Ok(())
+}
+
+/// Where the run ended in a loop whose items are done at the same time: all that had begun go on, the one that failed behind its step if that is
+/// skipped.
+fn again_together(
+    state: &mut RunState,
+    steps: &[Node],
+    module: Option<&Module>,
+    skip: bool,
+) -> Result<(), EngineError> {
+    if skip {
+        let failed = state.elements().and_then(Elements::failed);
+        let number = failed.ok_or_else(|| conflict("the run has no step that failed, so there is none to skip"))?;
+        let misplaced = |_| conflict("the run's place is none of its version's any more");
+        let (mut own, element) = state.of_element(number, steps, module).map_err(misplaced)?;
+        let node = steps.get(element.step).ok_or_else(|| conflict("the run has no step to skip"))?;
+        own.set_output(&node.id, Json::Null);
+        let place = own.settle(steps, node.after(element.step), module).map_err(misplaced)?;
+        let noted = if own.element_ends(place, steps) { Noted::Ended } else { Noted::At(place) };
+        state.note_element(&own, noted);
+    }
+    if let Some(elements) = state.elements_mut() {
+        elements.begin_again();
+    }
     Ok(())
 }
 

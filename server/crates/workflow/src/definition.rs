@@ -296,6 +296,9 @@ pub(crate) struct ForEach {
     pub steps: Vec<Step>,
     #[serde(default = "items")]
     pub max: u32,
+    /// How many items are done at the same time.
+    #[serde(default = "one")]
+    pub concurrency: u32,
 }
 
 /// Lets time pass: so long, or until then.
@@ -433,6 +436,10 @@ fn page() -> u32 {
 
 fn items() -> u32 {
     1_000
+}
+
+fn one() -> u32 {
+    1
 }
 
 fn no_input() -> Json {

@@ -85,8 +85,8 @@ pub(crate) enum Act {
     Do(Action),
     /// Goes on at the first case that is met.
     Branch { cases: Vec<(TypedRule, usize)>, otherwise: usize, after: usize },
-    /// Goes on with the next place for each item of the list.
-    ForEach { list: Template, item: String, max: usize, after: usize },
+    /// Goes on with the next place for each item of the list, for so many of them at the same time.
+    ForEach { list: Template, item: String, max: usize, concurrency: usize, after: usize },
     /// The end of a loop's steps: the next item, or what comes after it.
     Next { each: usize },
     /// Goes on there.

@@ -53,6 +53,7 @@ pub(crate) fn check<'a>(
         ids: Vec::new(),
         retrying: Retrying::default(),
         before_commit: definition.timing == Timing::BeforeCommit,
+        is_beside_others: false,
         is_about_changes: definition.trigger.on.is_some(),
         is_about_deletes: definition.trigger.on.iter().flatten().any(|kind| kind == "DELETED"),
         nodes: Vec::new(),
@@ -119,6 +120,8 @@ struct Checking<'a> {
     ids: Vec<String>,
     retrying: Retrying,
     before_commit: bool,
+    /// Inside of a loop whose items are done at the same time.
+    is_beside_others: bool,
     is_about_changes: bool,
     is_about_deletes: bool,
     nodes: Vec<Node>,

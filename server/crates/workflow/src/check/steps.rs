@@ -62,6 +62,9 @@ impl<'a> Checking<'a> {
         if self.before_commit {
             self.fits_inside(&step.kind, place);
         }
+        if self.is_beside_others {
+            self.fits_beside_others(&step.kind, place);
+        }
         let action = match &step.kind {
             StepKind::Call(call) => self.call(call, &below(place, "call")),
             StepKind::Update(update) => self.update(update, &below(place, "update")),
@@ -113,6 +116,21 @@ impl<'a> Checking<'a> {
             let message = "a record that is deleted is not changed: leave `DELETED` out of the trigger, or `refuse`";
             self.tell(place.to_vec(), "notBeforeCommit", message);
         }
+    }
+
+    /// Where several items of a loop are done at the same time, none of them lets its run rest.
+    fn fits_beside_others(&mut self, kind: &StepKind, place: &[PathSegment]) {
+        let message = match kind {
+            StepKind::Wait(_) | StepKind::Approve(_) | StepKind::Job(_) => {
+                "a step that waits can't stand in a loop whose items are done at the same time: leave `concurrency` out there, or start another \
+                 workflow that waits"
+            }
+            StepKind::ForEach(each) if each.concurrency > 1 => {
+                "the items of a loop around are done at the same time already: leave `concurrency` out here"
+            }
+            _ => return,
+        };
+        self.tell(place.to_vec(), "notBesideOthers", message);
     }
 
     fn refuse(&mut self, refuse: &Refuse, place: &[PathSegment]) -> Option<Action> {
@@ -196,9 +214,13 @@ impl<'a> Checking<'a> {
         if named || is_taken {
             self.tell(below(place, "as"), "unique", format!("`{}` means something else in rules already", each.item));
         }
-        self.push(frame, Act::ForEach { list, item: each.item.clone(), max: each.max as usize, after: 0 });
+        let (max, concurrency) = (each.max as usize, each.concurrency as usize);
+        self.push(frame, Act::ForEach { list, item: each.item.clone(), max, concurrency, after: 0 });
         self.names.items.push((each.item.clone(), item));
+        let around = self.is_beside_others;
+        self.is_beside_others |= concurrency > 1;
         self.steps(&each.steps, &below(place, "steps"), nesting + 1, depth + 1);
+        self.is_beside_others = around;
         self.names.items.pop();
         self.jump(&id, depth + 1, Act::Next { each: at });
         let end = self.nodes.len();

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::{RunState, Runner, StepError};
+use super::{Noted, RunState, Runner, StepError};
 use crate::counters::Counted;
 
 /// A step's end.
@@ -32,12 +32,12 @@ pub(super) struct StepEnd {
 }
 
 impl StepEnd {
-    fn log(&self, run: &LeasedRun) -> OwnedLog {
+    pub(super) fn log(&self, run: &LeasedRun) -> OwnedLog {
         OwnedLog { run: run.id, attempt: run.attempts, end: self.clone() }
     }
 }
 
-struct OwnedLog {
+pub(super) struct OwnedLog {
     run: Uuid,
     attempt: i64,
     end: StepEnd,
@@ -77,13 +77,15 @@ pub(super) enum Effect {
 }
 
 /// All that one step's end commits.
-struct Commit {
-    run: LeasedRun,
-    log: Option<OwnedLog>,
-    effect: Option<Effect>,
-    state: RunState,
-    step: usize,
-    then: Then,
+pub(super) struct Commit {
+    pub run: LeasedRun,
+    pub log: Option<OwnedLog>,
+    pub effect: Option<Effect>,
+    pub state: RunState,
+    /// Where that is the state of an item of a loop: the run's own, and what becomes of the item in it.
+    pub item_of: Option<(RunState, Noted)>,
+    pub step: usize,
+    pub then: Then,
 }
 
 /// How the transaction ended without taking effect.
@@ -134,11 +136,19 @@ impl Commit {
         // What steps inside of loops gave is kept with the loops.
         let is_outside = self.log.as_ref().is_some_and(|log| log.end.depth == 0);
         let outputs = is_outside.then(|| state.to_json());
+        let (loops, is_done) = match &self.item_of {
+            None => (state.loops_to_json(), true),
+            Some((whole, noted)) => {
+                let mut whole = whole.clone();
+                whole.note_element(&state, *noted);
+                (whole.loops_to_json(), matches!(noted, Noted::At(_) | Noted::Ended))
+            }
+        };
         let advance = Advance {
             step: self.step,
             state: outputs.as_ref(),
-            loops: &state.loops_to_json(),
-            steps_done: self.run.steps_done + 1,
+            loops: &loops,
+            steps_done: self.run.steps_done + i64::from(is_done),
             then: self.then,
         };
         if !advance_run(tx, &self.run, &advance).await? {
@@ -162,11 +172,30 @@ impl Runner {
         step: usize,
         then: Then,
     ) -> Result<(), StepError> {
-        let has_effect = effect.is_some();
         let at = end.as_ref().map(|end| (end.step.clone(), end.depth));
         let took = end.as_ref().map(|end| Utc::now() - end.started_at);
         let log = end.as_ref().map(|end| end.log(run));
-        let commit = Arc::new(Commit { run: run.clone(), log, effect, state: state.clone(), step, then });
+        let commit = Commit { run: run.clone(), log, effect, state: state.clone(), item_of: None, step, then };
+        let written = self.record(commit).await?;
+        if let (Some(id), Some((step, depth))) = (written, at) {
+            state.change_output(&step, depth, json!({"id": id}));
+        }
+        if let Some(took) = took {
+            self.outside.counters.count_step(took);
+        }
+        if matches!(then, Then::End(_)) {
+            self.outside.counters.count(Counted::Done);
+        }
+        run.step = step;
+        run.steps_done += 1;
+        run.attempts = 1;
+        Ok(())
+    }
+
+    /// Gives the id of the record that was written, if one was.
+    pub(super) async fn record(&self, commit: Commit) -> Result<Option<Uuid>, StepError> {
+        let has_effect = commit.effect.is_some();
+        let commit = Arc::new(commit);
         let done = self
             .engine
             .store()
@@ -184,25 +213,15 @@ impl Runner {
             self.engine.wake_event_readers();
             self.engine.wake_mail();
         }
-        if let (Some(id), Some((step, depth))) = (written, at) {
-            state.change_output(&step, depth, json!({"id": id}));
-        }
-        if let Some(took) = took {
-            self.outside.counters.count_step(took);
-        }
-        if matches!(then, Then::End(_)) {
-            self.outside.counters.count(Counted::Done);
-        }
-        run.step = step;
-        run.steps_done += 1;
-        run.attempts = 1;
-        Ok(())
+        Ok(written)
     }
 
     /// Ends a run as failed, with its log.
     pub(super) async fn fail(&self, run: &LeasedRun, end: Option<StepEnd>, error: String) -> Result<(), StepError> {
         tracing::warn!(run = %run.id, error, "a workflow's run failed");
-        self.give_back(run, end, error, None).await
+        self.give_back(run, end, error, None).await?;
+        self.outside.counters.count(Counted::Failed);
+        Ok(())
     }
 
     /// Gives a run back to be tried again, with its log.
@@ -213,10 +232,12 @@ impl Runner {
         error: String,
         run_at: DateTime<Utc>,
     ) -> Result<(), StepError> {
-        self.give_back(run, end, error, Some(run_at)).await
+        self.give_back(run, end, error, Some(run_at)).await?;
+        self.outside.counters.count(Counted::Postponed);
+        Ok(())
     }
 
-    async fn give_back(
+    pub(super) async fn give_back(
         &self,
         run: &LeasedRun,
         end: Option<StepEnd>,
@@ -246,7 +267,6 @@ impl Runner {
         if !ours {
             return Err(StepError::LeaseLost);
         }
-        self.outside.counters.count(if run_at.is_some() { Counted::Postponed } else { Counted::Failed });
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ mod sms;
 mod start;
 mod state;
 mod steps;
+mod together;
 mod upkeep;
 mod webhook;
 
@@ -25,6 +26,7 @@ use cardine_egress::Egress;
 use cardine_engine::{Engine, EngineError};
 use cardine_store::StoreError;
 use chrono::TimeDelta;
+use tokio::sync::Semaphore;
 
 use crate::counters::Counters;
 use crate::plugins::Plugins;
@@ -34,12 +36,14 @@ use crate::versions::Versions;
 pub use queue::run_workflows;
 pub use simulate::{SimulatedStep, Simulation, WhichChange, simulate_workflow};
 pub(crate) use sms::SMS_FUNCTION;
-pub(crate) use state::{RunState, instant_of};
+pub(crate) use state::{Elements, Noted, RunState, instant_of};
 
 /// How long a run belongs to the process that leased it without a sign of life; as long does a run wait whose process died.
 pub const LEASE: Duration = Duration::from_secs(15);
 /// Most steps that one run does, those of its loops counted each time.
 pub const STEPS_DONE_MAX: i64 = 20_000;
+/// Items of loops that a process does beside another one of the same run: what runs do at the same time takes memory and connections.
+const ITEMS_BESIDE_MAX: usize = 32;
 /// Largest output of a step, in bytes of JSON.
 pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
 
@@ -64,6 +68,15 @@ struct Runner {
     engine: Engine,
     outside: Outside,
     versions: Versions,
+    /// Items of loops that are done beside another one of their run.
+    beside: Semaphore,
+}
+
+impl Runner {
+    fn new(engine: Engine, outside: Outside) -> Self {
+        let versions = Versions::new(engine.clone());
+        Self { engine, outside, versions, beside: Semaphore::new(ITEMS_BESIDE_MAX) }
+    }
 }
 
 /// Why a step did not succeed.

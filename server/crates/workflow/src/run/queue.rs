@@ -36,8 +36,7 @@ const POLL: Duration = Duration::from_millis(500);
 /// Runs workflows until `stop` says so; runs that have begun finish.
 #[boxed]
 pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Receiver<bool>) {
-    let versions = Versions::new(engine.clone());
-    let runner = Arc::new(Runner { engine, outside, versions });
+    let runner = Arc::new(Runner::new(engine, outside));
     if let Err(error) = runner.take_over().await {
         tracing::warn!(%error, "leases of the process before can't be ended; they end by themselves");
     }

@@ -23,7 +23,7 @@ use crate::check::{Installed, check};
 use crate::definition::{OnError, Status, Timing, parse};
 use crate::matcher::{initial_state, matches};
 use crate::program::{Act, Action, Start, Workflow};
-use crate::versions::{Version, Versions};
+use crate::versions::Version;
 
 /// Most steps that one simulation goes through.
 const STEPS_MAX: usize = 1_000;
@@ -134,7 +134,7 @@ pub async fn simulate_workflow(
             Err(refusal) => Simulation { refused: Some(refusal.message), ..simulation },
         });
     }
-    let runner = Runner { engine: engine.clone(), outside, versions: Versions::new(engine.clone()) };
+    let runner = Runner::new(engine.clone(), outside);
     let going = Going { runner, ctx, version: &version, module, outputs, record: change.record };
     going.through(initial_state(&event)).await
 }
@@ -189,7 +189,7 @@ impl Going<'_> {
             }
             run.step = next;
             let (step, place) = (node.id.clone(), state.place());
-            let at = Here { snapshot: &self.ctx.snapshot, version: self.version, module, node };
+            let at = Here { snapshot: &self.ctx.snapshot, version: self.version, module, node, beside: None };
             let told = |status, input, output, error| SimulatedStep { step, place, status, input, output, error };
             match self.step(&run, &state, &at, &mut made).await {
                 Ok((status, done)) => {

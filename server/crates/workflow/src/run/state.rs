@@ -1,5 +1,7 @@
 //! What a run knows: the event, what its steps gave, and the loops that it is in.
 
+use std::collections::BTreeMap;
+
 use cardine_engine::{Record, RecordScope};
 use cardine_model::Value;
 use cardine_model::catalog::{FieldPath, Module};
@@ -20,6 +22,49 @@ pub(crate) struct RunState {
     /// Of the steps outside of loops.
     outputs: Map<String, Json>,
     loops: Vec<Loop>,
+    /// Of a loop, innermost then, whose items are done at the same time.
+    elements: Option<Elements>,
+    /// Where the loop begins of which this is the state of one item, done beside others.
+    element_of: Option<usize>,
+}
+
+/// How far the items of a loop have come that are done at the same time.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Elements {
+    /// Where the loop begins.
+    each: usize,
+    /// The first item that has not begun.
+    next: usize,
+    /// Those that have begun and not ended, by their number.
+    begun: BTreeMap<usize, Element>,
+}
+
+/// How far one of them has come.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Element {
+    /// The place that it is at.
+    pub step: usize,
+    /// How often the step there was begun, this time included.
+    pub attempts: i64,
+    /// Until when it rests, to be tried again.
+    pub until: Option<DateTime<Utc>>,
+    /// Whether it ended the run.
+    pub failed: bool,
+    /// The loops that it is in, from the one on whose item it is.
+    loops: Json,
+}
+
+/// What becomes of one of them with the end of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// It begins the step at this place.
+    At(usize),
+    /// It rests until then, and begins the same step again.
+    Rests(DateTime<Utc>),
+    /// It ends the run.
+    Failed,
+    /// Its steps are done.
+    Ended,
 }
 
 /// A loop that the run is in.
@@ -44,14 +89,22 @@ impl RunState {
     /// From a run's row; the loops' items are looked up again, as they follow from what the steps gave.
     pub fn restore(state: &Json, loops: &Json, steps: &[Node], module: Option<&Module>) -> Result<Self, Misplaced> {
         let outputs = state["outputs"].as_object().cloned().unwrap_or_default();
-        let mut restored = Self { event: state["event"].clone(), outputs, loops: Vec::new() };
+        let event = state["event"].clone();
+        let mut restored = Self { event, outputs, loops: Vec::new(), elements: None, element_of: None };
         for kept in loops.as_array().into_iter().flatten() {
-            let number = |name: &str| kept[name].as_u64().and_then(|number| usize::try_from(number).ok());
-            let (Some(each), Some(at)) = (number("each"), number("at")) else { return Err(Misplaced) };
-            let outputs = kept["outputs"].as_object().cloned().unwrap_or_default();
-            restored.enter(steps, each, at, outputs, module)?;
+            if kept["elements"].is_array() {
+                restored.elements = Some(Elements::restore(kept)?);
+            } else {
+                restored.enter_kept(kept, steps, module)?;
+            }
         }
         Ok(restored)
+    }
+
+    fn enter_kept(&mut self, kept: &Json, steps: &[Node], module: Option<&Module>) -> Result<(), Misplaced> {
+        let (each, at) = (number(kept, "each")?, number(kept, "at")?);
+        let outputs = kept["outputs"].as_object().cloned().unwrap_or_default();
+        self.enter(steps, each, at, outputs, module)
     }
 
     /// What a run begins with.
@@ -69,8 +122,83 @@ impl RunState {
     }
 
     pub fn loops_to_json(&self) -> Json {
-        let kept = |one: &Loop| json!({"each": one.each, "at": one.at, "outputs": one.outputs});
-        Json::Array(self.loops.iter().map(kept).collect())
+        let elements = self.elements.iter().map(Elements::to_json);
+        Json::Array(self.loops.iter().map(Loop::to_json).chain(elements).collect())
+    }
+
+    /// Those of the loop whose items are done at the same time, if the run is in one.
+    pub fn elements(&self) -> Option<&Elements> {
+        self.elements.as_ref()
+    }
+
+    /// To note how far they have come.
+    pub fn elements_mut(&mut self) -> Option<&mut Elements> {
+        self.elements.as_mut()
+    }
+
+    /// Enters the loop that begins at `each`, whose items are done at the same time.
+    pub fn enter_together(&mut self, each: usize) {
+        self.elements = Some(Elements { each, next: 0, begun: BTreeMap::new() });
+    }
+
+    /// Leaves it.
+    pub fn leave_together(&mut self) {
+        self.elements = None;
+    }
+
+    /// What one of its items knows, and where it is.
+    pub fn of_element(
+        &self,
+        number: usize,
+        steps: &[Node],
+        module: Option<&Module>,
+    ) -> Result<(Self, Element), Misplaced> {
+        let elements = self.elements.as_ref().ok_or(Misplaced)?;
+        let element = elements.begun.get(&number).ok_or(Misplaced)?.clone();
+        let mut own = Self { elements: None, element_of: Some(elements.each), ..self.clone() };
+        for kept in element.loops.as_array().into_iter().flatten() {
+            own.enter_kept(kept, steps, module)?;
+        }
+        Ok((own, element))
+    }
+
+    /// Whether at this place the item ends whose state this is.
+    pub fn element_ends(&self, place: usize, steps: &[Node]) -> bool {
+        let each_of = |node: &Node| if let Act::Next { each } = node.act { Some(each) } else { None };
+        self.element_of.is_some() && steps.get(place).and_then(each_of) == self.element_of
+    }
+
+    /// Which item it is whose state this is.
+    pub fn element_number(&self) -> Option<usize> {
+        self.element_at().map(|(_, number)| number)
+    }
+
+    fn element_at(&self) -> Option<(usize, usize)> {
+        let depth = self.loops.iter().position(|one| Some(one.each) == self.element_of)?;
+        Some((depth, self.loops[depth].at))
+    }
+
+    /// Notes what became of the item whose state `own` is.
+    pub fn note_element(&mut self, own: &Self, noted: Noted) {
+        let Some(elements) = &mut self.elements else { return };
+        let Some((depth, number)) = own.element_at() else { return };
+        match noted {
+            Noted::Ended => _ = elements.begun.remove(&number),
+            Noted::At(step) => {
+                let loops = own.loops[depth..].iter().map(Loop::to_json).collect();
+                elements.begun.insert(number, Element { step, attempts: 1, until: None, failed: false, loops });
+            }
+            Noted::Rests(until) => {
+                if let Some(element) = elements.begun.get_mut(&number) {
+                    element.until = Some(until);
+                }
+            }
+            Noted::Failed => {
+                if let Some(element) = elements.begun.get_mut(&number) {
+                    element.failed = true;
+                }
+            }
+        }
     }
 
     /// How many loops the run is in.
@@ -116,6 +244,7 @@ impl RunState {
     pub fn forget(&mut self, is_meant: impl Fn(&str) -> bool) {
         self.outputs.retain(|step, _| !is_meant(step));
         self.loops.clear();
+        self.elements = None;
     }
 
     /// Enters the loop that begins at `each`, with its first item.
@@ -149,11 +278,13 @@ impl RunState {
         }
     }
 
-    /// From a place on: over jumps, to the next item or out of the loop, until there is something to do.
+    /// From a place on: over jumps, to the next item or out of the loop, until there is something to do. One of the items that are done at the
+    /// same time ends where the next one would begin.
     pub fn settle(&mut self, steps: &[Node], mut place: usize, module: Option<&Module>) -> Result<usize, Misplaced> {
         loop {
             place = match steps.get(place).map(|node| &node.act) {
                 Some(Act::Jump(to)) => *to,
+                Some(Act::Next { each }) if self.element_of == Some(*each) => return Ok(place),
                 Some(Act::Next { each }) => {
                     let done = self.loops.pop().filter(|one| one.each == *each).ok_or(Misplaced)?;
                     let next = done.at + 1;
@@ -181,6 +312,99 @@ impl RunState {
         };
         rest.iter().try_fold(root, |place, name| place.get(name))
     }
+}
+
+impl Loop {
+    fn to_json(&self) -> Json {
+        json!({"each": self.each, "at": self.at, "outputs": self.outputs})
+    }
+}
+
+impl Elements {
+    fn restore(kept: &Json) -> Result<Self, Misplaced> {
+        let mut begun = BTreeMap::new();
+        for kept in kept["elements"].as_array().into_iter().flatten() {
+            let element = Element {
+                step: number(kept, "step")?,
+                attempts: kept["attempts"].as_i64().unwrap_or(1),
+                until: kept["until"].as_str().and_then(|until| until.parse().ok()),
+                failed: kept["failed"] == true,
+                loops: kept["loops"].clone(),
+            };
+            begun.insert(number(&kept["loops"][0], "at")?, element);
+        }
+        Ok(Self { each: number(kept, "each")?, next: number(kept, "next")?, begun })
+    }
+
+    fn to_json(&self) -> Json {
+        let kept = |one: &Element| {
+            let mut kept = json!({"step": one.step, "attempts": one.attempts, "loops": one.loops});
+            if let Some(until) = one.until {
+                kept["until"] = json!(until);
+            }
+            if one.failed {
+                kept["failed"] = json!(true);
+            }
+            kept
+        };
+        json!({"each": self.each, "next": self.next, "elements": self.begun.values().map(kept).collect::<Vec<_>>()})
+    }
+
+    /// How many of so many items have not begun.
+    pub fn left(&self, count: usize) -> usize {
+        count.saturating_sub(self.next)
+    }
+
+    /// Begins the next item, and gives its number.
+    pub fn begin_next(&mut self, attempts: i64) -> usize {
+        let number = self.next;
+        self.next += 1;
+        let loops = json!([{"each": self.each, "at": number, "outputs": {}}]);
+        let element = Element { step: self.each + 1, attempts, until: None, failed: false, loops };
+        self.begun.insert(number, element);
+        number
+    }
+
+    /// The one that ended the run, by its number.
+    pub fn failed(&self) -> Option<usize> {
+        self.begun.iter().find(|(_, element)| element.failed).map(|(number, _)| *number)
+    }
+
+    /// As a process does that leased the run, whose leases since the last note are so many: who rests until when, all others begin the step
+    /// that they are at, once more if it was begun before.
+    pub fn resume(&mut self, leases: i64, now: DateTime<Utc>) -> Vec<(usize, Option<DateTime<Utc>>)> {
+        let mut resumed = Vec::new();
+        for (number, element) in &mut self.begun {
+            let rests = element.until.filter(|until| *until > now);
+            if rests.is_none() {
+                // One that has rested was begun for certain; of the others the first lease is the one by which they were noted.
+                element.attempts += (leases - 1).max(i64::from(element.until.is_some()));
+                element.until = None;
+            }
+            resumed.push((*number, rests));
+        }
+        resumed
+    }
+
+    /// Wakes one that rested.
+    pub fn wake(&mut self, number: usize) {
+        if let Some(element) = self.begun.get_mut(&number) {
+            element.attempts += 1;
+            element.until = None;
+        }
+    }
+
+    /// As somebody has the run tried again: every step there counts as begun for the first time.
+    pub fn begin_again(&mut self) {
+        for element in self.begun.values_mut() {
+            (element.attempts, element.until, element.failed) = (1, None, false);
+        }
+    }
+}
+
+/// A number of a kept place.
+fn number(kept: &Json, name: &str) -> Result<usize, Misplaced> {
+    kept[name].as_u64().and_then(|number| usize::try_from(number).ok()).ok_or(Misplaced)
 }
 
 /// What rules and templates see of a run.
@@ -327,6 +551,71 @@ mod tests {
         let end = workflow.steps.iter().position(|node| matches!(node.act, Act::Next { each: 1 })).unwrap();
         state.settle(&workflow.steps, end, None).unwrap();
         assert_eq!(state.at(&["steps", "inner", "output"].map(str::to_owned)), None);
+    }
+
+    #[test]
+    fn items_that_are_done_together_are_kept_each_with_its_place() {
+        let mut workflow = nested();
+        let Act::ForEach { concurrency, .. } = &mut workflow.steps[1].act else { panic!("a loop") };
+        *concurrency = 2;
+        let steps = &workflow.steps;
+        let mut run = state(json!([{"cells": [1, 2]}, {"cells": [3]}, {"cells": []}]));
+        run.enter_together(1);
+        // Kept and restored, as if the process had ended there.
+        let kept = |run: &RunState| RunState::restore(&run.to_json(), &run.loops_to_json(), steps, None).unwrap();
+        for number in [0, 1] {
+            assert_eq!(run.elements_mut().unwrap().begin_next(1), number);
+        }
+        run = kept(&run);
+        assert_eq!(run.elements().unwrap().left(3), 1);
+        // The first one does its inner loop, and ends where another item would begin.
+        let (mut own, element) = run.of_element(0, steps, None).unwrap();
+        assert_eq!(
+            (element.step, element.attempts, own.place(), own.element_ends(2, steps)),
+            (2, 1, "0".to_owned(), false)
+        );
+        own.enter_first(steps, 2, None).unwrap();
+        run.note_element(&own, Noted::At(3));
+        run = kept(&run);
+        let (mut own, element) = run.of_element(0, steps, None).unwrap();
+        let mut place = element.step;
+        for inner in ["0.0", "0.1"] {
+            assert_eq!((place, own.place()), (3, inner.to_owned()));
+            place = own.settle(steps, place + 1, None).unwrap();
+        }
+        assert!(own.element_ends(place, steps) && own.place() == "0", "{place}");
+        run.note_element(&own, Noted::Ended);
+        run = kept(&run);
+        assert_eq!(run.of_element(0, steps, None), Err(Misplaced));
+        assert_eq!(run.of_element(1, steps, None).unwrap().0.place(), "1");
+        run.leave_together();
+        assert_eq!(kept(&run), run);
+    }
+
+    #[test]
+    fn every_begin_of_a_step_is_counted_whoever_began_it() {
+        let now = DateTime::UNIX_EPOCH;
+        let mut elements = Elements { each: 0, next: 0, begun: BTreeMap::new() };
+        for _ in 0..3 {
+            elements.begin_next(1);
+        }
+        let later = now + chrono::TimeDelta::seconds(1);
+        elements.begun.get_mut(&1).unwrap().until = Some(now);
+        elements.begun.get_mut(&2).unwrap().until = Some(later);
+        let attempts = |elements: &Elements| elements.begun.values().map(|one| one.attempts).collect::<Vec<_>>();
+        // By the lease behind that by which they were noted: who has rested begins once more, who rests does not.
+        assert_eq!(elements.resume(2, now), [(0, None), (1, None), (2, Some(later))]);
+        assert_eq!(attempts(&elements), [2, 2, 1]);
+        elements.wake(2);
+        assert_eq!(attempts(&elements), [2, 2, 2]);
+        // By the first one since somebody had them tried again.
+        elements.begin_again();
+        elements.resume(1, now);
+        assert_eq!(attempts(&elements), [1, 1, 1]);
+        // Of a process that ended twice before it noted anything.
+        elements.begun.get_mut(&1).unwrap().until = Some(now);
+        elements.resume(3, now);
+        assert_eq!(attempts(&elements), [3, 3, 3]);
     }
 
     #[test]

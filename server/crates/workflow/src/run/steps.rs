@@ -13,7 +13,8 @@ use serde_json::{Value as Json, json};
 use super::acts::Done;
 use super::commit::StepEnd;
 use super::state::{Known, Misplaced, id_of};
-use super::{OUTPUT_BYTES_MAX, RunState, Runner, STEPS_DONE_MAX, StepError};
+use super::together::Together;
+use super::{Noted, OUTPUT_BYTES_MAX, RunState, Runner, STEPS_DONE_MAX, StepError};
 use crate::before_commit::unreadable;
 use crate::definition::{OnError, RunAs};
 use crate::program::{Act, Node};
@@ -25,6 +26,20 @@ pub(super) struct Here<'a> {
     pub version: &'a Version,
     pub module: Option<&'a Module>,
     pub node: &'a Node,
+    /// Of an item of a loop: the others that are done at the same time.
+    pub beside: Option<&'a Together>,
+}
+
+/// What became of a run, or of an item of a loop that is done beside others, with a step's end.
+pub(super) enum Went {
+    /// It goes on.
+    On,
+    /// The run has ended or waits, or another item has ended it.
+    Stopped,
+    /// The item with this number rests until then, because of this.
+    Rests(usize, DateTime<Utc>, String),
+    /// The item ends the run, because of this.
+    Failed(String),
 }
 
 impl Runner {
@@ -56,16 +71,25 @@ impl Runner {
             let Some(node) = steps.get(place) else {
                 return self.commit(run, &mut here, None, None, place, Then::End(Utc::now())).await;
             };
-            let at = Here { snapshot: &snapshot, version: &version, module, node };
-            if !self.step(run, &mut here, &at).await? {
+            let at = Here { snapshot: &snapshot, version: &version, module, node, beside: None };
+            let goes_on = match here.elements() {
+                Some(_) => self.items_together(run, &mut here, &at).await?,
+                None => matches!(self.step(run, &mut here, &at).await?, Went::On),
+            };
+            if !goes_on {
                 return Ok(());
             }
             state = Some(here);
         }
     }
 
-    /// One step; false if the run does not go on now.
-    async fn step(&self, run: &mut LeasedRun, state: &mut RunState, at: &Here<'_>) -> Result<bool, StepError> {
+    /// One step.
+    pub(super) async fn step(
+        &self,
+        run: &mut LeasedRun,
+        state: &mut RunState,
+        at: &Here<'_>,
+    ) -> Result<Went, StepError> {
         let started_at = Utc::now();
         let depth = state.depth();
         let end = |status: &'static str| StepEnd {
@@ -82,7 +106,7 @@ impl Runner {
         let attempts_max = at.node.retrying.attempts_max;
         let done = if run.steps_done >= STEPS_DONE_MAX {
             let message = format!("LIMIT_EXCEEDED: a run does at most {STEPS_DONE_MAX} steps");
-            return self.fail(run, Some(failed), message).await.map(|()| false);
+            return self.step_failed(run, state, at, failed, message).await;
         } else if run.attempts > attempts_max {
             let message = format!("the step was begun {attempts_max} times, and the server ended before it did");
             Err(StepError::Final(message))
@@ -100,12 +124,15 @@ impl Runner {
                 if size <= OUTPUT_BYTES_MAX {
                     let before = state.clone();
                     state.set_output(&at.node.id, done.output.clone());
-                    if let Some(each) = done.enters
-                        && let Err(misplaced) = state.enter_first(steps, each, at.module)
-                    {
-                        return self.fail(run, Some(failed), misplaced.to_string()).await.map(|()| false);
+                    let mut next = done.next.unwrap_or(run.step + 1);
+                    if let Some(each) = done.enters {
+                        if matches!(at.node.act, Act::ForEach { concurrency: 2.., .. }) {
+                            state.enter_together(each);
+                            next = each;
+                        } else if let Err(misplaced) = state.enter_first(steps, each, at.module) {
+                            return self.step_failed(run, state, at, failed, misplaced.to_string()).await;
+                        }
                     }
-                    let next = done.next.unwrap_or(run.step + 1);
                     // One that waits where it is has not ended.
                     let status = if done.waits.is_some() && next == run.step { "WAITING" } else { "DONE" };
                     let end = StepEnd { status, input: done.input, output: Some(done.output), ..skipped };
@@ -129,12 +156,12 @@ impl Runner {
             StepError::Temporary(message, after) if run.attempts < attempts_max => {
                 let wait = after.unwrap_or_else(|| at.node.retrying.wait(run.attempts));
                 let run_at = Utc::now() + wait.min(Duration::from_secs(31_536_000));
-                return self.postpone(run, Some(failed), message, run_at).await.map(|()| false);
+                return self.step_postponed(run, state, at, failed, message, run_at).await;
             }
             StepError::Temporary(message, _) | StepError::Final(message) => message,
         };
         if at.node.on_error == OnError::Fail {
-            return self.fail(run, Some(failed), error).await.map(|()| false);
+            return self.step_failed(run, state, at, failed, error).await;
         }
         // The next step comes although this one failed; its output is null.
         state.set_output(&at.node.id, Json::Null);
@@ -142,7 +169,36 @@ impl Runner {
         self.go_on(run, state, at, end, None, at.node.after(run.step), None).await
     }
 
-    /// Records the step's end, and goes on at `next`; false if the run has ended or waits.
+    async fn step_failed(
+        &self,
+        run: &LeasedRun,
+        state: &RunState,
+        at: &Here<'_>,
+        end: StepEnd,
+        error: String,
+    ) -> Result<Went, StepError> {
+        match at.beside {
+            None => self.fail(run, Some(end), error).await.map(|()| Went::Stopped),
+            Some(others) => self.item_failed(others, run, state, end, error).await,
+        }
+    }
+
+    async fn step_postponed(
+        &self,
+        run: &LeasedRun,
+        state: &RunState,
+        at: &Here<'_>,
+        end: StepEnd,
+        error: String,
+        run_at: DateTime<Utc>,
+    ) -> Result<Went, StepError> {
+        match at.beside {
+            None => self.postpone(run, Some(end), error, run_at).await.map(|()| Went::Stopped),
+            Some(others) => self.item_rests(others, run, state, end, error, run_at).await,
+        }
+    }
+
+    /// Records the step's end, and goes on at `next`.
     #[expect(clippy::too_many_arguments, reason = "one step's parts")]
     async fn go_on(
         &self,
@@ -153,17 +209,23 @@ impl Runner {
         effect: Option<super::commit::Effect>,
         next: usize,
         waits: Option<DateTime<Utc>>,
-    ) -> Result<bool, StepError> {
+    ) -> Result<Went, StepError> {
         let steps = &at.version.workflow.steps;
         let settled = state.settle(steps, next, at.module);
         let next = settled.map_err(|misplaced| StepError::Final(misplaced.to_string()))?;
+        if let Some(others) = at.beside {
+            let noted = if state.element_ends(next, steps) { Noted::Ended } else { Noted::At(next) };
+            self.item_went_on(others, run, state, end, effect, noted).await?;
+            run.step = next;
+            return Ok(Went::On);
+        }
         let then = match waits {
             Some(until) => Then::Wait(until),
             None if next >= steps.len() => Then::End(Utc::now()),
             None => Then::GoOn,
         };
         self.commit(run, state, Some(end), effect, next, then).await?;
-        Ok(then == Then::GoOn)
+        Ok(if then == Then::GoOn { Went::On } else { Went::Stopped })
     }
 
     async fn put_off(&self, run: &LeasedRun, error: StepError) -> Result<(), StepError> {
