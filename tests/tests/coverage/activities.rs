@@ -35,6 +35,29 @@ on_both_databases! {
         assert_eq!(answer.ok()["contacts"]["nodes"][0]["attendances"]["totalCount"], 1);
     }
 
+    async fn s20_events_and_tasks_recur_by_rules(server: Server) {
+        let seller = server.create_user_with_role("sales-person").await;
+        let mut meeting = visit("2026-01-31T10:00:00+01:00", "2026-01-31T11:00:00+01:00");
+        meeting["timeZone"] = json!("Europe/Rome");
+        meeting["recurrence"] = json!("FREQ=MONTHLY;RSCALE=GREGORIAN;SKIP=BACKWARD");
+        meeting["exceptDays"] = json!("2026-04-30");
+        seller.create("Event", meeting).await;
+        seller.create("Event", visit("2026-03-31T07:00:00Z", "2026-03-31T09:00:00Z")).await;
+        seller.create("Task", json!({"subject": "Report", "startAt": "2026-01-02T08:00:00Z", "dueDate": "2026-12-31", "recurrence": "FREQ=WEEKLY;BYDAY=FR;COUNT=3"})).await;
+        let window = "from: \"2026-01-01T00:00:00Z\", to: \"2026-06-01T00:00:00Z\"";
+        let shown = seller.query(&format!("{{ eventOccurrences({window}) {{ nodes {{ startsAt recurs title }} }} taskOccurrences({window}) {{ nodes {{ startsAt record {{ ... on Task {{ recursUntil }} }} }} }} }}")).await;
+        let starts = |list: &str| {
+            let nodes = shown.ok()[list]["nodes"].as_array().expect("nodes").clone();
+            nodes.iter().map(|node| node["startsAt"].as_str().expect("a start")[5..16].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(starts("eventOccurrences"), ["01-31T09:00", "02-28T09:00", "03-31T07:00", "03-31T08:00", "05-31T08:00"]);
+        assert_eq!(starts("taskOccurrences"), ["01-02T08:00", "01-09T08:00", "01-16T08:00"]);
+        assert_eq!(shown.ok()["taskOccurrences"]["nodes"][0]["record"]["recursUntil"], "2026-01-16T08:00:00.000Z");
+        let peer = server.create_user_with_role("sales-person").await;
+        let nothing = peer.query(&format!("{{ eventOccurrences({window}) {{ nodes {{ title }} }} }}")).await;
+        assert_eq!(nothing.ok()["eventOccurrences"]["nodes"], json!([]));
+    }
+
     async fn s42_everybody_makes_appointments_and_tasks(server: Server) {
         for role in ["sales-manager", "sales-person", "support-agent", "marketing"] {
             let user = server.create_user_with_role(role).await;

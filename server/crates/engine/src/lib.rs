@@ -14,6 +14,7 @@ pub mod mail;
 mod memory;
 mod notifications;
 mod number;
+mod occurrences;
 mod read;
 mod record;
 mod search;
@@ -39,6 +40,7 @@ pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX, norma
 pub use context::{NewIds, RequestContext, new_request_id};
 pub use error::EngineError;
 pub use notifications::{NOTIFICATION_RETENTION, NOTIFICATIONS_MAX, Notice, Notices, NoticesAsked};
+pub use occurrences::{OccurrenceOutputs, OccurrencesAsked, Occurring, Occurrings, SERIES_MAX};
 pub use read::{Group, ListResult, ReadPlan};
 pub use record::{Record, RecordScope, json_name, json_of_field, json_of_value, value_of_cell, value_of_json};
 pub use search::{Hit, Hits, SEARCH_SCORE_MAX};

@@ -147,8 +147,13 @@ async fn locate(
     }
     if !searches.timelines.is_empty() {
         let (keys, questions): (Vec<_>, Vec<_>) = searches.timelines.into_iter().unzip();
-        let answers = engine.timelines(ctx, questions, values).await?;
+        let answers = engine.timelines(ctx, questions, Arc::clone(&values)).await?;
         located.moments = keys.into_iter().zip(answers).collect();
+    }
+    if !searches.occurrences.is_empty() {
+        let (keys, asked): (Vec<_>, Vec<_>) = searches.occurrences.into_iter().unzip();
+        let answers = engine.occurrences(ctx, asked, values).await?;
+        located.occurring = keys.into_iter().zip(answers).collect();
     }
     if !searches.notices.is_empty() {
         let (keys, asked): (Vec<_>, Vec<_>) = searches.notices.into_iter().unzip();

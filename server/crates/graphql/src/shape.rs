@@ -134,12 +134,23 @@ pub struct HitPlace {
     pub score: f64,
     /// Its place in the order.
     pub cursor: String,
-    /// When, in a timeline.
+    /// When, in a timeline; when it begins.
     pub at: String,
     /// Which list of a timeline led to it; of a notification, why there is one.
     pub way: String,
     /// The notification that is about it.
     pub notice: Option<NoticeShown>,
+    /// Of the time that it occurs.
+    pub time: Option<TimeShown>,
+}
+
+/// One time that a record occurs, beside when it begins.
+#[derive(Debug, Clone)]
+pub struct TimeShown {
+    /// When it ends.
+    pub ends: Option<String>,
+    /// Whether it is one of a series.
+    pub recurs: bool,
 }
 
 /// A notification, beside what is shown of its record.
@@ -191,6 +202,10 @@ pub enum HitField {
     At,
     /// Which list has it.
     Way,
+    /// When it ends.
+    Ends,
+    /// Whether it is one of a series.
+    Recurs,
     /// Of the notification.
     Notice(NoticePart),
     /// The hit in its edge.

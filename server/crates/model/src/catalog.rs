@@ -14,6 +14,7 @@ use crate::definition::{
     ComputedBy, Label, ModuleDefinition, OnDelete, RollupFunction, RollupScope, Sharing, StableId, ValidatorUse,
 };
 use crate::mentions::Mentions;
+use crate::recurrence::Recurrence;
 use crate::rule::TypedRule;
 use crate::stages::Stages;
 use crate::timeline::Timeline;
@@ -143,6 +144,8 @@ pub struct Module {
     pub stages: Option<Arc<Stages>>,
     /// Which related records are shown together in the order of time.
     pub timeline: Option<Arc<Timeline>>,
+    /// When records occur, once or by a rule.
+    pub recurrence: Option<Arc<Recurrence>>,
     /// What values are checked with when written.
     pub checks: Checks,
     /// The document that it was made from, as it is kept: [`Module::definition`] reads it. As text it takes a fifth of the memory.

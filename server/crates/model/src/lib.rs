@@ -15,6 +15,7 @@ pub mod json_value;
 pub mod mentions;
 pub mod merge_patch;
 pub mod name;
+pub mod recurrence;
 pub mod renaming;
 pub mod resolve;
 pub mod rule;

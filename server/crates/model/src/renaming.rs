@@ -128,6 +128,7 @@ impl Renaming {
         self.mentions(module, &mut document);
         self.stages(catalog, module, &mut document);
         self.timeline(catalog, module, &mut document);
+        self.recurrence(module, &mut document);
         for lists in [&mut document.indexes, &mut document.uniques, &mut document.duplicates] {
             for FieldList { fields } in lists.iter_mut() {
                 *fields = fields.iter().map(named).collect();
@@ -292,6 +293,16 @@ impl Renaming {
             let end = way.split('.').try_fold(module, |of, list| Some(catalog.module(of.relation_named(list)?.module)));
             if let (Some(end), Some(Json::String(name))) = (end, source.get_mut("at")) {
                 *name = self.field_name(end, name).into_owned();
+            }
+        }
+    }
+
+    /// The fields of the feature `recurrence`.
+    fn recurrence(&self, module: &Module, document: &mut ModuleDefinition) {
+        let recurrence = document.features.as_mut().and_then(|features| features.get_mut("recurrence"));
+        for name in recurrence.and_then(Json::as_object_mut).into_iter().flat_map(serde_json::Map::values_mut) {
+            if let Json::String(name) = name {
+                *name = self.field_name(module, name).into_owned();
             }
         }
     }

@@ -112,6 +112,7 @@ impl<'a> Batch<'a> {
         }
         self.ask_validators().await?;
         self.keep_stages();
+        self.keep_recurrences();
         self.keep_clocks(tx).await?;
         if self.is_faulty() {
             // What the database would say of the others is told in the same answer. All of it is undone.

@@ -20,6 +20,7 @@ mod mentions;
 mod merge;
 mod nested;
 mod operation;
+mod recurrence;
 mod restore;
 mod rollups;
 mod rules;

@@ -60,6 +60,14 @@ impl<R: Rows> Writer<'_, R> {
                 HitField::Cursor => write_text(&hit.place.cursor, self.out),
                 HitField::At => write_text(&hit.place.at, self.out),
                 HitField::Way => write_text(&hit.place.way, self.out),
+                HitField::Ends => match hit.place.time.as_ref().and_then(|time| time.ends.as_ref()) {
+                    Some(ends) => write_text(ends, self.out),
+                    None => self.null(),
+                },
+                HitField::Recurs => {
+                    let recurs = hit.place.time.as_ref().is_some_and(|time| time.recurs);
+                    self.out.extend_from_slice(if recurs { b"true" } else { b"false" });
+                }
                 HitField::Notice(part) => {
                     let notice = hit.place.notice.as_ref();
                     let text = notice.and_then(|notice| match part {

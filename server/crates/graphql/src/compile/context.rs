@@ -79,6 +79,18 @@ impl Compiler<'_> {
         recipe
     }
 
+    /// The context of what is no list of records, but has a filter as lists have.
+    pub(super) fn filtered_context(&self, marks: &[&str], values: &[Value], arguments: &Arguments) -> CursorContext {
+        let mut recipe = ContextRecipe::default();
+        marks.iter().for_each(|mark| recipe.text(mark));
+        recipe.0.extend(values.iter().cloned().map(Part::Value));
+        match arguments.get("filter") {
+            Some(filter) => self.describe(filter, arguments.given("filter"), &mut recipe),
+            None => recipe.text("null"),
+        }
+        recipe.now()
+    }
+
     fn describe(&self, input: &Input, given: Option<Use>, recipe: &mut ContextRecipe) {
         if let Some(given) = given {
             recipe.text("value");

@@ -17,6 +17,7 @@ mod input;
 mod introspect;
 mod list;
 mod notifications;
+mod occurrences;
 mod opened;
 mod order;
 #[cfg(test)]
@@ -32,7 +33,7 @@ mod write;
 
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use cardine_engine::{Hits, Moments, Notices, Write};
+use cardine_engine::{Hits, Moments, Notices, Occurrings, Write};
 use cardine_model::catalog::ModuleId;
 use cardine_model::{PathSegment, Value};
 use cardine_query::{Authorised, List, authorise};
@@ -62,6 +63,8 @@ pub struct Located {
     pub found: FxHashMap<String, Hits>,
     /// What belongs to the records whose timelines are asked for, by their keys in the answer.
     pub moments: FxHashMap<String, Moments>,
+    /// When the records occur that are asked for, by their keys in the answer.
+    pub occurring: FxHashMap<String, Occurrings>,
     /// The pages of the caller's notifications, by their keys in the answer.
     pub notices: FxHashMap<String, Notices>,
 }

@@ -98,6 +98,7 @@ impl<'a> Compiler<'a> {
             at: notice.at.clone(),
             way: notice.kind.clone(),
             notice: Some(NoticeShown { id: notice.id.to_string(), read_at: notice.read_at.clone() }),
+            time: None,
         };
         let places: Vec<HitPlace> = notices.page.iter().map(place).collect();
         let mut shapes = Vec::with_capacity(fields.len());

@@ -53,6 +53,7 @@ impl<'a> Compiler<'a> {
             Meaning::Nodes => self.nodes(collected, &definition),
             Meaning::Search => self.search(collected, &definition),
             Meaning::Timeline(module) => self.timeline(module, collected, &definition),
+            Meaning::Occurrences(module) => self.occurrences(module, collected, &definition),
             Meaning::Notifications => self.notifications(collected, &definition),
             Meaning::Me => self.me(collected),
             Meaning::Create(_)

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use async_graphql_parser::types::SelectionSet;
-use cardine_engine::{NoticesAsked, SEARCH_SCORE_MAX};
+use cardine_engine::{NoticesAsked, OccurrencesAsked, SEARCH_SCORE_MAX};
 use cardine_model::catalog::{FieldPath, Module, ModuleId};
 use cardine_model::text::words::words;
 use cardine_model::{Issue, PathSegment, Value};
@@ -27,13 +27,15 @@ use crate::shape::{Fields, HitField, HitPlace, HitsOfModule, RootField, SearchFi
 /// Most characters of the text that is searched for.
 const TEXT_LENGTH_MAX: usize = 1_000;
 
-/// The searches, timelines and notifications of an operation, and what their slots name.
+/// The searches, timelines, occurrences and notifications of an operation, and what their slots name.
 #[derive(Debug, Default)]
 pub struct Searches {
     /// By their keys in the answer.
     pub questions: Vec<(String, Authorised<Search>)>,
     /// Likewise.
     pub timelines: Vec<(String, Authorised<Timeline>)>,
+    /// When records occur, likewise.
+    pub occurrences: Vec<(String, OccurrencesAsked)>,
     /// The pages of the caller's notifications, likewise.
     pub notices: Vec<(String, NoticesAsked)>,
     /// The values.
@@ -41,9 +43,10 @@ pub struct Searches {
 }
 
 impl<'a> Compiler<'a> {
-    /// The questions of the searches, timelines and notifications at the root; not yet with the values of their slots.
+    /// The questions of the searches, timelines, occurrences and notifications at the root; not yet with the values of their slots.
     pub(super) fn searches(&mut self, set: &'a SelectionSet) -> Searches {
-        let (mut questions, mut timelines, mut notices) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut questions, mut timelines) = (Vec::new(), Vec::new());
+        let (mut occurrences, mut notices) = (Vec::new(), Vec::new());
         for collected in self.collect(TypeKey::Query, &[set]) {
             let Some(definition) = self.schema.field(TypeKey::Query, collected.name()) else { continue };
             let key = || collected.key.to_owned();
@@ -54,6 +57,9 @@ impl<'a> Compiler<'a> {
                 Meaning::Timeline(module) => self
                     .timeline_question(module, &collected, &definition)
                     .map(|question| timelines.extend(question.map(|question| (key(), question)))),
+                Meaning::Occurrences(module) => self
+                    .occurrences_asked(module, &collected, &definition)
+                    .map(|asked| occurrences.push((key(), asked))),
                 Meaning::Notifications => {
                     self.notifications_asked(&collected, &definition).map(|asked| notices.push((key(), asked)))
                 }
@@ -64,7 +70,7 @@ impl<'a> Compiler<'a> {
                 self.errors.push(error);
             }
         }
-        Searches { questions, timelines, notices, values: Vec::new() }
+        Searches { questions, timelines, occurrences, notices, values: Vec::new() }
     }
 
     fn search_question(
@@ -213,6 +219,7 @@ impl<'a> Compiler<'a> {
             at: String::new(),
             way: String::new(),
             notice: None,
+            time: None,
         };
         let places: Vec<HitPlace> = hits.page.iter().map(place).collect();
         let mut shapes = Vec::with_capacity(fields.len());

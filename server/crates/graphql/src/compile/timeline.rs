@@ -148,6 +148,7 @@ impl<'a> Compiler<'a> {
                 at: moment.at.clone(),
                 way: ways.get(moment.way).map(|way| way.list.to_owned()).unwrap_or_default(),
                 notice: None,
+                time: None,
             }
         });
         let places: Vec<HitPlace> = places.collect();
@@ -213,6 +214,6 @@ impl<'a> Compiler<'a> {
     }
 }
 
-fn instant(text: &str) -> Option<DateTime<Utc>> {
+pub(super) fn instant(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.with_timezone(&Utc))
 }

@@ -20,6 +20,9 @@ impl Schema<'_> {
             | TypeKey::TimelineConnection
             | TypeKey::TimelineEdge
             | TypeKey::TimelineEntry
+            | TypeKey::OccurrenceConnection
+            | TypeKey::OccurrenceEdge
+            | TypeKey::OccurrenceEntry
             | TypeKey::NotificationConnection
             | TypeKey::Notification
             | TypeKey::HistoryConnection
@@ -92,6 +95,9 @@ impl Schema<'_> {
             TypeKey::TimelineConnection => self.timeline_connection_fields(),
             TypeKey::TimelineEdge => self.timeline_edge_fields(),
             TypeKey::TimelineEntry => self.timeline_entry_fields(),
+            TypeKey::OccurrenceConnection => self.occurrence_connection_fields(),
+            TypeKey::OccurrenceEdge => self.occurrence_edge_fields(),
+            TypeKey::OccurrenceEntry => self.occurrence_entry_fields(),
             TypeKey::NotificationConnection => self.notification_connection_fields(),
             TypeKey::Notification => self.notification_fields(),
             TypeKey::HistoryConnection => self.history_connection_fields(),
@@ -272,6 +278,9 @@ impl Schema<'_> {
             TypeKey::TimelineConnection => "A page of what belongs to a record, in the order of time.".to_owned(),
             TypeKey::TimelineEdge => "Something that belongs to a record, with its place in the order.".to_owned(),
             TypeKey::TimelineEntry => "Something that belongs to a record.".to_owned(),
+            TypeKey::OccurrenceConnection => "A page of when records occur, in the order of time.".to_owned(),
+            TypeKey::OccurrenceEdge => "One time that a record occurs, with its place in the order.".to_owned(),
+            TypeKey::OccurrenceEntry => "One time that a record occurs.".to_owned(),
             TypeKey::NotificationConnection => "A page of what the caller was told of.".to_owned(),
             TypeKey::Notification => "What the caller was told of.".to_owned(),
             TypeKey::SortOrder => {

@@ -20,6 +20,7 @@ mod lookup;
 mod mutations;
 mod names;
 mod notifications;
+mod occurrences;
 mod order;
 mod reach;
 mod record;
@@ -78,6 +79,12 @@ pub enum TypeKey {
     TimelineEdge,
     /// `TimelineEntry`.
     TimelineEntry,
+    /// `OccurrenceConnection`: when records occur.
+    OccurrenceConnection,
+    /// `OccurrenceEdge`.
+    OccurrenceEdge,
+    /// `OccurrenceEntry`.
+    OccurrenceEntry,
     /// `NotificationConnection`: a page of what the caller was told of.
     NotificationConnection,
     /// `Notification`.
@@ -358,6 +365,8 @@ pub enum Meaning {
     Search,
     /// `dealTimeline(id)`.
     Timeline(ModuleId),
+    /// `dealOccurrences(from, to)`.
+    Occurrences(ModuleId),
     /// `notifications`.
     Notifications,
     /// `markNotificationsRead`.

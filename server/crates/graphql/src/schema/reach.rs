@@ -89,6 +89,9 @@ impl Schema<'_> {
             | TypeKey::HistoryVia => self.any_readable_module(|module| self.has_history(module)),
             TypeKey::SearchConnection | TypeKey::SearchEdge | TypeKey::SearchHit => self.has_search(),
             TypeKey::TimelineConnection | TypeKey::TimelineEdge | TypeKey::TimelineEntry => self.has_timelines(),
+            TypeKey::OccurrenceConnection | TypeKey::OccurrenceEdge | TypeKey::OccurrenceEntry => {
+                self.has_occurrences()
+            }
             TypeKey::NotificationConnection | TypeKey::Notification => self.has_notifications(),
             TypeKey::Deleted => self.catalog.modules.iter().any(|module| self.may_see_deleted(module.id)),
             TypeKey::Record(module) | TypeKey::Filter(module) | TypeKey::OrderBy(module) => readable(module),

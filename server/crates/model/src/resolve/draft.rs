@@ -13,6 +13,7 @@ use crate::definition::{FieldDefinition, Label, ModuleDefinition, Sharing};
 use crate::feature::Feature as _;
 use crate::mentions::Mentions;
 use crate::name::snake_case;
+use crate::recurrence::Recurrence;
 use crate::rule::{Expr, RuleType, TypedRule};
 use crate::stages::Stages;
 use crate::timeline::Timeline;
@@ -163,6 +164,7 @@ impl<'a> Draft<'a> {
             mentions: Mentions::of(definition).map(Arc::new),
             stages: Stages::of(definition).map(Arc::new),
             timeline: Timeline::of(definition).map(Arc::new),
+            recurrence: Recurrence::of(definition).map(Arc::new),
             checks: Checks::default(),
             document: document.into(),
             claims: graphql_names::claims(definition, rank == Rank::Link),

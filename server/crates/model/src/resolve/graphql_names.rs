@@ -61,7 +61,7 @@ pub const FIELD_TYPE_SUFFIXES: [&str; 6] = ["", "Filter", "Input", "Connection",
 pub const FILTER_COMBINATORS: [&str; 3] = ["and", "or", "not"];
 
 /// Type names that belong to the API itself.
-pub const BUILT_IN_TYPES: [&str; 89] = [
+pub const BUILT_IN_TYPES: [&str; 92] = [
     "Query",
     "Mutation",
     "Subscription",
@@ -85,6 +85,9 @@ pub const BUILT_IN_TYPES: [&str; 89] = [
     "TimelineConnection",
     "TimelineEdge",
     "TimelineEntry",
+    "OccurrenceConnection",
+    "OccurrenceEdge",
+    "OccurrenceEntry",
     "Notification",
     "NotificationConnection",
     "Owner",
@@ -162,10 +165,17 @@ pub fn type_names(name: &str) -> impl Iterator<Item = String> {
     MODULE_TYPE_SUFFIXES.iter().map(move |suffix| format!("{name}{suffix}"))
 }
 
-/// Query fields of a module: one record, list, groups, timeline, duplicates.
-pub fn query_names(name: &str, plural: &str) -> [String; 5] {
+/// Query fields of a module: one record, list, groups, timeline, occurrences, duplicates.
+pub fn query_names(name: &str, plural: &str) -> [String; 6] {
     let one = lower_first(name);
-    [one.clone(), lower_first(plural), format!("{one}Groups"), format!("{one}Timeline"), format!("duplicatesOf{name}")]
+    [
+        one.clone(),
+        lower_first(plural),
+        format!("{one}Groups"),
+        format!("{one}Timeline"),
+        format!("{one}Occurrences"),
+        format!("duplicatesOf{name}"),
+    ]
 }
 
 /// Mutation fields of a module.
@@ -396,8 +406,15 @@ impl<'a> Names<'a> {
         for type_name in type_names(name) {
             refused.note("type", "name", claim(&mut self.types, type_name, owner));
         }
-        let [one, list, groups, timeline, duplicates] = query_names(name, plural);
-        let names = [("name", one), ("plural", list), ("name", groups), ("name", timeline), ("name", duplicates)];
+        let [one, list, groups, timeline, occurrences, duplicates] = query_names(name, plural);
+        let names = [
+            ("name", one),
+            ("plural", list),
+            ("name", groups),
+            ("name", timeline),
+            ("name", occurrences),
+            ("name", duplicates),
+        ];
         for (key, query) in names {
             refused.note("query", key, claim(&mut self.queries, query, owner));
         }

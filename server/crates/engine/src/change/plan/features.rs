@@ -6,6 +6,7 @@ use cardine_model::clocks::Clocks;
 use cardine_model::conversion::Conversion;
 use cardine_model::feature::Feature as _;
 use cardine_model::mentions::Mentions;
+use cardine_model::recurrence::Recurrence;
 use cardine_model::stages::Stages;
 use cardine_model::timeline::Timeline;
 use cardine_model::{Issue, path};
@@ -113,12 +114,13 @@ fn has_features(module: &Module) -> bool {
         || module.clocks.is_some()
         || module.conversion.is_some()
         || module.mentions.is_some()
+        || module.recurrence.is_some()
         || module.stages.is_some()
         || module.timeline.is_some()
 }
 
 /// What is at fault in each feature of a module.
-fn faults(base: &Base, catalog: &Catalog, module: &Module) -> [(&'static str, Vec<Issue>); 6] {
+fn faults(base: &Base, catalog: &Catalog, module: &Module) -> [(&'static str, Vec<Issue>); 7] {
     let is_known = |named: Named<'_>| match named {
         Named::User(email) => base.access.user_with_email(email).is_some(),
         Named::Group(name) => base.access.group_named(name).is_some(),
@@ -128,6 +130,7 @@ fn faults(base: &Base, catalog: &Catalog, module: &Module) -> [(&'static str, Ve
         ("clocks", Clocks::faults(catalog, module)),
         (Conversion::NAME, Conversion::faults(catalog, module)),
         (Mentions::NAME, Mentions::faults(catalog, module)),
+        (Recurrence::NAME, Recurrence::faults(catalog, module)),
         (Stages::NAME, Stages::faults(catalog, module)),
         (Timeline::NAME, Timeline::faults(catalog, module)),
     ]

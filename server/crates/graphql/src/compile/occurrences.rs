@@ -1,0 +1,236 @@
+//! Occurrences of records, in two steps as a search: the question, whose answer is times with ids, and then a list of the records.
+
+use async_graphql_parser::types::SelectionSet;
+use cardine_engine::{OccurrenceOutputs, OccurrencesAsked, SERIES_MAX};
+use cardine_model::Value;
+use cardine_model::catalog::{Field, FieldPath, Module, ModuleId};
+use cardine_model::recurrence::{LENGTH_DAYS_MAX, RecurrenceFields};
+use cardine_query::{CompareOp, Filter, KeysetValue, Nulls, OrderKey, Page, Take};
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::arguments::Arguments;
+use super::collect::Collected;
+use super::list::ListBuilder;
+use super::record::unvalidated;
+use super::root::by_id;
+use super::search::faulty;
+use super::timeline::instant;
+use super::{Compiler, key, quoted};
+use crate::coerce::Input;
+use crate::cursor::CursorContext;
+use crate::error::Error;
+use crate::schema::{OutputField, TypeKey};
+use crate::shape::{Fields, HitField, HitPlace, HitsOfModule, RootField, SearchField, SearchShape, TimeShown};
+
+/// Most days of a window.
+const WINDOW_DAYS_MAX: i64 = 366;
+
+/// From when on, and before when.
+type Window = (DateTime<Utc>, DateTime<Utc>);
+
+impl<'a> Compiler<'a> {
+    /// The question.
+    pub(super) fn occurrences_asked(
+        &mut self,
+        module: ModuleId,
+        collected: &Collected<'a>,
+        definition: &OutputField,
+    ) -> Result<OccurrencesAsked, Error> {
+        let fields = self.schema.recurrence_fields(module).ok_or_else(unvalidated)?;
+        let arguments = self.arguments(collected.field, definition)?;
+        let window = window(&arguments)?;
+        let (take, size) = self.take(&arguments, self.setting.limits.page_default)?;
+        let Take::First(first) = take else { return Err(unvalidated()) };
+        let after = match arguments.text("after") {
+            None => None,
+            Some(cursor) => {
+                let place = self.setting.cursors.open(&self.occurrences_context(module, window, &arguments), cursor);
+                let place = place.as_deref().and_then(|place| match place {
+                    [at, id] => Some((instant(at.as_str()?)?, Uuid::try_parse(id.as_str()?).ok()?)),
+                    _ => None,
+                });
+                let words = "`after` is no cursor of these occurrences: cursors hold for one window and filter.";
+                Some(place.ok_or_else(|| faulty("after", words))?)
+            }
+        };
+        let (from, to) = (self.slot(Value::DateTime(window.0)), self.slot(Value::DateTime(window.1)));
+        // Without it all that ever was before the window would be looked through for what may still last.
+        let earliest = window.0.checked_sub_signed(TimeDelta::days(LENGTH_DAYS_MAX)).unwrap_or(window.0);
+        let earliest = self.slot(Value::DateTime(earliest));
+        let compare = |field: &Field, op, operand| Filter::Compare { path: FieldPath::own(field.id), op, operand };
+        let is_null = |field: &Field, negated| Filter::IsNull { path: FieldPath::own(field.id), negated };
+
+        let page = Page { take: Take::First(first), after: None, before: None, offset: None };
+        let mut once = self.occurring(module, collected, &arguments, page)?;
+        let ends_later = fields.end.map(|end| compare(end, CompareOp::Gt, from));
+        let mut reaches = vec![compare(fields.start, CompareOp::Gte, from)];
+        reaches.extend(ends_later);
+        once.filter(Filter::All(vec![
+            is_null(fields.rule, false),
+            compare(fields.start, CompareOp::Gte, earliest),
+            compare(fields.start, CompareOp::Lt, to),
+            Filter::Any(reaches),
+        ]));
+        once.order(OrderKey { path: FieldPath::own(fields.start.id), descending: false, nulls: Nulls::Last })?;
+        once.order(by_id())?;
+        once.list.page.after = after.map(|(at, id)| {
+            let place = [Value::DateTime(at), Value::Id(id)];
+            place.into_iter().map(|value| KeysetValue { slot: self.slot(value), is_null: false }).collect()
+        });
+
+        let most = self.slot(Value::Integer(SERIES_MAX as i64));
+        let page = Page { take: Take::First(most), after: None, before: None, offset: None };
+        let mut series = self.occurring(module, collected, &arguments, page)?;
+        let mut may_reach = vec![is_null(fields.rule, true), compare(fields.start, CompareOp::Lt, to)];
+        may_reach.extend(
+            fields.last.map(|last| Filter::Any(vec![is_null(last, false), compare(last, CompareOp::Gte, from)])),
+        );
+        series.filter(Filter::All(may_reach));
+        series.order(by_id())?;
+
+        let outputs = outputs(&mut once, fields)?;
+        self::outputs(&mut series, fields)?;
+        let (once, series) = (self.authorise(once.list)?, self.authorise(series.list)?);
+        let first = usize::try_from(size).unwrap_or(usize::MAX);
+        Ok(OccurrencesAsked { once, series, outputs, window, first, after })
+    }
+
+    /// A list of records that meet the caller's filter.
+    fn occurring(
+        &mut self,
+        module: ModuleId,
+        collected: &Collected<'a>,
+        arguments: &Arguments,
+        page: Page,
+    ) -> Result<ListBuilder<'a>, Error> {
+        let mut list = ListBuilder::new(module, page, self.setting.limits, 0, collected.field.pos);
+        if let Some(filter) = arguments.get("filter") {
+            let filter = self.filter(&mut list, &[], module, filter, 0, &mut vec!["filter".into()])?;
+            list.filter(filter);
+        }
+        Ok(list)
+    }
+
+    fn occurrences_context(&self, module: ModuleId, (from, to): Window, arguments: &Arguments) -> CursorContext {
+        let of = &self.schema.catalog.module(module).name;
+        self.filtered_context(&["occurrences", of], &[Value::DateTime(from), Value::DateTime(to)], arguments)
+    }
+
+    /// The answer's form, when it is known what occurs.
+    pub(super) fn occurrences(
+        &mut self,
+        module: ModuleId,
+        collected: &Collected<'a>,
+        definition: &OutputField,
+    ) -> Result<RootField, Error> {
+        let occurring = self.located.occurring.get(collected.key).cloned().unwrap_or_default();
+        let arguments = self.arguments(collected.field, definition)?;
+        let context = self.occurrences_context(module, window(&arguments)?, &arguments);
+        let fields = self.collect(TypeKey::OccurrenceConnection, &collected.sets);
+
+        let mut ids: Vec<Uuid> = occurring.page.iter().map(|one| one.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut list = self.hits_list(module, ids, collected)?;
+        let places = occurring.page.iter().map(|one| HitPlace {
+            module: 0,
+            id: one.id.to_string(),
+            score: 0.0,
+            cursor: self.setting.cursors.seal(&context, format!("[\"{}\",\"{}\"]", one.starts, one.id).as_bytes()),
+            at: one.starts.clone(),
+            way: String::new(),
+            notice: None,
+            time: Some(TimeShown { ends: one.ends.clone(), recurs: one.recurs }),
+        });
+        let places: Vec<HitPlace> = places.collect();
+        let mut shapes = Vec::with_capacity(fields.len());
+        for field in &fields {
+            let shape = match field.name() {
+                "nodes" => SearchField::Hits(vec![self.occurrence_fields(&mut list, module, &field.sets)?]),
+                "edges" => SearchField::Hits(vec![self.occurrence_edge_fields(&mut list, module, &field.sets)?]),
+                "__typename" => SearchField::Constant(quoted("OccurrenceConnection")),
+                "pageInfo" => {
+                    SearchField::Constant(self.found_page_info(field, occurring.has_more, &places, &arguments)?)
+                }
+                _ => return Err(unvalidated()),
+            };
+            shapes.push((key(field.key), shape));
+        }
+        let id = list.output(&[], Module::ID)?;
+        let modules = vec![HitsOfModule { list: self.add(list)?, id }];
+        Ok(RootField::Search(SearchShape { fields: shapes, places, modules, terms: Vec::new() }))
+    }
+
+    fn occurrence_edge_fields(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        module: ModuleId,
+        sets: &[&'a SelectionSet],
+    ) -> Result<Fields<HitField>, Error> {
+        let mut fields = Vec::new();
+        for field in self.collect(TypeKey::OccurrenceEdge, sets) {
+            let shape = match field.name() {
+                "__typename" => HitField::Constant(quoted("OccurrenceEdge")),
+                "cursor" => HitField::Cursor,
+                "node" => HitField::Node(self.occurrence_fields(list, module, &field.sets)?),
+                _ => return Err(unvalidated()),
+            };
+            fields.push((key(field.key), shape));
+        }
+        Ok(fields)
+    }
+
+    fn occurrence_fields(
+        &mut self,
+        list: &mut ListBuilder<'a>,
+        module: ModuleId,
+        sets: &[&'a SelectionSet],
+    ) -> Result<Fields<HitField>, Error> {
+        let definition = self.schema.catalog.module(module);
+        let title = definition.name_field.filter(|field| self.schema.rights.can_read(module, *field));
+        let mut fields = Vec::new();
+        for field in self.collect(TypeKey::OccurrenceEntry, sets) {
+            let shape = match field.name() {
+                "__typename" => HitField::Constant(quoted("OccurrenceEntry")),
+                "record" => HitField::Record(self.object(list, &[], module, &field.sets)?),
+                "startsAt" => HitField::At,
+                "endsAt" => HitField::Ends,
+                "recurs" => HitField::Recurs,
+                "title" => match title {
+                    Some(title) => HitField::Title(list.output(&[], title)?),
+                    None => HitField::Constant(b"null".to_vec()),
+                },
+                _ => return Err(unvalidated()),
+            };
+            fields.push((key(field.key), shape));
+        }
+        Ok(fields)
+    }
+}
+
+/// Asks for the values that tell when records occur; the same places in every list.
+fn outputs(list: &mut ListBuilder<'_>, fields: RecurrenceFields<'_>) -> Result<OccurrenceOutputs, Error> {
+    let mut of = |field: Option<&Field>| field.map(|field| list.output(&[], field.id)).transpose();
+    let (start, rule) = (of(Some(fields.start))?, of(Some(fields.rule))?);
+    let (Some(start), Some(rule)) = (start, rule) else { return Err(unvalidated()) };
+    let (end, exceptions) = (of(fields.end)?, of(fields.exceptions)?);
+    let (time_zone, all_day) = (of(fields.time_zone)?, of(fields.all_day)?);
+    let id = list.output(&[], Module::ID)?;
+    Ok(OccurrenceOutputs { id, start, end, rule, exceptions, time_zone, all_day })
+}
+
+fn window(arguments: &Arguments) -> Result<Window, Error> {
+    let instant = |name| match arguments.get(name) {
+        Some(Input::Value(Value::DateTime(at))) => Ok(*at),
+        _ => Err(unvalidated()),
+    };
+    let (from, to) = (instant("from")?, instant("to")?);
+    if to <= from {
+        return Err(faulty("to", "`to` must be later than `from`."));
+    }
+    if to - from > TimeDelta::days(WINDOW_DAYS_MAX) {
+        return Err(Error::limit("days between `from` and `to`", WINDOW_DAYS_MAX, (to - from).num_days()));
+    }
+    Ok((from, to))
+}
