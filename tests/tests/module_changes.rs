@@ -161,6 +161,54 @@ on_both_databases! {
         doctor(&server);
     }
 
+    async fn nothing_gets_a_table_that_something_retired_has(mut server: Server) {
+        let admin = server.admin().await;
+        let module = |name: &str, plural: &str, fields: Value| json!({"name": name, "plural": plural, "fields": fields});
+        let links = json!({"name": "drivers", "type": "references", "to": "Contact", "inverse": "rides"});
+        let title = json!({"name": "title", "type": "text"});
+        admin.create_module(module("Gizmo", "Gizmos", json!([title]))).await.ok();
+        admin.create("Gizmo", json!({"title": "kept"})).await;
+        admin.create_module(module("Ride", "Rides", json!([title, links]))).await.ok();
+        admin.create_module(module("Trip", "Trips", json!([title]))).await.ok();
+        admin.create_module(module("Bus", "Buses", json!([title, {"name": "drivers", "type": "references", "to": "Contact"}]))).await.ok();
+        admin.create_module(module("TripDrivers", "TripsDrivers", json!([title]))).await.ok();
+        for (mutation, arguments) in [
+            ("retireModule", json!({"name": "Gizmo"})), ("retireModule", json!({"name": "TripDrivers"})), ("retireModule", json!({"name": "Bus"})),
+            ("retireField", json!({"module": "Ride", "name": "drivers"})),
+        ] {
+            admin.change(mutation, arguments).await.ok();
+        }
+        let links = json!({"name": "drivers", "type": "references", "to": "Contact"});
+        for (mutation, arguments, place, owner) in [
+            ("createModule", json!({"definition": module("GIZMO", "Gadgets", json!([]))}), json!(["definition", "name"]), "the retired module `Gizmo`"),
+            ("renameModule", json!({"name": "Trip", "to": "GIZMO", "plural": "Gadgets"}), json!(["to"]), "the retired module `Gizmo`"),
+            ("createModule", json!({"definition": module("RideDrivers", "Riders", json!([]))}), json!(["definition", "name"]), "the links of a retired field of `Ride`"),
+            ("renameModule", json!({"name": "Trip", "to": "RideDrivers", "plural": "Riders"}), json!(["to"]), "the links of a retired field of `Ride`"),
+            ("createModule", json!({"definition": module("BusDrivers", "BusRiders", json!([]))}), json!(["definition", "name"]), "the links of the retired module `Bus`"),
+            ("addField", json!({"module": "Trip", "field": links}), json!(["field", "name"]), "the retired module `TripDrivers`"),
+        ] {
+            for dry in [true, false] {
+                let mut arguments = arguments.clone();
+                arguments["dryRun"] = json!(dry);
+                let refused = admin.change(mutation, arguments.clone()).await;
+                refused.refused("VALIDATION_FAILED");
+                let issue = refused.issues()[0].clone();
+                assert_eq!((&issue["path"], &issue["rule"]), (&place, &json!("nameTaken")), "{mutation} {arguments}: {refused}");
+                assert!(issue["message"].as_str().expect("a text").contains(owner), "{mutation} {arguments}: {refused}");
+            }
+        }
+        // They come back as they were, and what is purged is in nobody's way.
+        admin.change("restoreModule", json!({"name": "Gizmo"})).await.ok();
+        assert_eq!(admin.query("{ gizmos { nodes { title } } }").await.ok()["gizmos"]["nodes"], json!([{"title": "kept"}]));
+        admin.change("restoreField", json!({"module": "Ride", "name": "drivers"})).await.ok();
+        admin.change("purgeModule", json!({"name": "TripDrivers"})).await.ok();
+        admin.add_field("Trip", json!({"name": "drivers", "type": "references", "to": "Contact"})).await.ok();
+        admin.change("purgeModule", json!({"name": "Bus"})).await.ok();
+        admin.create_module(module("BusDrivers", "BusRiders", json!([]))).await.ok();
+        assert!(server.stop().success());
+        doctor(&server);
+    }
+
     async fn a_purged_module_is_gone_with_its_records_and_grants(mut server: Server) {
         let admin = start(&server).await;
         admin.create_role("clerk", None).await;

@@ -93,10 +93,10 @@ on_both_databases! {
 
     async fn another_type_tells_the_plugins_that_use_the_field(server: Server) {
         let admin = start(&server).await;
-        let to = |name: &str| json!({"module": "Organization", "name": name, "to": "text"});
-        let answer = change(&admin, "changeFieldType", true, to("employees")).await;
+        let to = |name: &str, to: Value| json!({"module": "Organization", "name": name, "to": to});
+        let answer = change(&admin, "changeFieldType", true, to("employees", json!({"type": "integer", "big": true}))).await;
         assert!(names_plugin(&told(&answer, "uses")), "{answer}");
-        let answer = change(&admin, "changeFieldType", true, to("phone")).await;
+        let answer = change(&admin, "changeFieldType", true, to("phone", json!("text"))).await;
         assert!(!names_plugin(&told(&answer, "uses")), "{answer}");
     }
 

@@ -3,6 +3,7 @@
 mod convert;
 mod documents;
 mod features;
+mod kept;
 mod name;
 mod restore;
 mod retire;
@@ -202,6 +203,7 @@ pub(super) fn plan(dialect: Dialect, base: &Base, change: &Change) -> Result<Pla
             documents::plan_documents(planning, files, present, &**workflows)
         }
     };
+    let planned = planned.and_then(|planned| kept::checked(base, change, planned));
     let planned = planned.and_then(|planned| features::checked(base, change, planned));
     planned.map(|planned| with_rollups(dialect, &base.catalog, planned))
 }
