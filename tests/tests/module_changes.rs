@@ -161,6 +161,36 @@ on_both_databases! {
         doctor(&server);
     }
 
+    async fn a_target_to_which_no_record_leads_is_taken_out_of_a_reference(mut server: Server) {
+        let admin = start(&server).await;
+        let to = |targets: &[&str]| json!({"module": "Visit", "name": "about", "patch": {"to": targets}});
+        admin.create_module(json!({"name": "Shed", "plural": "Sheds", "fields": [{"name": "title", "type": "text"}]})).await.ok();
+        admin.change("updateField", to(&["Garage", "Machine", "Shed"])).await.ok();
+        let (garage, shed) = (admin.create("Garage", json!({"name": "North"})).await, admin.create("Shed", json!({"title": "East"})).await);
+        let (kept, visit) = (admin.create("Visit", json!({"aboutId": garage})).await, admin.create("Visit", json!({"aboutId": shed})).await);
+        admin.query_with("mutation($id: ID!) { deleteVisit(id: $id) { id } }", json!({"id": visit})).await.ok();
+        // A deleted record may come back.
+        let dry = |mut arguments: Value| { arguments["dryRun"] = json!(true); arguments };
+        for arguments in [dry(to(&["Machine", "Garage"])), to(&["Machine", "Garage"])] {
+            let refused = admin.change("updateField", arguments).await;
+            refused.refused("VALIDATION_FAILED");
+            let told: Vec<&str> = refused.issues().iter().map(|issue| issue["message"].as_str().expect("a text")).collect();
+            assert!(told[0].starts_with("1 records of `Visit` lead by `about` to a module that would not be among its targets"), "{refused}");
+            assert_eq!(told[1..], [format!("record {visit} leads there")]);
+        }
+        admin.change("updateField", to(&["Garage"])).await.refused("VALIDATION_FAILED");
+        admin.query_with("mutation($id: ID!) { destroyVisit(id: $id) }", json!({"id": visit})).await.ok();
+        admin.change("updateField", dry(to(&["Machine", "Garage"]))).await.ok();
+        admin.change("updateField", to(&["Machine", "Garage"])).await.ok();
+        admin.query_with("mutation($id: ID!) { createVisit(data: {aboutId: $id}) { id } }", json!({"id": shed})).await.refused("VALIDATION_FAILED");
+        // Nothing needs the module any more.
+        admin.change("retireModule", json!({"name": "Shed"})).await.ok();
+        let visits = admin.query("{ visits { nodes { id about { ... on Garage { name } } } } }").await;
+        assert_eq!(visits.ok()["visits"]["nodes"], json!([{"id": kept, "about": {"name": "North"}}]));
+        assert!(server.stop().success());
+        doctor(&server);
+    }
+
     async fn nothing_gets_a_table_that_something_retired_has(mut server: Server) {
         let admin = server.admin().await;
         let module = |name: &str, plural: &str, fields: Value| json!({"name": name, "plural": plural, "fields": fields});

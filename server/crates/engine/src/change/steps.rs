@@ -1,7 +1,7 @@
 //! What a change does to tables and rows, step by step in its transaction; a dry run looks at the rows, and writes nothing.
 
 use cardine_failpoints::pass;
-use cardine_model::catalog::{Default as FieldDefault, Field, FieldId, HIERARCHY_LEVELS_MAX, Module};
+use cardine_model::catalog::{Default as FieldDefault, Field, FieldId, HIERARCHY_LEVELS_MAX, Module, ModuleId};
 use cardine_model::definition::ModuleDefinition;
 use cardine_model::name::snake_case;
 use cardine_model::resolve::column_names;
@@ -38,6 +38,8 @@ pub(super) enum Step {
     Values { module: String, field: String, at: Vec<PathSegment> },
     /// No record stands above itself, or on too low a level.
     Hierarchy { module: String, field: String, at: Vec<PathSegment> },
+    /// A reference to several modules leads to none but those that it still names.
+    Targets { module: String, field: String, at: Vec<PathSegment> },
     /// No two live records are alike in these fields.
     Alike { module: String, fields: Vec<String>, at: Vec<PathSegment> },
     /// The column of a stored rollup is computed for all records.
@@ -138,7 +140,13 @@ pub(super) async fn finish(tx: &mut WriteTx, planned: &Planned) -> Result<Effect
         return Err(EngineError::Conflict { message: message.to_owned(), issues: Vec::new() }.into());
     }
     let mut running = Running { tx: Tx::Writing(tx), planned, effects: Effects::of(planned), shared: Vec::new() };
-    let tables: Vec<String> = works.iter().map(|work| work.ahead.module().table.clone()).collect();
+    let mut tables: Vec<String> = works.iter().map(|work| work.ahead.module().table.clone()).collect();
+    tables.extend(planned.steps.iter().filter_map(|step| match step {
+        Step::Targets { module, field, .. } => find(planned, module, field).map(|(module, _)| module.table.clone()),
+        _ => None,
+    }));
+    tables.sort();
+    tables.dedup();
     running.hold(&tables).await?;
     pass!("job.held");
     for work in works.iter().filter(|work| work.reads_rows()) {
@@ -157,10 +165,18 @@ pub(super) async fn finish(tx: &mut WriteTx, planned: &Planned) -> Result<Effect
         }
     }
     for step in &planned.steps {
-        if let Step::Hierarchy { module, field, at } = step
-            && let Some((module, field)) = find(planned, module, field)
-        {
-            running.check_hierarchy(module, field, at).await?;
+        match step {
+            Step::Hierarchy { module, field, at } => {
+                if let Some((module, field)) = find(planned, module, field) {
+                    running.check_hierarchy(module, field, at).await?;
+                }
+            }
+            Step::Targets { module, field, at } => {
+                if let Some((module, field)) = find(planned, module, field) {
+                    running.check_targets(module, field, at).await?;
+                }
+            }
+            _ => {}
         }
     }
     for work in &works {
@@ -255,6 +271,11 @@ impl<'a> Running<'a> {
                 Step::Hierarchy { module, field, at } => {
                     if let Some((module, field)) = find(planned, module, field) {
                         self.check_hierarchy(module, field, at).await?;
+                    }
+                }
+                Step::Targets { module, field, at } => {
+                    if let Some((module, field)) = find(planned, module, field) {
+                        self.check_targets(module, field, at).await?;
                     }
                 }
                 Step::Alike { module, fields, .. } if looks.iter().any(|look| look.covers(module, fields)) => {}
@@ -422,6 +443,28 @@ impl<'a> Running<'a> {
         let mut issues = vec![Issue::new(at.clone(), "existingValues", message)];
         let some = self.query(&rows::some_misplaced(module, field, EXAMPLES_MAX), &[]).await?;
         issues.extend(named(&some, &at, "existingValues", "has no way up to a record at the top"));
+        Err(EngineError::Validation(issues).into())
+    }
+
+    async fn check_targets(&mut self, module: &Module, field: &Field, at: &[PathSegment]) -> Result<(), CommitError> {
+        let Some(reference) = field.reference() else { return Ok(()) };
+        let Some(column) = &reference.module_column else { return Ok(()) };
+        let name = |target: &ModuleId| Value::Text(self.planned.catalog.module(*target).name.clone());
+        let names: Vec<Value> = reference.targets.iter().map(name).collect();
+        let dialect = self.tx.dialect();
+        let counting = rows::count_led_elsewhere(dialect, module, column, names.len());
+        let count = self.query(&counting, &names).await?.first_integer().unwrap_or_default();
+        if count == 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "{count} records of `{}` lead by `{}` to a module that would not be among its targets, deleted ones included: change them first",
+            module.name, field.name
+        );
+        let mut issues = vec![Issue::new(at.to_vec(), "existingValues", message)];
+        let naming = rows::some_led_elsewhere(dialect, module, column, names.len(), EXAMPLES_MAX);
+        let some = self.query(&naming, &names).await?;
+        issues.extend(named(&some, at, "existingValues", "leads there"));
         Err(EngineError::Validation(issues).into())
     }
 

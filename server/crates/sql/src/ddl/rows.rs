@@ -66,6 +66,41 @@ fn misplaced(module: &Module, reference: &Field) -> (String, String, String) {
     (before, table, "t.\"id\" NOT IN (SELECT id FROM way)".to_owned())
 }
 
+/// How many records a reference to several modules leads to others than these, deleted ones included. The slots are the modules' names.
+pub fn count_led_elsewhere(dialect: Dialect, module: &Module, module_column: &str, targets: usize) -> Statement {
+    let condition = led_elsewhere(dialect, module_column, targets);
+    Statement {
+        params: slots(targets),
+        ..plain(format!("SELECT count(*) FROM {} WHERE {condition}", quote(&module.table)), vec![ColumnType::Integer])
+    }
+}
+
+/// Some of those records.
+pub fn some_led_elsewhere(
+    dialect: Dialect,
+    module: &Module,
+    module_column: &str,
+    targets: usize,
+    limit: usize,
+) -> Statement {
+    let (table, condition) = (quote(&module.table), led_elsewhere(dialect, module_column, targets));
+    let text = format!("SELECT \"id\" FROM {table} WHERE {condition} ORDER BY \"id\" LIMIT {limit}");
+    Statement { params: slots(targets), ..plain(text, vec![ColumnType::Id]) }
+}
+
+fn led_elsewhere(dialect: Dialect, module_column: &str, targets: usize) -> String {
+    let sign = match dialect {
+        Dialect::Sqlite => '?',
+        Dialect::Postgres => '$',
+    };
+    let names: Vec<String> = (1..=targets).map(|slot| format!("{sign}{slot}")).collect();
+    format!("{} NOT IN ({})", quote(module_column), names.join(", "))
+}
+
+fn slots(count: usize) -> Vec<Param> {
+    (0..).take(count).map(|slot| Param::Slot(Slot(slot), Transform::None)).collect()
+}
+
 /// How many live records share the values of a unique set with another one.
 pub fn count_alike(dialect: Dialect, module: &Module, fields: &[FieldId]) -> Statement {
     let text = format!("SELECT count(*) FROM {} WHERE {}", quote(&module.table), alike(dialect, module, fields));

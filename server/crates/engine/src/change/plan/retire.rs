@@ -143,7 +143,7 @@ impl Gone {
             Some(dependant) => {
                 let name = &catalog.module(dependant.module).name;
                 let message = format!(
-                    "who sees the records of `{name}` is decided by its parent, which would go: choose another `sharing` by updateModule first"
+                    "who sees the records of `{name}` is decided by its parent, which would go: choose another `sharing` by updateModule first, or, of a parent that may be of several modules, take this one out of its `to` by updateField"
                 );
                 Err(vec![Issue::new(path!["name"], "needed", message)])
             }

@@ -1,6 +1,6 @@
 //! Other options of a module or a field; the records that are there must meet them.
 
-use cardine_model::catalog::{Catalog, Field, FieldKind, Module};
+use cardine_model::catalog::{Catalog, Field, FieldKind, Module, Reference};
 use cardine_model::merge_patch::merge;
 use cardine_model::{Issue, PathSegment, path};
 use cardine_sql::ddl;
@@ -60,6 +60,13 @@ impl Planning<'_> {
     ) -> Result<Planned, Vec<Issue>> {
         let (definition, after) = resolve_document(self.catalog(), document, Some(&module.name))
             .map_err(|faults| faults.told(place, path!["patch"]))?;
+        if let Some((field, lost)) = lost_target(self.catalog(), &after, &module.name) {
+            let message = format!(
+                "records of `{}` may lead to `{lost}` by `{field}`: {LOST_TARGET}; add a new reference, and retire this one",
+                module.name
+            );
+            return Err(vec![Issue::new(path!["patch", "to"], "notChangeable", message)]);
+        }
         let otherwise = ddl::stored_otherwise(self.catalog(), &after);
         if !otherwise.is_empty() {
             let told = otherwise.iter().map(|(module, field)| {
@@ -69,13 +76,6 @@ impl Planning<'_> {
                 Issue::new(path!["patch"], "notChangeable", message)
             });
             return Err(told.collect());
-        }
-        if let Some((field, lost)) = lost_target(self.catalog(), &after, &module.name) {
-            let message = format!(
-                "records of `{}` may lead to `{lost}` by `{field}`: a target can't be taken away; add a new reference, and retire this one",
-                module.name
-            );
-            return Err(vec![Issue::new(path!["patch", "to"], "notChangeable", message)]);
         }
         let mut steps = self.stricter(&after, &module.name, &[PathSegment::from("patch")]);
         // A field of links may be new.
@@ -115,6 +115,13 @@ impl Planning<'_> {
                 }
                 if field.is_hierarchy() && known.is_some_and(|known| !known.is_hierarchy()) {
                     checks.push(Step::Hierarchy {
+                        module: module.name.clone(),
+                        field: field.name.clone(),
+                        at: at.to_vec(),
+                    });
+                }
+                if known.is_some_and(|known| loses_targets((self.catalog(), known), (after, field))) {
+                    checks.push(Step::Targets {
                         module: module.name.clone(),
                         field: field.name.clone(),
                         at: at.to_vec(),
@@ -179,7 +186,25 @@ fn lowered<T: PartialOrd>(old: Option<&T>, new: Option<&T>) -> bool {
     new.is_some_and(|new| old.is_none_or(|old| new < old))
 }
 
-/// Records may lead to any of a reference's targets, so none is taken away, and a single one is not exchanged. Gives field and target.
+/// Why a target stays, for people.
+pub(super) const LOST_TARGET: &str =
+    "a target can be taken away only where no record leads there and two others are left";
+
+/// Whether a reference to several modules leads to fewer of them, and still to several.
+fn loses_targets((before, was): (&Catalog, &Field), (after, is): (&Catalog, &Field)) -> bool {
+    let (Some(was), Some(is)) = (was.reference(), is.reference()) else { return false };
+    let names = |catalog: &Catalog, reference: &Reference| -> Vec<String> {
+        reference.targets.iter().map(|target| catalog.module(*target).name.clone()).collect()
+    };
+    let (left, lost) = (names(after, is), names(before, was).into_iter());
+    let mut lost = lost.filter(|name| !left.contains(name)).peekable();
+    let is_less = was.module_column.is_some() && is.module_column.is_some() && lost.peek().is_some();
+    // A module that goes itself takes along what leads to it.
+    is_less && lost.all(|name| after.module_by_name(&name).is_some())
+}
+
+/// Records may lead to any of a reference's targets, so that a single one is not exchanged. One of several may go where no record leads
+/// there, which is looked for later. Gives field and target.
 pub(super) fn lost_target(before: &Catalog, after: &Catalog, name: &str) -> Option<(String, String)> {
     let (old, new) = (before.module_by_name(name)?, after.module_by_name(name)?);
     let targets = |catalog: &Catalog, module: &Module, field: &Field| -> Vec<String> {
@@ -198,6 +223,9 @@ pub(super) fn lost_target(before: &Catalog, after: &Catalog, name: &str) -> Opti
     };
     for field in old.own_fields().filter(|field| !field.system) {
         let Some(other) = new.field_named(&field.name) else { continue };
+        if loses_targets((before, field), (after, other)) {
+            continue;
+        }
         let (had, has) = (targets(before, old, field), targets(after, new, other));
         if let Some(lost) = had.iter().find(|target| !has.contains(target)) {
             return Some((field.name.clone(), lost.clone()));

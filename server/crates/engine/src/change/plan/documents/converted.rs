@@ -7,7 +7,7 @@ use cardine_sql::ddl;
 
 use super::super::Planning;
 use super::super::convert::{is_source, is_target};
-use super::super::update::lost_target;
+use super::super::update::{LOST_TARGET, lost_target};
 use super::faults::place_of;
 use super::merged::Merged;
 use crate::as_code::module_file;
@@ -51,7 +51,7 @@ impl Planning<'_> {
             }
             if let Some((field, lost)) = lost_target(self.catalog(), after, name) {
                 let message = format!(
-                    "records of `{name}` may lead to `{lost}` by `{field}`: a target can't be taken away; add a new reference, and take this one out"
+                    "records of `{name}` may lead to `{lost}` by `{field}`: {LOST_TARGET}; add a new reference, and take this one out"
                 );
                 faults.push(Issue::new(place_of(merged.file, &field), "notChangeable", message));
             }

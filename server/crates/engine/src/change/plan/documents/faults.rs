@@ -73,7 +73,8 @@ pub(super) fn place(step: &mut Step, files: &WantedFiles, after: &Catalog) {
     match step {
         Step::Fill { module, field, at, .. }
         | Step::Values { module, field, at }
-        | Step::Hierarchy { module, field, at } => {
+        | Step::Hierarchy { module, field, at }
+        | Step::Targets { module, field, at } => {
             *at = find(module).map_or_else(Vec::new, |file| place_of(file, field));
         }
         Step::Alike { module, fields, at } => {
