@@ -343,6 +343,58 @@ on_both_databases! {
         doctor(&server);
     }
 
+    async fn what_is_retired_follows_new_names_and_comes_back_without_what_does_not_fit(mut server: Server) {
+        let admin = server.admin().await;
+        let text = |name: &str| json!({"name": name, "type": "text"});
+        admin.create_module(json!({"name": "Client", "plural": "Clients", "fields": [text("name"), text("city")]})).await.ok();
+        admin.create_module(json!({"name": "Sale", "plural": "Sales", "uniques": [{"fields": ["code", "label"]}], "fields": [
+            text("label"), text("code"), {"name": "amount", "type": "integer"}, {"name": "client", "type": "reference", "to": "Client", "inverse": "sales"},
+            {"name": "kind", "type": "choice", "options": [{"value": "A"}, {"value": "B"}]},
+            {"name": "half", "type": "formula", "returns": "decimal", "rule": "amount / 2"},
+            {"name": "place", "type": "formula", "returns": "text", "rule": "client.city"},
+            {"name": "note", "type": "text", "requiredIf": "amount > 100"},
+            {"name": "copy", "type": "text", "default": {"rule": "label + \"!\""}},
+            {"name": "reason", "type": "choice", "dependsOn": "kind", "options": [{"value": "X", "for": ["A"]}, {"value": "Y"}]}]})).await.ok();
+        let sum = json!({"name": "sum", "type": "rollup", "relation": "sales", "function": "SUM", "field": "amount", "filter": "label != \"out\""});
+        admin.add_field("Client", sum).await.ok();
+        let sale = json!({"label": "one", "code": "c", "amount": 200, "kind": "A", "note": "kept", "reason": "X", "client": {"create": {"name": "n", "city": "Rome"}}});
+        admin.create("Sale", sale).await;
+        let of = |module: &str, name: &str| json!({"module": module, "name": name});
+        let mine = [("Sale", "half"), ("Sale", "place"), ("Sale", "note"), ("Sale", "copy"), ("Sale", "reason"), ("Client", "sum"), ("Sale", "code")];
+        for (module, name) in mine {
+            admin.change("retireField", with(of(module, name), "force", true)).await.ok();
+        }
+        for (module, name, to) in [("Sale", "amount", "worth"), ("Sale", "label", "title"), ("Sale", "kind", "sort"), ("Sale", "client", "buyer"), ("Client", "city", "town")] {
+            admin.change("renameField", with(of(module, name), "to", to)).await.ok();
+        }
+        for (module, name) in mine {
+            let restored = admin.change("restoreField", of(module, name)).await;
+            assert!(!restored.ok()["change"]["warnings"].to_string().contains("leftOut"), "{module}.{name}: {restored}");
+        }
+        let seen = admin.query("{ sales { nodes { half place note copy reason code buyer { sum } } } }").await;
+        let expected = json!([{"half": "100.00", "place": "Rome", "note": "kept", "copy": "one!", "reason": "X", "code": "c", "buyer": {"sum": "200"}}]);
+        assert_eq!(seen.ok()["sales"]["nodes"], expected);
+        admin.query("mutation { createSale(data: {worth: 200}) { id } }").await.refused("VALIDATION_FAILED");
+        admin.query("mutation { createSale(data: {sort: B, reason: X}) { id } }").await.refused("VALIDATION_FAILED");
+        admin.query("mutation { createSale(data: {title: \"one\", code: \"c\"}) { id } }").await.refused("CONFLICT");
+
+        // Where what it names is gone, its values come back without what it asked.
+        for (name, needs) in [("note", "worth"), ("copy", "title"), ("reason", "sort")] {
+            for name in [name, needs] {
+                admin.change("retireField", with(of("Sale", name), "force", true)).await.ok();
+            }
+            let restored = admin.change("restoreField", of("Sale", name)).await;
+            assert!(restored.ok()["change"]["warnings"].to_string().contains("what the field asked of others does not fit any more"), "{restored}");
+        }
+        let seen = admin.query("{ sales { nodes { note copy reason } } }").await;
+        assert_eq!(seen.ok()["sales"]["nodes"], json!([{"note": "kept", "copy": "one!", "reason": "X"}]));
+        // A formula has nothing without what it needs.
+        let refused = admin.change("restoreField", of("Sale", "half")).await;
+        assert!(told(refused.refused("VALIDATION_FAILED")).contains("there is no field `worth`"), "{refused}");
+        assert!(server.stop().success());
+        doctor(&server);
+    }
+
     async fn a_purged_field_is_gone_and_who_takes_its_name_inherits_nothing(mut server: Server) {
         let admin = start(&server).await;
         admin.create_many("Machine", [json!({"title": "A", "note": "one"}), json!({"title": "B"})]).await;

@@ -148,11 +148,57 @@ impl Renaming {
                 }
             })
             .collect();
-        // A retired field is not in the catalog, so its rules stay; what it points to follows.
         for retired in &mut document.retired {
-            retired.field.to = retired.field.to.take().map(|to| self.target(to));
+            self.retired(catalog, module, &mut retired.field);
+            let uses = &mut retired.uses;
+            for FieldList { fields } in
+                [&mut uses.indexes, &mut uses.uniques, &mut uses.duplicates].into_iter().flatten()
+            {
+                *fields = fields.iter().map(named).collect();
+            }
         }
         document
+    }
+
+    /// What a retired field says, so that it finds what it needs when it comes back. It is not in the catalog: a rule that names it,
+    /// or another one that is retired, stays as it is.
+    fn retired(&self, catalog: &Catalog, module: &Module, definition: &mut FieldDefinition) {
+        definition.to = definition.to.take().map(|to| self.target(to));
+        self.rules(catalog, module, definition);
+        let relation = definition.relation.as_deref().and_then(|name| module.relation_named(name));
+        if let Some(related) = relation.map(|relation| catalog.module(relation.module)) {
+            self.rolled_up(catalog, module, related, definition);
+        }
+    }
+
+    /// The rules that a field's document has, and the fields of its module that it names.
+    fn rules(&self, catalog: &Catalog, module: &Module, definition: &mut FieldDefinition) {
+        if let Some(source) = &definition.required_if {
+            definition.required_if = Some(self.rule(catalog, &context(module.id, false, false), source));
+        }
+        definition.depends_on = definition.depends_on.take().map(|name| self.field_name(module, &name).into_owned());
+        if let Some(default) = &mut definition.default {
+            self.default(catalog, module.id, default);
+        }
+        if let Some(source) = &definition.rule {
+            definition.rule = Some(self.rule(catalog, &context(module.id, false, true), source));
+        }
+        for input in definition.inputs.values_mut() {
+            *input = self.field_name(module, input).into_owned();
+        }
+    }
+
+    /// What a rollup's document says of the records that it is over.
+    fn rolled_up(&self, catalog: &Catalog, module: &Module, related: &Module, definition: &mut FieldDefinition) {
+        definition.field = definition.field.take().map(|name| self.field_name(related, &name).into_owned());
+        if let Some(source) = &definition.filter {
+            definition.filter = Some(self.rule(catalog, &context(related.id, false, true), source));
+        }
+        // A many-to-many relation is called as its reference; others have a name of their own.
+        let named_so = definition.relation.as_deref().and_then(|name| module.field_named(name));
+        if named_so.is_some_and(|field| matches!(field.kind, FieldKind::References { .. })) {
+            definition.relation = definition.relation.take().map(|name| self.field_name(module, &name).into_owned());
+        }
     }
 
     /// The conditions of the feature `assignment`.
@@ -339,31 +385,10 @@ impl Renaming {
         let mut definition = definition.clone();
         definition.name = self.field_name(module, &definition.name).into_owned();
         definition.to = definition.to.map(|to| self.target(to));
-        if let Some(source) = &definition.required_if {
-            definition.required_if = Some(self.rule(catalog, &context(module.id, false, false), source));
-        }
-        definition.depends_on = definition.depends_on.map(|name| self.field_name(module, &name).into_owned());
-        if let Some(default) = &mut definition.default {
-            self.default(catalog, module.id, default);
-        }
-        if let Some(source) = &definition.rule {
-            definition.rule = Some(self.rule(catalog, &context(module.id, false, true), source));
-        }
-        for input in definition.inputs.values_mut() {
-            *input = self.field_name(module, input).into_owned();
-        }
+        self.rules(catalog, module, &mut definition);
         if let FieldKind::Rollup(rollup) = &field.kind {
-            let relation = module.relation(rollup.relation);
-            let related = catalog.module(relation.module);
-            definition.field = definition.field.map(|name| self.field_name(related, &name).into_owned());
-            if let Some(source) = &definition.filter {
-                definition.filter = Some(self.rule(catalog, &context(related.id, false, true), source));
-            }
-            // A many-to-many relation is called as its reference; others have a name of their own.
-            let named_so = definition.relation.as_deref().and_then(|name| module.field_named(name));
-            if named_so.is_some_and(|field| matches!(field.kind, FieldKind::References { .. })) {
-                definition.relation = definition.relation.map(|name| self.field_name(module, &name).into_owned());
-            }
+            let related = catalog.module(module.relation(rollup.relation).module);
+            self.rolled_up(catalog, module, related, &mut definition);
         }
         if let (FieldKind::References { link }, Some(written)) = (&field.kind, &mut definition.link) {
             for own in &mut written.fields {

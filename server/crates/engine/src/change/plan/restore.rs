@@ -35,12 +35,22 @@ impl Planning<'_> {
         fields.insert(position, retired.field.clone());
         definition.fields = fields.into();
         let whole = with_uses(&definition, field, &retired.uses);
-        let (definition, after) = match self.restored(&whole) {
-            Ok(after) => (whole, after),
-            Err(_) => {
-                let after = self.restored(&definition).map_err(|found| told_at(found, "name"))?;
-                let message = "where the module named the field does not fit any more, and is left out: its search, indexes, unique sets, validations and the like";
-                warnings.push(Issue::new(path!["name"], "leftOut", message));
+        let mut left_out = |message: &str| warnings.push(Issue::new(path!["name"], "leftOut", message));
+        let (definition, after) = match (self.restored(&whole), self.restored(&definition)) {
+            (Ok(after), _) => (whole, after),
+            (Err(_), Ok(after)) => {
+                left_out(
+                    "where the module named the field does not fit any more, and is left out: its search, indexes, unique sets, validations and the like",
+                );
+                (definition, after)
+            }
+            (Err(_), Err(found)) => {
+                // Its values come back all the same.
+                let definition = without_conditions(definition, position);
+                let after = self.restored(&definition).map_err(|_| told_at(found, "name"))?;
+                left_out(
+                    "what the field asked of others does not fit any more, and is left out: its `requiredIf`, `dependsOn` or the rule of its `default`",
+                );
                 (definition, after)
             }
         };
@@ -175,6 +185,18 @@ fn with_retired(definition: &ModuleDefinition, positions: &[usize], now: DateTim
         gone.into_iter().map(|(position, field)| RetiredField { field, position, at: now, uses: FieldUses::default() });
     changed.retired.extend(retired);
     changed
+}
+
+/// `definition` without what its field at `position` asks of other fields.
+fn without_conditions(definition: ModuleDefinition, position: usize) -> ModuleDefinition {
+    let mut fields = definition.fields.to_vec();
+    if let Some(field) = fields.get_mut(position) {
+        field.required_if = None;
+        field.depends_on = None;
+        field.options.iter_mut().for_each(|option| option.only_for.clear());
+        field.default = field.default.take().filter(|default| default.get("rule").is_none());
+    }
+    ModuleDefinition { fields: fields.into(), ..definition }
 }
 
 /// `definition` with the field named again where it was.
