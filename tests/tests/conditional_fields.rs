@@ -42,6 +42,13 @@ on_both_databases! {
         create(&admin, json!({})).await.ok();
         create(&admin, json!({"reason": "OTHER", "explanation": "none of these"})).await.ok();
         assert_eq!(told(&create(&admin, json!({"reason": "OTHER"})).await), [r#"required ["data","explanation"]"#]);
+        // A form that was sent empty gives no value; nor does an address of spaces.
+        for blank in ["", " ", "\n\u{a0}"] {
+            assert_eq!(told(&create(&admin, json!({"reason": "OTHER", "explanation": blank})).await), [r#"required ["data","explanation"]"#], "{blank:?}");
+            create(&admin, json!({"explanation": blank})).await.ok();
+            let damage = create(&admin, json!({"kind": "DAMAGE", "place": {"city": blank}})).await;
+            assert_eq!(told(&damage), [r#"required ["data","place"]"#], "{blank:?}");
+        }
         assert_eq!(told(&create(&admin, json!({"amount": "101", "kind": "DAMAGE"})).await), [
             r#"required ["data","explanation"]"#, r#"required ["data","place"]"#, r#"required ["data","payerId"]"#]);
         create(&admin, json!({"amount": "100", "kind": "DAMAGE", "place": {"city": "Milano"}, "payerId": payer})).await.ok();

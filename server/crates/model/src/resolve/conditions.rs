@@ -4,7 +4,7 @@ use super::draft::{Document, Draft, Issues};
 use super::rules::Checker;
 use crate::catalog::{FieldKind, FieldPath, Validation, ValidationOrigin};
 use crate::definition::{FieldDefinition, Label};
-use crate::rule::{BinaryOp, Context, Expected, Expr, Root, RuleType, TypedRule};
+use crate::rule::{BinaryOp, Context, Expected, Expr, Function, Root, RuleType, TypedRule};
 use crate::suggest::did_you_mean;
 use crate::{Field, FieldId, Value, path};
 
@@ -21,7 +21,7 @@ pub(super) fn resolve(draft: &Draft<'_>, document: &Document<'_>, issues: &mut I
     found
 }
 
-/// `!condition || value != null`: where the condition is null, nothing is asked for.
+/// `!condition || value != null`, of texts `value.trim() != ""` too: where the condition is null, nothing is asked for.
 fn required_if(
     draft: &Draft<'_>,
     document: &Document<'_>,
@@ -42,7 +42,16 @@ fn required_if(
     let field = module.field(id);
     // An address is there where any part of it is.
     let parts: &[FieldId] = field.group().map_or(std::slice::from_ref(&field.id), |group| group.parts.as_slice());
-    let is_there = parts.iter().map(|part| not(Expr::IsNull(Box::new(value(*part)))));
+    let is_there = parts.iter().map(|part| {
+        let known = not(Expr::IsNull(Box::new(value(*part))));
+        // A text of spaces is no value where one is required, and so it is here.
+        if matches!(module.field(*part).kind, FieldKind::Text { .. }) {
+            let trimmed = Expr::Call(Function::Trim, vec![value(*part)]);
+            let empty = Expr::Literal(Value::Text(String::new()));
+            return and(known, Expr::Binary(BinaryOp::NotEqual, Box::new(trimmed), Box::new(empty)));
+        }
+        known
+    });
     let expr = is_there.fold(not(condition.expr), or);
     Some(Validation {
         rule: TypedRule { source: source.to_owned(), expr, ty: RuleType::Boolean },
