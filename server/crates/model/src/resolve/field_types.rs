@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jsonschema::error::ValidationErrorKind;
 use regex::RegexBuilder;
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
@@ -353,7 +354,13 @@ impl Resolver<'_, '_> {
                     self.checks().json_schemas.insert(id, Arc::new(validator));
                 }
                 Err(error) => {
-                    let message = format!("is no JSON Schema that can be used: {}", error.masked_with("a value"));
+                    let why = match error.kind() {
+                        ValidationErrorKind::Referencing(_) => {
+                            "a `$ref` of it leads nowhere: it can lead to a place in the schema itself (`#/…`), and nothing is fetched".to_owned()
+                        }
+                        _ => error.masked_with("a value").to_string(),
+                    };
+                    let message = format!("is no JSON Schema that can be used: {why}");
                     self.fault("schema", "jsonSchema", message);
                 }
             }

@@ -6,6 +6,20 @@ use super::{catalog, deal, definition, faults_of_field, parse_document, path_of,
 use crate::resolve::resolve;
 
 #[test]
+fn a_schema_that_leads_elsewhere_is_told_in_words_for_its_author() {
+    for to in ["https://example.org/schema", "#/$defs/nothing"] {
+        let field = json!({"name": "a", "type": "json", "schema": {"$ref": to}});
+        let faults = faults_of_field(&field);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        let message = &faults[0].message;
+        assert!(message.contains("a `$ref` of it leads nowhere") && !message.contains("resolve"), "{message}");
+    }
+    let field =
+        json!({"name": "a", "type": "json", "schema": {"$ref": "#/$defs/b", "$defs": {"b": {"type": "object"}}}});
+    assert!(faults_of_field(&field).is_empty());
+}
+
+#[test]
 fn each_option_is_checked_by_the_fields_type() {
     for (right, wrong, key) in [
         (
