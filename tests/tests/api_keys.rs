@@ -75,6 +75,41 @@ fn succeeded(answer: &Answer) -> bool {
 }
 
 on_both_databases! {
+    async fn a_scope_follows_a_new_name_and_who_takes_the_old_one_is_not_opened(server: Server) {
+        let admin = server.admin().await;
+        let module = |name: &str, plural: &str| json!({"name": name, "plural": plural, "fields": [{"name": "title", "type": "text"}]});
+        admin.create_module(module("Boat", "Boats")).await.ok();
+        admin.create("Boat", json!({"title": "Elba"})).await;
+        let key = admin.with_api_key(Some(&["Boat:read"])).await;
+        let both = admin.with_api_key(Some(&["Boat:write", "Contact:read"])).await;
+        let list = |plural: &str| format!("{{ {plural} {{ nodes {{ title }} }} }}");
+        key.query(&list("boats")).await.ok();
+        let dry = admin.change("renameModule", json!({"name": "Boat", "to": "Ship", "plural": "Ships", "dryRun": true})).await;
+        assert!(dry.ok()["change"]["warnings"].to_string().contains("the API key "), "{dry}");
+        admin.change("renameModule", json!({"name": "Boat", "to": "Ship", "plural": "Ships"})).await.ok();
+        for key in [&key, &both] {
+            eventually("the key opens the module by its new name", || async {
+                let answer = key.query(&list("ships")).await;
+                (answer.data()["ships"]["nodes"] == json!([{"title": "Elba"}])).then_some(())
+            }).await;
+        }
+        both.create("Ship", json!({"title": "Giglio"})).await;
+        admin.create_module(module("Boat", "Boats")).await.ok();
+        key.query(&list("boats")).await.refused("BAD_USER_INPUT");
+        // What is purged is forgotten, and nothing but that is opened or closed.
+        admin.change("retireModule", json!({"name": "Ship", "force": true})).await.ok();
+        admin.change("purgeModule", json!({"name": "Ship"})).await.ok();
+        admin.create_module(module("Ship", "Ships")).await.ok();
+        for key in [&key, &both] {
+            eventually("the key does not open who has the name now", || async {
+                key.query(&list("ships")).await.body.get("errors").map(|_| ())
+            }).await;
+            key.query(&list("boats")).await.refused("BAD_USER_INPUT");
+        }
+        key.query("{ contacts { totalCount } }").await.refused("BAD_USER_INPUT");
+        both.query("{ contacts { totalCount } }").await.ok();
+    }
+
     async fn each_scope_opens_what_it_names_and_nothing_else(server: Server) {
         let admin = server.admin().await;
         let id = organization(&admin).await;

@@ -131,8 +131,15 @@ pub(super) async fn follow(
         Follow::PurgedModule { module } => {
             let mut told = Vec::new();
             for document in names::fetch_documents(tx).await? {
-                if matches!(document.kind, DocumentKind::PermissionSet | DocumentKind::PluginGrant) {
+                if matches!(
+                    document.kind,
+                    DocumentKind::PermissionSet | DocumentKind::PluginGrant | DocumentKind::ApiKey
+                ) {
                     let forgotten = match document.kind {
+                        // A key without any scope would do all that its owner may.
+                        DocumentKind::ApiKey => changed_json(&document.text, |scopes| {
+                            rename_scopes(scopes, module, &format!("{module} (purged)"));
+                        }),
                         DocumentKind::PluginGrant => changed_json(&document.text, |json| {
                             if let Some(records) = plugins::records_mut(json) {
                                 remove_key(records, module);
@@ -211,6 +218,10 @@ async fn rename(
                     rename_grants(base, renaming, records);
                 }
             }),
+            DocumentKind::ApiKey => match renaming.module() {
+                Some((from, to)) => changed_json(&document.text, |scopes| rename_scopes(scopes, from, to)),
+                None => continue,
+            },
             DocumentKind::PluginManifest => continue,
         };
         let is_of_module = renaming.module().is_some_and(|(from, _)| from == document.module);
@@ -257,6 +268,7 @@ fn name_of(document: &NamedDocument) -> Option<String> {
         DocumentKind::RecordRule => Some(format!("the record rule of the role {name} on {module}")),
         DocumentKind::Workflow => Some(format!("the workflow {name}")),
         DocumentKind::PluginGrant => Some(format!("the grant of the plugin {name}")),
+        DocumentKind::ApiKey => Some(format!("the API key {name}")),
         DocumentKind::WorkflowVersion | DocumentKind::Run | DocumentKind::PluginManifest => None,
     }
 }
@@ -322,6 +334,7 @@ impl Gone<'_> {
                 | DocumentKind::WorkflowVersion
                 | DocumentKind::Run
                 | DocumentKind::PluginGrant
+                | DocumentKind::ApiKey
                 | DocumentKind::PluginManifest => continue,
             };
             if is_needing {
@@ -443,6 +456,16 @@ fn with_names(entries: &Map<String, Json>, name: impl Fn(&str) -> String) -> Map
 fn rename_fields(base: &Catalog, renaming: &Renaming, module: &str, fields: &mut Json) {
     if let (Some(module), Json::Object(entries)) = (base.module_by_name(module), &*fields) {
         *fields = Json::Object(with_names(entries, |name| renaming.field_name(module, name).into_owned()));
+    }
+}
+
+/// The scopes over a module, with another name of it.
+fn rename_scopes(scopes: &mut Json, from: &str, to: &str) {
+    for scope in scopes.as_array_mut().into_iter().flatten() {
+        let level = scope.as_str().and_then(|scope| scope.strip_prefix(from)?.strip_prefix(':'));
+        if let Some(level) = level {
+            *scope = format!("{to}:{level}").into();
+        }
     }
 }
 

@@ -66,6 +66,8 @@ pub enum DocumentKind {
     Run,
     /// JSON: what a plugin was granted.
     PluginGrant,
+    /// JSON: the scopes of an API key.
+    ApiKey,
     /// The manifest of a plugin in service, which is part of its package and stays as it is.
     PluginManifest,
 }
@@ -108,6 +110,10 @@ pub async fn fetch_documents(tx: &mut WriteTx) -> Result<Vec<NamedDocument>, Sto
             r#"SELECT "id", '', '', "state" FROM "workflow_run" WHERE "finished_at" IS NULL ORDER BY "id""#,
         ),
         (DocumentKind::PluginGrant, r#"SELECT "id", '', "name", "grants" FROM "plugin" ORDER BY "name""#),
+        (
+            DocumentKind::ApiKey,
+            r#"SELECT "id", '', "name", "scopes" FROM "api_key" WHERE "revoked_at" IS NULL AND "scopes" <> '[]' ORDER BY "name", "id""#,
+        ),
         (
             DocumentKind::PluginManifest,
             r#"SELECT "id", '', "name", "manifest" FROM "plugin" WHERE "active" ORDER BY "name""#,
@@ -154,6 +160,7 @@ pub async fn put_document(tx: &mut WriteTx, document: &NamedDocument, text: &str
         DocumentKind::Workflow => r#"UPDATE "workflow" SET "definition" = $1::text WHERE "id" = $2::uuid"#,
         DocumentKind::Run => r#"UPDATE "workflow_run" SET "state" = $1::text WHERE "id" = $2::uuid"#,
         DocumentKind::PluginGrant => r#"UPDATE "plugin" SET "grants" = $1::text WHERE "id" = $2::uuid"#,
+        DocumentKind::ApiKey => r#"UPDATE "api_key" SET "scopes" = $1::text WHERE "id" = $2::uuid"#,
         DocumentKind::PluginManifest => return Err(StoreError::corrupt("a manifest other than its package's")),
         DocumentKind::SharingRule => r#"UPDATE "sharing_rule" SET "definition" = $1::text WHERE "name" = $2::text"#,
     };
