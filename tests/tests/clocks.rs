@@ -288,6 +288,49 @@ on_both_databases! {
         }
     }
 
+    async fn the_default_is_taken_for_minutes_too_and_holds_for_what_runs_already(server: Server) {
+        let admin = server.admin().await;
+        for number in 1..=4 {
+            admin.create_module(json_block("json", number)).await.ok();
+        }
+        let kept = |name: &str, kind: &str| json!({"name": name, "type": kind});
+        let clock = |name: &str| json!({"name": name, "stop": "false", "due": format!("{name}By"), "since": format!("{name}Since"), "spent": format!("{name}Spent")});
+        let (mut begin, mut end) = (clock("begin"), clock("end"));
+        (begin["start"], begin["target"]) = (json!("begun"), json!("answerMinutes"));
+        end["minutes"] = json!("60");
+        let definition = json!({
+            "name": "Errand", "plural": "Errands",
+            "fields": [
+                {"name": "level", "type": "reference", "to": "Level", "inverse": "errands", "onDelete": "SET_NULL"},
+                {"name": "begun", "type": "boolean", "default": false},
+                kept("beginBy", "dateTime"), kept("beginSince", "dateTime"), kept("beginSpent", "duration"),
+                kept("endBy", "dateTime"), kept("endSince", "dateTime"), kept("endSpent", "duration"),
+            ],
+            "features": {"clocks": {
+                "policy": {
+                    "field": "level", "default": "usual", "targets": {"list": "goals"},
+                    "calendar": {"field": "shift", "timeZone": "zone", "weekdays": "week"},
+                },
+                "clocks": [begin, end],
+            }},
+        });
+        admin.create_module(definition).await.ok();
+        let shown = "id level { name } endBy endSince";
+        let create = format!("mutation {{ createErrand(data: {{}}) {{ {shown} }} }}");
+        let errand = admin.query(&create).await.ok()["createErrand"].clone();
+        assert_eq!((instant(&errand["endBy"]) - instant(&errand["endSince"])).num_minutes(), 60, "{errand}");
+        assert!(errand["level"].is_null());
+        // From now on there is a default, by which nobody ever works.
+        let never = admin.create("Shift", json!({"name": "never", "zone": "UTC", "week": {}})).await;
+        admin.create("Level", json!({"name": "idle", "usual": true, "shiftId": never})).await;
+        let begin = format!("mutation($id: ID!) {{ updateErrand(id: $id, data: {{begun: true}}) {{ {shown} }} }}");
+        let begun = admin.query_with(&begin, json!({"id": errand["id"]})).await.ok()["updateErrand"].clone();
+        for errand in [begun, admin.query(&create).await.ok()["createErrand"].clone()] {
+            assert_eq!((&errand["level"]["name"], &errand["endBy"]), (&json!("idle"), &Value::Null), "{errand}");
+            assert!(!errand["endSince"].is_null(), "it runs: {errand}");
+        }
+    }
+
     async fn what_a_clock_needs_stays_or_the_clock_stays_as_it_is(server: Server) {
         let admin = server.admin().await;
         for number in 1..=4 {

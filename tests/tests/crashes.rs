@@ -82,7 +82,7 @@ impl Writer {
 
     /// The wish was acknowledged.
     fn note(&mut self, wish: Wish, answer: &Value) {
-        assert!(answer["errors"].is_null(), "{wish:?}: {answer}");
+        assert!(answer["errors"].is_null() && answer["error"].is_null(), "{wish:?}: {answer}");
         self.in_doubt = None;
         self.acknowledged += 1;
         match wish {
@@ -176,9 +176,10 @@ async fn ask(client: &Client, wish: &Wish, key: &str) -> Option<Value> {
         let answer = response.bytes().await.ok()?;
         let answer: Value = serde_json::from_slice(&answer).expect("a whole answer is JSON");
         // A machine that stands still for longer than a request may take is told of, and asked again, as after a crash.
-        let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default();
+        let codes = [&answer["errors"][0]["extensions"]["code"], &answer["error"]["code"]];
+        let is_slow = ["LIMIT_EXCEEDED", "UNAVAILABLE"].iter().any(|code| codes.contains(&&json!(code)));
         tries += 1;
-        if !["LIMIT_EXCEEDED", "UNAVAILABLE"].contains(&code) || tries == 5 {
+        if !is_slow || tries == 5 {
             return Some(answer);
         }
     }

@@ -71,17 +71,14 @@ impl<'a> Batch<'a> {
         for (position, draft) in self.drafts.iter_mut().enumerate() {
             let module: &'a Module = draft.module;
             let Some(clocks) = module.clocks.as_deref() else { continue };
-            let dialled = || clocks.clocks.iter().filter_map(|clock| Some((clock, clock.dials(module)?)));
-            for (_, dials) in dialled() {
+            for (_, dials) in dialled(clocks, module) {
                 let kept = draft.before.as_ref().map(|before| State::of(before, dials)).unwrap_or_default();
                 kept.put(&mut draft.after, dials);
             }
             if !draft.is_changed() || !draft.issues.is_empty() {
                 continue;
             }
-            let steps =
-                dialled().filter_map(|(clock, dials)| Some((clock, dials, step(ctx, clocks, clock, dials, draft)?)));
-            let steps: Vec<_> = steps.collect();
+            let steps = steps(ctx, clocks, draft);
             if !steps.is_empty() {
                 moved.push(Moved { position, clocks, steps });
             }
@@ -89,16 +86,17 @@ impl<'a> Batch<'a> {
         if moved.is_empty() || self.is_faulty() {
             return Ok(());
         }
-        self.take_default_policies(tx, &moved).await?;
+        self.take_default_policies(tx, &mut moved).await?;
         let terms = self.terms(tx, &moved).await?;
-        for (Moved { position, steps, .. }, terms) in moved.into_iter().zip(terms) {
+        for (Moved { position, clocks, steps }, terms) in moved.into_iter().zip(terms) {
             let draft = &mut self.drafts[position];
             for (clock, dials, step) in steps {
                 let by_target = terms.target.as_ref().and_then(|(module, target)| {
                     seconds_of(target.get(module.field_named(clock.target.as_ref()?)?.id))
                 });
                 let seconds = clock.seconds_by_rule(&scope(ctx, &draft.after)).or(by_target);
-                let state = State::of(&draft.after, dials).moved(step, ctx.now, seconds, &terms.hours);
+                let is_retimed = is_retimed(ctx, clocks, clock, draft);
+                let state = State::of(&draft.after, dials).moved(step, ctx.now, seconds, is_retimed, &terms.hours);
                 state.put(&mut draft.after, dials);
             }
         }
@@ -106,14 +104,13 @@ impl<'a> Batch<'a> {
     }
 
     /// Records that name no policy when a clock starts get the one that is the default.
-    async fn take_default_policies(&mut self, tx: &mut WriteTx, moved: &[Moved<'a>]) -> Result<(), EngineError> {
+    async fn take_default_policies(&mut self, tx: &mut WriteTx, moved: &mut [Moved<'a>]) -> Result<(), EngineError> {
         let ctx = self.ctx;
         // By both modules: each has a default of its own, of the same policies too.
         let mut known: FxHashMap<(u32, u32), Option<Uuid>> = FxHashMap::default();
-        for Moved { position, clocks, steps } in moved {
+        for Moved { position, clocks, steps: taken } in moved {
             let module = self.drafts[*position].module;
-            let starts =
-                steps.iter().any(|(clock, _, step)| clock.target.is_some() && matches!(step, Step::Start { .. }));
+            let starts = taken.iter().any(|(_, _, step)| matches!(step, Step::Start { .. }));
             let Some(policy) = clocks.policy.as_ref().filter(|_| starts) else { continue };
             let (Some(policies), Some(field)) =
                 (policy.module(ctx.catalog(), module), module.field_named(&policy.field))
@@ -144,6 +141,8 @@ impl<'a> Batch<'a> {
                 let draft = &mut self.drafts[*position];
                 draft.after.set(field.id, Value::Id(default));
                 draft.targets.push((field.id, Some(policies.id)));
+                // A clock that runs already has the policy's time from now on, too.
+                *taken = steps(ctx, clocks, draft);
             }
         }
         Ok(())
@@ -311,6 +310,19 @@ fn scope<'r>(ctx: &RequestContext, record: &'r Record) -> RecordScope<'r> {
     RecordScope { record, old: None, actor: ctx.actor.user, now: ctx.now, today: ctx.today }
 }
 
+/// The clocks of a module, with the fields that keep them.
+fn dialled<'a>(clocks: &'a Clocks, module: &'a Module) -> impl Iterator<Item = (&'a Clock, Dials<'a>)> {
+    clocks.clocks.iter().filter_map(|clock| Some((clock, clock.dials(module)?)))
+}
+
+/// What becomes of a record's clocks.
+fn steps<'a>(ctx: &RequestContext, clocks: &'a Clocks, draft: &Draft<'a>) -> Vec<(&'a Clock, Dials<'a>, Step)> {
+    let module: &'a Module = draft.module;
+    let moved = dialled(clocks, module)
+        .filter_map(|(clock, dials)| Some((clock, dials, step(ctx, clocks, clock, dials, draft)?)));
+    moved.collect()
+}
+
 /// What becomes of a clock by the values that a record has now.
 fn step(ctx: &RequestContext, clocks: &Clocks, clock: &Clock, dials: Dials<'_>, draft: &Draft<'_>) -> Option<Step> {
     let state = State::of(&draft.after, dials);
@@ -367,13 +379,21 @@ impl State {
         record.set(dials.spent.id, self.spent.map_or(Value::Null, Value::Integer));
     }
 
-    /// After a step, with so many seconds in all.
-    fn moved(self, step: Step, now: DateTime<Utc>, seconds: Option<i64>, hours: &WorkingHours) -> Self {
+    /// After a step, with so many seconds in all, which the same write changes if it `is_retimed`.
+    fn moved(
+        self,
+        step: Step,
+        now: DateTime<Utc>,
+        seconds: Option<i64>,
+        is_retimed: bool,
+        hours: &WorkingHours,
+    ) -> Self {
         let running = self.since.map_or(0, |since| hours.between(since, now));
         let spent = self.spent.unwrap_or_default() + running;
         let is_overdue = self.due.is_some_and(|due| due <= now);
-        // What was not done in time stays so, from the moment that was told; what becomes so by another time does now.
-        let over = || if is_overdue { self.due } else { Some(now) };
+        // What was not done in time stays so, from the moment that was told; what becomes so by another time does now. What was done in
+        // time keeps a due time that passes meanwhile: by that alone it is not late.
+        let over = || if is_overdue && (self.since.is_some() || !is_retimed) { self.due } else { Some(now) };
         let due = || match seconds? {
             seconds if spent < seconds => hours.after(now, seconds - spent),
             _ => over(),
@@ -382,9 +402,8 @@ impl State {
             Step::Start { runs: true } | Step::Resume => Self { due: due(), since: Some(now), spent: Some(spent) },
             Step::Start { runs: false } => Self { due: None, since: None, spent: Some(spent) },
             Step::Pause => {
-                // What was done in time keeps a due time that passes meanwhile: opened again, it is not late by that.
                 let is_late = is_overdue && (self.since.is_some() || seconds.is_some_and(|seconds| spent >= seconds));
-                Self { due: self.due.filter(|_| is_late), since: None, spent: Some(spent) }
+                Self { due: if is_late { over() } else { None }, since: None, spent: Some(spent) }
             }
             Step::Stop => Self { due: self.due.or_else(due), since: None, spent: Some(spent) },
             // From when it began to run, so that no part of a second is lost.
@@ -416,10 +435,14 @@ mod tests {
 
     /// The state after steps, each at its moment, with so many hours in all.
     fn after(steps: &[(Step, &str, Option<i64>)]) -> State {
-        let moved = |state: State, (step, now, hours): &(Step, &str, Option<i64>)| {
-            state.moved(*step, at(now), hours.map(|hours| hours * 3_600), &office())
-        };
-        steps.iter().fold(State::default(), moved)
+        let mut state = State::default();
+        let mut before = None;
+        for (step, now, hours) in steps {
+            let is_retimed = before.is_some_and(|before| before != *hours);
+            state = state.moved(*step, at(now), hours.map(|hours| hours * 3_600), is_retimed, &office());
+            before = Some(*hours);
+        }
+        state
     }
 
     const START: Step = Step::Start { runs: true };
@@ -482,6 +505,15 @@ mod tests {
             (Step::Pause, "2026-06-02T10:00:00Z", Some(4)),
         ];
         assert_eq!(after(&late).due, Some(at("2026-06-01T13:00:00Z")), "what was not stays late");
+        // Opened again with less time than it took, it is late from then on.
+        for step in [Step::Resume, Step::Pause] {
+            let urgent = [
+                (START, "2026-06-01T09:00:00Z", Some(4)),
+                (Step::Stop, "2026-06-01T11:00:00Z", Some(4)),
+                (step, "2026-06-02T10:00:00Z", Some(1)),
+            ];
+            assert_eq!(after(&urgent).due, Some(at("2026-06-02T10:00:00Z")));
+        }
     }
 
     #[test]

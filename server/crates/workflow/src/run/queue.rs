@@ -1,6 +1,7 @@
 //! The queue: what is due is leased, a fair part of each workflow, and done; until this process ends.
 
 use async_recursion::async_recursion as boxed;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +11,10 @@ use cardine_store::platform::workflows::{
 };
 use cardine_store::{Dialect, ReadTx, StoreError, WriteTx};
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::clock::Clockwork;
@@ -24,6 +26,8 @@ use crate::versions::Versions;
 
 /// How often a run shows that its process lives.
 const RENEWAL: Duration = Duration::from_secs(5);
+/// When a renewal that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Runs at the same time.
 const RUNS_MAX: usize = 16;
 /// Of them, those of one workflow: the others never wait for all of its runs.
@@ -65,7 +69,9 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
                 let (runner, workflow) = (Arc::clone(&runner), run.workflow);
                 share.begin(workflow);
                 running.spawn(async move {
-                    runner.run(run).await;
+                    if AssertUnwindSafe(runner.run(run)).catch_unwind().await.is_err() {
+                        tracing::error!(%workflow, "a workflow's run ended unexpectedly; it is tried again when its lease ends");
+                    }
                     workflow
                 });
             }
@@ -73,18 +79,16 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
         }
         let free = !share.is_full();
         tokio::select! {
-            Some(ended) = running.join_next() => share.end(ended),
+            Some(Ok(workflow)) = running.join_next() => share.end(workflow),
             () = runner.engine.events_written(), if free => {}
             () = tokio::time::sleep(POLL), if free => {}
             changed = stop.changed() => if changed.is_err() { break },
         }
-        while let Some(ended) = running.try_join_next() {
-            share.end(ended);
+        while let Some(Ok(workflow)) = running.try_join_next() {
+            share.end(workflow);
         }
     }
-    while let Some(ended) = running.join_next().await {
-        share.end(ended);
-    }
+    running.join_all().await;
 }
 
 /// How many runs of which workflow this process has under way, and whose turn it was when.
@@ -110,21 +114,12 @@ impl Share {
         self.all += 1;
     }
 
-    fn end(&mut self, ended: Result<Uuid, JoinError>) {
-        match ended {
-            Ok(workflow) => {
-                self.all = self.all.saturating_sub(1);
-                if let Some(count) = self.running.get_mut(&workflow) {
-                    *count = count.saturating_sub(1);
-                }
-                self.running.retain(|_, count| *count > 0);
-            }
-            Err(error) => {
-                // Of which workflow it was can't be told, so only the sum is right; it is tried again when its lease ends.
-                self.all = self.all.saturating_sub(1);
-                tracing::error!(%error, "a workflow's run ended unexpectedly; it is tried again when its lease ends");
-            }
+    fn end(&mut self, workflow: Uuid) {
+        self.all = self.all.saturating_sub(1);
+        if let Some(count) = self.running.get_mut(&workflow) {
+            *count = count.saturating_sub(1);
         }
+        self.running.retain(|_, count| *count > 0);
     }
 
     /// How many more runs may begin.
@@ -163,14 +158,14 @@ fn part(free: usize, behind: usize, room: usize) -> usize {
 /// Leases what is due, each workflow's part of what is free. What does the same job is never leased twice at once, by no process.
 async fn lease(versions: &Versions, share: &mut Share) -> Result<Vec<LeasedRun>, EngineError> {
     let (engine, free) = (versions.engine(), share.free());
-    let (due, leased, state) = engine
+    let (seen_at, due, leased, state) = engine
         .store()
         .read(|tx: &mut ReadTx| {
             Box::pin(async move {
                 let now = Utc::now();
                 let due = due_workflows(tx, now).await?;
                 let leased = if due.is_empty() { Vec::new() } else { leased_versions(tx, now).await? };
-                Ok::<_, EngineError>((due, leased, tx.state().await?))
+                Ok::<_, EngineError>((now, due, leased, tx.state().await?))
             })
         })
         .await?;
@@ -192,6 +187,7 @@ async fn lease(versions: &Versions, share: &mut Share) -> Result<Vec<LeasedRun>,
         }
     }
     let snapshot = engine.snapshot();
+    let epoch = snapshot.access.epoch;
     let workflows: Vec<Uuid> = due.into_iter().map(|(workflow, _)| workflow).collect();
     let asked =
         |(workflow, room)| Asked { workflow, room, beside: Workflows::of_same_jobs(&snapshot, &older, workflow) };
@@ -207,15 +203,20 @@ async fn lease(versions: &Versions, share: &mut Share) -> Result<Vec<LeasedRun>,
             Box::pin(async move {
                 let held: Vec<Uuid> = asked.iter().flat_map(|one| &one.beside).copied().collect();
                 hold_workflows(tx, &held).await?;
-                // Only now: the write may have waited for others.
-                let now = Utc::now();
+                if !held.is_empty() && tx.state().await?.access_epoch != epoch {
+                    // Somebody has saved a workflow meanwhile, perhaps one that does the same job: it is looked at again.
+                    return Ok(Vec::new());
+                }
+                // Only now: the write may have waited for others, and a lease may have ended. On SQLite there is nobody else to renew
+                // it, and who does may wait behind this write.
+                let now = if tx.dialect() == Dialect::Sqlite { seen_at } else { Utc::now() };
                 let mut leased: Vec<LeasedRun> = Vec::new();
                 for (position, Asked { workflow, room, beside }) in asked.iter().enumerate() {
                     let part = part(free - leased.len(), asked.len() - position - 1, *room);
                     if part == 0 {
                         break;
                     }
-                    leased.extend(lease_runs(tx, *workflow, part, beside, now, now + LEASE).await?);
+                    leased.extend(lease_runs(tx, *workflow, part, beside, now, Utc::now() + LEASE).await?);
                 }
                 Ok::<_, EngineError>(leased)
             })
@@ -281,11 +282,18 @@ impl Runner {
 }
 
 /// Renews the lease so often; returns when it is lost, or has ended because it can't be renewed: another process may have it then.
+/// SQLite serves no other process: there a lease is renewed when whoever writes has ended.
 async fn keep(engine: &Engine, run: Arc<LeasedRun>, every: Duration) {
     let mut until = run.until;
-    let left = |until: DateTime<Utc>| (until - Utc::now()).to_std().unwrap_or_default();
+    let mut pause = every;
+    let others = engine.store().dialect() == Dialect::Postgres;
+    let left = |until: DateTime<Utc>| match (until - Utc::now()).to_std() {
+        _ if !others => Duration::MAX,
+        left => left.unwrap_or_default(),
+    };
     loop {
-        tokio::time::sleep(every.min(left(until))).await;
+        // Before half of what is left is over, so that there is time for it.
+        tokio::time::sleep(pause.min(left(until) / 2)).await;
         let kept = Arc::clone(&run);
         let renewing = engine.store().write(move |tx: &mut WriteTx| {
             let run = Arc::clone(&kept);
@@ -295,10 +303,13 @@ async fn keep(engine: &Engine, run: Arc<LeasedRun>, every: Duration) {
             })
         });
         match tokio::time::timeout(left(until), renewing).await {
-            Ok(Ok(Some(renewed))) => until = renewed,
+            Ok(Ok(Some(renewed))) => (until, pause) = (renewed, every),
             Ok(Ok(None)) => return,
-            Ok(Err(error)) => tracing::warn!(run = %run.id, %error, "a lease can't be renewed"),
-            Err(_) => {
+            Ok(Err(error)) if left(until) > AGAIN => {
+                tracing::warn!(run = %run.id, %error, "a lease can't be renewed; it is tried again");
+                pause = AGAIN;
+            }
+            Ok(Err(_)) | Err(_) => {
                 tracing::warn!(run = %run.id, "a lease could not be renewed before it ended; the run is left to whoever leases it next");
                 return;
             }
@@ -361,8 +372,18 @@ mod tests {
         Utc::now() + chrono::TimeDelta::days(1)
     }
 
+    /// Leases as `run_workflows` does, but for as long as the test goes on.
     async fn lease(engine: &Engine, share: &mut Share) -> Result<Vec<LeasedRun>, EngineError> {
-        super::lease(&Versions::new(engine.clone()), share).await
+        let leased = super::lease(&Versions::new(engine.clone()), share).await?;
+        for run in &leased {
+            let run = run.clone();
+            let write = engine.store().write(move |tx: &mut WriteTx| {
+                let run = run.clone();
+                Box::pin(async move { renew_lease(tx, &run, far()).await })
+            });
+            assert!(write.await.unwrap());
+        }
+        Ok(leased)
     }
 
     /// What two processes get that look at the same moment.
@@ -432,10 +453,28 @@ mod tests {
                 write.await.unwrap();
             });
             held.notified().await;
-            let kept = tokio::time::timeout(LEASE, keep(&engine, Arc::clone(&run), Duration::from_millis(50))).await;
-            assert!(kept.is_ok(), "it goes on without a lease");
+            let keeping = keep(&engine, Arc::clone(&run), Duration::from_millis(50));
+            match engine.store().dialect() {
+                Dialect::Postgres => {
+                    let kept = tokio::time::timeout(LEASE, keeping).await;
+                    assert!(kept.is_ok(), "it goes on without a lease");
+                }
+                Dialect::Sqlite => {
+                    let kept = tokio::time::timeout(Duration::from_secs(2), keeping).await;
+                    assert!(kept.is_err(), "nobody else can have it");
+                }
+            }
             end.notify_one();
             write.await.unwrap();
+            if engine.store().dialect() == Dialect::Postgres {
+                // A database that says no at once does not keep it going, either.
+                let away = r#"ALTER TABLE "workflow_run" RENAME TO "away""#;
+                let write = engine.store().write(|tx: &mut WriteTx| Box::pin(async move { tx.run_ddl(away).await }));
+                write.await.unwrap();
+                let run = Arc::new(LeasedRun { until: Utc::now() + Duration::from_secs(1), ..(*run).clone() });
+                let kept = tokio::time::timeout(LEASE, keep(&engine, run, Duration::from_millis(50))).await;
+                assert!(kept.is_ok(), "it goes on without a lease");
+            }
         }
     }
 
@@ -635,7 +674,7 @@ mod tests {
         share.begin(three);
         share.given(1, [three].into_iter());
         assert!(parts(&share, &[one, two, three]).is_empty());
-        share.end(Ok(one));
+        share.end(one);
         assert_eq!(parts(&share, &[one, two, three]), [(one, 1)]);
     }
 
