@@ -91,6 +91,44 @@ on_both_databases! {
         assert_eq!(total(&clerk, "details").await, 1);
     }
 
+    async fn who_may_write_what_is_not_theirs_gives_none_of_it_away(server: Server) {
+        let (boss, clerk, peer) = prepare(&server).await;
+        let own = peer.own_id().await;
+        let owned = |module: &str| format!("mutation($id: ID!, $to: ID) {{ update{module}(id: $id, data: {{ownerId: $to}}) {{ id }} }}");
+        // Not by the module's sharing, neither one nor all of them, and not together with what it would be taken for.
+        let board = clerk.create("Board", json!({"title": "b"})).await;
+        let all = "mutation($to: ID) { updateBoards(filter: {title: {eq: \"b\"}}, data: {ownerId: $to}) { count } }";
+        let at_once = "mutation($id: ID!, $to: ID) { updateBoard(id: $id, data: {ownerId: $to}) { id } destroyBoard(id: $id) }";
+        for (text, to) in [(owned("Board").as_str(), json!(own)), (all, json!(own)), (at_once, json!(own)), (&owned("Board"), Value::Null)] {
+            peer.query_with(text, json!({"id": board, "to": to})).await.refused("FORBIDDEN");
+        }
+        let same = "mutation($id: ID!, $to: ID) { updateBoard(id: $id, data: {title: \"changed\", ownerId: $to}) { id } }";
+        peer.query_with(same, json!({"id": board, "to": clerk.own_id().await})).await.ok();
+        // Nor by a share that does not let them delete it; nor what goes with its parent.
+        let secret = clerk.create("Secret", json!({"title": "s"})).await;
+        let detail = clerk.create("Detail", json!({"title": "d", "secretId": secret})).await;
+        let theirs = peer.create("Secret", json!({"title": "theirs"})).await;
+        let share = "mutation($id: ID!, $with: ID!, $delete: Boolean!) { shareRecord(module: \"Secret\", id: $id, with: {user: $with}, access: WRITE, delete: $delete) { access } }";
+        let share = async |delete: bool| {
+            let variables = json!({"id": secret, "with": own, "delete": delete});
+            server.admin().await.admin_query_with(share, variables).await.ok();
+        };
+        share(false).await;
+        assert!(change(&peer, "Secret", &secret).await && change(&peer, "Detail", &detail).await);
+        let moved = "mutation($id: ID!, $to: ID!) { updateDetail(id: $id, data: {secretId: $to}) { id } }";
+        let connected = "mutation($id: ID!, $to: ID!) { updateSecret(id: $to, data: {details: {connect: [$id]}}) { id } }";
+        peer.query_with(&owned("Secret"), json!({"id": secret, "to": own})).await.refused("FORBIDDEN");
+        for text in [moved, connected] {
+            peer.query_with(text, json!({"id": detail, "to": theirs})).await.refused("FORBIDDEN");
+        }
+        share(true).await;
+        peer.query_with(moved, json!({"id": detail, "to": theirs})).await.ok();
+        peer.query_with(&owned("Secret"), json!({"id": secret, "to": own})).await.ok();
+        // Superiors give away what is their people's, and everybody what is their own.
+        boss.query_with(&owned("Board"), json!({"id": board, "to": own})).await.ok();
+        peer.query_with(&owned("Board"), json!({"id": board, "to": boss.own_id().await})).await.ok();
+    }
+
     async fn counts_lists_and_filters_know_nothing_of_what_is_not_seen(server: Server) {
         let (boss, clerk, peer) = prepare(&server).await;
         let board = boss.create("Board", json!({"title": "b"})).await;

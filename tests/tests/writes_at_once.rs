@@ -49,4 +49,36 @@ on_both_databases! {
         let versions = nodes.iter().map(|node| (node["id"].as_str().expect("an id").to_owned(), node["version"].as_i64().expect("a version") - 1));
         assert_eq!(versions.collect::<BTreeMap<_, _>>(), updated);
     }
+
+    async fn nobody_waits_in_a_circle_for_what_is_there_by_its_key(server: Server) {
+        let admin = server.admin().await;
+        let counters = json!({"name": "Counter", "plural": "Counters", "fields": [
+            {"name": "code", "type": "text", "unique": true, "required": true}, {"name": "note", "type": "text"}]});
+        admin.create_module(counters).await.ok();
+        admin.create_many("Counter", (0..RECORDS).map(|code| json!({"code": code.to_string()}))).await;
+        let writers = (0..WRITERS).map(|writer| {
+            let admin = admin.clone();
+            tokio::spawn(async move {
+                let mut chance = Chance::new(writer as u64 + 1);
+                for operation in 0..OPERATIONS {
+                    let mut text = String::new();
+                    for update in 0..UPDATES {
+                        let code = chance.below(RECORDS);
+                        text += &format!("u{update}: upsertCounter(match: {{code: \"{code}\"}}, data: {{code: \"{code}\", note: \"{writer}.{operation}.{update}\"}}) {{ id }} ");
+                    }
+                    admin.query(&format!("mutation {{ {text} }}")).await.ok();
+                }
+            })
+        });
+        for one in join_all(writers).await {
+            one.expect("a writer ends");
+        }
+        let answer = admin.query("{ counters { nodes { version } } }").await;
+        let nodes = answer.ok()["counters"]["nodes"].as_array().expect("nodes");
+        assert_eq!(nodes.len(), RECORDS);
+        let written: i64 = nodes.iter().map(|node| node["version"].as_i64().expect("a version") - 1).sum();
+        assert_eq!(written as usize, WRITERS * OPERATIONS * UPDATES);
+        // Each begins anew who was in one, and the log tells of it.
+        assert!(!server.log().contains("deadlock"), "{}", server.log());
+    }
 }

@@ -74,9 +74,9 @@ pub struct Decided {
 impl Viewer {
     const ALL: [Self; 4] = [Self::Everything, Self::Above, Self::AboveWithRule, Self::AboveTenth];
 
-    /// Whether there is a figure that it should not pass.
-    pub fn is_aimed_at(self) -> bool {
-        matches!(self, Self::Above | Self::AboveWithRule)
+    /// Who sees the same without a record rule: what the rule costs is the difference.
+    pub fn without_rule(self) -> Option<Self> {
+        (self == Self::AboveWithRule).then_some(Self::Above)
     }
 
     /// For people.

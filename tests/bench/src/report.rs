@@ -226,17 +226,18 @@ pub fn large(stretched: &[Stretched]) -> String {
 /// What access costs, with what is aimed at.
 pub fn access(decided: &[Decided]) -> String {
     let mut table = String::from(
-        "| database | a role moves | the next request | | list of 50 by | processor time | beside everything |\n\
-         | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| database | a role moves | the next request | | list of 50 by | processor time | beside everything | beside the same without the rule |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for Decided { backend, change, next, lists } in decided {
         let mut moved = format!("{} (aim 1000) | {}", milliseconds(*change), milliseconds(*next));
         let all = lists[0].1.processor();
         for (viewer, run) in lists {
-            let ratio = run.processor().as_secs_f64() / all.as_secs_f64();
-            let aim = if viewer.is_aimed_at() { " (aim 1.15)" } else { "" };
-            let _ =
-                writeln!(table, "| {backend:?} | {moved} | | {} | {} | {ratio:.2}{aim} |", viewer.told(), parts(run));
+            let beside = |other: Duration| run.processor().as_secs_f64() / other.as_secs_f64();
+            let without = lists.iter().find(|(other, _)| viewer.without_rule() == Some(*other));
+            let rule = without.map(|(_, run)| format!("{:.2} (aim 1.15)", beside(run.processor()))).unwrap_or_default();
+            let (told, took) = (viewer.told(), parts(run));
+            let _ = writeln!(table, "| {backend:?} | {moved} | | {told} | {took} | {:.2} | {rule} |", beside(all));
             moved = "| ".to_owned();
         }
     }

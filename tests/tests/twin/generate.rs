@@ -232,7 +232,7 @@ impl Generator<'_> {
                     None => self.ids.one(self.chance, module.as_deref()),
                 }))
             }
-            _ if field == "path" => Given::Json(json!(self.chance.of(&["a", "b", "c"]))),
+            _ if field == "path" => Given::Json(json!(self.chance.of(&["$.a", "$.b[0]", "$.c.d", "a"]))),
             _ if name == "String" => Given::Json(json!(word(self.chance))),
             _ => Given::Json(scalar(self.chance, name)),
         }

@@ -104,6 +104,7 @@ impl<'a> Batch<'a> {
     /// Checks all, writes all, and tells of all; or refuses with every fault of every record.
     pub(super) async fn write(mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
         self.resolve_links(tx).await?;
+        self.check_transfers(tx).await?;
         self.ask_before_commit();
         self.assign(tx).await?;
         self.find_targets(tx).await?;

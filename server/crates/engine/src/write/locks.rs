@@ -15,6 +15,7 @@ use cardine_sql::write::{Life, Purpose, Reach, Selection, Which, lock_rows};
 use cardine_store::{Bindings, WriteTx};
 use uuid::Uuid;
 
+use super::rules::find_holder;
 use super::{Data, ToOne, Write, Writing};
 use crate::record::Record;
 use crate::{EngineError, RequestContext};
@@ -80,7 +81,14 @@ impl<'a> Locks<'a> {
         let Some(module) = write.module() else { return Ok(()) };
         let (update, delete) = (Purpose::Update, Purpose::Delete);
         match write {
-            Write::Create { data, .. } | Write::Upsert { data, .. } => self.add_data(tx, module, data).await?,
+            Write::Create { data, .. } => self.add_data(tx, module, data).await?,
+            Write::Upsert { key, data, .. } => {
+                // Whose key is not as it is stored is found when it is taken.
+                if let Some(id) = find_holder(tx, self.ctx.catalog().module(module), key).await? {
+                    self.add_records(tx, module, &[id], update).await?;
+                }
+                self.add_data(tx, module, data).await?;
+            }
             Write::CreateMany { data, .. } => {
                 for data in data {
                     self.add_data(tx, module, data).await?;

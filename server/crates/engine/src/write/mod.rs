@@ -26,6 +26,7 @@ mod rollups;
 mod rules;
 mod stages;
 mod targets;
+mod transfer;
 mod update;
 mod upsert;
 

@@ -28,6 +28,8 @@ pub enum Purpose {
     Update,
     /// A delete, a restore, or a removal for good.
     Delete,
+    /// It gets another owner or parent: who may delete it may do so. It is locked already.
+    Transfer,
     /// Nothing is written: it is looked at, and not locked.
     Look,
     /// Another record is to refer to it: it is not deleted meanwhile.

@@ -105,7 +105,7 @@ pub fn select_rows(
     if selection.reach == Reach::Caller {
         let action = match selection.purpose {
             Purpose::Update => RecordAction::Update,
-            Purpose::Delete => RecordAction::Delete,
+            Purpose::Delete | Purpose::Transfer => RecordAction::Delete,
             Purpose::Look | Purpose::Refer => RecordAction::Read,
         };
         if !switched_off!("write.seen") {
@@ -182,7 +182,7 @@ pub fn select_live_record(dialect: Dialect, table: &str) -> Statement {
 
 fn strength(dialect: Dialect, purpose: Purpose) -> Option<&'static str> {
     match (dialect, purpose) {
-        (Dialect::Sqlite, _) | (_, Purpose::Look) => None,
+        (Dialect::Sqlite, _) | (_, Purpose::Look | Purpose::Transfer) => None,
         (Dialect::Postgres, Purpose::Refer) => Some("FOR KEY SHARE"),
         (Dialect::Postgres, Purpose::Update) => Some("FOR NO KEY UPDATE"),
         (Dialect::Postgres, Purpose::Delete) => Some("FOR UPDATE"),
