@@ -28,6 +28,10 @@ const USAGE: u8 = 64;
 /// Runs the command line of this process. 0: done; 1: it failed, or `doctor` found faults, or `diff` differences; 2: unknown options (from
 /// the command line's parser), or files that `diff` and `apply` cannot use; 64: a configuration that cannot be used.
 pub fn run() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == cardine_plugin_host::COMPILE_ARGUMENT) {
+        // The server started this for itself; it has no options, and no threads before it is bounded.
+        return cardine_plugin_host::compile_from_stdin();
+    }
     let cli = Cli::parse();
     let command = cli.command.clone().unwrap_or(Command::Serve(Serve::default()));
     let config = match configure(cli) {

@@ -124,9 +124,15 @@ fn told(error: InstallError) -> anyhow::Error {
 fn host(config: &Config) -> anyhow::Result<PluginHost> {
     let trusted_keys = config.plugin_keys.clone();
     // Nobody but whoever asks waits for the compiler here.
-    let limits = Limits { compile_ms: 300_000, ..Limits::default() };
-    let host = PluginHost::new(HostConfig { trusted_keys, limits, ..HostConfig::new(config.data.join("plugins")) });
+    let limits = Limits { compile_ms: 300_000, compile_memory_bytes: config.plugin_compile_bytes, ..Limits::default() };
+    let host_config = HostConfig::new(config.data.join("plugins"));
+    let host = PluginHost::new(HostConfig { trusted_keys, limits, compiler: own_program(), ..host_config });
     host.context("the host of plugins cannot be started")
+}
+
+/// The program that runs, also where another one has taken its place since.
+fn own_program() -> Option<PathBuf> {
+    if cfg!(target_os = "linux") { Some(PathBuf::from("/proc/self/exe")) } else { std::env::current_exe().ok() }
 }
 
 fn read_package(file: &Path) -> anyhow::Result<Vec<u8>> {

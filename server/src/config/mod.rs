@@ -32,6 +32,7 @@ const LOG_DEFAULT: &str = "warn,cardine=info";
 const RETENTION_DAYS_DEFAULT: u32 = 30;
 /// How long runs of workflows are kept after their end where nothing is set.
 const RUN_RETENTION_DAYS_DEFAULT: u32 = 90;
+const PLUGIN_COMPILE_MIB_DEFAULT: u64 = 2_048;
 
 /// What the server runs with; read once.
 #[derive(Debug, Clone)]
@@ -63,6 +64,8 @@ pub struct Config {
     /// `--plugin-key`, `CARDINE_PLUGIN_KEY` (several with commas): public keys, one of which must have signed a plugin's package. Default:
     /// none, and packages need no signature.
     pub plugin_keys: Vec<String>,
+    /// `--plugin-compile-mib`, `CARDINE_PLUGIN_COMPILE_MIB`: memory that compiling a plugin may take, in bytes here. Default 2 GiB.
+    pub plugin_compile_bytes: u64,
     /// `--job-rows`, `CARDINE_JOB_ROWS`: a change of modules that has to go through more records than this runs as a job. Default 10,000.
     pub job_rows: usize,
     /// `--retention-days`, `CARDINE_RETENTION_DAYS`: how long what is retired may be restored; none if for good. Default 30 days.
@@ -140,6 +143,10 @@ impl Config {
                 "plugin-key: {key:?} is no public key: 64 hexadecimal digits, as `cardine plugin key` prints it"
             ));
         }
+        let compile_mib = settings.plugin_compile_mib.unwrap_or(PLUGIN_COMPILE_MIB_DEFAULT);
+        if !(64..=1 << 20).contains(&compile_mib) {
+            faults.push(format!("plugin-compile-mib: {compile_mib} is not between 64 and 1048576"));
+        }
         let mail = MailServer::parse(settings.smtp_url.as_deref(), settings.mail_from.as_deref());
         let mail = mail.map_err(|mut found| faults.append(&mut found));
         match (listen, database, files, public_url.transpose(), cors_origins, limits, trusted_proxies, mail) {
@@ -165,6 +172,7 @@ impl Config {
                 mail,
                 inner_hosts,
                 plugin_keys: settings.plugin_key,
+                plugin_compile_bytes: compile_mib.saturating_mul(1 << 20),
                 job_rows,
                 retention,
                 run_retention,

@@ -44,6 +44,9 @@ pub struct Settings {
     /// A public key that may sign plugins; with one, unsigned packages are refused; may be repeated [default: none]
     #[arg(long, global = true, value_name = "KEY")]
     pub plugin_key: Vec<String>,
+    /// Memory that compiling a plugin may take, in MiB [default: 2048]
+    #[arg(long, global = true, value_name = "MIB")]
+    pub plugin_compile_mib: Option<u64>,
     /// What to log, such as info or warn,cardine=debug [default: warn,cardine=info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
@@ -77,6 +80,7 @@ impl Settings {
             mail_from: self.mail_from.or(weaker.mail_from),
             inner_host: if self.inner_host.is_empty() { weaker.inner_host } else { self.inner_host },
             plugin_key: if self.plugin_key.is_empty() { weaker.plugin_key } else { self.plugin_key },
+            plugin_compile_mib: self.plugin_compile_mib.or(weaker.plugin_compile_mib),
             log: self.log.or(weaker.log),
             retention_days: self.retention_days.or(weaker.retention_days),
             run_retention_days: self.run_retention_days.or(weaker.run_retention_days),

@@ -64,6 +64,10 @@ fn read_variables(
             "PLUGIN_KEY" => {
                 settings.plugin_key = value.split(',').map(|key| key.trim().to_owned()).collect();
             }
+            "PLUGIN_COMPILE_MIB" => match value.parse() {
+                Ok(mib) => settings.plugin_compile_mib = Some(mib),
+                Err(_) => faults.push(format!("{name}: {value:?} is not a number of MiB")),
+            },
             "SMTP_URL" => settings.smtp_url = Some(value),
             "MAIL_FROM" => settings.mail_from = Some(value),
             "LOG" => settings.log = Some(value),

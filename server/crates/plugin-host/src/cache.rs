@@ -43,11 +43,23 @@ impl CodeCache {
     /// Keeps a compiled component. That it cannot be kept is logged and does no harm.
     pub(crate) fn store(&self, engine: &Engine, component_digest: &str, component: &Component) {
         let name = code_name(engine, component_digest);
-        let stored = match component.serialize() {
-            Ok(code) => self.write(&name, &self.key.seal(&name, &code)),
-            Err(error) => Err(io::Error::other(error.to_string())),
-        };
-        if let Err(error) = stored {
+        match component.serialize() {
+            Ok(code) => self.keep(&name, &self.key.seal(&name, &code)),
+            Err(error) => tracing::warn!(%error, file = name, "compiled plugin code cannot be kept"),
+        }
+    }
+
+    /// Keeps code that a process compiled which this server started for that, and gives the component; none if it is of another version.
+    pub(crate) fn adopt(&self, engine: &Engine, component_digest: &str, code: &[u8]) -> Option<Component> {
+        let name = code_name(engine, component_digest);
+        let sealed = self.key.seal(&name, code);
+        let component = self.key.open(engine, &name, &sealed)?;
+        self.keep(&name, &sealed);
+        Some(component)
+    }
+
+    fn keep(&self, name: &str, sealed: &[u8]) {
+        if let Err(error) = self.write(name, sealed) {
             tracing::warn!(%error, file = name, "compiled plugin code cannot be kept");
         }
     }

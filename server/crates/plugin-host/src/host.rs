@@ -12,6 +12,7 @@ use crate::bindings::FullPlugin;
 use crate::bindings::exports::cardine::plugin::lifecycle;
 use crate::cache::CodeCache;
 use crate::call_state::CallState;
+use crate::compiler::{NotCompiled, compile_apart};
 use crate::counts::{CallCount, Counts};
 use crate::cpu::Metered;
 use crate::engine::{Pooling, build_engine};
@@ -36,13 +37,17 @@ pub struct HostConfig {
     pub pooling: Pooling,
     /// Public keys, in hexadecimal digits: only packages that one of them signed are loaded. None: all are.
     pub trusted_keys: Vec<String>,
+    /// The program that compiles components in a process of its own, within [`Limits::compile_memory_bytes`]: it must do
+    /// [`compile_from_stdin`](crate::compile_from_stdin) when it is started so. None: they are compiled in this process, whose memory bounds them alone.
+    pub compiler: Option<PathBuf>,
 }
 
 impl HostConfig {
     /// The default bounds, with compiled code in `cache_dir`.
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
         let cache_dir = cache_dir.into();
-        Self { cache_dir, limits: Limits::default(), pooling: Pooling::default(), trusted_keys: Vec::new() }
+        let (limits, pooling) = (Limits::default(), Pooling::default());
+        Self { cache_dir, limits, pooling, trusted_keys: Vec::new(), compiler: None }
     }
 }
 
@@ -94,6 +99,12 @@ pub enum LoadError {
         /// The bound.
         allowed_ms: u64,
     },
+    /// Compiling took too much memory.
+    #[error("compiling the component takes more than the {} MiB of memory that are allowed for it", allowed_bytes >> 20)]
+    CompileMemory {
+        /// The bound.
+        allowed_bytes: u64,
+    },
     /// It imports what no plugin gets.
     #[error("the component imports what plugins do not get: {}; only cardine:plugin@0.1 is provided", .0.join(", "))]
     Imports(Vec<String>),
@@ -126,6 +137,7 @@ pub(crate) struct Shared {
     linker: Linker<CallState>,
     cache: CodeCache,
     compiling: Arc<Semaphore>,
+    compiler: Option<PathBuf>,
 }
 
 /// What of `cardine:plugin` a component may import.
@@ -157,6 +169,7 @@ impl PluginHost {
             trusted_keys: config.trusted_keys,
             running: Arc::new(Semaphore::new(config.limits.concurrent)),
             compiling: Arc::new(Semaphore::new(COMPILING_MAX)),
+            compiler: config.compiler,
             limits: config.limits,
             engine,
             linker,
@@ -223,31 +236,46 @@ impl PluginHost {
         self.shared.counts.all()
     }
 
-    /// Off the async workers, on threads that are there for that, within a time, one at a time. A compilation that takes too long goes
-    /// on to its end in its thread and keeps its place, so that there are never more of them.
+    /// Off the async workers, within a time, one at a time; in a process of its own where there is a program for that. One of those that
+    /// takes too long is ended; on a thread it goes on to its end and keeps its place, so that there are never more of them.
     async fn compile(&self, package: &Package, priority: Priority) -> Result<Component, LoadError> {
-        let shared = self.shared.clone();
-        let allowed_ms = shared.limits.compile_ms;
+        let allowed_ms = self.shared.limits.compile_ms;
+        let work = self.compile_in_turn(package, priority);
         let too_long = |_| LoadError::CompileTime { allowed_ms };
-        let (bytes, digest) = (package.component().to_vec(), package.digest().to_owned());
-        let work = async move {
-            let place = shared.compiling.clone().acquire_owned().await.expect("it is never closed");
-            tokio::task::spawn_blocking(move || {
-                let _place = place;
-                if let Some(component) = shared.cache.fetch(&shared.engine, &digest) {
-                    return Ok(component);
+        tokio::time::timeout(Duration::from_millis(allowed_ms), work).await.map_err(too_long)?
+    }
+
+    async fn compile_in_turn(&self, package: &Package, priority: Priority) -> Result<Component, LoadError> {
+        let (shared, digest) = (self.shared.clone(), package.digest().to_owned());
+        let place = shared.compiling.clone().acquire_owned().await.expect("it is never closed");
+        let kept = blocking(move || shared.cache.fetch(&shared.engine, &digest)).await?;
+        if let Some(component) = kept {
+            return Ok(component);
+        }
+        let (shared, digest) = (self.shared.clone(), package.digest().to_owned());
+        if let Some(program) = &self.shared.compiler {
+            match compile_apart(program, &self.shared.limits, priority, package.component()).await {
+                Ok(code) => {
+                    let adopted = blocking(move || shared.cache.adopt(&shared.engine, &digest, &code)).await?;
+                    return adopted.ok_or_else(|| LoadError::Compile("what the compiler made is not sound".to_owned()));
                 }
-                shared.lanes.compile(priority, || {
-                    let component = Component::from_binary(&shared.engine, &bytes)
-                        .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-                    shared.cache.store(&shared.engine, &digest, &component);
-                    Ok(component)
-                })
+                Err(NotCompiled::Refused(error)) => return Err(error),
+                Err(NotCompiled::NoProcess(error)) => {
+                    tracing::warn!(%error, "no process can be started to compile a plugin; it is compiled in this one, without a bound of memory");
+                }
+            }
+        }
+        let bytes = package.component().to_vec();
+        let compiled = blocking(move || {
+            let _place = place;
+            shared.lanes.compile(priority, || {
+                let component = Component::from_binary(&shared.engine, &bytes)
+                    .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+                shared.cache.store(&shared.engine, &digest, &component);
+                Ok(component)
             })
-            .await
-        };
-        let joined = tokio::time::timeout(Duration::from_millis(allowed_ms), work).await.map_err(too_long)?;
-        joined.unwrap_or_else(|error| Err(LoadError::Compile(format!("the compiler failed: {error}"))))
+        });
+        compiled.await?
     }
 
     /// Asks the component for its manifest, without any capability.
@@ -278,6 +306,12 @@ impl PluginHost {
         };
         serde_json::from_str(&text).map_err(|error| LoadError::Describe(format!("its answer is not JSON: {error}")))
     }
+}
+
+/// Off the async workers.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, LoadError> {
+    let failed = |error| LoadError::Compile(format!("the compiler failed: {error}"));
+    tokio::task::spawn_blocking(work).await.map_err(failed)
 }
 
 impl Shared {

@@ -74,7 +74,7 @@ fn pool(name: &'static str, start: fn()) -> Result<ThreadPool, ThreadPoolBuildEr
 }
 
 /// On Linux each thread has a priority of its own, which anybody may lower. Elsewhere it is the process's, and stays.
-fn lower_priority() {
+pub(crate) fn lower_priority() {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{getpriority_process, setpriority_process};

@@ -33,6 +33,8 @@ mod call_context;
 #[cfg(feature = "runtime")]
 mod call_state;
 #[cfg(feature = "runtime")]
+mod compiler;
+#[cfg(feature = "runtime")]
 mod computing;
 #[cfg(feature = "runtime")]
 mod counts;
@@ -82,6 +84,7 @@ mod ticker;
 #[cfg(feature = "runtime")]
 pub use {
     call_context::CallContext,
+    compiler::{COMPILE_ARGUMENT, compile_from_stdin},
     counts::CallCount,
     engine::Pooling,
     failure::{Bound, Diagnosis, PluginFailure, PluginIssue, Reason},

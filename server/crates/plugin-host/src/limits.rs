@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::compiler::MEMORY_BYTES_MIN;
 use crate::manifest::{LimitWishes, Manifest};
 
 /// The operator's bounds. Times are milliseconds, sizes are bytes.
@@ -14,6 +15,8 @@ pub struct Limits {
     pub component_bytes: usize,
     /// Time to compile a component; 60 s.
     pub compile_ms: u64,
+    /// Memory of the process that compiles a component, where there is one for that; 2 GiB.
+    pub compile_memory_bytes: u64,
     /// Linear memory of one instance, all its memories together; 64 MiB.
     pub memory_bytes: usize,
     /// 256 MiB.
@@ -80,6 +83,7 @@ impl Default for Limits {
         Self {
             component_bytes: 32 << 20,
             compile_ms: 60_000,
+            compile_memory_bytes: 2 << 30,
             memory_bytes: 64 << 20,
             memory_bytes_max: 256 << 20,
             table_elements: 60_000,
@@ -123,6 +127,7 @@ impl Limits {
         };
         hold("component_bytes", self.component_bytes as u64, 1, 64 << 20);
         hold("compile_ms", self.compile_ms, 1, 300_000);
+        hold("compile_memory_bytes", self.compile_memory_bytes, MEMORY_BYTES_MIN, 1 << 40);
         hold("memory_bytes_max", self.memory_bytes_max as u64, 65_536, 256 << 20);
         hold("memory_bytes", self.memory_bytes as u64, 65_536, self.memory_bytes_max as u64);
         hold("table_elements", self.table_elements as u64, 1, 1_000_000);

@@ -31,7 +31,8 @@ impl SealKey {
         self.mac(name, code).verify_slice(seal).ok()?;
         // SAFETY: `deserialize` demands bytes that `Component::serialize` made and nobody changed.
         // The seal was just verified over exactly these bytes in memory, and only this server has
-        // its key, which it uses on nothing but the output of `Component::serialize`.
+        // its key, which it uses on nothing but the output of `Component::serialize`, and of
+        // `Engine::precompile_component` in a process of the same program that it started for that.
         #[allow(unsafe_code)]
         let component = unsafe { Component::deserialize(engine, code) };
         component.ok()

@@ -258,6 +258,29 @@ async fn what_takes_too_long_to_compile_is_refused() {
     assert!(matches!(refused, LoadError::CompileTime { allowed_ms: 1 }), "{refused:?}");
 }
 
+/// How a server fares whose compiler is this program.
+#[cfg(unix)]
+async fn load_with(program: &str) -> Result<(), LoadError> {
+    let cache = tempfile::tempdir().unwrap();
+    let config = HostConfig { compiler: Some(program.into()), ..HostConfig::new(cache.path().join("code")) };
+    PluginHost::new(config).unwrap().load(&package("deal-score")).await.map(|_| ())
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn where_no_process_can_be_started_it_is_compiled_in_this_one() {
+    load_with("/none/such").await.unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_another_program_makes_is_not_trusted() {
+    let refused = load_with("true").await.unwrap_err().to_string();
+    assert!(refused.contains("what the compiler made is not sound"), "{refused}");
+    let refused = load_with("false").await.unwrap_err();
+    assert!(matches!(refused, LoadError::Compile(_)), "{refused:?}");
+}
+
 #[tokio::test]
 async fn a_component_over_the_operators_size_is_refused() {
     let fixture = Fixture::with_limits(Limits { component_bytes: 10_000, ..Limits::default() });
