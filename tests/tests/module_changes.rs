@@ -130,6 +130,21 @@ on_both_databases! {
             assert!(told(&needed).contains(what), "{what}: {needed}");
         }
         admin.query("{ garages { totalCount } }").await.ok();
+        // Who sees what is a question that no force answers; all of them are told, and what else needs it.
+        let child = |name: &str, plural: &str| json!({"name": name, "plural": plural, "sharing": "CONTROLLED_BY_PARENT", "parent": "garage",
+            "fields": [{"name": "garage", "type": "reference", "to": "Garage", "required": true}]});
+        for (name, plural) in [("Door", "Doors"), ("Gate", "Gates")] {
+            admin.create_module(child(name, plural)).await.ok();
+        }
+        let needed = admin.change("retireModule", json!({"name": "Garage", "force": true})).await;
+        needed.refused("VALIDATION_FAILED");
+        for what in ["who sees the records of `Door`", "who sees the records of `Gate`", "the field Machine.garage", "the formula Machine.where"] {
+            assert!(told(&needed).contains(what), "{what}: {needed}");
+        }
+        for name in ["Door", "Gate"] {
+            admin.change("retireModule", json!({"name": name})).await.ok();
+            admin.change("purgeModule", json!({"name": name})).await.ok();
+        }
         // A module that nothing needs goes without force.
         admin.create("Visit", json!({"aboutId": garage})).await;
         admin.change("retireModule", json!({"name": "Visit"})).await.ok();

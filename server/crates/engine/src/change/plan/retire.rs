@@ -137,17 +137,20 @@ impl Gone {
         while let Some((module, field)) = ahead.pop() {
             gone.take(&of_field(catalog, module, field), Some((module, field)), &mut ahead);
         }
-        let parent = gone.needed.iter().find(|dependant| dependant.place == Place::Parent);
-        match parent {
-            None => Ok(gone),
-            Some(dependant) => {
-                let name = &catalog.module(dependant.module).name;
-                let message = format!(
-                    "who sees the records of `{name}` is decided by its parent, which would go: choose another `sharing` by updateModule first, or, of a parent that may be of several modules, take this one out of its `to` by updateField"
-                );
-                Err(vec![Issue::new(path!["name"], "needed", message)])
-            }
+        let (parents, others): (Vec<&Dependant>, Vec<&Dependant>) =
+            gone.needed.iter().partition(|dependant| dependant.place == Place::Parent);
+        if parents.is_empty() {
+            return Ok(gone);
         }
+        // No force takes these along, and what else there is to do is told with them.
+        let parents = parents.iter().map(|dependant| {
+            let name = &catalog.module(dependant.module).name;
+            format!(
+                "who sees the records of `{name}` is decided by its parent, which would go: first retire that module too, or choose another `sharing` by updateModule, or, of a parent that may be of several modules, take this one out of its `to` by updateField"
+            )
+        });
+        let told = parents.chain(others.iter().map(|dependant| dependant.told(catalog)));
+        Err(told.map(|message| Issue::new(path!["name"], "needed", message)).collect())
     }
 
     fn take(
