@@ -395,6 +395,27 @@ on_both_databases! {
         doctor(&server);
     }
 
+    async fn a_field_of_links_comes_and_stays(server: Server) {
+        let admin = server.admin().await;
+        let link = |fields: Value| json!({"module": "Squad", "name": "members", "patch": {"link": {"fields": fields}}});
+        let hours = json!({"name": "hours", "type": "integer"});
+        admin.create_module(json!({"name": "Squad", "plural": "Squads", "fields": [{"name": "title", "type": "text"},
+            {"name": "members", "type": "references", "to": "Contact", "inverse": "squads", "link": {"fields": [hours]}}]})).await.ok();
+        let contact = admin.create("Contact", json!({"lastName": "Rossi"})).await;
+        admin.create("Squad", json!({"title": "A", "members": {"link": [{"id": contact, "hours": 3}]}})).await;
+        let since = json!({"name": "since", "type": "date"});
+        admin.change("updateField", link(json!([hours, since]))).await.ok();
+        for fields in [json!([since]), json!([{"name": "time", "type": "integer"}, since]), json!([{"name": "hours", "type": "text"}, since])] {
+            let refused = admin.change("updateField", link(fields.clone())).await;
+            refused.refused("VALIDATION_FAILED");
+            assert!(told(&refused).contains("the values of `hours` of the links would be lost"), "{fields}: {refused}");
+        }
+        let old = json!({"name": "hours", "type": "integer", "max": 5, "deprecated": "minutes"});
+        admin.change("updateField", link(json!([old, since, {"name": "minutes", "type": "integer"}]))).await.ok();
+        let seen = admin.query("{ squads { nodes { members { edges { hours since minutes } } } } }").await;
+        assert_eq!(seen.ok()["squads"]["nodes"][0]["members"]["edges"], json!([{"hours": 3, "since": null, "minutes": null}]));
+    }
+
     async fn a_purged_field_is_gone_and_who_takes_its_name_inherits_nothing(mut server: Server) {
         let admin = start(&server).await;
         admin.create_many("Machine", [json!({"title": "A", "note": "one"}), json!({"title": "B"})]).await;

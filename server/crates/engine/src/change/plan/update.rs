@@ -70,9 +70,11 @@ impl Planning<'_> {
         let otherwise = ddl::stored_otherwise(self.catalog(), &after);
         if !otherwise.is_empty() {
             let told = otherwise.iter().map(|(module, field)| {
-                let message = format!(
-                    "the values of {module}.{field} would be stored otherwise: use changeFieldType, or retireField for a field of links"
-                );
+                let ends = self.catalog().module_or_link_named(module).and_then(|module| module.link);
+                let message = match ends {
+                    None => format!("the values of {module}.{field} would be stored otherwise: use changeFieldType"),
+                    Some(_) => lost_of_links(field),
+                };
                 Issue::new(path!["patch"], "notChangeable", message)
             });
             return Err(told.collect());
@@ -201,6 +203,13 @@ fn loses_targets((before, was): (&Catalog, &Field), (after, is): (&Catalog, &Fie
     let is_less = was.module_column.is_some() && is.module_column.is_some() && lost.peek().is_some();
     // A module that goes itself takes along what leads to it.
     is_less && lost.all(|name| after.module_by_name(&name).is_some())
+}
+
+/// That a field of links stays as it is, for people.
+pub(super) fn lost_of_links(field: &str) -> String {
+    format!(
+        "the values of `{field}` of the links would be lost: fields of links are neither taken away, nor do they get another name or type; leave it as it is, or mark it `deprecated`, and add another one"
+    )
 }
 
 /// Records may lead to any of a reference's targets, so that a single one is not exchanged. One of several may go where no record leads

@@ -7,7 +7,7 @@ use cardine_sql::ddl;
 
 use super::super::Planning;
 use super::super::convert::{is_source, is_target};
-use super::super::update::{LOST_TARGET, lost_target};
+use super::super::update::{LOST_TARGET, lost_of_links, lost_target};
 use super::faults::place_of;
 use super::merged::Merged;
 use crate::as_code::module_file;
@@ -61,10 +61,7 @@ impl Planning<'_> {
                 let owner = self.catalog().module_or_link_named(link).and_then(|module| module.link);
                 let file =
                     owner.map_or_else(|| link.clone(), |ends| module_file(&self.catalog().module(ends.owner).name));
-                let message = format!(
-                    "the values of `{field}` of the links would be stored otherwise: give the new field another name"
-                );
-                Issue::new(path![file], "notConvertible", message)
+                Issue::new(path![file], "notConvertible", lost_of_links(field))
             },
         ));
         moved
