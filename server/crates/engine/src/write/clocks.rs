@@ -95,7 +95,9 @@ impl<'a> Batch<'a> {
                     seconds_of(target.get(module.field_named(clock.target.as_ref()?)?.id))
                 });
                 let seconds = clock.seconds_by_rule(&scope(ctx, &draft.after)).or(by_target);
-                let is_retimed = is_retimed(ctx, clocks, clock, draft);
+                // What stood still and kept a due time was late then: that it stays.
+                let was_paused = draft.before.as_ref().and_then(|before| clock.asked(true, &scope(ctx, before)));
+                let is_retimed = was_paused != Some(Asked::Pause) && is_retimed(ctx, clocks, clock, draft);
                 let state = State::of(&draft.after, dials).moved(step, ctx.now, seconds, is_retimed, &terms.hours);
                 state.put(&mut draft.after, dials);
             }
@@ -379,7 +381,8 @@ impl State {
         record.set(dials.spent.id, self.spent.map_or(Value::Null, Value::Integer));
     }
 
-    /// After a step, with so many seconds in all, which the same write changes if it `is_retimed`.
+    /// After a step, with so many seconds in all, which the same write changes if it `is_retimed`: what was done late is not told
+    /// from what was done in time then.
     fn moved(
         self,
         step: Step,
