@@ -162,6 +162,32 @@ on_both_databases! {
         clerk.query_with("mutation($id: ID!) { convertInquiry(id: $id) { id } }", json!({"id": id})).await.refused("BAD_USER_INPUT");
     }
 
+    async fn who_may_only_write_a_record_takes_nothing_along_that_goes_with_it(server: Server) {
+        let (admin, clerk) = prepare(&server).await;
+        let remark = json!({"name": "Remark", "plural": "Remarks", "sharing": "CONTROLLED_BY_PARENT", "parent": "about", "fields": [
+            {"name": "title", "type": "text"}, {"name": "about", "type": "reference", "to": ["Inquiry", "Person"], "inverse": "remarks", "required": true, "onDelete": "CASCADE"}]});
+        admin.create_module(remark).await.ok();
+        let mut taking = conversion();
+        taking["conversion"]["targets"][1]["takes"] = json!(["calls", "remarks"]);
+        admin.change("updateModule", json!({"name": "Inquiry", "patch": {"features": taking}})).await.ok();
+        let ids = admin.create_many("Inquiry", ["with", "without"].map(|person| json!({"person": person}))).await;
+        admin.create("Remark", json!({"title": "said", "aboutId": ids[0]})).await;
+        let own = clerk.own_id().await;
+        let share = async |id: &str, delete: bool| {
+            let text = "mutation($id: ID!, $with: ID!, $delete: Boolean!) { shareRecord(module: \"Inquiry\", id: $id, with: {user: $with}, access: WRITE, delete: $delete) { access } }";
+            admin.admin_query_with(text, json!({"id": id, "with": own, "delete": delete})).await.ok();
+        };
+        for id in &ids {
+            share(id, false).await;
+        }
+        convert(&clerk, &ids[0], json!({"person": {"name": "a"}})).await.refused("FORBIDDEN");
+        convert(&clerk, &ids[1], json!({"person": {"name": "b"}})).await.ok();
+        share(&ids[0], true).await;
+        convert(&clerk, &ids[0], json!({"person": {"name": "c"}})).await.ok();
+        let taken = admin.query("{ persons(filter: {name: {eq: \"c\"}}) { nodes { remarks { nodes { title } } } } }").await;
+        assert_eq!(taken.ok()["persons"]["nodes"], json!([{"remarks": {"nodes": [{"title": "said"}]}}]));
+    }
+
     async fn a_faulty_declaration_is_refused_and_names_are_followed(server: Server) {
         let (admin, _) = prepare(&server).await;
         for (pointer, value, expected) in [

@@ -253,6 +253,11 @@ on_both_databases! {
                 continue;
             }
             slowest = slowest.max(started.elapsed());
+            if crash % 20 == 19 {
+                // A token lasts for fifteen minutes.
+                let admin = server.admin().await;
+                writers.iter_mut().for_each(|writer| writer.client = admin.clone());
+            }
             let patience = Duration::from_secs(if point.is_some() { 5 } else { 20 });
             let working: Vec<_> = writers.drain(..).map(|writer| tokio::spawn(writer.write(patience))).collect();
             if point.is_none() {
@@ -268,7 +273,9 @@ on_both_databases! {
         }
         server.set_variable("CARDINE_TEST_FAILPOINTS", "");
         server.restart().await;
+        let admin = server.admin().await;
         for writer in &mut writers {
+            writer.client = admin.clone();
             assert!(writer.settle().await, "the server runs");
             writer.verify().await;
         }

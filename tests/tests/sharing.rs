@@ -129,6 +129,30 @@ on_both_databases! {
         peer.query_with(&owned("Board"), json!({"id": board, "to": boss.own_id().await})).await.ok();
     }
 
+    async fn what_goes_or_is_merged_takes_along_what_its_owner_does_not_see(server: Server) {
+        let (_, clerk, _) = prepare(&server).await;
+        let admin = server.admin().await;
+        let scrap = json!({"name": "Scrap", "plural": "Scraps", "sharing": "CONTROLLED_BY_PARENT", "parent": "secret", "fields": [
+            {"name": "title", "type": "text"}, {"name": "secret", "type": "reference", "to": "Secret", "inverse": "scraps", "required": true}]});
+        admin.create_module(scrap).await.ok();
+        let ids = clerk.create_many("Secret", ["one", "two", "three"].map(|title| json!({"title": title}))).await;
+        for id in &ids {
+            admin.create("Detail", json!({"title": "hidden", "secretId": id})).await;
+            admin.create("Scrap", json!({"title": "hidden", "secretId": id})).await;
+        }
+        for module in ["Detail", "Scrap"] {
+            let rule = format!("mutation {{ setRecordRule(role: \"clerk\", module: \"{module}\", rule: \"title != 'hidden'\") {{ name }} }}");
+            admin.admin_query(&rule).await.ok();
+        }
+        clerk.query_with("mutation($id: ID!) { deleteSecret(id: $id) { id } }", json!({"id": ids[0]})).await.ok();
+        clerk.query_with("mutation($id: ID!) { destroySecret(id: $id) }", json!({"id": ids[0]})).await.ok();
+        let merge = "mutation($ids: [ID!]!, $into: ID!) { mergeSecrets(ids: $ids, into: $into) { id } }";
+        clerk.query_with(merge, json!({"ids": [ids[1]], "into": ids[2]})).await.ok();
+        let kept = "query($id: ID!) { secret(id: $id) { details { totalCount } scraps { totalCount } } scraps { totalCount } }";
+        let kept = admin.query_with(kept, json!({"id": ids[2]})).await;
+        assert_eq!(kept.ok(), &json!({"secret": {"details": {"totalCount": 2}, "scraps": {"totalCount": 2}}, "scraps": {"totalCount": 3}}));
+    }
+
     async fn counts_lists_and_filters_know_nothing_of_what_is_not_seen(server: Server) {
         let (boss, clerk, peer) = prepare(&server).await;
         let board = boss.create("Board", json!({"title": "b"})).await;

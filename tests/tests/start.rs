@@ -318,10 +318,12 @@ async fn the_first_administrator_is_made_by_the_printed_link_once() {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_can_not_log_serves_all_the_same() {
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that has no room for anything");
+    let full =
+        std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that has no room for anything");
     let server = tokio::task::spawn_blocking(|| Printed::logging_to(full.into())).await.expect("it starts");
     let http = reqwest::Client::new();
-    let answer = Answer::of(http.post(format!("{}/graphql", server.address)).json(&json!({"query": "{ __typename }"}))).await;
+    let answer =
+        Answer::of(http.post(format!("{}/graphql", server.address)).json(&json!({"query": "{ __typename }"}))).await;
     assert_eq!(answer.ok()["__typename"], "Query");
 }
 

@@ -104,10 +104,11 @@ impl<'a> Batch<'a> {
     /// Checks all, writes all, and tells of all; or refuses with every fault of every record.
     pub(super) async fn write(mut self, tx: &mut WriteTx) -> Result<(), EngineError> {
         self.resolve_links(tx).await?;
-        self.check_transfers(tx).await?;
+        let given_away = self.given_away();
         self.ask_before_commit();
         self.assign(tx).await?;
         self.find_targets(tx).await?;
+        self.check_transfers(tx, &given_away).await?;
         if !self.is_faulty() {
             self.ask_hooks(tx).await?;
         }

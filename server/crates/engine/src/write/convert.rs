@@ -96,9 +96,11 @@ impl<'a> Writing<'a> {
         }
         let draft = Draft::unchanged(module, id, before, after);
         batch.push(Draft { targets, issues, path: path!["id"], ..draft });
+        // Asked before: what is converted may be out of the caller's reach then.
+        let may_give = self.may_give_away(tx, &[id]).await?;
         batch.write(tx).await?;
         for made in &made {
-            self.move_to(tx, id, made).await?;
+            self.move_to(tx, id, made, may_give).await?;
         }
         Ok(vec![id])
     }
@@ -260,8 +262,9 @@ impl<'a> Writing<'a> {
         Ok(values)
     }
 
-    /// Lets the records of the lists that the target takes lead to it, deleted ones too; seen by the caller or not, as for a merge.
-    async fn move_to(&self, tx: &mut WriteTx, id: Uuid, made: &Made<'_>) -> Result<(), EngineError> {
+    /// Lets the records of the lists that the target takes lead to it, deleted ones too; seen by the caller or not, as for a merge. Those
+    /// that are reached by what they lead to are given away with it, by whoever may.
+    async fn move_to(&self, tx: &mut WriteTx, id: Uuid, made: &Made<'_>, may_give: bool) -> Result<(), EngineError> {
         let mut moved = 0;
         let mut batch = Batch::new(self.ctx);
         for relation in made.target.takes.iter().filter_map(|name| self.module.relation_named(name)) {
@@ -283,6 +286,9 @@ impl<'a> Writing<'a> {
             }
             // Of what the other record has already, a second one stays where it is.
             let (_, records) = writing.part_twins(tx, records, field.id, made.id).await?;
+            if !records.is_empty() && module.parent == Some(field.id) && !may_give {
+                return Err(super::transfer::refused());
+            }
             for record in records {
                 batch.add_consequence(module, record, field.id, Some((made.id, made.module.id)))?;
             }

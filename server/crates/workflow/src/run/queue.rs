@@ -469,7 +469,8 @@ mod tests {
             if engine.store().dialect() == Dialect::Postgres {
                 // A database that says no at once does not keep it going, either.
                 let away = r#"ALTER TABLE "workflow_run" RENAME TO "away""#;
-                let write = engine.store().write(move |tx: &mut WriteTx| Box::pin(async move { tx.run_ddl(away).await }));
+                let write =
+                    engine.store().write(move |tx: &mut WriteTx| Box::pin(async move { tx.run_ddl(away).await }));
                 write.await.unwrap();
                 let run = Arc::new(LeasedRun { until: Utc::now() + Duration::from_secs(1), ..(*run).clone() });
                 let kept = tokio::time::timeout(LEASE, keep(&engine, run, Duration::from_millis(50))).await;
