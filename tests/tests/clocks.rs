@@ -360,6 +360,8 @@ on_both_databases! {
         retired.refused("VALIDATION_FAILED");
         assert!(retired.issues().iter().any(|issue| issue["message"] == "the feature clocks of Case"), "{retired}");
         admin.change("retireField", json!({"module": "Case", "name": "answered", "force": true})).await.ok();
+        // One fault does not give the rest away.
+        admin.change("changeFieldType", json!({"module": "Case", "name": "waited", "to": "text"})).await.refused("VALIDATION_FAILED");
         let after = admin.query_with(update, json!({"id": made["id"], "data": {"title": "y"}})).await;
         assert_eq!(after.ok()["updateCase"], done);
     }

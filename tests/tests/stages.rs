@@ -60,6 +60,19 @@ fn fault(answer: &Answer) -> (String, Value, String) {
 }
 
 on_both_databases! {
+    async fn what_the_server_makes_gets_no_field_that_it_has_no_value_for(server: Server) {
+        let (admin, ..) = prepare(&server).await;
+        let needed = json!({"name": "why", "type": "text", "required": true});
+        let (rule, path, message) = fault(&admin.add_field("Stay", needed.clone()).await);
+        assert_eq!((rule.as_str(), &path), ("notChangeable", &json!(["field"])));
+        assert!(message.contains("the feature `stages` of `Repair` needs it") && message.contains("`why` of `Stay`"), "{message}");
+        let mut given = needed;
+        given["default"] = json!("moved");
+        admin.add_field("Stay", given).await.ok();
+        let id = admin.create("Repair", json!({"price": "100"})).await;
+        update(&admin, &id, json!({"state": "QUOTED"})).await.ok();
+    }
+
     async fn moves_are_allowed_by_role_and_a_refusal_tells_which_are(server: Server) {
         let (admin, head, mechanic, _) = prepare(&server).await;
         let start = mechanic.query("mutation { createRepair(data: {state: QUOTED}) { id } }").await;

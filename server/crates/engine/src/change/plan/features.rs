@@ -23,6 +23,9 @@ pub(super) fn checked(base: &Base, change: &Change, mut planned: Planned) -> Res
         Change::UpdateModule { .. } => declared(base, &planned, Some("patch")),
         Change::UpdateField { .. } => told_at("patch", broken(base, &planned.catalog)),
         Change::ConvertField { .. } => told_at("to", broken(base, &planned.catalog)),
+        // One that must have a value, where the server itself makes records.
+        Change::AddField { .. } => told_at("field", broken(base, &planned.catalog)),
+        Change::RestoreField { .. } => told_at("name", broken(base, &planned.catalog)),
         Change::Documents { .. } => {
             let mut issues = declared(base, &planned, None);
             issues.extend(broken(base, &planned.catalog).into_iter().map(|broken| {
@@ -68,7 +71,7 @@ fn declared(base: &Base, planned: &Planned, argument: Option<&str>) -> Vec<Issue
     issues
 }
 
-/// A feature of a module that was sound, and what is at fault in it then.
+/// A feature of a module, and what is at fault in it then and was not before.
 struct Broken {
     module: String,
     feature: &'static str,
@@ -85,7 +88,7 @@ fn told_at(argument: &str, broken: Vec<Broken>) -> Vec<Issue> {
     broken.iter().map(|broken| Issue::new(path![argument], NOT_CHANGEABLE, broken.told())).collect()
 }
 
-/// What a change takes from features that were sound and are declared as they were.
+/// What a change takes from features that are declared as they were.
 fn broken(base: &Base, after: &Catalog) -> Vec<Broken> {
     let mut found = Vec::new();
     for module in after.modules.iter().filter(|module| has_features(module)) {
@@ -100,10 +103,11 @@ fn broken(base: &Base, after: &Catalog) -> Vec<Broken> {
         }
         let now = faults(base, &base.catalog, before);
         for ((feature, now), (_, then)) in now.into_iter().zip(then) {
-            if now.is_empty() {
-                let module = &module.name;
-                found.extend(then.into_iter().map(|fault| Broken { module: module.clone(), feature, fault }));
-            }
+            let is_new =
+                |fault: &Issue| !now.iter().any(|known| (&known.path, &known.rule) == (&fault.path, &fault.rule));
+            let module = &module.name;
+            let new = then.into_iter().filter(is_new);
+            found.extend(new.map(|fault| Broken { module: module.clone(), feature, fault }));
         }
     }
     found
