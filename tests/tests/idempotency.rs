@@ -38,6 +38,20 @@ on_both_databases! {
         assert_eq!(count(&admin).await, 2);
     }
 
+    async fn what_is_done_to_many_is_done_once(server: Server) {
+        let admin = server.admin().await;
+        let id = admin.create("Organization", json!({"name": "A"})).await;
+        admin.query_with("mutation($id: ID!) { deleteOrganization(id: $id) { id } }", json!({"id": id})).await.ok();
+        for (key, mutation) in [("restore", "restoreOrganizations"), ("destroy", "destroyOrganizations")] {
+            let text = format!("mutation($id: ID!) {{ {mutation}(filter: {{id: {{eq: $id}}}}) {{ count ids }} }}");
+            let first = send(&admin, key, &text, json!({"id": id})).await;
+            assert_eq!(first.ok()[mutation], json!({"count": 1, "ids": [id]}));
+            assert_eq!(send(&admin, key, &text, json!({"id": id})).await.text, first.text);
+            let other = send(&admin, &format!("{key}-again"), &text, json!({"id": id})).await;
+            assert_eq!(other.ok()[mutation]["count"], 0);
+        }
+    }
+
     async fn an_answer_is_given_again_for_a_day(backend: Backend) {
         // With the variable, a server believes when a request was sent.
         let server = Launch::new(backend).variable("CARDINE_TEST_FAILPOINTS", "").start().await;

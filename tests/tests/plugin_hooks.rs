@@ -160,14 +160,17 @@ on_both_databases! {
             assert_eq!(refused.codes(), ["VALIDATION_FAILED"], "{mutation}");
             assert_eq!(refused.issues()[0]["message"], "held back on purpose");
         }
-        let many = "mutation { deleteOrganizations(filter: {name: {eq: \"Kept\"}}) { count } }";
-        assert_eq!(admin.query(many).await.codes(), ["VALIDATION_FAILED"]);
+        let many = |verb: &str, name: &str| format!("mutation {{ {verb}Organizations(filter: {{name: {{eq: \"{name}\"}}}}) {{ count }} }}");
+        for verb in ["delete", "destroy"] {
+            assert_eq!(admin.query(&many(verb, "Kept")).await.codes(), ["VALIDATION_FAILED"]);
+        }
         assert_eq!(count(&admin).await, 1);
 
         let away = admin.create("Organization", json!({"name": "Away", "description": "stay away"})).await;
         by_id(&admin, "deleteOrganization(id: $id) { id }", &away).await.ok();
         let refused = by_id(&admin, "restoreOrganization(id: $id) { id }", &away).await;
         assert_eq!(refused.issues()[0]["message"], "stays away on purpose");
+        assert_eq!(admin.query(&many("restore", "Away")).await.issues()[0]["message"], "stays away on purpose");
         by_id(&admin, "destroyOrganization(id: $id)", &away).await.ok();
     }
 

@@ -8,16 +8,22 @@ use serde_json::{Value, json};
 use tables::{Kept, differences, everything};
 
 /// The kinds of mutations, `DATA`, `ID`, `VERSION` and `SHOWN` standing for what an attempt fills in.
-const KINDS: [(&str, &str); 10] = [
+const KINDS: [(&str, &str); 13] = [
     ("create", "createBox(data: {DATA}) { SHOWN }"),
     ("createMany", "createBoxes(data: [{code: \"fine\"}, {DATA}]) { SHOWN }"),
     ("update", "updateBox(id: \"ID\", data: {DATA}VERSION) { SHOWN }"),
     ("updateMany", "updateBoxes(filter: {id: {eq: \"ID\"}}, data: {DATA}) { SHOWN }"),
     ("upsert", "upsertBox(match: {code: \"new\"}, data: {DATA}) { SHOWN }"),
+    (
+        "upsertMany",
+        "upsertBoxes(data: [{match: {code: \"own\"}, data: {count: 8}}, {match: {code: \"new\"}, data: {DATA}}]) { SHOWN }",
+    ),
     ("delete", "deleteBox(id: \"ID\"VERSION) { SHOWN }"),
     ("deleteMany", "deleteBoxes(filter: {id: {eq: \"ID\"}}) { SHOWN }"),
     ("restore", "restoreBox(id: \"ID\") { SHOWN }"),
+    ("restoreMany", "restoreBoxes(filter: {id: {eq: \"ID\"}}) { SHOWN }"),
     ("destroy", "destroyBox(id: \"ID\")"),
+    ("destroyMany", "destroyBoxes(filter: {id: {eq: \"ID\"}}) { SHOWN }"),
     ("merge", "mergeBoxes(ids: [\"OTHER\"], into: \"ID\", data: {DATA}) { SHOWN }"),
 ];
 
@@ -83,7 +89,7 @@ impl Shop {
     }
 
     fn text(&self, kind: &str, template: &str, filled: Filled<'_>) -> String {
-        let many = ["updateMany", "deleteMany"].contains(&kind);
+        let many = ["updateMany", "deleteMany", "restoreMany", "destroyMany"].contains(&kind);
         let shown = filled.shown.unwrap_or(if many { "count" } else { "id code" });
         let text = template.replace("DATA", filled.data).replace("ID", filled.id).replace("OTHER", &self.other);
         text.replace("VERSION", filled.version).replace("SHOWN", shown)
@@ -110,7 +116,7 @@ impl Shop {
         if template.contains("VERSION") {
             try_it("another version", &self.clerk, Filled { version: ", ifVersion: 9", ..plain }, "CONFLICT");
         }
-        if ["delete", "deleteMany", "destroy"].contains(&kind) {
+        if ["delete", "deleteMany", "destroy", "destroyMany"].contains(&kind) {
             try_it("it is held back", &self.clerk, Filled { id: &self.held, ..plain }, "CONFLICT");
         }
         if kind == "restore" {
@@ -218,7 +224,12 @@ on_both_databases! {
         }
         // What reaches nothing is no fault, and changes nothing either.
         let hidden = json!({"id": shop.hidden});
-        for text in ["mutation($id: ID!) { updateBoxes(filter: {id: {eq: $id}}, data: {count: 3}) { count } }", "mutation($id: ID!) { deleteBoxes(filter: {id: {eq: $id}}) { count } }"] {
+        for text in [
+            "mutation($id: ID!) { updateBoxes(filter: {id: {eq: $id}}, data: {count: 3}) { count } }",
+            "mutation($id: ID!) { deleteBoxes(filter: {id: {eq: $id}}) { count } }",
+            "mutation($id: ID!) { restoreBoxes(filter: {id: {eq: $id}}) { count } }",
+            "mutation($id: ID!) { destroyBoxes(filter: {id: {eq: $id}}) { count } }",
+        ] {
             let answer = shop.clerk.query_with(text, hidden.clone()).await;
             assert!(answer.errors().is_empty() && answer.text.contains("\"count\":0"), "{answer}");
             shop.unchanged(&before, text, &answer).await;

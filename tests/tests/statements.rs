@@ -113,10 +113,32 @@ on_both_databases! {
             let (answer, statements) = counted(&server, admin.query_with(update, json!({"filter": filter, "data": {"high": -1}}))).await;
             answer.refused("VALIDATION_FAILED");
             told.push(("faulty update", statements.len()));
-            let delete = "mutation($filter: GaugeFilter!) { deleteGauges(filter: $filter) { count } }";
-            let (answer, statements) = counted(&server, admin.query_with(delete, json!({"filter": filter}))).await;
-            assert_eq!(answer.ok()["deleteGauges"]["count"], json!(size));
-            told.push(("delete", statements.len()));
+            let upsert = "mutation($data: [GaugeUpsert!]!) { upsertGauges(data: $data) { id } }";
+            let upserted = |high: usize| {
+                let entry = |number: usize| {
+                    let mut data = gauge(&prefix, number, &maker);
+                    data["high"] = json!(number + high);
+                    json!({"match": {"code": data["code"]}, "data": data})
+                };
+                json!({"data": (0..size + 3).map(entry).collect::<Vec<Value>>()})
+            };
+            let (answer, statements) = counted(&server, admin.query_with(upsert, upserted(7))).await;
+            assert_eq!(answer.ok()["upsertGauges"].as_array().map(Vec::len), Some(size + 3));
+            told.push(("upsert", statements.len()));
+            let mut taking = upserted(8);
+            for entry in taking["data"].as_array_mut().expect("a list") {
+                entry["data"]["code"] = json!("taken");
+            }
+            let (answer, statements) = counted(&server, admin.query_with(upsert, taking)).await;
+            answer.refused("CONFLICT");
+            assert!(answer.issues().len() >= size, "{answer}");
+            told.push(("upsert of taken values", statements.len()));
+            for (verb, root) in [("delete", "deleteGauges"), ("restore", "restoreGauges"), ("destroy", "destroyGauges")] {
+                let text = format!("mutation($filter: GaugeFilter!) {{ {root}(filter: $filter) {{ count }} }}");
+                let (answer, statements) = counted(&server, admin.query_with(&text, json!({"filter": filter}))).await;
+                assert_eq!(answer.ok()[root]["count"], json!(size + 3));
+                told.push((verb, statements.len()));
+            }
 
             let inside: Vec<Value> = (0..size).map(|number| {
                 let mut data = gauge(&format!("n{prefix}"), number, &maker);

@@ -62,7 +62,21 @@ on_both_databases! {
                 let mut chance = Chance::new(writer as u64 + 1);
                 for operation in 0..OPERATIONS {
                     let mut text = String::new();
-                    for update in 0..UPDATES {
+                    // Of each other one it is one mutation.
+                    let is_of_many = operation % 2 == 1;
+                    let mut codes: Vec<usize> = Vec::new();
+                    while is_of_many && codes.len() < UPDATES {
+                        let code = chance.below(RECORDS);
+                        if !codes.contains(&code) {
+                            codes.push(code);
+                        }
+                    }
+                    if is_of_many {
+                        let entry = |code: &usize| format!("{{match: {{code: \"{code}\"}}, data: {{code: \"{code}\", note: \"{writer}.{operation}\"}}}}");
+                        let entries: Vec<String> = codes.iter().map(entry).collect();
+                        text = format!("upsertCounters(data: [{}]) {{ id }}", entries.join(" "));
+                    }
+                    for update in 0..if is_of_many { 0 } else { UPDATES } {
                         let code = chance.below(RECORDS);
                         text += &format!("u{update}: upsertCounter(match: {{code: \"{code}\"}}, data: {{code: \"{code}\", note: \"{writer}.{operation}.{update}\"}}) {{ id }} ");
                     }

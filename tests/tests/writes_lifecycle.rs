@@ -59,6 +59,32 @@ async fn upsert(client: &Client, unique: Value, data: Value) -> Answer {
     client.query_with(UPSERT, json!({"match": unique, "data": data})).await
 }
 
+const UPSERT_MANY: &str = "mutation($data: [BoxUpsert!]!) { upsertBoxes(data: $data) { id version code city mail count outer { totalCount } } }";
+
+async fn upsert_many(client: &Client, data: Value) -> Answer {
+    client.query_with(UPSERT_MANY, json!({"data": data})).await
+}
+
+/// `restoreBoxes(filter: …)` and the like.
+async fn act_on_many(client: &Client, mutation: &str, filter: &str) -> Answer {
+    client.query(&format!("mutation {{ it: {mutation}(filter: {filter}) {{ count ids }} }}")).await
+}
+
+/// `rule path` of each issue.
+fn faults(answer: &Answer) -> Vec<String> {
+    let fault = |issue: &&Value| format!("{} {}", issue["rule"].as_str().expect("a rule"), issue["path"]);
+    let mut faults: Vec<String> = answer.issues().iter().map(fault).collect();
+    faults.sort();
+    faults
+}
+
+async fn boxes(client: &Client) -> Value {
+    let read = client
+        .query("{ boxes(orderBy: [{code: ASC}], deleted: INCLUDE) { nodes { code mail count version deletedAt } } }")
+        .await;
+    read.ok()["boxes"]["nodes"].clone()
+}
+
 const MERGE: &str = "mutation($ids: [ID!]!, $into: ID!, $data: BoxUpdate, $dry: Boolean) { mergeBoxes(ids: $ids, into: $into, data: $data, dryRun: $dry) {
     version code mail keptItems { totalCount } insideItems(orderBy: [{title: ASC}]) { nodes { title } } nearItems { totalCount } anyItems { totalCount } outer { totalCount } inner { code } } }";
 
@@ -92,6 +118,126 @@ on_both_databases! {
         }
         // Another of its values may be taken.
         upsert(&admin, json!({"code": "Z"}), json!({"mail": "x@example.org"})).await.refused("CONFLICT");
+    }
+
+    async fn many_records_are_made_and_changed_by_what_tells_each(server: Server) {
+        let admin = prepare(&server).await;
+        let there = admin.create_many("Box", [json!({"code": "A"}), json!({"code": "B", "mail": "b@example.org"})]).await;
+        let data = json!([
+            {"match": {"code": "new"}, "data": {"count": 7}},
+            {"match": {"mail": " b@EXAMPLE.org"}, "data": {"count": 2}},
+            {"match": {"city_street": {"street": "Via 1", "city": "Roma"}}, "data": {"code": "pair"}},
+            {"match": {"code": "a"}, "data": {"code": "A", "count": 3, "outer": {"create": [{"code": "inside"}]}}},
+            {"match": {"city_street": {"city": "Roma", "street": "Via 2"}}, "data": {}},
+        ]);
+        let first = upsert_many(&admin, data.clone()).await;
+        let records = first.ok()["upsertBoxes"].as_array().expect("a list").clone();
+        let told: Vec<Value> = records.iter().map(|record| json!([record["code"], record["version"], record["count"], record["city"], record["outer"]["totalCount"]])).collect();
+        assert_eq!(told, [
+            json!(["new", 1, 7, null, 0]),
+            json!(["B", 2, 2, null, 0]),
+            json!(["pair", 1, 1, "Roma", 0]),
+            json!(["A", 2, 3, null, 1]),
+            json!([null, 1, 1, "Roma", 0]),
+        ]);
+        assert_eq!((&records[1]["id"], &records[3]["id"]), (&json!(there[1]), &json!(there[0])));
+        // In the same order the other way round; what is so already is not changed again.
+        let mut back = data;
+        let entries = back.as_array_mut().expect("a list");
+        entries[3]["data"] = json!({"count": 3});
+        entries.reverse();
+        let second = upsert_many(&admin, back).await;
+        let again = second.ok()["upsertBoxes"].as_array().expect("a list");
+        assert!(again.iter().eq(records.iter().rev()), "{second}");
+        assert_eq!(upsert_many(&admin, json!([])).await.ok()["upsertBoxes"], json!([]));
+        assert_eq!(history(&admin, &there[1]).await, ["UPDATED", "CREATED"]);
+        // What is left out of the answer does not change its order.
+        let text = "mutation { upsertBoxes(data: [{match: {code: \"zz\"}, data: {}}, {match: {code: \"B\"}, data: {}}]) { code } }";
+        assert_eq!(admin.query(text).await.ok()["upsertBoxes"], json!([{"code": "zz"}, {"code": "B"}]));
+    }
+
+    async fn every_fault_of_many_that_are_upserted_is_told_and_nothing_is_written(server: Server) {
+        let admin = prepare(&server).await;
+        let there = [json!({"code": "A", "mail": "a@example.org"}), json!({"code": "B"}), json!({"code": "C"})];
+        admin.create_many("Box", there).await;
+        let before = boxes(&admin).await;
+        for (data, code, expected) in [
+            (json!([
+                {"match": {"code": "A"}, "data": {"count": 9}},
+                {"match": {"code": "X"}, "data": {"mail": "nobody"}},
+                {"match": {"code": "B"}, "data": {"mail": "a@example.org"}},
+                {"match": {"code": "Y"}, "data": {"mail": "a@example.org"}},
+            ]), "VALIDATION_FAILED", vec!["email [\"data\",1,\"data\",\"mail\"]", "unique [\"data\",2,\"data\",\"mail\"]", "unique [\"data\",3,\"data\",\"mail\"]"]),
+            (json!([
+                {"match": {"code": "new"}, "data": {}},
+                {"match": {"code": "B"}, "data": {"count": 2}},
+                {"match": {"code": "C"}, "data": {"mail": "a@example.org"}},
+            ]), "CONFLICT", vec!["unique [\"data\",2,\"data\",\"mail\"]"]),
+            (json!([
+                {"match": {"code": "A"}, "data": {"count": 9}},
+                {"match": {"mail": "a@example.org"}, "data": {"count": 8}},
+                {"match": {"code": "Z"}, "data": {}},
+                {"match": {"code": "Z"}, "data": {}},
+            ]), "VALIDATION_FAILED", vec!["duplicate [\"data\",1,\"match\"]", "duplicate [\"data\",3,\"match\"]"]),
+            (json!([
+                {"match": {"code": "new"}, "data": {}},
+                {"match": {"mail": "nobody"}, "data": {}},
+            ]), "VALIDATION_FAILED", vec!["email [\"data\",1,\"match\",\"mail\"]"]),
+        ] {
+            let answer = upsert_many(&admin, data).await;
+            answer.refused(code);
+            assert_eq!(faults(&answer), expected, "{answer}");
+            assert_eq!(boxes(&admin).await, before);
+        }
+        // Two that become one by their values, which no key tells.
+        let twins = json!([{"match": {"code": "t"}, "data": {}}, {"match": {"code": "T"}, "data": {}}]);
+        upsert_many(&admin, twins).await.refused("CONFLICT");
+        let same = json!([{"match": {"code": "B"}, "data": {"mail": "x@example.org"}}, {"match": {"code": "C"}, "data": {"mail": "x@example.org"}}]);
+        upsert_many(&admin, same).await.refused("CONFLICT");
+        let swapped = json!([{"match": {"code": "A"}, "data": {"mail": null}}, {"match": {"code": "B"}, "data": {"mail": "a@example.org"}}]);
+        upsert_many(&admin, swapped).await.refused("CONFLICT");
+        for data in [json!([{"match": {"code": "A"}}]), json!([{"data": {}}]), json!([{"match": {}, "data": {}}]), json!([null])] {
+            upsert_many(&admin, data).await.refused("BAD_USER_INPUT");
+        }
+        assert_eq!(boxes(&admin).await, before);
+    }
+
+    async fn hidden_records_are_neither_changed_nor_told_by_upserting_many(server: Server) {
+        let admin = prepare(&server).await;
+        admin.create_role("clerk", None).await;
+        let all = json!({"create": true, "read": true, "update": true, "fields": {"*": "WRITE"}});
+        admin.set_access("clerk", "Box", all).await;
+        let clerk = server.create_user_with_role("clerk").await;
+        clerk.create("Box", json!({"code": "own"})).await;
+        admin.create("Box", json!({"code": "H", "mail": "h@example.org"})).await;
+        let before = boxes(&admin).await;
+        // Both keys are taken; that they are of one record is not told.
+        let data = json!([
+            {"match": {"code": "own"}, "data": {"count": 5}},
+            {"match": {"code": "H"}, "data": {"count": 9}},
+            {"match": {"mail": "h@example.org"}, "data": {"count": 9}},
+        ]);
+        let refused = clerk.query_with("mutation($data: [BoxUpsert!]!) { upsertBoxes(data: $data) { id } }", json!({"data": data})).await;
+        refused.refused("CONFLICT");
+        assert_eq!(faults(&refused), ["unique [\"data\",1,\"data\",\"code\"]", "unique [\"data\",2,\"data\",\"mail\"]"], "{refused}");
+        assert_eq!(boxes(&admin).await, before);
+    }
+
+    async fn of_many_who_upsert_the_same_records_all_find_them(server: Server) {
+        let admin = prepare(&server).await;
+        let racers: Vec<_> = (0..6).map(|n| {
+            let admin = admin.clone();
+            let data = json!(["R", "S", "T"].map(|code| json!({"match": {"code": code}, "data": {"count": n}})));
+            tokio::spawn(async move { upsert_many(&admin, data).await })
+        }).collect();
+        let mut ids = Vec::new();
+        for racer in racers {
+            let answer = racer.await.expect("it ends");
+            ids.push(Vec::from_iter(answer.ok()["upsertBoxes"].as_array().expect("a list").iter().map(|record| record["id"].clone())));
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 1, "{ids:?}");
+        assert_eq!(boxes(&admin).await.as_array().map(Vec::len), Some(3));
     }
 
     async fn of_many_who_upsert_one_record_all_find_the_same(server: Server) {
@@ -139,7 +285,7 @@ on_both_databases! {
         admin.set_access("writer", "Box", json!({"create": true, "read": true, "update": true, "fields": {"*": "WRITE"}})).await;
         let writer = server.create_user_with_role("writer").await;
         let fields = writer.query("{ __type(name: \"Mutation\") { fields { name } } }").await;
-        for name in ["deleteBox", "deleteBoxes", "restoreBox", "destroyBox", "mergeBoxes"] {
+        for name in ["deleteBox", "deleteBoxes", "restoreBox", "restoreBoxes", "destroyBox", "destroyBoxes", "mergeBoxes"] {
             fields.never_says(&format!("\"{name}\""));
         }
         assert!(fields.text.contains("\"upsertBox\"") && fields.text.contains("\"createBoxes\""));
@@ -167,6 +313,67 @@ on_both_databases! {
         let refused = act(&admin, "restore", "Box", &crate_).await;
         assert!(refused.refused("CONFLICT").text.contains("code"), "{refused}");
         assert_eq!(titles(&admin, "").await, Vec::<String>::new(), "nothing of it took effect");
+    }
+
+    async fn many_come_back_each_with_what_its_delete_took_along(server: Server) {
+        let admin = prepare(&server).await;
+        let codes = ["one", "two", "live", "other", "twin"].map(|code| json!({"code": code}));
+        let ids = admin.create_many("Box", codes).await;
+        let item = |title: &str, of: usize| json!({"title": title, "insideId": ids[of]});
+        let items = [item("in one", 0), item("before", 0), item("with two", 0), item("in two", 1), item("in other", 3)];
+        let items = admin.create_many("Item", items).await;
+        act(&admin, "delete", "Item", &items[1]).await.ok();
+        // At one instant: a box, and an item of another box.
+        let both = "mutation($box: ID!, $item: ID!) { deleteBox(id: $box) { id } deleteItem(id: $item) { id } }";
+        admin.query_with(both, json!({"box": ids[1], "item": items[2]})).await.ok();
+        for id in [&ids[0], &ids[3], &ids[4]] {
+            act(&admin, "delete", "Box", id).await.ok();
+        }
+        assert_eq!(titles(&admin, "").await, Vec::<String>::new());
+        let none = act_on_many(&admin, "restoreBoxes", "{code: {eq: \"live\"}}").await;
+        assert_eq!(none.ok()["it"], json!({"count": 0, "ids": []}), "what is not deleted is not found");
+        let restored = act_on_many(&admin, "restoreBoxes", "{code: {in: [\"one\", \"two\", \"live\"]}}").await;
+        assert_eq!(restored.ok()["it"], json!({"count": 2, "ids": [ids[0], ids[1]]}));
+        assert_eq!(titles(&admin, "").await, ["in one", "in two"], "each box brings what went along with it");
+        assert_eq!(history(&admin, &ids[1]).await, ["RESTORED", "DELETED", "CREATED"]);
+        let read = admin.query_with("query($id: ID!) { box(id: $id) { version deletedAt } }", json!({"id": ids[0]})).await;
+        assert_eq!(read.ok()["box"], json!({"version": 3, "deletedAt": null}));
+        // A unique value that is somebody else's by now holds all of them back.
+        admin.create("Box", json!({"code": "TWIN"})).await;
+        let refused = act_on_many(&admin, "restoreBoxes", "{code: {in: [\"other\", \"twin\"]}}").await;
+        assert!(refused.refused("CONFLICT").text.contains("code"), "{refused}");
+        assert_eq!(titles(&admin, "").await, ["in one", "in two"]);
+        let rest = act_on_many(&admin, "restoreItems", "{inside: {code: {eq: \"one\"}}}").await;
+        assert_eq!(rest.ok()["it"], json!({"count": 2, "ids": [items[1], items[2]]}));
+        assert_eq!(titles(&admin, "").await, ["before", "in one", "in two", "with two"]);
+    }
+
+    async fn many_are_destroyed_deleted_before_or_not(server: Server) {
+        let admin = prepare(&server).await;
+        let ids = admin.create_many("Box", ["A", "B", "C", "D"].map(|code| json!({"code": code}))).await;
+        act(&admin, "delete", "Box", &ids[1]).await.ok();
+        act(&admin, "delete", "Box", &ids[2]).await.ok();
+        let held = admin.create("Item", json!({"title": "held", "keptId": ids[0]})).await;
+        let near = admin.create("Item", json!({"title": "near", "nearId": ids[0]})).await;
+        let inside = admin.create("Item", json!({"title": "inside", "insideId": ids[0]})).await;
+        let before = boxes(&admin).await;
+        let refused = act_on_many(&admin, "destroyBoxes", "{code: {in: [\"A\", \"B\"]}}").await;
+        assert!(refused.refused("CONFLICT").text.contains("Items"), "{refused}");
+        assert_eq!(boxes(&admin).await, before, "one that is held back holds the others back");
+        act(&admin, "destroy", "Item", &held).await.ok();
+        let destroyed = act_on_many(&admin, "destroyBoxes", "{code: {in: [\"A\", \"B\"]}}").await;
+        assert_eq!(destroyed.ok()["it"], json!({"count": 2, "ids": [ids[0], ids[1]]}));
+        act(&admin, "restore", "Item", &inside).await.refused("NOT_FOUND");
+        let read = admin.query_with("query($id: ID!) { item(id: $id) { version nearId } }", json!({"id": near})).await;
+        assert_eq!(read.ok()["item"], json!({"version": 2, "nearId": null}));
+        assert_eq!(history(&admin, &ids[0]).await, ["DESTROYED", "CREATED"]);
+        assert_eq!(history(&admin, &ids[1]).await, ["DESTROYED", "DELETED", "CREATED"]);
+        // The recycle bin is emptied by what its records have in common.
+        let emptied = act_on_many(&admin, "destroyBoxes", "{deletedAt: {isNull: false}}").await;
+        assert_eq!(emptied.ok()["it"], json!({"count": 1, "ids": [ids[2]]}));
+        assert_eq!(boxes(&admin).await.as_array().map(Vec::len), Some(1));
+        let again = act_on_many(&admin, "destroyBoxes", "{code: {in: [\"A\", \"B\", \"C\"]}}").await;
+        assert_eq!(again.ok()["it"], json!({"count": 0, "ids": []}));
     }
 
     async fn what_is_destroyed_is_gone_and_nothing_refers_to_it(server: Server) {

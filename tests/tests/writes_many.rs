@@ -158,13 +158,24 @@ on_both_databases! {
         for text in [
             "mutation { updateParts(filter: {most: {eq: 7}}, data: {amount: 2}) { count } }",
             "mutation { deleteParts(filter: {most: {eq: 7}}) { count } }",
+            "mutation { destroyParts(filter: {most: {eq: 7}}) { count } }",
         ] {
             let answer = admin.query(text).await;
             assert!(answer.refused("LIMIT_EXCEEDED").text.contains("500"), "{answer}");
         }
+        let upsert = "mutation($data: [PartUpsert!]!) { upsertParts(data: $data) { id } }";
+        let entries: Vec<Value> = (0..501).map(|number| json!({"match": {"code": format!("U-{number}")}, "data": {"title": "u"}})).collect();
+        let refused = admin.query_with(upsert, json!({"data": entries})).await;
+        assert!(refused.refused("LIMIT_EXCEEDED").text.contains("501"), "{refused}");
         assert_eq!(count(&admin).await, 501);
         let none = admin.query("{ parts(filter: {amount: {eq: 2}}) { totalCount } }").await;
         assert_eq!(none.ok()["parts"]["totalCount"], 0);
+        for filter in ["{title: {startsWith: \"t1\"}}", "{most: {eq: 7}}"] {
+            admin.query(&format!("mutation {{ deleteParts(filter: {filter}) {{ count }} }}")).await.ok();
+        }
+        let restored = admin.query("mutation { restoreParts(filter: {most: {eq: 7}}) { count } }").await;
+        assert!(restored.refused("LIMIT_EXCEEDED").text.contains("500"), "{restored}");
+        assert_eq!(count(&admin).await, 0);
     }
 
     async fn the_records_of_a_filter_are_changed_and_deleted(server: Server) {
@@ -200,8 +211,10 @@ on_both_databases! {
         let admin = prepare(&server).await;
         admin.create("Part", json!({"title": "t"})).await;
         for filter in ["{}", "{and: []}", "{and: [{}, {or: [{}]}]}"] {
-            let answer = admin.query(&format!("mutation {{ deleteParts(filter: {filter}) {{ count }} }}")).await;
-            assert!(answer.refused("BAD_USER_INPUT").text.contains("isNull"), "{answer}");
+            for verb in ["delete", "restore", "destroy"] {
+                let answer = admin.query(&format!("mutation {{ {verb}Parts(filter: {filter}) {{ count }} }}")).await;
+                assert!(answer.refused("BAD_USER_INPUT").text.contains("isNull"), "{answer}");
+            }
         }
         let variable = admin.query_with("mutation($f: PartFilter!) { updateParts(filter: $f, data: {most: 1}) { count } }", json!({"f": {}})).await;
         variable.refused("BAD_USER_INPUT");
@@ -229,6 +242,9 @@ on_both_databases! {
             ("mutation { createParts(data: [{title: \"x\"}]) { price } }", "price"),
             // Without the right to delete there is no such mutation.
             ("mutation { deleteParts(filter: {title: {eq: \"x\"}}) { count } }", "deleteParts"),
+            ("mutation { restoreParts(filter: {title: {eq: \"x\"}}) { count } }", "restoreParts"),
+            ("mutation { destroyParts(filter: {title: {eq: \"x\"}}) { count } }", "destroyParts"),
+            ("mutation { upsertParts(data: [{match: {code: \"x\"}, data: {title: \"x\", price: \"1\"}}]) { id } }", "price"),
         ] {
             let unknown = "z".repeat(name.len());
             let twin = clerk.query(&text.replace(name, &unknown)).await;

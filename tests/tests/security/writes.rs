@@ -16,7 +16,7 @@ enum Need {
 }
 
 /// The verbs, each tried by one operation.
-const VERBS: [(&str, Need, &str); 9] = [
+const VERBS: [(&str, Need, &str); 12] = [
     ("read", Need::Read, "query($id: ID!) { done: person(id: $id) { id } }"),
     ("filter", Need::Read, "query($id: ID!) { done: people(filter: {id: {eq: $id}}) { nodes { id } } }"),
     ("update", Need::Update, "mutation($id: ID!) { done: updatePerson(id: $id, data: {stage: OLD}) { id } }"),
@@ -28,7 +28,10 @@ const VERBS: [(&str, Need, &str); 9] = [
     ("delete", Need::Delete, "mutation($id: ID!) { done: deletePerson(id: $id) { id } }"),
     ("deleteMany", Need::Delete, "mutation($id: ID!) { done: deletePeople(filter: {id: {eq: $id}}) { ids } }"),
     ("restore", Need::Delete, "mutation($id: ID!) { done: restorePerson(id: $id) { id } }"),
+    ("restoreMany", Need::Delete, "mutation($id: ID!) { done: restorePeople(filter: {id: {eq: $id}}) { ids } }"),
     ("destroy", Need::Delete, "mutation($id: ID!) { done: destroyPerson(id: $id) }"),
+    ("destroyMany", Need::Delete, "mutation($id: ID!) { done: destroyPeople(filter: {id: {eq: $id}}) { ids } }"),
+    ("destroyManyDeleted", Need::Delete, "mutation($id: ID!) { done: destroyPeople(filter: {id: {eq: $id}}) { ids } }"),
     ("merge", Need::Delete, "mutation($id: ID!, $into: ID!) { done: mergePeople(ids: [$id], into: $into) { id } }"),
 ];
 
@@ -58,7 +61,8 @@ on_both_databases! {
                 if let Some((access, delete)) = shared {
                     cast.administer(share, json!({"id": id, "to": rep, "access": access, "delete": delete})).await;
                 }
-                if verb == "restore" {
+                let is_deleted = ["restore", "restoreMany", "destroyManyDeleted"].contains(&verb);
+                if is_deleted {
                     cast.admin.query_with("mutation($id: ID!) { deletePerson(id: $id) { id } }", json!({"id": id})).await.ok();
                 }
                 let with_merge = json!({"id": id, "into": into});
@@ -68,9 +72,11 @@ on_both_databases! {
                 let reached = done.contains(&id) || (verb == "merge" && done.contains(&into));
                 let expected = reach.contains(&need);
                 assert_eq!(reached, expected, "{verb} of {relation}: {answer}");
-                let exists = cast.admin.query_with("query($id: ID!) { person(id: $id) { stage } }", json!({"id": id})).await;
-                let now = exists.ok()["person"].clone();
-                let untouched = if verb == "restore" { Value::Null } else { json!({"stage": null}) };
+                let exists = "query($id: ID!) { people(filter: {id: {eq: $id}}, deleted: INCLUDE) { nodes { stage deletedAt } } }";
+                let exists = cast.admin.query_with(exists, json!({"id": id})).await;
+                let now = exists.ok()["people"]["nodes"][0].clone();
+                let now = if now.is_null() { now } else { json!({"stage": now["stage"], "deleted": !now["deletedAt"].is_null()}) };
+                let untouched = json!({"stage": null, "deleted": is_deleted});
                 assert_eq!(now == untouched, !expected || need == Need::Read, "{verb} of {relation}: {now}");
                 tried += 1;
             }

@@ -48,8 +48,8 @@ pub use snapshot::Snapshot;
 pub use timeline::{Moment, Moments};
 pub use upkeep::{EVENT_RETENTION, UPKEEP_INTERVAL};
 pub use write::{
-    ANSWER_RETENTION, CASCADE_MAX, Converted, Data, FailedStep, LinkChange, Mutated, MutationResult, MutationStep,
-    Once, ToMany, ToOne, Write, apply,
+    ANSWER_RETENTION, CASCADE_MAX, Converted, Data, FailedStep, Keyed, LinkChange, Mutated, MutationResult,
+    MutationStep, Once, ToMany, ToOne, Write, apply,
 };
 
 /// How often a snapshot is loaded anew because something changed while it was.

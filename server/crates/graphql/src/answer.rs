@@ -4,6 +4,7 @@ mod history;
 mod search;
 
 use cardine_engine::{Cell, Group};
+use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 use crate::compile::Viewer;
@@ -135,10 +136,7 @@ impl<R: Rows> Writer<'_, R> {
                 })?;
                 self.object(rows, row, object);
             }
-            RootField::WrittenList { step, object } => {
-                let rows = self.written[*step].rows;
-                self.list(&rows.root(), |writer, row| writer.object(rows, row, object));
-            }
+            RootField::WrittenList { step, id, object } => self.written_list(&self.written[*step], *id, object),
             RootField::WrittenId { step } => match self.written[*step].ids.first() {
                 Some(id) => self.id(*id),
                 None => self.null(),
@@ -146,6 +144,24 @@ impl<R: Rows> Writer<'_, R> {
             RootField::Bulk { step, fields } => self.bulk(self.written[*step].ids, fields),
         }
         Ok(())
+    }
+
+    fn written_list(&mut self, written: &Written<'_, R>, id: Option<usize>, object: &ObjectShape) {
+        let rows = written.rows;
+        let mut shown: Vec<usize> = rows.root().rows.collect();
+        if let Some(id) = id {
+            let texts = written.ids.iter().enumerate().map(|(position, id)| (id.to_string(), position));
+            let places: FxHashMap<String, usize> = texts.collect();
+            shown.sort_by_key(|row| rows.cell(*row, id).text().and_then(|id| places.get(id)).copied());
+        }
+        self.out.push(b'[');
+        for (position, row) in shown.into_iter().enumerate() {
+            if position > 0 {
+                self.out.push(b',');
+            }
+            self.object(rows, row, object);
+        }
+        self.out.push(b']');
     }
 
     fn bulk(&mut self, ids: &[Uuid], fields: &Fields<BulkField>) {

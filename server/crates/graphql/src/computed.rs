@@ -88,7 +88,7 @@ impl<'a, R: Rows> Shown<'a, R> {
                         }
                     }
                 }
-                RootField::Written { step, object } | RootField::WrittenList { step, object } => {
+                RootField::Written { step, object } | RootField::WrittenList { step, object, .. } => {
                     let rows = written[*step].rows;
                     self.object(rows, &all(rows), object);
                 }

@@ -58,10 +58,12 @@ pub enum RootField {
         /// The record.
         object: ObjectShape,
     },
-    /// The records that a mutation wrote, in the order of their ids.
+    /// The records that a mutation wrote.
     WrittenList {
         /// Position among the operation's mutations.
         step: usize,
+        /// The output with the id, if the order is that in which the mutation tells them; else it is that of the list.
+        id: Option<usize>,
         /// A record.
         object: ObjectShape,
     },

@@ -8,7 +8,7 @@ use cardine_model::definition::OnDelete;
 use cardine_query::{Authorised, List};
 use cardine_sql::write::{Assignment, Life, Purpose, Reach, Selection, Which, referring_ids, update_rows};
 use cardine_store::{Bindings, WriteTx};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
 use super::history::{Change, tell};
@@ -28,6 +28,12 @@ pub(super) struct Taken<'a> {
 impl Taken<'_> {
     pub fn ids(&self) -> Vec<Uuid> {
         self.records.iter().filter_map(id_of).collect()
+    }
+
+    /// When each of them was deleted.
+    fn deleted_at(&self) -> FxHashMap<Uuid, Value> {
+        let deleted_at = |record: &Record| Some((id_of(record)?, record.get(Module::DELETED_AT).clone()));
+        self.records.iter().filter_map(deleted_at).collect()
     }
 }
 
@@ -53,7 +59,7 @@ impl<'a> Writing<'a> {
         limit: usize,
     ) -> Result<Vec<Uuid>, EngineError> {
         self.check_may_delete()?;
-        let records = self.take_filtered(tx, list, values, limit, Purpose::Delete).await?;
+        let records = self.take_filtered(tx, list, values, limit, (Purpose::Delete, Life::Live)).await?;
         let ids = records.iter().filter_map(id_of).collect();
         self.delete_taken(tx, records, "DELETED").await?;
         Ok(ids)
@@ -77,7 +83,8 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// These, and in turn what refers to them by `CASCADE`, level by level. `life` and `values` tell which of them.
+    /// These, and in turn what refers to them by `CASCADE`, level by level. `life` and `values` tell which of them; of those that were
+    /// deleted at certain instants the ones that went along with what they refer to.
     pub(super) async fn with_dependents(
         &self,
         tx: &mut WriteTx,
@@ -92,13 +99,26 @@ impl<'a> Writing<'a> {
         let mut next = 0;
         while next < all.len() {
             let (target, ids) = (all[next].module.id, all[next].ids());
+            let deleted_at = match life {
+                Life::DeletedAt(_) => Some(all[next].deleted_at()),
+                Life::Live | Life::Deleted | Life::Any => None,
+            };
             next += 1;
             for (module, field, _) in references_to(catalog, target).filter(|(.., what)| *what == OnDelete::Cascade) {
-                let (which, limit) = (Which::Referring(field.id), Some(CASCADE_MAX + 1 + seen.len()));
+                let (which, most) = (Which::Referring(field.id), CASCADE_MAX + 1 + seen.len());
+                let limit = Some(most);
                 let selection = Selection { which, purpose: Purpose::Delete, reach: Reach::All, life, limit };
                 let mut found = Writing { ctx: self.ctx, module }.take(tx, selection, &ids, values).await?;
+                let may_be_more = found.len() == most;
+                if let Some(deleted_at) = &deleted_at {
+                    let with = |record: &Record| match record.get(field.id) {
+                        Value::Id(id) => deleted_at.get(id),
+                        _ => None,
+                    };
+                    found.retain(|record| with(record) == Some(record.get(Module::DELETED_AT)));
+                }
                 found.retain(|record| id_of(record).is_some_and(|id| seen.insert(id)));
-                if seen.len() - roots > CASCADE_MAX {
+                if may_be_more || seen.len() - roots > CASCADE_MAX {
                     return Err(EngineError::Limit(format!("this would take along more than {CASCADE_MAX} records")));
                 }
                 if !found.is_empty() {

@@ -1,8 +1,9 @@
-//! Removing a record for good: what refers to it goes too, holds it back, or refers to nothing afterwards.
+//! Removing records for good: what refers to one goes too, holds it back, or refers to nothing afterwards.
 
 use cardine_model::Value;
 use cardine_model::catalog::Module;
 use cardine_model::definition::OnDelete;
+use cardine_query::{Authorised, List};
 use cardine_sql::write::{Life, Purpose, Reach, Selection, Which, delete_rows};
 use cardine_store::platform::sharing::delete_shares_of;
 use cardine_store::{Bindings, WriteTx};
@@ -24,7 +25,27 @@ impl Writing<'_> {
     pub(super) async fn destroy(&self, tx: &mut WriteTx, id: Uuid) -> Result<Vec<Uuid>, EngineError> {
         self.check_may_delete()?;
         let record = self.take_one(tx, id, Purpose::Delete, Life::Any).await?;
-        let all = self.with_dependents(tx, vec![record], Life::Any, &[]).await?;
+        self.destroy_taken(tx, vec![record]).await?;
+        Ok(vec![id])
+    }
+
+    /// The list says whether deleted ones are among them.
+    pub(super) async fn destroy_many(
+        &self,
+        tx: &mut WriteTx,
+        list: &Authorised<List>,
+        values: &[Value],
+        limit: usize,
+    ) -> Result<Vec<Uuid>, EngineError> {
+        self.check_may_delete()?;
+        let records = self.take_filtered(tx, list, values, limit, (Purpose::Delete, Life::Any)).await?;
+        let ids = records.iter().filter_map(id_of).collect();
+        self.destroy_taken(tx, records).await?;
+        Ok(ids)
+    }
+
+    async fn destroy_taken(&self, tx: &mut WriteTx, records: Vec<Record>) -> Result<(), EngineError> {
+        let all = self.with_dependents(tx, records, Life::Any, &[]).await?;
         self.check_held_back(tx, &all).await?;
         let live = all.iter().map(|taken| Taken {
             module: taken.module,
@@ -42,7 +63,7 @@ impl Writing<'_> {
             release_files_of(tx, self.ctx, taken.module, &taken.records).await?;
             self.tell_destroyed(tx, taken).await?;
         }
-        Ok(vec![id])
+        Ok(())
     }
 
     /// Whatever stays refers to nothing. Deleted records are no exception: one that is restored must not refer to what is gone.
@@ -52,10 +73,15 @@ impl Writing<'_> {
         for taken in all {
             let others = references_to(self.ctx.catalog(), taken.module.id);
             for (module, field, _) in others.filter(|(.., what)| *what != OnDelete::Cascade) {
-                let (which, limit) = (Which::Referring(field.id), Some(CASCADE_MAX + going.len() + 1));
+                let (which, most) = (Which::Referring(field.id), CASCADE_MAX + going.len() + 1);
+                let limit = Some(most);
                 let selection =
                     Selection { which, purpose: Purpose::Update, reach: Reach::All, life: Life::Any, limit };
                 let records = Writing { ctx: self.ctx, module }.take(tx, selection, &taken.ids(), &[]).await?;
+                if records.len() == most {
+                    let message = format!("more than {CASCADE_MAX} records refer to what would be destroyed");
+                    return Err(EngineError::Limit(message));
+                }
                 for record in records.into_iter().filter(|record| id_of(record).is_some_and(|id| !going.contains(&id)))
                 {
                     batch.add_consequence(module, record, field.id, None)?;

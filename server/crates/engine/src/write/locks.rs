@@ -15,7 +15,7 @@ use cardine_sql::write::{Life, Purpose, Reach, Selection, Which, lock_rows};
 use cardine_store::{Bindings, WriteTx};
 use uuid::Uuid;
 
-use super::rules::find_holder;
+use super::rules::find_holders;
 use super::{Data, ToOne, Write, Writing};
 use crate::record::Record;
 use crate::{EngineError, RequestContext};
@@ -83,15 +83,19 @@ impl<'a> Locks<'a> {
         match write {
             Write::Create { data, .. } => self.add_data(tx, module, data).await?,
             Write::Upsert { key, data, .. } => {
-                // Whose key is not as it is stored is found when it is taken.
-                if let Some(id) = find_holder(tx, self.ctx.catalog().module(module), key).await? {
-                    self.add_records(tx, module, &[id], update).await?;
-                }
+                self.add_held(tx, module, std::slice::from_ref(key)).await?;
                 self.add_data(tx, module, data).await?;
             }
             Write::CreateMany { data, .. } => {
                 for data in data {
                     self.add_data(tx, module, data).await?;
+                }
+            }
+            Write::UpsertMany { entries, .. } => {
+                let keys: Vec<_> = entries.iter().map(|entry| entry.key.clone()).collect();
+                self.add_held(tx, module, &keys).await?;
+                for entry in entries {
+                    self.add_data(tx, module, &entry.data).await?;
                 }
             }
             Write::Update { id, data, .. } => {
@@ -111,7 +115,9 @@ impl<'a> Locks<'a> {
                 self.add_holders(tx, module, Which::Filter(list), &[], values, Some(limit + 1)).await?;
                 self.add_data(tx, module, data).await?;
             }
-            Write::DeleteMany { list, values, limit } => {
+            Write::DeleteMany { list, values, limit }
+            | Write::RestoreMany { list, values, limit }
+            | Write::DestroyMany { list, values, limit } => {
                 self.add_holders(tx, module, Which::Filter(list), &[], values, Some(limit + 1)).await?;
             }
             Write::MarkNotificationsRead { .. } => {}
@@ -125,6 +131,18 @@ impl<'a> Locks<'a> {
         if purpose == Purpose::Delete {
             *strongest = purpose;
         }
+    }
+
+    /// The records that have these unique values. Whose key is not as it is stored is found when it is taken.
+    async fn add_held(
+        &mut self,
+        tx: &mut WriteTx,
+        module: ModuleId,
+        keys: &[Vec<(FieldId, Value)>],
+    ) -> Result<(), EngineError> {
+        let held = find_holders(tx, self.ctx.catalog().module(module), keys).await?;
+        let ids: Vec<Uuid> = held.into_iter().flatten().collect();
+        if ids.is_empty() { Ok(()) } else { self.add_records(tx, module, &ids, Purpose::Update).await }
     }
 
     /// Records that are written, and those whose rollups are computed over them.

@@ -98,6 +98,13 @@ pub enum Write {
         /// What to change, or to make it of; of the latter the key is a part.
         data: Data,
     },
+    /// Changes the records that have unique values, and makes those that nobody has.
+    UpsertMany {
+        /// Their module.
+        module: ModuleId,
+        /// For each record what tells it, and its data.
+        entries: Vec<Keyed>,
+    },
     /// Deletes a record softly.
     Delete {
         /// Its module.
@@ -123,12 +130,30 @@ pub enum Write {
         /// Its id.
         id: Uuid,
     },
+    /// Takes the soft deletes of the records of a filter back, of those that the caller may delete.
+    RestoreMany {
+        /// The list whose filter tells which.
+        list: Authorised<List>,
+        /// What that list's slots name.
+        values: Vec<Value>,
+        /// Refuses if there are more.
+        limit: usize,
+    },
     /// Removes a record for good, deleted before or not.
     Destroy {
         /// Its module.
         module: ModuleId,
         /// Its id.
         id: Uuid,
+    },
+    /// Removes the records of a filter for good, those that the caller may delete.
+    DestroyMany {
+        /// The list whose filter tells which, and whether deleted ones are among them.
+        list: Authorised<List>,
+        /// What that list's slots name.
+        values: Vec<Value>,
+        /// Refuses if there are more.
+        limit: usize,
     },
     /// Makes one record of several: whatever refers to the others refers to it afterwards, and the others are deleted softly.
     Merge {
@@ -178,15 +203,28 @@ impl Write {
             | Self::CreateMany { module, .. }
             | Self::Update { module, .. }
             | Self::Upsert { module, .. }
+            | Self::UpsertMany { module, .. }
             | Self::Delete { module, .. }
             | Self::Restore { module, .. }
             | Self::Destroy { module, .. }
             | Self::Merge { module, .. }
             | Self::Convert { module, .. } => *module,
-            Self::UpdateMany { list, .. } | Self::DeleteMany { list, .. } => list.get().module,
+            Self::UpdateMany { list, .. }
+            | Self::DeleteMany { list, .. }
+            | Self::RestoreMany { list, .. }
+            | Self::DestroyMany { list, .. } => list.get().module,
             Self::MarkNotificationsRead { .. } => return None,
         })
     }
+}
+
+/// A record by its unique values, and what is given for it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Keyed {
+    /// The values of a unique set of fields.
+    pub key: Vec<(FieldId, Value)>,
+    /// What to change, or to make it of; of the latter the key is a part.
+    pub data: Data,
 }
 
 /// What a caller gives for one record.
@@ -248,11 +286,17 @@ async fn apply_locked(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> 
         Write::CreateMany { data, .. } => writer.create(tx, data, true).await,
         Write::Update { id, data, if_version, .. } => writer.update(tx, *id, data, *if_version).await,
         Write::UpdateMany { list, values, limit, data } => writer.update_many(tx, list, values, *limit, data).await,
-        Write::Upsert { key, data, .. } => writer.upsert(tx, key, data).await,
+        Write::Upsert { key, data, .. } => {
+            let entry = Keyed { key: key.clone(), data: data.clone() };
+            writer.upsert(tx, std::slice::from_ref(&entry), false).await
+        }
+        Write::UpsertMany { entries, .. } => writer.upsert(tx, entries, true).await,
         Write::Delete { id, if_version, .. } => writer.delete(tx, *id, *if_version).await,
         Write::DeleteMany { list, values, limit } => writer.delete_many(tx, list, values, *limit).await,
         Write::Restore { id, .. } => writer.restore(tx, *id).await,
+        Write::RestoreMany { list, values, limit } => writer.restore_many(tx, list, values, *limit).await,
         Write::Destroy { id, .. } => writer.destroy(tx, *id).await,
+        Write::DestroyMany { list, values, limit } => writer.destroy_many(tx, list, values, *limit).await,
         Write::Merge { ids, into, data, .. } => writer.merge(tx, ids, *into, data).await,
         Write::Convert { id, given, if_version, .. } => writer.convert(tx, *id, given, *if_version).await,
         Write::MarkNotificationsRead { .. } => Err(EngineError::Internal),

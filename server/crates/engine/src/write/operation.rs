@@ -185,7 +185,9 @@ async fn run_step(tx: &mut WriteTx, ctx: &RequestContext, step: &MutationStep) -
         return Ok(MutationResult { ids, list: ListResult::default() });
     };
     let found = match (&step.write, ids.first()) {
-        (Write::CreateMany { .. }, _) => Value::List(ids.iter().copied().map(Value::Id).collect()),
+        (Write::CreateMany { .. } | Write::UpsertMany { .. }, _) => {
+            Value::List(ids.iter().copied().map(Value::Id).collect())
+        }
         (_, id) => id.map_or(Value::Null, |id| Value::Id(*id)),
     };
     let statements = render_list(tx.dialect(), ctx.catalog(), &ctx.actor.rights, then, Found::Written);

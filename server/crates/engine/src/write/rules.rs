@@ -109,18 +109,38 @@ impl Writing<'_> {
     }
 }
 
-/// The record that has these values of a unique set of fields, whoever may see it.
-pub(super) async fn find_holder(
+/// The records that have these values of unique sets of fields, whoever may see them: one for each key. A statement for each set.
+pub(super) async fn find_holders(
     tx: &mut WriteTx,
     module: &Module,
-    key: &[(FieldId, Value)],
-) -> Result<Option<Uuid>, EngineError> {
-    let fields: Vec<FieldId> = key.iter().map(|(field, _)| *field).collect();
-    let statement = unique_holders(tx.dialect(), module, &fields, 1);
-    let values = key.iter().map(|(_, value)| value.clone());
-    let rows = vec![std::iter::once(Value::Id(Uuid::nil())).chain(values).collect()];
-    let held = tx.query_rows(&statement, rows).await?;
-    Ok(if held.is_empty() { None } else { id_at(&held, 0, 1) })
+    keys: &[Vec<(FieldId, Value)>],
+) -> Result<Vec<Option<Uuid>>, EngineError> {
+    let mut sets: Vec<(Vec<FieldId>, Vec<usize>)> = Vec::new();
+    for (position, key) in keys.iter().enumerate() {
+        let fields: Vec<FieldId> = key.iter().map(|(field, _)| *field).collect();
+        match sets.iter_mut().find(|(known, _)| *known == fields) {
+            Some((_, positions)) => positions.push(position),
+            None => sets.push((fields, vec![position])),
+        }
+    }
+    let mut holders = vec![None; keys.len()];
+    for (fields, positions) in sets {
+        let statement = unique_holders(tx.dialect(), module, &fields, positions.len());
+        // In place of the id of a record, of which there is none yet: no record has such a one.
+        let mark = |position: usize| Value::Id(Uuid::from_u128(position as u128));
+        let row = |position: &usize| {
+            let values = keys[*position].iter().map(|(_, value)| value.clone());
+            std::iter::once(mark(*position)).chain(values).collect()
+        };
+        let held = tx.query_rows(&statement, positions.iter().map(row).collect()).await?;
+        for row in 0..held.len() {
+            let position = id_at(&held, row, 0).and_then(|mark| usize::try_from(mark.as_u128()).ok());
+            if let Some(holder) = position.and_then(|position| holders.get_mut(position)) {
+                *holder = id_at(&held, row, 1);
+            }
+        }
+    }
+    Ok(holders)
 }
 
 pub(super) fn id_at(rows: &RowSet, row: usize, column: usize) -> Option<Uuid> {

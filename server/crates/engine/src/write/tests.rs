@@ -6,7 +6,7 @@ use cardine_store::{ColumnType, Store};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Data, Mutated, MutationStep, ToMany, ToOne, Write};
+use super::{Data, Keyed, Mutated, MutationStep, ToMany, ToOne, Write};
 use crate::change::tests::database::{Database, administrator, nobody, rows};
 use crate::{Engine, EngineError, RequestContext};
 
@@ -129,6 +129,15 @@ async fn a_refused_mutation_leaves_every_table_as_it_was() {
                 module: boxes,
                 key: world.a_box("C", 0).values[..1].to_vec(),
                 data: world.a_box("C", 13),
+            }],
+            vec![Write::UpsertMany {
+                module: boxes,
+                entries: [("new", 1), ("C", 13)]
+                    .map(|(code, count)| Keyed {
+                        key: world.a_box(code, 0).values[..1].to_vec(),
+                        data: world.a_box(code, count),
+                    })
+                    .to_vec(),
             }],
         ];
         for writes in refused {

@@ -38,7 +38,7 @@ impl Writing<'_> {
         data: &Data,
     ) -> Result<Vec<Uuid>, EngineError> {
         self.check_may_update()?;
-        let records = self.take_filtered(tx, list, values, limit, Purpose::Update).await?;
+        let records = self.take_filtered(tx, list, values, limit, (Purpose::Update, Life::Live)).await?;
         let ids = records.iter().filter_map(id_of).collect();
         let mut batch = Batch::new(self.ctx);
         for before in records {
@@ -85,10 +85,10 @@ impl Writing<'_> {
         list: &Authorised<List>,
         values: &[Value],
         limit: usize,
-        purpose: Purpose,
+        (purpose, life): (Purpose, Life),
     ) -> Result<Vec<Record>, EngineError> {
         let (which, one_more) = (Which::Filter(list), Some(limit + 1));
-        let selection = Selection { which, purpose, reach: Reach::Caller, life: Life::Live, limit: one_more };
+        let selection = Selection { which, purpose, reach: Reach::Caller, life, limit: one_more };
         let found = self.take(tx, selection, &[], values).await?;
         if found.len() > limit {
             let message = format!("the filter finds more than the limit of {limit} records a mutation");

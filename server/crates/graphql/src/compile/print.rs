@@ -208,9 +208,24 @@ impl Printer<'_> {
                 self.data(*module, &format!("{name} upsert"), data, 0);
                 self.data(*module, "key", &key.clone().into(), 1);
             }
+            Write::UpsertMany { module, entries } => {
+                self.line(0, &format!("{name} upsert many"));
+                for entry in entries {
+                    self.data(*module, "record", &entry.data, 1);
+                    self.data(*module, "key", &entry.key.clone().into(), 2);
+                }
+            }
             Write::Delete { id, if_version, .. } => self.line(0, &format!("{name} delete {id} {if_version:?}")),
             Write::DeleteMany { list, values, limit } => {
                 self.line(0, &format!("{name} delete at most {limit}, values {values:?}"));
+                self.list(list.get(), 1);
+            }
+            Write::RestoreMany { list, values, limit } => {
+                self.line(0, &format!("{name} restore at most {limit}, values {values:?}"));
+                self.list(list.get(), 1);
+            }
+            Write::DestroyMany { list, values, limit } => {
+                self.line(0, &format!("{name} destroy at most {limit}, values {values:?}"));
                 self.list(list.get(), 1);
             }
             Write::Restore { id, .. } => self.line(0, &format!("{name} restore {id}")),
@@ -278,7 +293,10 @@ impl Printer<'_> {
             RootField::One { list, object } => self.object(&format!("one of list {list}"), object, depth),
             RootField::Written { step, object } => self.object(&format!("written by {step}"), object, depth),
             RootField::List { list, object } => self.object(&format!("all of list {list}"), object, depth),
-            RootField::WrittenList { step, object } => self.object(&format!("all written by {step}"), object, depth),
+            RootField::WrittenList { step, id, object } => {
+                let order = id.map(|id| format!(", in the order of {id}")).unwrap_or_default();
+                self.object(&format!("all written by {step}{order}"), object, depth);
+            }
             RootField::WrittenId { step } => self.line(0, &format!("id written by {step}")),
             RootField::Bulk { step, fields } => {
                 self.line(0, &format!("bulk of {step}"));

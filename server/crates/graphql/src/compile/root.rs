@@ -61,10 +61,13 @@ impl<'a> Compiler<'a> {
             | Meaning::Update(_)
             | Meaning::UpdateMany(_)
             | Meaning::Upsert(_)
+            | Meaning::UpsertMany(_)
             | Meaning::Delete(_)
             | Meaning::DeleteMany(_)
             | Meaning::Restore(_)
+            | Meaning::RestoreMany(_)
             | Meaning::Destroy(_)
+            | Meaning::DestroyMany(_)
             | Meaning::Merge(_)
             | Meaning::Convert(_)
             | Meaning::MarkNotificationsRead => self.write(collected, &definition),

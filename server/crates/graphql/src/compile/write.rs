@@ -1,6 +1,6 @@
 //! Mutations: what is written, and what is asked of the records afterwards.
 
-use cardine_engine::{Converted, Write};
+use cardine_engine::{Converted, Keyed, Write};
 use cardine_model::catalog::{FieldId, FieldPath, Module, ModuleId};
 use cardine_model::{Issue, PathSegment, Value, path};
 use cardine_query::{Authorised, CompareOp, Deleted, Filter, List, Page, Slot, Take};
@@ -23,21 +23,37 @@ impl<'a> Compiler<'a> {
         let write = self.write_of(&arguments, definition.meaning, collected)?;
         let step = self.mutations.len();
         let (then, values, field) = match &write {
-            Write::UpdateMany { .. } | Write::DeleteMany { .. } | Write::MarkNotificationsRead { .. } => {
+            Write::UpdateMany { .. }
+            | Write::DeleteMany { .. }
+            | Write::RestoreMany { .. }
+            | Write::DestroyMany { .. }
+            | Write::MarkNotificationsRead { .. } => {
                 (None, Vec::new(), RootField::Bulk { step, fields: self.bulk(collected) })
             }
             Write::Destroy { .. } => (None, Vec::new(), RootField::WrittenId { step }),
             Write::CreateMany { module, data } => {
-                let (list, values, object) = self.shown(*module, Some(data.len()), Deleted::Exclude, collected)?;
-                (Some(list), values, RootField::WrittenList { step, object })
+                let (list, values, object) =
+                    self.shown(Deleted::Exclude, |compiler| compiler.by_ids(*module, data.len(), collected))?;
+                // Ids count up as records are made, so their order is that of the data.
+                (Some(list), values, RootField::WrittenList { step, id: None, object })
+            }
+            Write::UpsertMany { module, entries } => {
+                let (list, values, (id, object)) = self.shown(Deleted::Exclude, |compiler| {
+                    let (mut list, object) = compiler.by_ids(*module, entries.len(), collected)?;
+                    let id = list.output(&[], Module::ID)?;
+                    Ok((list, (id, object)))
+                })?;
+                (Some(list), values, RootField::WrittenList { step, id: Some(id), object })
             }
             Write::Delete { module, .. } => {
-                let (list, values, object) = self.shown(*module, None, Deleted::Include, collected)?;
+                let (list, values, object) =
+                    self.shown(Deleted::Include, |compiler| compiler.by_id(*module, Slot(0), collected))?;
                 (Some(list), values, RootField::Written { step, object })
             }
             one => {
                 let module = one.module().ok_or_else(unvalidated)?;
-                let (list, values, object) = self.shown(module, None, Deleted::Exclude, collected)?;
+                let (list, values, object) =
+                    self.shown(Deleted::Exclude, |compiler| compiler.by_id(module, Slot(0), collected))?;
                 (Some(list), values, RootField::Written { step, object })
             }
         };
@@ -68,17 +84,39 @@ impl<'a> Compiler<'a> {
             Meaning::UpdateMany(module) => {
                 let data = data(module)?;
                 refuse_nested(self.schema.catalog.module(module), &data)?;
-                let (list, values) = self.filtered(module, arguments, collected)?;
+                let (list, values) = self.filtered(module, arguments, Deleted::Exclude, collected)?;
                 Write::UpdateMany { list, values, limit: limits.records, data }
             }
             Meaning::Upsert(module) => {
                 let key = arguments.get("match").map(key_of).unwrap_or_default();
                 Write::Upsert { module, key, data: data(module)? }
             }
+            Meaning::UpsertMany(module) => {
+                let items = given.map(Input::items).unwrap_or_default();
+                self.check_records(items.len())?;
+                let entry = |(position, item): (usize, &Input)| {
+                    let part = |name: &str| item.fields().iter().find(|(field, _)| field.name == name);
+                    let key = part("match").map(|(_, unique)| key_of(unique)).unwrap_or_default();
+                    let data = part("data").map(|(_, data)| reader.read(module, data, path!["data", position, "data"]));
+                    Ok(Keyed { key, data: data.transpose()?.unwrap_or_default() })
+                };
+                Write::UpsertMany {
+                    module,
+                    entries: items.iter().enumerate().map(entry).collect::<Result<_, Error>>()?,
+                }
+            }
             Meaning::Delete(module) => Write::Delete { module, id, if_version },
             Meaning::DeleteMany(module) => {
-                let (list, values) = self.filtered(module, arguments, collected)?;
+                let (list, values) = self.filtered(module, arguments, Deleted::Exclude, collected)?;
                 Write::DeleteMany { list, values, limit: limits.records }
+            }
+            Meaning::RestoreMany(module) => {
+                let (list, values) = self.filtered(module, arguments, Deleted::Only, collected)?;
+                Write::RestoreMany { list, values, limit: limits.records }
+            }
+            Meaning::DestroyMany(module) => {
+                let (list, values) = self.filtered(module, arguments, Deleted::Include, collected)?;
+                Write::DestroyMany { list, values, limit: limits.records }
             }
             Meaning::Restore(module) => Write::Restore { module, id },
             Meaning::Destroy(module) => Write::Destroy { module, id },
@@ -131,23 +169,18 @@ impl<'a> Compiler<'a> {
 
     /// The list of the records that were written: slot 0 is what the engine puts in, the id or the ids. Each mutation has values of
     /// its own.
-    fn shown(
+    fn shown<T>(
         &mut self,
-        module: ModuleId,
-        several: Option<usize>,
         deleted: Deleted,
-        collected: &Collected<'a>,
-    ) -> Result<(Authorised<List>, Vec<Value>, ObjectShape), Error> {
+        compile: impl FnOnce(&mut Self) -> Result<(ListBuilder<'a>, T), Error>,
+    ) -> Result<(Authorised<List>, Vec<Value>, T), Error> {
         let others = std::mem::replace(&mut self.values, vec![Value::Null]);
-        let compiled = match several {
-            None => self.by_id(module, Slot(0), collected),
-            Some(count) => self.by_ids(module, count, collected),
-        };
+        let compiled = compile(self);
         let mut values = std::mem::replace(&mut self.values, others);
         values.remove(0);
-        let (mut list, object) = compiled?;
+        let (mut list, shape) = compiled?;
         list.list.deleted = deleted;
-        Ok((self.authorise(list.list)?, values, object))
+        Ok((self.authorise(list.list)?, values, shape))
     }
 
     /// The list of the records whose ids are in slot 0.
@@ -161,7 +194,6 @@ impl<'a> Compiler<'a> {
         let page = Page { take: Take::First(size), after: None, before: None, offset: None };
         let mut list = ListBuilder::new(module, page, self.setting.limits, 0, collected.field.pos);
         list.filter(Filter::Compare { path: FieldPath::own(Module::ID), op: CompareOp::In, operand: Slot(0) });
-        // Ids count up as records are made, so this is the order of the data.
         list.order(by_id())?;
         list.rows = count as u64;
         self.rows = self.rows.saturating_add(list.rows);
@@ -175,6 +207,7 @@ impl<'a> Compiler<'a> {
         &mut self,
         module: ModuleId,
         arguments: &Arguments,
+        deleted: Deleted,
         collected: &Collected<'a>,
     ) -> Result<(Authorised<List>, Vec<Value>), Error> {
         let page = Page { take: Take::One, after: None, before: None, offset: None };
@@ -192,6 +225,7 @@ impl<'a> Compiler<'a> {
             return Err(Error { issues: vec![issue], ..Error::input(message) });
         }
         list.filter(filter);
+        list.list.deleted = deleted;
         Ok((self.authorise(list.list)?, values))
     }
 

@@ -2,6 +2,7 @@
 
 use cardine_model::catalog::{GroupShape, Module};
 
+use super::unique::upsert_fields;
 use super::{EnumValue, InputValue, Kind, OutputField, Scalar, Schema, TypeKey, Words, introspection_types};
 
 impl Schema<'_> {
@@ -55,6 +56,7 @@ impl Schema<'_> {
             | TypeKey::Update(_)
             | TypeKey::Unique(_)
             | TypeKey::UniqueSet(..)
+            | TypeKey::Upsert(_)
             | TypeKey::ToOneInput(_)
             | TypeKey::ToManyInput(_)
             | TypeKey::ChoiceFilter(..)
@@ -144,6 +146,7 @@ impl Schema<'_> {
             TypeKey::Figures(module, ty) => self.figure_inputs(module, ty),
             TypeKey::Unique(module) => self.unique_fields(module),
             TypeKey::UniqueSet(module, position) => self.unique_set_fields(module, position),
+            TypeKey::Upsert(module) => upsert_fields(module),
             TypeKey::ToOneInput(module) => self.to_one_fields(module),
             TypeKey::ToManyInput(module) => self.to_many_fields(module),
             _ => Vec::new(),
@@ -305,6 +308,7 @@ impl Schema<'_> {
             TypeKey::Update(module) => format!("The values to change; those left out keep theirs. {}.", label(module)),
             TypeKey::Unique(module) => format!("What tells one record; give exactly one field. {}.", label(module)),
             TypeKey::UniqueSet(module, _) => format!("Values that no two records share. {}.", label(module)),
+            TypeKey::Upsert(module) => format!("What tells one record, and its values: {}.", label(module)),
             TypeKey::ToOneInput(module) => format!("The record to refer to; give exactly one field. {}.", label(module)),
             TypeKey::ToManyInput(module) => format!("Related records to write: {}.", label(module)),
             TypeKey::BulkResult => "What a mutation with a filter has written.".to_owned(),

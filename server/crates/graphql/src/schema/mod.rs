@@ -139,6 +139,8 @@ pub enum TypeKey {
     Unique(ModuleId),
     /// `DealUnique_name_city`: the values of several fields that are unique together, by their position among the module's.
     UniqueSet(ModuleId, u32),
+    /// `DealUpsert { match data }`: a record by what tells it, and its values.
+    Upsert(ModuleId),
     /// `DealToOneInput`, `@oneOf`: the record that a reference is to lead to.
     ToOneInput(ModuleId),
     /// `DealToManyInput`: what is to become of the records on the other side of a reference.
@@ -395,12 +397,18 @@ pub enum Meaning {
     UpdateMany(ModuleId),
     /// `upsertDeal`.
     Upsert(ModuleId),
+    /// `upsertDeals`.
+    UpsertMany(ModuleId),
     /// `deleteDeals`.
     DeleteMany(ModuleId),
     /// `restoreDeal`.
     Restore(ModuleId),
+    /// `restoreDeals`.
+    RestoreMany(ModuleId),
     /// `destroyDeal`.
     Destroy(ModuleId),
+    /// `destroyDeals`.
+    DestroyMany(ModuleId),
     /// `mergeDeals`.
     Merge(ModuleId),
     /// `convertDeal`.

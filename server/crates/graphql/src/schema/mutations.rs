@@ -5,6 +5,7 @@ use cardine_model::conversion::ConversionTarget;
 
 use super::notifications::MARK_READ;
 use super::root::id_argument;
+use super::unique::upsert_fields;
 use super::{InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef};
 
 const INT: TypeKey = TypeKey::Scalar(Scalar::Int);
@@ -12,16 +13,19 @@ const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
 const BOOLEAN: TypeKey = TypeKey::Scalar(Scalar::Boolean);
 
 /// The verbs of mutations of one record, and of several.
-const VERBS: [Verb; 11] = [
+const VERBS: [Verb; 14] = [
     Verb { word: "create", many: false },
     Verb { word: "create", many: true },
     Verb { word: "update", many: false },
     Verb { word: "update", many: true },
     Verb { word: "upsert", many: false },
+    Verb { word: "upsert", many: true },
     Verb { word: "delete", many: false },
     Verb { word: "delete", many: true },
     Verb { word: "restore", many: false },
+    Verb { word: "restore", many: true },
     Verb { word: "destroy", many: false },
+    Verb { word: "destroy", many: true },
     Verb { word: "merge", many: true },
     Verb { word: "convert", many: false },
 ];
@@ -99,23 +103,34 @@ impl Schema<'_> {
                 let arguments = vec![filter(), update(TypeRef::required(update_type))];
                 (bulk(), Meaning::UpdateMany(module), "Changes records, all in the same way.", arguments)
             }
-            ("upsert", _) => {
-                let unique = TypeRef::required(TypeKey::Unique(module));
-                let unique = InputValue::argument("match", unique, "What tells the record.");
-                let data = create(TypeRef::required(TypeKey::Create(module)));
+            ("upsert", false) => {
                 let words = "Changes the record that this tells, or creates it.";
-                (record, Meaning::Upsert(module), words, vec![unique, data])
+                (record, Meaning::Upsert(module), words, upsert_fields(module))
+            }
+            ("upsert", true) => {
+                let data = TypeRef::required_list(TypeKey::Upsert(module));
+                let data = InputValue::argument("data", data, "What tells each record, and its values.");
+                let words = "Changes the records that these tell, or creates them, and answers them in the same order.";
+                (TypeRef::required_list(TypeKey::Record(module)), Meaning::UpsertMany(module), words, vec![data])
             }
             ("delete", false) => {
                 let words = "Deletes a record softly: it can be restored until the retention ends.";
                 (record, Meaning::Delete(module), words, vec![id_argument(), if_version_argument()])
             }
             ("delete", true) => (bulk(), Meaning::DeleteMany(module), "Deletes records softly.", vec![filter()]),
-            ("restore", _) => {
+            ("restore", true) => {
+                let words = "Takes the soft deletes of records back, with what they took along. The filter finds deleted records alone.";
+                (bulk(), Meaning::RestoreMany(module), words, vec![filter()])
+            }
+            ("restore", false) => {
                 let words = "Takes a soft delete back, with what it took along.";
                 (record, Meaning::Restore(module), words, vec![id_argument()])
             }
-            ("destroy", _) => {
+            ("destroy", true) => {
+                let words = "Removes records for good, those that the filter finds, deleted before or not.";
+                (bulk(), Meaning::DestroyMany(module), words, vec![filter()])
+            }
+            ("destroy", false) => {
                 let words = "Removes a record for good, deleted before or not, and answers its id.";
                 (TypeRef::required(ID), Meaning::Destroy(module), words, vec![id_argument()])
             }

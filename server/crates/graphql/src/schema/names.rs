@@ -12,7 +12,7 @@ use super::{FigureType, Scalar, Schema, TypeKey, introspection_types};
 type OfModule = fn(ModuleId) -> TypeKey;
 
 /// What follows a module's name in the names of its types; longer ones first where one ends with another.
-const SUFFIXES: [(&str, OfModule); 11] = [
+const SUFFIXES: [(&str, OfModule); 12] = [
     ("ListFilter", TypeKey::ListFilter),
     ("Filter", TypeKey::Filter),
     ("OrderBy", TypeKey::OrderBy),
@@ -22,6 +22,7 @@ const SUFFIXES: [(&str, OfModule); 11] = [
     ("Update", TypeKey::Update),
     ("Change", TypeKey::Change),
     ("Unique", TypeKey::Unique),
+    ("Upsert", TypeKey::Upsert),
     ("ToOneInput", TypeKey::ToOneInput),
     ("ToManyInput", TypeKey::ToManyInput),
 ];
@@ -134,6 +135,7 @@ impl<'a> Schema<'a> {
             TypeKey::Update(id) => with(id, "Update"),
             TypeKey::Change(id) => with(id, "Change"),
             TypeKey::Unique(id) => with(id, "Unique"),
+            TypeKey::Upsert(id) => with(id, "Upsert"),
             TypeKey::UniqueSet(id, position) => {
                 Cow::Owned(format!("{}Unique_{}", module(id), self.unique_set_name(id, position)))
             }

@@ -108,7 +108,7 @@ impl Schema<'_> {
             TypeKey::ListFilter(module) => readable(module) && self.is_on_a_many_side(module),
             TypeKey::Create(module) => self.may_create(module),
             TypeKey::Update(module) => self.may_update(module),
-            TypeKey::Unique(module) => self.may_upsert(module),
+            TypeKey::Unique(module) | TypeKey::Upsert(module) => self.may_upsert(module),
             TypeKey::UniqueSet(module, position) => self.may_upsert(module) && self.has_unique_set(module, position),
             TypeKey::ToOneInput(module) => self
                 .written_modules()

@@ -12,9 +12,13 @@ impl Schema<'_> {
         }
     }
 
-    /// The fields of an input object that must be given. Only those of new records, places and links have any.
+    /// The fields of an input object that must be given. Only those of records, places and links have any.
     pub fn input_fields_required(&self, key: TypeKey) -> Vec<InputValue> {
-        let (TypeKey::Create(_) | TypeKey::GroupInput(_) | TypeKey::LinkDataInput(..) | TypeKey::UniqueSet(..)) = key
+        let (TypeKey::Create(_)
+        | TypeKey::Upsert(_)
+        | TypeKey::GroupInput(_)
+        | TypeKey::LinkDataInput(..)
+        | TypeKey::UniqueSet(..)) = key
         else {
             return Vec::new();
         };

@@ -82,3 +82,13 @@ impl Schema<'_> {
         Some(OutputField::new(&name, ty, Meaning::Duplicates(module), Some(words)).with(arguments.collect()))
     }
 }
+
+/// The fields of `DealUpsert`, which are the arguments of `upsertDeal`.
+pub(super) fn upsert_fields(module: ModuleId) -> Vec<InputValue> {
+    let unique = TypeRef::required(TypeKey::Unique(module));
+    let data = TypeRef::required(TypeKey::Create(module));
+    vec![
+        InputValue::argument("match", unique, "What tells the record."),
+        InputValue::argument("data", data, "The record's values."),
+    ]
+}

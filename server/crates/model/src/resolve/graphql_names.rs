@@ -17,7 +17,7 @@ use crate::name::{FieldName, ModuleName, lower_first, upper_first};
 use crate::{ModuleId, PathSegment, path};
 
 /// What follows a module's name in the names of its types; the empty one is the type of a record.
-pub const MODULE_TYPE_SUFFIXES: [&str; 33] = [
+pub const MODULE_TYPE_SUFFIXES: [&str; 34] = [
     "",
     "Filter",
     "ListFilter",
@@ -27,6 +27,7 @@ pub const MODULE_TYPE_SUFFIXES: [&str; 33] = [
     "Create",
     "Update",
     "Unique",
+    "Upsert",
     "Aggregate",
     "Sum",
     "Avg",
@@ -179,7 +180,7 @@ pub fn query_names(name: &str, plural: &str) -> [String; 6] {
 }
 
 /// Mutation fields of a module.
-pub fn mutation_names(name: &str, plural: &str) -> [String; 13] {
+pub fn mutation_names(name: &str, plural: &str) -> [String; 15] {
     [
         format!("create{name}"),
         format!("create{plural}"),
@@ -190,7 +191,9 @@ pub fn mutation_names(name: &str, plural: &str) -> [String; 13] {
         format!("delete{name}"),
         format!("delete{plural}"),
         format!("restore{name}"),
+        format!("restore{plural}"),
         format!("destroy{name}"),
+        format!("destroy{plural}"),
         format!("merge{name}"),
         format!("merge{plural}"),
         format!("convert{name}"),

@@ -40,7 +40,7 @@ pub enum Life {
     Live,
     /// Only deleted ones.
     Deleted,
-    /// Only those that were deleted at the instant in this slot.
+    /// Only those that were deleted at one of the instants in this slot.
     DeletedAt(Slot),
     /// Both.
     Any,
@@ -97,8 +97,8 @@ pub fn select_rows(
         Life::Live => conditions.push(format!("{deleted_at} IS NULL")),
         Life::Deleted => conditions.push(format!("{deleted_at} IS NOT NULL")),
         Life::DeletedAt(slot) => {
-            let at = writer.typed_param(Param::Slot(slot, Transform::None), "timestamptz");
-            conditions.push(format!("{deleted_at} = {at}"));
+            let instants = writer.typed_param(Param::Slot(slot, Transform::None), "timestamptz[]");
+            conditions.push(writer.among(&deleted_at, &instants));
         }
         Life::Any => {}
     }

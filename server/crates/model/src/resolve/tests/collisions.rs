@@ -63,6 +63,7 @@ fn a_taken_name_is_refused_with_its_owner() {
             "Bundle plural: `DealGroups` would need the query name `dealGroups`",
         ),
         (vec![deals(), module("DuplicatesOfDeal", "Others", json!([]))], "the query name `duplicatesOfDeal`"),
+        (vec![deals(), module("DealUpsert", "DealUpserts", json!([]))], "the type name `DealUpsert`"),
         // Types of fields.
         (
             vec![deal(json!([choice("filter")]))],
