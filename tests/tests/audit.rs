@@ -86,6 +86,12 @@ on_both_databases! {
                 json!({"module": "Deal", "rule": change(json!("title != null"), json!("title == null"))})),
             ("setRecordRule(role: \"temp\", module: \"Deal\") { name }", "RECORD_RULE_SET",
                 json!({"module": "Deal", "rule": change(json!("title == null"), none())})),
+            ("deleteGroup(name: \"team\")", "DELETED",
+                json!({"name": change(json!("team"), none()), "members": change(json!([]), json!([])), "sharedRecords": change(json!([]), json!([]))})),
+            ("setRecordRule(role: \"temp\", module: \"Deal\", rule: \"title != null\") { name }", "RECORD_RULE_SET",
+                json!({"module": "Deal", "rule": change(none(), json!("title != null"))})),
+            ("deleteRole(name: \"temp\")", "DELETED",
+                json!({"name": change(json!("temp"), none()), "access": change(json!({"Deal": update}), none()), "recordRules": change(json!({"Deal": "title != null"}), none())})),
             ("setUserActive(user: ME, active: false) { id }", "UPDATED", json!({"active": change(json!(true), json!(false))})),
             ("updateUser(user: ME, name: \"Ann\", locale: \"it\") { id }", "UPDATED", json!({"locale": change(none(), json!("it"))})),
         ] {

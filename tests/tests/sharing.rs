@@ -64,7 +64,134 @@ async fn change(caller: &Client, module: &str, id: &str) -> bool {
     answer.errors().is_empty()
 }
 
+/// The refusals of a deletion, as it tells them.
+async fn needs(admin: &Client, mutation: &str) -> Vec<String> {
+    let answer = admin.admin_query(&format!("mutation {{ {mutation} }}")).await;
+    let issues = answer.refused("CONFLICT").issues();
+    assert!(issues.iter().all(|issue| issue["rule"] == "needed" && issue["path"] == json!(["name"])), "{answer}");
+    issues.iter().map(|issue| issue["message"].as_str().expect("a text").to_owned()).collect()
+}
+
 on_both_databases! {
+    async fn a_role_goes_when_nothing_needs_it_and_takes_what_it_granted_along(server: Server) {
+        let (boss, clerk, _) = prepare(&server).await;
+        let admin = server.admin().await;
+        admin.create_role("temp", Some("boss")).await;
+        admin.create_role("trainee", Some("temp")).await;
+        admin.set_access("temp", "Board", json!({"read": true, "fields": {"*": "READ"}})).await;
+        let temp = server.create_user_with_role("temp").await;
+        let board = clerk.create("Board", json!({"title": "b"})).await;
+        let secret = clerk.create("Secret", json!({"title": "s"})).await;
+        for text in [
+            "setRecordRule(role: \"temp\", module: \"Board\", rule: \"title != null\") { name }",
+            "saveSharingRule(rule: {name: \"open\", module: \"Secret\", ownedBy: {role: \"clerk\"}, with: {roleAndBelow: \"temp\"}, access: READ}) { name }",
+            &format!("shareRecord(module: \"Secret\", id: \"{secret}\", with: {{role: \"temp\"}}, access: READ) {{ __typename }}"),
+        ] {
+            admin.admin_query(&format!("mutation {{ {text} }}")).await.ok();
+        }
+        let told = admin.admin_query("{ roles { name recordRules { module rule } } }").await;
+        let temp_role = told.ok()["roles"].as_array().expect("a list").iter().find(|role| role["name"] == "temp").expect("the role").clone();
+        assert_eq!(temp_role["recordRules"], json!([{"module": "Board", "rule": "title != null"}]));
+        let asks = json!([{"id": "ask", "approve": {"by": {"role": "temp"}}}]);
+        let workflow = |status: &str| json!({"name": "asks", "module": "Board", "status": status, "runAs": {"role": "clerk"}, "trigger": {"on": ["CREATED"]}, "steps": asks});
+        admin.save_workflow(workflow("ACTIVE")).await.ok();
+        assert_eq!(needs(&admin, "deleteRole(name: \"temp\")").await, [
+            "1 user has it", "the role trainee stands below it", "the sharing rule open names it", "the workflow asks names it",
+        ]);
+        assert_eq!(total(&temp, "boards").await, 1, "nothing of it took effect");
+        let move_user = "mutation($user: ID!) { assignUser(user: $user, role: \"clerk\") { id } }";
+        admin.admin_query_with(move_user, json!({"user": temp.own_id().await})).await.ok();
+        admin.save_workflow(workflow("PAUSED")).await.ok();
+        admin.admin_query("mutation { deleteRole(name: \"trainee\") deleteSharingRule(name: \"open\") }").await.ok();
+        let gone = admin.admin_query("mutation { deleteRole(name: \"temp\") }").await;
+        assert_eq!(gone.ok()["deleteRole"], true);
+        let shares = "query($id: ID!) { recordShares(id: $id) { access } roles { name } }";
+        let after = admin.admin_query_with(shares, json!({"id": secret})).await;
+        assert_eq!(after.ok()["recordShares"], json!([]));
+        assert!(after.ok()["roles"].as_array().expect("a list").iter().all(|role| role["name"] != "temp"));
+        for text in ["deleteRole(name: \"temp\")", "deleteRole(name: \"never\")"] {
+            admin.admin_query(&format!("mutation {{ {text} }}")).await.refused("NOT_FOUND");
+        }
+        admin.admin_query("mutation { createUser(email: \"x@example.org\", role: \"temp\") { id } }").await.refused("VALIDATION_FAILED");
+        // One of that name is another one, which may do nothing.
+        admin.create_role("temp", None).await;
+        admin.admin_query_with(&move_user.replace("clerk", "temp"), json!({"user": temp.own_id().await})).await.ok();
+        assert_eq!(temp.query("{ boards { totalCount } }").await.codes(), ["BAD_USER_INPUT"]);
+        // Those that every start would make again stay.
+        for name in ["administrator", "anonymous", "sales-person"] {
+            let kept = admin.admin_query(&format!("mutation {{ deleteRole(name: \"{name}\") }}")).await;
+            assert_eq!(kept.refused("VALIDATION_FAILED").issues()[0]["rule"], "builtIn");
+        }
+        clerk.admin_query("mutation { deleteRole(name: \"boss\") }").await.refused("FORBIDDEN");
+        assert!(change(&boss, "Board", &board).await);
+    }
+
+    async fn a_role_that_stages_name_stays(server: Server) {
+        let (..) = prepare(&server).await;
+        let admin = server.admin().await;
+        admin.create_role("mover", None).await;
+        let stages = json!({"field": "state", "moves": [{"from": ["OPEN"], "to": ["DONE"], "roles": ["mover"]}]});
+        let job = json!({"name": "Job", "plural": "Jobs", "features": {"stages": stages},
+            "fields": [{"name": "state", "type": "choice", "options": [{"value": "OPEN"}, {"value": "DONE"}]}]});
+        admin.create_module(job).await.ok();
+        assert_eq!(needs(&admin, "deleteRole(name: \"mover\")").await, ["the module Job names it in its feature stages"]);
+        admin.change("updateModule", json!({"name": "Job", "patch": {"features": null}})).await.ok();
+        admin.admin_query("mutation { deleteRole(name: \"mover\") }").await.ok();
+    }
+
+    async fn a_group_goes_when_nothing_needs_it_and_its_members_stay(server: Server) {
+        let (_, clerk, peer) = prepare(&server).await;
+        let admin = server.admin().await;
+        let saved = admin.admin_query_with("mutation($m: [ID!]) { saveGroup(name: \"Desk\", members: $m) { id name members { id role { name } } } }",
+            json!({"m": [peer.own_id().await, clerk.own_id().await]})).await;
+        let desk = saved.ok()["saveGroup"]["id"].as_str().expect("an id").to_owned();
+        let groups = admin.admin_query("{ groups { name members { email } } users { email groups { name members { email } } } }").await;
+        let emails: Vec<&str> = groups.ok()["groups"][0]["members"].as_array().expect("a list").iter().map(|member| member["email"].as_str().expect("an address")).collect();
+        assert!(emails.len() == 2 && emails.is_sorted(), "{groups}");
+        let owned = clerk.create("Secret", json!({"title": "s", "ownerId": desk})).await;
+        let deleted = clerk.create("Notice", json!({"title": "n", "ownerId": desk})).await;
+        clerk.query_with("mutation($id: ID!) { deleteNotice(id: $id) { id } }", json!({"id": deleted})).await.ok();
+        let shared = admin.create("Secret", json!({"title": "of the admin"})).await;
+        for text in [
+            "saveSharingRule(rule: {name: \"open\", module: \"Board\", ownedBy: {group: \"Desk\"}, with: {role: \"clerk\"}, access: READ}) { name }",
+            &format!("shareRecord(module: \"Secret\", id: \"{shared}\", with: {{group: \"Desk\"}}, access: READ) {{ __typename }}"),
+        ] {
+            admin.admin_query(&format!("mutation {{ {text} }}")).await.ok();
+        }
+        assert_eq!(total(&peer, "secrets").await, 2);
+        let queue = json!({"assignment": {"rules": [{"name": "all", "to": {"group": "Desk"}}]}});
+        let errand = json!({"name": "Errand", "plural": "Errands", "features": queue, "fields": [{"name": "title", "type": "text"}]});
+        admin.create_module(errand).await.ok();
+        let asks = json!([{"id": "ask", "approve": {"by": {"group": desk}}}]);
+        let workflow = |status: &str| json!({"name": "asks", "module": "Board", "status": status, "runAs": {"role": "clerk"}, "trigger": {"on": ["CREATED"]}, "steps": asks});
+        admin.save_workflow(workflow("ACTIVE")).await.ok();
+        let mut told = needs(&admin, "deleteGroup(name: \"Desk\")").await;
+        told.sort();
+        assert_eq!(told, [
+            "1 record of Notices has it as ownerId", "1 record of Secrets has it as ownerId", "the module Errand names it in its feature assignment",
+            "the sharing rule open names it", "the workflow asks names it",
+        ]);
+        assert_eq!(total(&peer, "secrets").await, 2, "nothing of it took effect");
+        admin.save_workflow(workflow("PAUSED")).await.ok();
+        admin.change("updateModule", json!({"name": "Errand", "patch": {"features": null}})).await.ok();
+        admin.admin_query("mutation { deleteSharingRule(name: \"open\") }").await.ok();
+        let text = "mutation($deleted: ID!, $owned: ID!, $to: ID!) { destroyNotice(id: $deleted) updateSecret(id: $owned, data: {ownerId: $to}) { id } }";
+        admin.query_with(text, json!({"deleted": deleted, "owned": owned, "to": clerk.own_id().await})).await.ok();
+        assert_eq!(total(&peer, "secrets").await, 1, "what is shared with the group");
+        admin.admin_query("mutation { deleteGroup(name: \"Desk\") }").await.ok();
+        assert_eq!((total(&peer, "secrets").await, total(&clerk, "secrets").await), (0, 1));
+        let after = admin.admin_query("{ groups { name } users { groups { name } } }").await;
+        assert_eq!(after.ok()["groups"], json!([]));
+        after.never_says("Desk");
+        let gone = clerk.query_with("mutation($to: ID!) { createSecret(data: {ownerId: $to}) { id } }", json!({"to": desk})).await;
+        assert_eq!(gone.refused("VALIDATION_FAILED").issues()[0]["path"], json!(["data", "ownerId"]));
+        admin.admin_query("mutation { deleteGroup(name: \"Desk\") }").await.refused("NOT_FOUND");
+        clerk.admin_query("mutation { deleteGroup(name: \"Desk\") }").await.refused("FORBIDDEN");
+        // Its name is free.
+        let again = admin.admin_query("mutation { saveGroup(name: \"Desk\") { id members { id } } }").await;
+        assert!(again.ok()["saveGroup"]["members"] == json!([]) && again.ok()["saveGroup"]["id"] != json!(desk), "{again}");
+    }
+
     async fn public_records_are_read_or_written_by_all_who_may(server: Server) {
         let (_, clerk, peer) = prepare(&server).await;
         let notice = clerk.create("Notice", json!({"title": "n"})).await;

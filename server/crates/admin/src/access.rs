@@ -244,6 +244,14 @@ impl AccessMutation {
         super::mutation::role(ctx, id)
     }
 
+    /// Takes a role away, with what it grants, its record rules and what was shared with it alone. One that users have, that other
+    /// roles stand below, or that sharing rules, workflows or modules name, stays: the answer tells all of them.
+    async fn delete_role(&self, ctx: &Context<'_>, name: String) -> Result<bool> {
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
+        app.engine.delete_role(request.into(), &name).await.map_err(graphql_error)?;
+        Ok(true)
+    }
+
     /// Saves a permission set under its name, in place of one that has it. `access` says what it grants, by module:
     /// `{"Deal": {"read": true, "fields": {"*": "READ"}}}`.
     async fn save_permission_set(
@@ -275,7 +283,15 @@ impl AccessMutation {
         let members = members.map(|members| members.iter().map(|id| parse_id(id, "members")).collect::<Result<_>>());
         let saved = app.engine.save_group(request.into(), &name, members.transpose()?).await;
         let id = saved.map_err(graphql_error)?;
-        Ok(Group { id: ID(id.to_string()), name: name.trim().to_owned() })
+        Ok(Group::of(name.trim(), id))
+    }
+
+    /// Takes a group away, with its members and what was shared with it alone. One that owns records, or that sharing rules,
+    /// workflows, modules or records name, stays: the answer tells all of them.
+    async fn delete_group(&self, ctx: &Context<'_>, name: String) -> Result<bool> {
+        let AdminContext { app, request, .. } = ctx.data_unchecked();
+        app.engine.delete_group(request.into(), &name).await.map_err(graphql_error)?;
+        Ok(true)
     }
 
     /// Saves a sharing rule under its name, in place of one that has it.

@@ -26,6 +26,17 @@ pub struct Role {
     administrator: bool,
     /// What it grants; a module that is not there is closed.
     access: Vec<ModuleAccess>,
+    /// What narrows which records it reaches, by module.
+    record_rules: Vec<RecordRule>,
+}
+
+/// A rule that narrows which records of a module a role reaches.
+#[derive(SimpleObject)]
+pub struct RecordRule {
+    /// The module's name.
+    module: String,
+    /// What must be true of a record, such as `ownerId == actor.id`.
+    rule: String,
 }
 
 /// What a role may do with a module.
@@ -88,17 +99,38 @@ impl User {
     async fn groups(&self, ctx: &Context<'_>) -> Vec<Group> {
         let access = &newest(ctx).access;
         let own = access.groups().filter(|(_, id)| self.group_ids.contains(id));
-        own.map(|(name, id)| Group { id: ID(id.to_string()), name: name.to_owned() }).collect()
+        own.map(|(name, id)| Group::of(name, id)).collect()
     }
 }
 
 /// Users who own and see records together.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct Group {
     /// Its id.
-    pub id: ID,
+    id: ID,
     /// Its name.
-    pub name: String,
+    name: String,
+    #[graphql(skip)]
+    group: Uuid,
+}
+
+#[ComplexObject]
+impl Group {
+    /// Its members, by address.
+    async fn members(&self, ctx: &Context<'_>) -> Vec<User> {
+        let access = &newest(ctx).access;
+        let mut members: Vec<&UserAccess> = access.members_of(self.group).collect();
+        members.sort_by(|one, other| one.email.cmp(&other.email));
+        members.into_iter().map(User::from).collect()
+    }
+}
+
+impl Group {
+    /// A group as this schema shows it.
+    pub fn of(name: &str, group: Uuid) -> Self {
+        Self { id: ID(group.to_string()), name: name.to_owned(), group }
+    }
 }
 
 /// An API key with its secret, which is shown this once.
@@ -121,7 +153,14 @@ impl Role {
             parent: role.parent.and_then(|id| access.role(id)).map(|parent| parent.name.clone()),
             administrator: role.grants.administrator,
             access: grants.collect(),
+            record_rules: access.record_rules_of(role.id).into_iter().map(RecordRule::from).collect(),
         }
+    }
+}
+
+impl From<(&str, &str)> for RecordRule {
+    fn from((module, rule): (&str, &str)) -> Self {
+        Self { module: module.to_owned(), rule: rule.to_owned() }
     }
 }
 

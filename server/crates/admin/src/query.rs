@@ -49,8 +49,7 @@ impl BaseQuery {
 
     /// All groups.
     async fn groups(&self, ctx: &Context<'_>) -> Vec<Group> {
-        let groups = request(ctx).snapshot.access.groups();
-        groups.map(|(name, id)| Group { id: async_graphql::ID(id.to_string()), name: name.to_owned() }).collect()
+        request(ctx).snapshot.access.groups().map(|(name, id)| Group::of(name, id)).collect()
     }
 
     /// The newest entries of the audit log; at most 1,000. For those before them, give the id of the last one as `after`.

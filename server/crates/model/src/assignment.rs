@@ -110,6 +110,14 @@ impl Assignment {
     }
 }
 
+impl Assignment {
+    /// Whom its rules name.
+    pub fn named(&self) -> Vec<Named<'_>> {
+        let named = self.rules.iter().flat_map(|rule| rule.to.named());
+        named.map(|(_, named)| named).collect()
+    }
+}
+
 impl AssignmentRule {
     /// Whether the rule is for a record.
     pub fn is_for(&self, record: &dyn Scope) -> bool {

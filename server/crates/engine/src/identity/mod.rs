@@ -15,6 +15,7 @@ mod open_tokens;
 mod passwords;
 mod permission_sets;
 mod reach;
+mod removal;
 mod roles;
 mod secrets;
 mod sessions;

@@ -286,7 +286,7 @@ pub(super) fn document(stored: Option<&str>) -> Json {
     stored.and_then(|stored| serde_json::from_str(stored).ok()).unwrap_or_default()
 }
 
-fn told(grant: &GrantRow) -> Json {
+pub(super) fn told(grant: &GrantRow) -> Json {
     let fields: Json = serde_json::from_str(&grant.fields).unwrap_or_default();
     json!({"create": grant.create, "read": grant.read, "update": grant.update, "delete": grant.delete, "fields": fields})
 }

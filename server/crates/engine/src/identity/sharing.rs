@@ -85,6 +85,12 @@ impl SharingRule {
         is_meant(self.with) || matches!(self.records, SharedRecords::OwnedBy(owners) if is_meant(owners))
     }
 
+    /// Whether it opens records to this group, or opens those that the group and its members own.
+    pub(super) fn names_group(&self, group: Uuid) -> bool {
+        let is_meant = |principal| principal == Principal::Group(group);
+        is_meant(self.with) || matches!(self.records, SharedRecords::OwnedBy(owners) if is_meant(owners))
+    }
+
     pub(crate) fn row(&self) -> Result<SharingRuleRow, EngineError> {
         let Opens { update, delete } = self.opens;
         let document = Document { records: self.records.clone(), with: self.with, update, delete };

@@ -290,6 +290,12 @@ impl AccessState {
         self.record_rules.get(&(role, module.to_owned())).map(String::as_str)
     }
 
+    /// All rules that narrow a role's reach, each with its module's name, by module.
+    pub fn record_rules_of(&self, role: Uuid) -> BTreeMap<&str, &str> {
+        let own = self.record_rules.iter().filter(|((of, _), _)| *of == role);
+        own.map(|((_, module), rule)| (module.as_str(), rule.as_str())).collect()
+    }
+
     /// Whether any single record of the module is shared.
     pub(super) fn has_shares(&self, module: &str) -> bool {
         self.shared_modules.iter().any(|shared| shared == module)

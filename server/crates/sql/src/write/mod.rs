@@ -18,7 +18,8 @@ pub use rollups::{Keeping, differing_rollups, keep_rollup};
 pub use rows::{delete_rows, insert_rows, update_rows};
 pub use rules::{unique_holders, validations};
 pub use take::{
-    Life, Reach, Selection, Which, lock_rows, referring_ids, select_live_record, select_rows, visible_records,
+    Life, Reach, Selection, Which, count_holding, lock_rows, referring_ids, select_live_record, select_rows,
+    visible_records,
 };
 
 /// What a row is taken for; each has its own record scope.

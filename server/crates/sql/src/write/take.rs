@@ -180,6 +180,13 @@ pub fn select_live_record(dialect: Dialect, table: &str) -> Statement {
     Statement { text, params: slots(1), columns: vec![ColumnType::Id] }
 }
 
+/// How many records of a table hold an id in a column, deleted ones too.
+pub fn count_holding(dialect: Dialect, table: &str, column: &str) -> Statement {
+    let held = placeholder(dialect, 0, "uuid");
+    let text = format!("SELECT COUNT(*) FROM {} WHERE {} = {held}", quote(table), quote(column));
+    Statement { text, params: slots(1), columns: vec![ColumnType::Integer] }
+}
+
 fn strength(dialect: Dialect, purpose: Purpose) -> Option<&'static str> {
     match (dialect, purpose) {
         (Dialect::Sqlite, _) | (_, Purpose::Look | Purpose::Transfer) => None,

@@ -244,6 +244,14 @@ pub async fn find_name_of_role(tx: &mut WriteTx, role: Uuid) -> Result<Option<St
     if rows.is_empty() { Ok(None) } else { text_of(&rows, 0, 0).map(Some) }
 }
 
+/// All that a role grants, by module, as a change sees it.
+pub async fn find_grants_of(tx: &mut WriteTx, role: Uuid) -> Result<Vec<GrantRow>, StoreError> {
+    let text = r#"SELECT "role_id", "module", "can_create", "can_read", "can_update", "can_delete", "fields" FROM "role_grant"
+        WHERE "role_id" = $1::uuid ORDER BY "module""#;
+    let rows = select(tx, text, &[Value::Id(role)], &GRANT_COLUMNS).await?;
+    (0..rows.len()).map(|row| grant(&rows, row)).collect()
+}
+
 /// The grant of a role on a module, as a change sees it.
 pub async fn find_grant(tx: &mut WriteTx, role: Uuid, module: &str) -> Result<Option<GrantRow>, StoreError> {
     let text = r#"SELECT "role_id", "module", "can_create", "can_read", "can_update", "can_delete", "fields" FROM "role_grant"

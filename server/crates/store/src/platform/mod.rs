@@ -13,6 +13,7 @@ pub mod idempotency;
 pub mod jobs;
 pub mod mail;
 pub mod names;
+pub mod needed;
 pub mod notifications;
 pub mod password_resets;
 pub mod past_changes;

@@ -99,6 +99,13 @@ pub async fn find_record_rule(tx: &mut WriteTx, role: Uuid, module: &str) -> Res
     if rows.is_empty() { Ok(None) } else { text_of(&rows, 0, 0).map(Some) }
 }
 
+/// A role's record rules: modules and rules, as a change sees them.
+pub async fn find_record_rules_of(tx: &mut WriteTx, role: Uuid) -> Result<Vec<(String, String)>, StoreError> {
+    let text = r#"SELECT "module", "rule" FROM "record_rule" WHERE "role_id" = $1::uuid ORDER BY "module""#;
+    let rows = select(tx, text, &[Value::Id(role)], &[ColumnType::Text; 2]).await?;
+    (0..rows.len()).map(|row| Ok((text_of(&rows, row, 0)?, text_of(&rows, row, 1)?))).collect()
+}
+
 /// Sets a role's record rule on a module; `None` takes it away.
 pub async fn put_record_rule(tx: &mut WriteTx, role: Uuid, module: &str, rule: Option<&str>) -> Result<(), StoreError> {
     let key = [Value::Id(role), Value::Text(module.to_owned())];
