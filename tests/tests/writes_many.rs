@@ -99,6 +99,9 @@ on_both_databases! {
             {"title": "NONE"},
             {"title": "taken", "code": "a-1"},
             {"title": "retired", "tags": ["LOST"], "code": "A-1"},
+            {"title": "NONE", "mail": "nobody", "amount": 9, "most": 3},
+            {"title": "over what is faulty", "amount": -1, "most": -5},
+            {"title": "NONE", "code": "A-1", "amount": 9, "most": 3},
         ])).await;
         answer.refused("VALIDATION_FAILED");
         assert_eq!(faults(&answer), set(&[
@@ -117,6 +120,13 @@ on_both_databases! {
             "pattern [\"data\",5,\"code\"]",
             "choice [\"data\",6,\"tags\"]",
             "unique [\"data\",6,\"code\"]",
+            "email [\"data\",7,\"mail\"]",
+            "validation [\"data\",7]",
+            "validation [\"data\",7,\"amount\"]",
+            "range [\"data\",8,\"amount\"]",
+            "unique [\"data\",9,\"code\"]",
+            "validation [\"data\",9]",
+            "validation [\"data\",9,\"amount\"]",
         ]), "{answer}");
         assert_eq!(count(&admin).await, 1);
         // The counter did not move either: what was refused never was.
@@ -186,6 +196,8 @@ on_both_databases! {
         let answer = admin.query_with(text, json!({"data": {"shelfId": shelf, "most": 4, "extra": {"a": 1}}, "shelf": "none"})).await;
         answer.refused("VALIDATION_FAILED");
         assert_eq!(faults(&answer), set(&["validation [\"data\",\"amount\"]"]), "one of them has 5, more than 4");
+        let both = admin.query_with(text, json!({"data": {"shelfId": shelf, "most": 4, "mail": "nobody"}, "shelf": "none"})).await;
+        assert_eq!(faults(&both), set(&["validation [\"data\",\"amount\"]", "email [\"data\",\"mail\"]"]), "{both}");
         let answer = admin.query_with(text, json!({"data": {"shelfId": shelf, "most": 5, "tags": ["NEW"]}, "shelf": "none"})).await;
         assert_eq!(answer.ok()["updateParts"], json!({"count": 4, "ids": ids[2..], "__typename": "BulkResult"}));
         let read = admin.query("{ parts(orderBy: [{amount: ASC}]) { nodes { version most tags shelf { title } } } }").await;

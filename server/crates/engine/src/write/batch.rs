@@ -148,6 +148,7 @@ impl<'a> Batch<'a> {
     }
 
     fn refusal(&mut self) -> EngineError {
+        self.check_validations_in_memory();
         let mut issues: Vec<Issue> = Vec::new();
         for issue in self.drafts.iter_mut().flat_map(|draft| draft.issues.drain(..)) {
             // Records of a filter share one input, and so its faults.

@@ -1,6 +1,7 @@
 //! What records must meet as a whole: the module's validations and its unique fields.
 
-use cardine_model::catalog::{FieldId, Module, ValidationOrigin};
+use cardine_model::catalog::{Field, FieldId, FieldKind, FieldPath, Module, ValidationOrigin};
+use cardine_model::rule::Root;
 use cardine_model::{Issue, PathSegment, Value};
 use cardine_sql::write::{unique_holders, validations};
 use cardine_store::{Bindings, RowSet, StoreError, WriteTx};
@@ -8,9 +9,10 @@ use rustc_hash::FxHashSet;
 use uuid::Uuid;
 
 use super::Writing;
-use super::batch::Batch;
-use crate::EngineError;
+use super::batch::{Batch, Draft};
 use crate::check::issue;
+use crate::record::RecordScope;
+use crate::{EngineError, json_name};
 
 /// What is told of a value that another record has.
 const TAKEN: &str = "another record has this value already";
@@ -36,6 +38,40 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Asks the validations of records that are refused already, and so have no row that could be asked: those over the record's own
+    /// values, none of which is at fault.
+    pub(super) fn check_validations_in_memory(&mut self) {
+        let ctx = self.ctx;
+        for draft in self.drafts.iter_mut().filter(|draft| draft.validated && draft.is_changed()) {
+            let module = draft.module;
+            // What these would have made of the record is not known.
+            let others = module.clocks.is_some()
+                || ctx.snapshot.hooks.concerns(module.id)
+                || ctx.snapshot.matcher.is_asked_before_commit(module.id);
+            // A value that the caller may not know of is told of the record as a whole.
+            let is_whole = |issue: &Issue| issue.path == draft.path && issue.rule != "validation";
+            if others || draft.issues.is_empty() || draft.issues.iter().any(is_whole) {
+                continue;
+            }
+            let is_known = |(root, path): &(Root, FieldPath)| {
+                let field = module.field(path.field);
+                *root == Root::Record && path.hops.is_empty() && is_given(field) && !is_at_fault(field, draft)
+            };
+            let (record, old) = (&draft.after, draft.before.as_ref());
+            let scope = RecordScope { record, old, actor: ctx.actor.user, now: ctx.now, today: ctx.today };
+            let mut found = Vec::new();
+            for (number, validation) in module.validations.iter().enumerate() {
+                if validation.rule.inputs().iter().all(is_known)
+                    && validation.rule.eval(&scope) == Value::Boolean(false)
+                {
+                    found.extend(Writing { ctx, module }.broken_rule(number, &draft.path));
+                }
+            }
+            found.retain(|issue| !draft.issues.contains(issue));
+            draft.issues.append(&mut found);
+        }
     }
 
     /// Which of the new records have a unique value of another record, and in which fields.
@@ -107,6 +143,22 @@ impl Writing<'_> {
         let at = |field: &FieldId| issue(self.module.field(*field), path, rule, message);
         fields.into_iter().map(at).collect()
     }
+}
+
+/// Whether the value is the one that was given, before the record has a row.
+fn is_given(field: &Field) -> bool {
+    let computed = matches!(field.kind, FieldKind::AutoNumber { .. } | FieldKind::Formula(_) | FieldKind::Rollup(_));
+    field.column.is_some() && !field.system && !computed
+}
+
+/// Whether an issue stands at the field. That another record has its value does not make the value a faulty one.
+fn is_at_fault(field: &Field, draft: &Draft<'_>) -> bool {
+    let name = json_name(field);
+    let whole = name.split('.').next().unwrap_or_default();
+    draft.issues.iter().filter(|issue| issue.rule != "unique").any(|issue| match issue.path.get(draft.path.len()) {
+        Some(PathSegment::Name(at)) => at == whole || *at == field.name,
+        _ => false,
+    })
 }
 
 /// The records that have these values of unique sets of fields, whoever may see them: one for each key. A statement for each set.
