@@ -463,14 +463,15 @@ pub async fn end_leases(tx: &mut WriteTx) -> Result<(), StoreError> {
     tx.execute(&portable(tx.dialect(), text, 0, &[]), &bound(&[])).await.map(|_| ())
 }
 
-/// Records how far a run has come. False if the lease is not ours any more: then nothing may be committed.
+/// Records how far a run has come. False if the lease is not ours any more, or the row is further than the run as we know it, by a transaction
+/// of ours whose end was not heard: then nothing may be committed, and the row is to be read anew.
 pub async fn advance_run(tx: &mut WriteTx, run: &LeasedRun, to: &Advance<'_>) -> Result<bool, StoreError> {
     let text = r#"UPDATE "workflow_run" SET "step" = $3::integer, "state" = COALESCE($4::text, "state"), "loops" = $5::text,
         "steps_done" = $6::integer, "attempts" = $7::integer, "error" = NULL, "status" = $8::text,
         "run_at" = COALESCE($9::timestamptz, "run_at"), "finished_at" = $10::timestamptz,
         "lease_until" = CASE WHEN $8::text = 'RUNNING' THEN "lease_until" END,
         "lease_token" = CASE WHEN $8::text = 'RUNNING' THEN "lease_token" END
-        WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL"#;
+        WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL AND "steps_done" = $11::integer"#;
     let (attempts, status, run_at, finished_at) = match to.then {
         Then::GoOn => (1, "RUNNING", Value::Null, Value::Null),
         Then::Wait(until) => (0, "WAITING", Value::DateTime(until), Value::Null),
@@ -487,19 +488,27 @@ pub async fn advance_run(tx: &mut WriteTx, run: &LeasedRun, to: &Advance<'_>) ->
         Value::Text(status.to_owned()),
         run_at,
         finished_at,
+        Value::Integer(run.steps_done),
     ];
     changed_one(tx, text, &values).await
 }
 
-/// Ends a run as failed, at the step that it is at. False if the lease is not ours any more.
+/// Ends a run as failed, at the step that it is at. False as for [`advance_run`].
 pub async fn fail_run(tx: &mut WriteTx, run: &LeasedRun, error: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
     let text = r#"UPDATE "workflow_run" SET "status" = 'FAILED', "error" = $3::text, "finished_at" = $4::timestamptz,
-        "lease_until" = NULL, "lease_token" = NULL WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL"#;
-    let values = [Value::Id(run.id), Value::Id(run.token), Value::Text(error.to_owned()), Value::DateTime(now)];
+        "lease_until" = NULL, "lease_token" = NULL
+        WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL AND "steps_done" = $5::integer"#;
+    let values = [
+        Value::Id(run.id),
+        Value::Id(run.token),
+        Value::Text(error.to_owned()),
+        Value::DateTime(now),
+        Value::Integer(run.steps_done),
+    ];
     changed_one(tx, text, &values).await
 }
 
-/// Gives a run back to be tried again at `run_at`. False if the lease is not ours any more.
+/// Gives a run back to be tried again at `run_at`. False as for [`advance_run`].
 pub async fn postpone_run(
     tx: &mut WriteTx,
     run: &LeasedRun,
@@ -507,8 +516,15 @@ pub async fn postpone_run(
     run_at: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let text = r#"UPDATE "workflow_run" SET "status" = 'QUEUED', "error" = $3::text, "run_at" = $4::timestamptz,
-        "lease_until" = NULL, "lease_token" = NULL WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL"#;
-    let values = [Value::Id(run.id), Value::Id(run.token), Value::Text(error.to_owned()), Value::DateTime(run_at)];
+        "lease_until" = NULL, "lease_token" = NULL
+        WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL AND "steps_done" = $5::integer"#;
+    let values = [
+        Value::Id(run.id),
+        Value::Id(run.token),
+        Value::Text(error.to_owned()),
+        Value::DateTime(run_at),
+        Value::Integer(run.steps_done),
+    ];
     changed_one(tx, text, &values).await
 }
 

@@ -559,6 +559,38 @@ mod tests {
         }
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_has_not_heard_that_a_step_was_recorded_records_nothing_over_it() {
+        for database in Database::each().await {
+            let engine = database.engine().await;
+            let job = save(&database, &engine, "job", "j").await;
+            queue(&engine, job, 1).await;
+            let [run] = lease(&engine, &mut Share::default()).await.unwrap().try_into().unwrap();
+            advance(&engine, &run, Then::GoOn).await;
+            let unaware = run.clone();
+            let write = engine.store().write(move |tx: &mut WriteTx| {
+                let run = unaware.clone();
+                Box::pin(async move {
+                    let to = Advance { step: 0, state: None, loops: &json!([]), steps_done: 1, then: Then::GoOn };
+                    assert!(!advance_run(tx, &run, &to).await?);
+                    assert!(!postpone_run(tx, &run, "x", Utc::now()).await?);
+                    assert!(!fail_run(tx, &run, "x", Utc::now()).await?);
+                    assert!(renew_lease(tx, &run, far()).await?, "the lease is still its own");
+                    Ok::<_, StoreError>(())
+                })
+            });
+            write.await.unwrap();
+            let aware = LeasedRun { steps_done: 1, ..run };
+            let write = engine.store().write(move |tx: &mut WriteTx| {
+                let run = aware.clone();
+                Box::pin(async move { postpone_run(tx, &run, "x", Utc::now()).await })
+            });
+            assert!(write.await.unwrap());
+            let [run] = lease(&engine, &mut Share::default()).await.unwrap().try_into().unwrap();
+            assert_eq!(run.steps_done, 1);
+        }
+    }
+
     async fn cancel(engine: &Engine, run: Uuid) {
         let cancelled = engine
             .store()
