@@ -37,8 +37,12 @@ async fn start(admin: &Client, names: &[&str]) {
 }
 
 async fn newest(admin: &Client) -> Value {
-    let text = "{ runs(first: 1) { id status error steps { step place attempt status input output error startedAt finishedAt } } }";
-    admin.admin_query(text).await.ok()["runs"][0].clone()
+    nth_newest(admin, 0).await
+}
+
+async fn nth_newest(admin: &Client, position: usize) -> Value {
+    let text = "{ runs(first: 2) { id status error steps { step place attempt status input output error startedAt finishedAt } } }";
+    admin.admin_query(text).await.ok()["runs"][position].clone()
 }
 
 async fn run_with(admin: &Client, status: &str) -> Value {
@@ -240,10 +244,16 @@ on_both_databases! {
         let (mut server, outside, admin) = site(backend).await;
         save(&admin, &outside, 3, json!({})).await;
         outside.hold_back();
-        start(&admin, &["a", "b", "c", "d", "e"]).await;
+        // An item has ended its run, but for those beside it.
+        outside.answer_at("/y", 404);
+        start(&admin, &["x", "y", "z", "zz"]).await;
         outside.request(3).await;
+        outside.let_go_at("/y");
+        eventually("the item fails", || async { (!of_item(&newest(&admin).await, 1).is_empty()).then_some(()) }).await;
+        start(&admin, &["a", "b", "c", "d", "e"]).await;
+        outside.request(6).await;
         outside.let_go_at("/a");
-        outside.request(4).await;
+        outside.request(7).await;
         server.kill_hard();
         server.restart().await;
         outside.let_go();
@@ -254,7 +264,13 @@ on_both_databases! {
             assert_eq!(of_item(&run, number), expected, "{run:#}");
         }
         assert_eq!(noted(&admin).await, ["a: 200 for a", "b: 200 for b", "c: 200 for c", "d: 200 for d", "e: 200 for e", "of 5: -"]);
-        let counts = [("/a", 1), ("/b", 2), ("/c", 2), ("/d", 2), ("/e", 1)];
+        let ended = eventually("the other run ends", || async {
+            let run = nth_newest(&admin, 1).await;
+            (run["status"] == "FAILED").then_some(run)
+        }).await;
+        assert_eq!(ended["error"], "the webhook answered 404");
+        assert_eq!([0, 1, 2, 3].map(|number| of_item(&ended, number)), [vec![], vec!["tell 1 FAILED".to_owned()], vec![], vec![]]);
+        let counts = [("/a", 1), ("/b", 2), ("/c", 2), ("/d", 2), ("/e", 1), ("/x", 1), ("/y", 1), ("/z", 1)];
         assert_eq!(asked(&outside), HashMap::from(counts.map(|(of, count)| (of.to_owned(), count))));
     }
 }

@@ -231,7 +231,8 @@ fn again_together(
 ) -> Result<(), EngineError> {
     if skip {
         let failed = state.elements().and_then(Elements::failed);
-        let number = failed.ok_or_else(|| conflict("the run has no step that failed, so there is none to skip"))?;
+        let (number, _) =
+            failed.ok_or_else(|| conflict("the run has no step that failed, so there is none to skip"))?;
         let misplaced = |_| conflict("the run's place is none of its version's any more");
         let (mut own, element) = state.of_element(number, steps, module).map_err(misplaced)?;
         let node = steps.get(element.step).ok_or_else(|| conflict("the run has no step to skip"))?;

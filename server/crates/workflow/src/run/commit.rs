@@ -140,7 +140,7 @@ impl Commit {
             None => (state.loops_to_json(), true),
             Some((whole, noted)) => {
                 let mut whole = whole.clone();
-                whole.note_element(&state, *noted);
+                whole.note_element(&state, noted.clone());
                 (whole.loops_to_json(), matches!(noted, Noted::At(_) | Noted::Ended))
             }
         };

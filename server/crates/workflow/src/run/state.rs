@@ -48,21 +48,21 @@ pub(crate) struct Element {
     pub attempts: i64,
     /// Until when it rests, to be tried again.
     pub until: Option<DateTime<Utc>>,
-    /// Whether it ended the run.
-    pub failed: bool,
+    /// Why it ended the run, if it did.
+    pub failed: Option<String>,
     /// The loops that it is in, from the one on whose item it is.
     loops: Json,
 }
 
 /// What becomes of one of them with the end of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Noted {
     /// It begins the step at this place.
     At(usize),
     /// It rests until then, and begins the same step again.
     Rests(DateTime<Utc>),
-    /// It ends the run.
-    Failed,
+    /// It ends the run, because of this.
+    Failed(String),
     /// Its steps are done.
     Ended,
 }
@@ -186,16 +186,16 @@ impl RunState {
             Noted::Ended => _ = elements.begun.remove(&number),
             Noted::At(step) => {
                 let loops = own.loops[depth..].iter().map(Loop::to_json).collect();
-                elements.begun.insert(number, Element { step, attempts: 1, until: None, failed: false, loops });
+                elements.begun.insert(number, Element { step, attempts: 1, until: None, failed: None, loops });
             }
             Noted::Rests(until) => {
                 if let Some(element) = elements.begun.get_mut(&number) {
                     element.until = Some(until);
                 }
             }
-            Noted::Failed => {
+            Noted::Failed(error) => {
                 if let Some(element) = elements.begun.get_mut(&number) {
-                    element.failed = true;
+                    element.failed = Some(error);
                 }
             }
         }
@@ -328,7 +328,7 @@ impl Elements {
                 step: number(kept, "step")?,
                 attempts: kept["attempts"].as_i64().unwrap_or(1),
                 until: kept["until"].as_str().and_then(|until| until.parse().ok()),
-                failed: kept["failed"] == true,
+                failed: kept["failed"].as_str().map(str::to_owned),
                 loops: kept["loops"].clone(),
             };
             begun.insert(number(&kept["loops"][0], "at")?, element);
@@ -342,8 +342,8 @@ impl Elements {
             if let Some(until) = one.until {
                 kept["until"] = json!(until);
             }
-            if one.failed {
-                kept["failed"] = json!(true);
+            if let Some(error) = &one.failed {
+                kept["failed"] = json!(error);
             }
             kept
         };
@@ -360,14 +360,14 @@ impl Elements {
         let number = self.next;
         self.next += 1;
         let loops = json!([{"each": self.each, "at": number, "outputs": {}}]);
-        let element = Element { step: self.each + 1, attempts, until: None, failed: false, loops };
+        let element = Element { step: self.each + 1, attempts, until: None, failed: None, loops };
         self.begun.insert(number, element);
         number
     }
 
-    /// The one that ended the run, by its number.
-    pub fn failed(&self) -> Option<usize> {
-        self.begun.iter().find(|(_, element)| element.failed).map(|(number, _)| *number)
+    /// The one that ended the run, by its number, and why.
+    pub fn failed(&self) -> Option<(usize, &str)> {
+        self.begun.iter().find_map(|(number, element)| Some((*number, element.failed.as_deref()?)))
     }
 
     /// As a process does that leased the run, whose leases since the last note are so many: who rests until when, all others begin the step
@@ -397,7 +397,7 @@ impl Elements {
     /// As somebody has the run tried again: every step there counts as begun for the first time.
     pub fn begin_again(&mut self) {
         for element in self.begun.values_mut() {
-            (element.attempts, element.until, element.failed) = (1, None, false);
+            (element.attempts, element.until, element.failed) = (1, None, None);
         }
     }
 }
@@ -609,7 +609,11 @@ mod tests {
         elements.wake(2);
         assert_eq!(attempts(&elements), [2, 2, 2]);
         // By the first one since somebody had them tried again.
+        elements.begun.get_mut(&2).unwrap().failed = Some("no".to_owned());
+        let kept = Elements::restore(&elements.to_json()).unwrap();
+        assert_eq!(kept.failed(), Some((2, "no")), "a process behind this one knows it too");
         elements.begin_again();
+        assert_eq!(elements.failed(), None);
         elements.resume(1, now);
         assert_eq!(attempts(&elements), [1, 1, 1]);
         // Of a process that ended twice before it noted anything.

@@ -102,6 +102,11 @@ impl Runner {
         let (Act::ForEach { concurrency, after, .. }, Some(elements)) = (&at.node.act, state.elements_mut()) else {
             return self.fail(run, None, Misplaced.to_string()).await.map(|()| false);
         };
+        if let Some((_, error)) = elements.failed() {
+            // The process that noted it ended before it could end the run.
+            let error = error.to_owned();
+            return self.fail(run, None, error).await.map(|()| false);
+        }
         let mut left = elements.left(count);
         let resumed = elements.resume(run.attempts, Utc::now());
         let shared = Shared { run: run.clone(), state: state.clone(), under_way: 0, failed: None };
@@ -249,7 +254,7 @@ impl Runner {
     ) -> Result<(), StepError> {
         let (step, depth, took) = (end.step.clone(), end.depth, Utc::now() - end.started_at);
         let mut shared = together.shared.lock().await;
-        let written = self.note_item(together, &mut shared, run, own, end, effect, noted).await?;
+        let written = self.note_item(together, &mut shared, run, own, end, effect, noted.clone()).await?;
         if let Some(id) = written {
             own.change_output(&step, depth, json!({"id": id}));
         }
@@ -272,7 +277,7 @@ impl Runner {
     ) -> Result<Went, StepError> {
         let mut shared = together.shared.lock().await;
         let (end, noted) = (StepEnd { error: Some(error.clone()), ..end }, Noted::Rests(until));
-        self.note_item(together, &mut shared, run, own, end, None, noted).await?;
+        self.note_item(together, &mut shared, run, own, end, None, noted.clone()).await?;
         shared.state.note_element(own, noted);
         self.outside.counters.count(Counted::Postponed);
         Ok(Went::Rests(own.element_number().unwrap_or_default(), until, error))
@@ -289,8 +294,8 @@ impl Runner {
     ) -> Result<Went, StepError> {
         let mut shared = together.shared.lock().await;
         let end = StepEnd { error: Some(error.clone()), ..end };
-        let noted = if shared.failed.is_none() { Noted::Failed } else { Noted::Rests(Utc::now()) };
-        self.note_item(together, &mut shared, run, own, end, None, noted).await?;
+        let noted = if shared.failed.is_none() { Noted::Failed(error.clone()) } else { Noted::Rests(Utc::now()) };
+        self.note_item(together, &mut shared, run, own, end, None, noted.clone()).await?;
         shared.state.note_element(own, noted);
         shared.failed.get_or_insert_with(|| error.clone());
         Ok(Went::Failed(error))
