@@ -163,6 +163,20 @@ fn cases_that_do_not_hold_are_told_and_fail() {
         let own = test(name, &repository::root().join("plugins").join(name).join("cases.json"));
         assert!(own.status.success() && said(&own).contains(" 0 failed"), "{}", said(&own));
     }
+    // What is used stands beside what may be: of a case, or of the plugin.
+    let file = place.path().join("budget.json");
+    let stated = r#"{"function": "score", "input": {"id": "1", "amount": null}, "cpuMs": 900, "memoryBytes": 4194304, "hostCalls": 7}"#;
+    for (case, budget) in [
+        (stated, [" of 900 ms ", " of 4096 KiB ", "host calls 0 of 7"]),
+        (
+            r#"{"function": "score", "input": {"id": "1", "amount": null}}"#,
+            [" of 1000 ms ", " of 65536 KiB ", "host calls 0 of 1000"],
+        ),
+    ] {
+        std::fs::write(&file, case).expect("it can be written");
+        let told = said(&test("deal-score", &file));
+        assert!(budget.iter().all(|budget| told.contains(budget)), "{told}");
+    }
     for (cases, fault) in [
         (
             r#"{"function": "score", "input": {"id": "1", "amount": null}, "output": {"value": 1}}"#,

@@ -127,6 +127,28 @@ impl fmt::Display for TestCase {
     }
 }
 
+/// What a case may use: what it says itself, or else the plugin's bounds.
+struct Budget {
+    /// Known of functions; of other calls it depends on how many records or values they are about.
+    cpu_ms: Option<f64>,
+    memory_bytes: u64,
+    host_calls: u64,
+}
+
+impl Budget {
+    fn of(plugin: &LoadedPlugin, case: &TestCase) -> Self {
+        let limits = plugin.limits();
+        let named = |name: &String| plugin.manifest().functions().iter().find(|function| function.name == *name);
+        let function_ms = case.function.as_ref().and_then(named).map(|function| function.timeout_ms);
+        let bound_ms = function_ms.map(|own| own.unwrap_or(limits.cpu_ms).min(limits.cpu_ms_max) as f64);
+        Self {
+            cpu_ms: case.cpu_ms.or(bound_ms),
+            memory_bytes: case.memory_bytes.unwrap_or(limits.memory_bytes as u64),
+            host_calls: case.host_calls.unwrap_or(limits.host_calls),
+        }
+    }
+}
+
 /// Runs the cases of the files, in order; fails if one does.
 pub async fn run(plugin: &LoadedPlugin, files: &[PathBuf]) -> anyhow::Result<ExitCode> {
     let (mut passed, mut failed) = (0, 0);
@@ -141,13 +163,17 @@ pub async fn run(plugin: &LoadedPlugin, files: &[PathBuf]) -> anyhow::Result<Exi
             };
             faults.extend(services.faults());
             let verdict = if faults.is_empty() { "ok" } else { "FAILED" };
+            let budget = Budget::of(plugin, &case);
             println!(
-                "{verdict:<6} {}:{} {case}  cpu {:.2} ms  memory {} KiB  host calls {}",
+                "{verdict:<6} {}:{} {case}  cpu {:.2}{} ms  memory {} of {} KiB  host calls {} of {}",
                 file.display(),
                 number + 1,
                 usage.cpu_ms,
+                budget.cpu_ms.map_or(String::new(), |most| format!(" of {most}")),
                 usage.memory_peak.div_ceil(1024),
+                budget.memory_bytes / 1024,
                 usage.host_calls,
+                budget.host_calls,
             );
             for fault in &faults {
                 println!("       {fault}");
