@@ -203,15 +203,16 @@ async fn lease(versions: &Versions, share: &mut Share) -> Result<Vec<LeasedRun>,
             Box::pin(async move {
                 let held: Vec<Uuid> = asked.iter().flat_map(|one| &one.beside).copied().collect();
                 hold_workflows(tx, &held).await?;
-                if !held.is_empty() && tx.state().await?.access_epoch != epoch {
-                    // Somebody has saved a workflow meanwhile, perhaps one that does the same job: it is looked at again.
-                    return Ok(Vec::new());
-                }
+                // Somebody has saved a workflow meanwhile, perhaps one that does the same job: who does jobs is looked at again.
+                let no_jobs = !held.is_empty() && tx.state().await?.access_epoch != epoch;
                 // Only now: the write may have waited for others, and a lease may have ended. On SQLite there is nobody else to renew
                 // it, and who does may wait behind this write.
                 let now = if tx.dialect() == Dialect::Sqlite { seen_at } else { Utc::now() };
                 let mut leased: Vec<LeasedRun> = Vec::new();
                 for (position, Asked { workflow, room, beside }) in asked.iter().enumerate() {
+                    if no_jobs && !beside.is_empty() {
+                        continue;
+                    }
                     let part = part(free - leased.len(), asked.len() - position - 1, *room);
                     if part == 0 {
                         break;
@@ -596,6 +597,50 @@ mod tests {
             .store()
             .write(move |tx: &mut WriteTx| Box::pin(async move { cancel_run(tx, run, Utc::now()).await }));
         assert!(cancelled.await.unwrap());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_save_meanwhile_delays_only_who_does_jobs() {
+        // Until somebody waits for what this transaction holds.
+        const AWAITED: &str = "DO $$ BEGIN WHILE NOT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))
+            LOOP PERFORM pg_sleep(0.01); END LOOP; END $$";
+        for database in Database::each().await {
+            let engine = database.engine().await;
+            if engine.store().dialect() == Dialect::Sqlite {
+                // Whoever waits there can't be seen.
+                continue;
+            }
+            let job = save(&database, &engine, "job", "j").await;
+            let document =
+                json!({"name": "rest", "trigger": {"manual": {}}, "steps": [{"id": "rest", "wait": {"for": "P1D"}}]});
+            database.save(&engine, document).await;
+            let snapshot = engine.snapshot();
+            let rest = *Workflows::all(&snapshot).find(|(_, version)| version.workflow.name == "rest").unwrap().0;
+            for workflow in [job, rest] {
+                queue(&engine, workflow, 1).await;
+            }
+            let held = Arc::new(Notify::new());
+            let (writer, holds) = (engine.clone(), Arc::clone(&held));
+            let saving = tokio::spawn(async move {
+                let write = writer.store().write(move |tx: &mut WriteTx| {
+                    let holds = Arc::clone(&holds);
+                    Box::pin(async move {
+                        hold_workflows(tx, &[job]).await?;
+                        tx.bump_access_epoch().await?;
+                        holds.notify_one();
+                        tx.run_ddl(AWAITED).await
+                    })
+                });
+                write.await.unwrap();
+            });
+            held.notified().await;
+            let mut share = Share::default();
+            for expected in [rest, job] {
+                let [run] = lease(&engine, &mut share).await.unwrap().try_into().unwrap();
+                assert_eq!(run.workflow, expected);
+            }
+            saving.await.unwrap();
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
