@@ -77,7 +77,13 @@ impl Runner {
                 let write = Write::Create { module: *module, data };
                 Ok(written(ctx, write, input))
             }
-            Act::Do(Action::Find(find)) => self.find(&ctx, find, &known).await,
+            Act::Do(Action::Find(find)) => {
+                let _look = match at.beside {
+                    Some(_) => self.looks.acquire().await.ok(),
+                    None => None,
+                };
+                self.find(&ctx, find, &known).await
+            }
             Act::Do(Action::SendEmail(_)) if !self.outside.sends_mail => {
                 Err(StepError::Final("no mail server is configured: say --smtp-url and --mail-from".to_owned()))
             }
@@ -133,9 +139,10 @@ impl Runner {
         function: &str,
         input: Json,
     ) -> Result<Json, StepError> {
-        let Some(loaded) = self.outside.plugins.get(plugin) else {
-            return Err(not_installed(plugin));
-        };
+        let installed = || self.outside.plugins.get(plugin).ok_or_else(|| not_installed(plugin));
+        let _place = self.calls.take(plugin, installed()?.limits().concurrent_per_plugin).await;
+        // Another version may have come while it waited.
+        let loaded = installed()?;
         let context = CallContext {
             request_id: run.id.to_string(),
             depth: u8::try_from(ctx.depth).unwrap_or(u8::MAX),

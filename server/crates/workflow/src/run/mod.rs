@@ -19,14 +19,15 @@ mod together;
 mod upkeep;
 mod webhook;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cardine_egress::Egress;
 use cardine_engine::{Engine, EngineError};
 use cardine_store::StoreError;
 use chrono::TimeDelta;
-use tokio::sync::Semaphore;
+use rustc_hash::FxHashMap;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::counters::Counters;
 use crate::plugins::Plugins;
@@ -44,6 +45,11 @@ pub const LEASE: Duration = Duration::from_secs(15);
 pub const STEPS_DONE_MAX: i64 = 20_000;
 /// Items of loops that a process does beside another one of the same run: what runs do at the same time takes memory and connections.
 const ITEMS_BESIDE_MAX: usize = 32;
+/// Calls of one plugin that steps make at the same time, and only three in four of those that it has places for: whoever calls it in a request
+/// finds one, and a step that waits for others is no try that failed.
+const CALLS_OF_ONE_PLUGIN_MAX: usize = 12;
+/// Lists that items of loops look for beside another one of their run: requests find a connection.
+const LOOKS_BESIDE_MAX: usize = 8;
 /// Largest output of a step, in bytes of JSON.
 pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
 
@@ -70,12 +76,34 @@ struct Runner {
     versions: Versions,
     /// Items of loops that are done beside another one of their run.
     beside: Semaphore,
+    /// Lists that they look for.
+    looks: Semaphore,
+    /// Places of steps that call a plugin, by its name.
+    calls: Places,
+}
+
+/// Places of each plugin for so many calls.
+#[derive(Debug, Default)]
+struct Places(Mutex<FxHashMap<String, Arc<Semaphore>>>);
+
+impl Places {
+    /// Waits for a place among those of a plugin that does so many calls at the same time; it is free again when what is given here is dropped.
+    async fn take(&self, plugin: &str, concurrent: usize) -> Option<OwnedSemaphorePermit> {
+        let places = {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let most = (concurrent - concurrent / 4).clamp(1, CALLS_OF_ONE_PLUGIN_MAX);
+            Arc::clone(all.entry(plugin.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(most))))
+        };
+        // An error is that it is closed, which it never is.
+        places.acquire_owned().await.ok()
+    }
 }
 
 impl Runner {
     fn new(engine: Engine, outside: Outside) -> Self {
         let versions = Versions::new(engine.clone());
-        Self { engine, outside, versions, beside: Semaphore::new(ITEMS_BESIDE_MAX) }
+        let [beside, looks] = [ITEMS_BESIDE_MAX, LOOKS_BESIDE_MAX].map(Semaphore::new);
+        Self { engine, outside, versions, beside, looks, calls: Places::default() }
     }
 }
 
@@ -106,5 +134,26 @@ impl From<EngineError> for StepError {
 impl From<StoreError> for StepError {
     fn from(error: StoreError) -> Self {
         EngineError::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn steps_leave_places_of_a_plugin_to_others() {
+        let places = Places::default();
+        for (plugin, concurrent, most) in [("a", 16, 12), ("b", 64, 12), ("c", 4, 3), ("d", 1, 1)] {
+            let mut taken = Vec::new();
+            for _ in 0..most {
+                taken.push(places.take(plugin, concurrent).now_or_never().flatten().expect("there is one"));
+            }
+            assert!(places.take(plugin, concurrent).now_or_never().is_none(), "{plugin} has more than {most}");
+            taken.pop();
+            assert!(places.take(plugin, concurrent).now_or_never().flatten().is_some());
+        }
     }
 }
