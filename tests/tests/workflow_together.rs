@@ -240,6 +240,25 @@ on_both_databases! {
         assert_eq!(of_item(&run, 0), ["tell 1 FAILED", "tell 2 FAILED", "tell 3 FAILED", "tell 4 FAILED"]);
     }
 
+    async fn items_that_rest_leave_room_for_those_of_other_runs(backend: Backend) {
+        let (_server, outside, admin) = site(backend).await;
+        save(&admin, &outside, 16, json!({"times": 3, "firstAfter": "PT1H"})).await;
+        outside.hold_back();
+        // One more beside others than a process does at the same time, if those that rest counted.
+        for run in 1..=3 {
+            let names: Vec<String> = (0..16).map(|number| format!("{run}-{number}")).collect();
+            for target in names[1..].iter().map(|name| format!("/{name}")) {
+                outside.answer_at(&target, 503);
+                outside.let_go_at(&target);
+            }
+            start(&admin, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+            eventually("all rest but the first one, which waits", || async {
+                let run = newest(&admin).await;
+                (1..16).all(|number| of_item(&run, number) == ["tell 1 FAILED"]).then_some(())
+            }).await;
+        }
+    }
+
     async fn after_a_crash_each_item_goes_on_where_it_was(backend: Backend) {
         let (mut server, outside, admin) = site(backend).await;
         save(&admin, &outside, 3, json!({})).await;

@@ -158,6 +158,8 @@ impl Runner {
                         Went::On => _ = taken.remove(&slot),
                         Went::Stopped | Went::Failed(_) => has_failed = true,
                         Went::Rests(number, until, error) => {
+                            // It keeps its place, and leaves what it may be done by to others.
+                            taken.insert(slot, None);
                             resting.insert(slot, Resting { until, error });
                             going.push(Box::pin(sleep(slot, number, until)));
                         }
@@ -165,8 +167,8 @@ impl Runner {
                 }
                 Some(Happened::Woke(slot, number)) if !has_failed => {
                     resting.remove(&slot);
-                    active += 1;
-                    going.push(Box::pin(self.item(&together, slot, Begin::Woken(number))));
+                    taken.remove(&slot);
+                    ready.push_front(Begin::Woken(number));
                 }
                 Some(Happened::Woke(..)) => {}
                 None => break,
