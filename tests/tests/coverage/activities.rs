@@ -1,4 +1,4 @@
-//! Points about tasks and appointments: S19, S20, S42, S43, S44, S50.
+//! Points about tasks and appointments: S19, S20, S21, S42, S43, S44, S50.
 
 use cardine_tests::{Client, on_both_databases};
 use serde_json::{Value, json};
@@ -56,6 +56,22 @@ on_both_databases! {
         let peer = server.create_user_with_role("sales-person").await;
         let nothing = peer.query(&format!("{{ eventOccurrences({window}) {{ nodes {{ title }} }} }}")).await;
         assert_eq!(nothing.ok()["eventOccurrences"]["nodes"], json!([]));
+    }
+
+    async fn s21_calendars_are_shared_with_all_or_some_as_busy_times(server: Server) {
+        let seller = server.create_user_with_role("sales-person").await;
+        let (agent, peer) = (server.create_user_with_role("support-agent").await, server.create_user_with_role("sales-person").await);
+        seller.create("Event", visit("2026-03-02T09:00:00Z", "2026-03-02T10:00:00Z")).await;
+        let id = seller.own_id().await;
+        let text = format!("{{ eventBusyTimes(users: [\"{id}\"], from: \"2026-03-02T00:00:00Z\", to: \"2026-03-03T00:00:00Z\") {{ times {{ startsAt endsAt }} }} }}");
+        let share = json!({"userId": id, "mode": "SELECTED_USERS", "sharedWith": {"connect": [agent.own_id().await]}});
+        let share = seller.create("CalendarShare", share).await;
+        let busy = json!([{"times": [{"startsAt": "2026-03-02T09:00:00.000Z", "endsAt": "2026-03-02T10:00:00.000Z"}]}]);
+        assert_eq!(agent.query(&text).await.ok()["eventBusyTimes"], busy);
+        assert_eq!(peer.query(&text).await.ok()["eventBusyTimes"], json!([]));
+        assert_eq!(agent.query("{ events { totalCount } }").await.ok()["events"]["totalCount"], 0);
+        seller.query_with("mutation($id: ID!) { updateCalendarShare(id: $id, data: {mode: PUBLIC}) { id } }", json!({"id": share})).await.ok();
+        assert_eq!(peer.query(&text).await.ok()["eventBusyTimes"], busy);
     }
 
     async fn s42_everybody_makes_appointments_and_tasks(server: Server) {

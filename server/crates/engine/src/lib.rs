@@ -1,6 +1,7 @@
 //! The use cases: read, write, change modules; transaction borders; one door for every front.
 
 pub mod as_code;
+mod busy;
 pub mod change;
 mod check;
 mod context;
@@ -34,13 +35,14 @@ use cardine_store::{FileStore, Store};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use tokio::sync::Notify;
 
+pub use busy::{BusyAsked, BusyTimes};
 pub use cardine_store::Cell;
 pub use cardine_store::platform::idempotency::KeyUse;
 pub use check::{DECIMAL_DIGITS_MAX, LONG_TEXT_LENGTH_MAX, TEXT_LENGTH_MAX, normalise_phone, normalised};
 pub use context::{NewIds, RequestContext, new_request_id};
 pub use error::EngineError;
 pub use notifications::{NOTIFICATION_RETENTION, NOTIFICATIONS_MAX, Notice, Notices, NoticesAsked};
-pub use occurrences::{OccurrenceOutputs, OccurrencesAsked, Occurring, Occurrings, SERIES_MAX};
+pub use occurrences::{OccurrencesAsked, Occurring, Occurrings, SERIES_MAX};
 pub use read::{Group, ListResult, ReadPlan};
 pub use record::{Record, RecordScope, json_name, json_of_field, json_of_value, value_of_cell, value_of_json};
 pub use search::{Hit, Hits, SEARCH_SCORE_MAX};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cardine_model::Value;
 use cardine_model::recurrence::{Occurrence, Series, SeriesText, Work};
-use cardine_query::{Authorised, List};
+use cardine_query::{Authorised, List, OccurrenceOutputs};
 use cardine_store::Cell;
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
@@ -33,25 +33,6 @@ pub struct OccurrencesAsked {
     pub first: usize,
     /// Only what comes after this place.
     pub after: Option<(DateTime<Utc>, Uuid)>,
-}
-
-/// Positions among the outputs of a list.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct OccurrenceOutputs {
-    /// The id.
-    pub id: usize,
-    /// When the record begins.
-    pub start: usize,
-    /// When it ends.
-    pub end: Option<usize>,
-    /// Its rule.
-    pub rule: usize,
-    /// The days that are left out.
-    pub exceptions: Option<usize>,
-    /// The time zone.
-    pub time_zone: Option<usize>,
-    /// Whether it is about whole days.
-    pub all_day: Option<usize>,
 }
 
 /// One time that a record occurs.
@@ -85,6 +66,22 @@ impl Engine {
         asked: Vec<OccurrencesAsked>,
         values: Arc<[Value]>,
     ) -> Result<Vec<Occurrings>, EngineError> {
+        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let occurring =
+            |(starts, id, ends, recurs): Place| Occurring { id, starts: text(starts), ends: ends.map(text), recurs };
+        let found = self.places(ctx, asked, values).await?.into_iter();
+        let pages =
+            found.map(|(page, has_more)| Occurrings { page: page.into_iter().map(occurring).collect(), has_more });
+        Ok(pages.collect())
+    }
+
+    /// The same in figures: what occurs, in order, and whether there is more.
+    pub(crate) async fn places(
+        &self,
+        ctx: &RequestContext,
+        asked: Vec<OccurrencesAsked>,
+        values: Arc<[Value]>,
+    ) -> Result<Vec<(Vec<Place>, bool)>, EngineError> {
         let (mut lists, mut pages) = (Vec::with_capacity(2 * asked.len()), Vec::with_capacity(asked.len()));
         for OccurrencesAsked { once, series, outputs, window, first, after } in asked {
             lists.extend([once, series]);
@@ -103,11 +100,11 @@ struct Page {
     after: Option<(DateTime<Utc>, Uuid)>,
 }
 
-/// What orders occurrences, and then what is shown of them.
-type Place = (DateTime<Utc>, Uuid, Option<DateTime<Utc>>, bool);
+/// What orders occurrences, and then what is shown of them: when it begins, the record, when it ends, whether it is one of a series.
+pub(crate) type Place = (DateTime<Utc>, Uuid, Option<DateTime<Utc>>, bool);
 
 impl Page {
-    fn of(&self, once: &ListResult, series: &ListResult) -> Result<Occurrings, EngineError> {
+    fn of(&self, once: &ListResult, series: &ListResult) -> Result<(Vec<Place>, bool), EngineError> {
         let (singles, rows) = (once.root(), series.root());
         if rows.has_more {
             let message =
@@ -131,14 +128,8 @@ impl Page {
         }
         found.sort_unstable();
         let has_more = singles.has_more || found.len() > self.first;
-        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let shown = found.into_iter().take(self.first).map(|(starts, id, ends, recurs)| Occurring {
-            id,
-            starts: text(starts),
-            ends: ends.map(text),
-            recurs,
-        });
-        Ok(Occurrings { page: shown.collect(), has_more })
+        found.truncate(self.first);
+        Ok((found, has_more))
     }
 
     /// A record whose rule makes no sense, as it was written before the module had the feature, occurs once.

@@ -155,6 +155,9 @@ async fn locate(
         let answers = engine.occurrences(ctx, asked, values).await?;
         located.occurring = keys.into_iter().zip(answers).collect();
     }
+    for (key, asked) in searches.busy {
+        located.busy.insert(key, engine.busy_times(ctx, &asked).await?);
+    }
     if !searches.notices.is_empty() {
         let (keys, asked): (Vec<_>, Vec<_>) = searches.notices.into_iter().unzip();
         located.notices = keys.into_iter().zip(engine.notifications(ctx, &asked).await?).collect();

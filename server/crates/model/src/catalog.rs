@@ -8,6 +8,7 @@ use regex::Regex;
 use rustc_hash::FxHashMap;
 
 use crate::assignment::Assignment;
+use crate::calendar_shares::SharedCalendars;
 use crate::clocks::Clocks;
 use crate::conversion::Conversion;
 use crate::definition::{
@@ -144,6 +145,8 @@ pub struct Module {
     pub stages: Option<Arc<Stages>>,
     /// Which related records are shown together in the order of time.
     pub timeline: Option<Arc<Timeline>>,
+    /// With whom users share when they are busy.
+    pub calendar_shares: Option<Arc<SharedCalendars>>,
     /// When records occur, once or by a rule.
     pub recurrence: Option<Arc<Recurrence>>,
     /// What values are checked with when written.

@@ -1,6 +1,7 @@
 //! Definition documents and the immutable catalog that they resolve to, with the rule language; pure, no IO, no clock.
 
 pub mod assignment;
+pub mod calendar_shares;
 pub mod catalog;
 pub mod clocks;
 pub mod conversion;

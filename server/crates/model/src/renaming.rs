@@ -129,6 +129,7 @@ impl Renaming {
         self.stages(catalog, module, &mut document);
         self.timeline(catalog, module, &mut document);
         self.recurrence(module, &mut document);
+        self.calendar_shares(module, &mut document);
         for lists in [&mut document.indexes, &mut document.uniques, &mut document.duplicates] {
             for FieldList { fields } in lists.iter_mut() {
                 *fields = fields.iter().map(named).collect();
@@ -347,8 +348,30 @@ impl Renaming {
     fn recurrence(&self, module: &Module, document: &mut ModuleDefinition) {
         let recurrence = document.features.as_mut().and_then(|features| features.get_mut("recurrence"));
         for name in recurrence.and_then(Json::as_object_mut).into_iter().flat_map(serde_json::Map::values_mut) {
-            if let Json::String(name) = name {
+            match name {
+                Json::String(name) => *name = self.field_name(module, name).into_owned(),
+                Json::Object(free) => {
+                    for (name, options) in std::mem::take(free) {
+                        free.insert(self.field_name(module, &name).into_owned(), options);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The modules and fields of the feature `calendarShares`.
+    fn calendar_shares(&self, module: &Module, document: &mut ModuleDefinition) {
+        let shares = document.features.as_mut().and_then(|features| features.get_mut("calendarShares"));
+        let Some(shares) = shares.and_then(Json::as_object_mut) else { return };
+        for key in ["user", "mode", "users"] {
+            if let Some(Json::String(name)) = shares.get_mut(key) {
                 *name = self.field_name(module, name).into_owned();
+            }
+        }
+        for name in shares.get_mut("of").and_then(Json::as_array_mut).into_iter().flatten() {
+            if let Json::String(name) = name {
+                *name = self.module_name(name).to_owned();
             }
         }
     }

@@ -7,6 +7,7 @@ mod aggregate;
 mod authorise;
 mod history;
 mod list;
+mod occurrences;
 mod search;
 mod timeline;
 
@@ -18,5 +19,6 @@ pub use history::{ENTRY_ACTOR, ENTRY_ON_BEHALF_OF, History, HistoryUser};
 pub use list::{
     Child, CompareOp, Deleted, Filter, KeysetValue, List, Nulls, OrderKey, Page, Quantifier, Slot, Span, Take,
 };
+pub use occurrences::{OccurrenceOutputs, OccurrenceQuestion};
 pub use search::{Search, SearchPlace, SearchedModule, authorise_search};
 pub use timeline::{Timeline, TimelinePlace, TimelineWay, authorise_timeline};

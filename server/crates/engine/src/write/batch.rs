@@ -114,6 +114,7 @@ impl<'a> Batch<'a> {
         }
         self.ask_validators().await?;
         self.keep_stages();
+        self.guard_calendars();
         self.keep_recurrences();
         self.keep_clocks(tx).await?;
         if self.is_faulty() {

@@ -3,6 +3,7 @@
 mod assignment;
 mod batch;
 mod before_commit;
+mod calendar_shares;
 mod clocks;
 mod convert;
 mod create;

@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod arguments;
+mod busy;
 mod collect;
 mod computed;
 mod connection;
@@ -33,7 +34,7 @@ mod write;
 
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{ExecutableDocument, OperationDefinition, OperationType};
-use cardine_engine::{Hits, Moments, Notices, Occurrings, Write};
+use cardine_engine::{BusyTimes, Hits, Moments, Notices, Occurrings, Write};
 use cardine_model::catalog::ModuleId;
 use cardine_model::{PathSegment, Value};
 use cardine_query::{Authorised, List, authorise};
@@ -65,6 +66,8 @@ pub struct Located {
     pub moments: FxHashMap<String, Moments>,
     /// When the records occur that are asked for, by their keys in the answer.
     pub occurring: FxHashMap<String, Occurrings>,
+    /// When users are busy, likewise.
+    pub busy: FxHashMap<String, Vec<BusyTimes>>,
     /// The pages of the caller's notifications, by their keys in the answer.
     pub notices: FxHashMap<String, Notices>,
 }

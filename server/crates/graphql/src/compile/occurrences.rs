@@ -1,11 +1,11 @@
 //! Occurrences of records, in two steps as a search: the question, whose answer is times with ids, and then a list of the records.
 
 use async_graphql_parser::types::SelectionSet;
-use cardine_engine::{OccurrenceOutputs, OccurrencesAsked, SERIES_MAX};
+use cardine_engine::{OccurrencesAsked, SERIES_MAX};
 use cardine_model::Value;
-use cardine_model::catalog::{Field, FieldPath, Module, ModuleId};
-use cardine_model::recurrence::{LENGTH_DAYS_MAX, RecurrenceFields};
-use cardine_query::{CompareOp, Filter, KeysetValue, Nulls, OrderKey, Page, Take};
+use cardine_model::catalog::{Module, ModuleId};
+use cardine_model::recurrence::LENGTH_DAYS_MAX;
+use cardine_query::{Filter, OccurrenceQuestion, Page, Take};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -13,7 +13,6 @@ use super::arguments::Arguments;
 use super::collect::Collected;
 use super::list::ListBuilder;
 use super::record::unvalidated;
-use super::root::by_id;
 use super::search::faulty;
 use super::timeline::instant;
 use super::{Compiler, key, quoted};
@@ -27,7 +26,7 @@ use crate::shape::{Fields, HitField, HitPlace, HitsOfModule, RootField, SearchFi
 const WINDOW_DAYS_MAX: i64 = 366;
 
 /// From when on, and before when.
-type Window = (DateTime<Utc>, DateTime<Utc>);
+pub(super) type Window = (DateTime<Utc>, DateTime<Utc>);
 
 impl<'a> Compiler<'a> {
     /// The question.
@@ -54,62 +53,34 @@ impl<'a> Compiler<'a> {
                 Some(place.ok_or_else(|| faulty("after", words))?)
             }
         };
-        let (from, to) = (self.slot(Value::DateTime(window.0)), self.slot(Value::DateTime(window.1)));
-        // Without it all that ever was before the window would be looked through for what may still last.
         let earliest = window.0.checked_sub_signed(TimeDelta::days(LENGTH_DAYS_MAX)).unwrap_or(window.0);
-        let earliest = self.slot(Value::DateTime(earliest));
-        let compare = |field: &Field, op, operand| Filter::Compare { path: FieldPath::own(field.id), op, operand };
-        let is_null = |field: &Field, negated| Filter::IsNull { path: FieldPath::own(field.id), negated };
-
-        let page = Page { take: Take::First(first), after: None, before: None, offset: None };
-        let mut once = self.occurring(module, collected, &arguments, page)?;
-        let ends_later = fields.end.map(|end| compare(end, CompareOp::Gt, from));
-        let mut reaches = vec![compare(fields.start, CompareOp::Gte, from)];
-        reaches.extend(ends_later);
-        once.filter(Filter::All(vec![
-            is_null(fields.rule, false),
-            compare(fields.start, CompareOp::Gte, earliest),
-            compare(fields.start, CompareOp::Lt, to),
-            Filter::Any(reaches),
-        ]));
-        once.order(OrderKey { path: FieldPath::own(fields.start.id), descending: false, nulls: Nulls::Last })?;
-        once.order(by_id())?;
-        once.list.page.after = after.map(|(at, id)| {
-            let place = [Value::DateTime(at), Value::Id(id)];
-            place.into_iter().map(|value| KeysetValue { slot: self.slot(value), is_null: false }).collect()
-        });
-
-        let most = self.slot(Value::Integer(SERIES_MAX as i64));
-        let page = Page { take: Take::First(most), after: None, before: None, offset: None };
-        let mut series = self.occurring(module, collected, &arguments, page)?;
-        let mut may_reach = vec![is_null(fields.rule, true), compare(fields.start, CompareOp::Lt, to)];
-        may_reach.extend(
-            fields.last.map(|last| Filter::Any(vec![is_null(last, false), compare(last, CompareOp::Gte, from)])),
-        );
-        series.filter(Filter::All(may_reach));
-        series.order(by_id())?;
-
-        let outputs = outputs(&mut once, fields)?;
-        self::outputs(&mut series, fields)?;
-        let (once, series) = (self.authorise(once.list)?, self.authorise(series.list)?);
+        let question = OccurrenceQuestion {
+            module,
+            filter: self.occurring(module, collected, &arguments)?,
+            earliest: self.slot(Value::DateTime(earliest)),
+            from: self.slot(Value::DateTime(window.0)),
+            to: self.slot(Value::DateTime(window.1)),
+            first,
+            after: after.map(|(at, id)| [self.slot(Value::DateTime(at)), self.slot(Value::Id(id))]),
+            most: self.slot(Value::Integer(SERIES_MAX as i64)),
+        };
+        let (once, series, outputs) = question.lists(fields);
+        let (once, series) = (self.authorise(once)?, self.authorise(series)?);
         let first = usize::try_from(size).unwrap_or(usize::MAX);
         Ok(OccurrencesAsked { once, series, outputs, window, first, after })
     }
 
-    /// A list of records that meet the caller's filter.
+    /// The caller's filter.
     fn occurring(
         &mut self,
         module: ModuleId,
         collected: &Collected<'a>,
         arguments: &Arguments,
-        page: Page,
-    ) -> Result<ListBuilder<'a>, Error> {
+    ) -> Result<Option<Filter>, Error> {
+        let page = Page { take: Take::One, after: None, before: None, offset: None };
         let mut list = ListBuilder::new(module, page, self.setting.limits, 0, collected.field.pos);
-        if let Some(filter) = arguments.get("filter") {
-            let filter = self.filter(&mut list, &[], module, filter, 0, &mut vec!["filter".into()])?;
-            list.filter(filter);
-        }
-        Ok(list)
+        let Some(filter) = arguments.get("filter") else { return Ok(None) };
+        self.filter(&mut list, &[], module, filter, 0, &mut vec!["filter".into()]).map(Some)
     }
 
     fn occurrences_context(&self, module: ModuleId, (from, to): Window, arguments: &Arguments) -> CursorContext {
@@ -209,18 +180,8 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// Asks for the values that tell when records occur; the same places in every list.
-fn outputs(list: &mut ListBuilder<'_>, fields: RecurrenceFields<'_>) -> Result<OccurrenceOutputs, Error> {
-    let mut of = |field: Option<&Field>| field.map(|field| list.output(&[], field.id)).transpose();
-    let (start, rule) = (of(Some(fields.start))?, of(Some(fields.rule))?);
-    let (Some(start), Some(rule)) = (start, rule) else { return Err(unvalidated()) };
-    let (end, exceptions) = (of(fields.end)?, of(fields.exceptions)?);
-    let (time_zone, all_day) = (of(fields.time_zone)?, of(fields.all_day)?);
-    let id = list.output(&[], Module::ID)?;
-    Ok(OccurrenceOutputs { id, start, end, rule, exceptions, time_zone, all_day })
-}
-
-fn window(arguments: &Arguments) -> Result<Window, Error> {
+/// The window that is asked for.
+pub(super) fn window(arguments: &Arguments) -> Result<Window, Error> {
     let instant = |name| match arguments.get(name) {
         Some(Input::Value(Value::DateTime(at))) => Ok(*at),
         _ => Err(unvalidated()),

@@ -54,6 +54,7 @@ impl<'a> Compiler<'a> {
             Meaning::Search => self.search(collected, &definition),
             Meaning::Timeline(module) => self.timeline(module, collected, &definition),
             Meaning::Occurrences(module) => self.occurrences(module, collected, &definition),
+            Meaning::BusyTimes(_) => self.busy_times(collected),
             Meaning::Notifications => self.notifications(collected, &definition),
             Meaning::Me => self.me(collected),
             Meaning::Create(_)

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use async_graphql_parser::types::SelectionSet;
-use cardine_engine::{NoticesAsked, OccurrencesAsked, SEARCH_SCORE_MAX};
+use cardine_engine::{BusyAsked, NoticesAsked, OccurrencesAsked, SEARCH_SCORE_MAX};
 use cardine_model::catalog::{FieldPath, Module, ModuleId};
 use cardine_model::text::words::words;
 use cardine_model::{Issue, PathSegment, Value};
@@ -36,6 +36,8 @@ pub struct Searches {
     pub timelines: Vec<(String, Authorised<Timeline>)>,
     /// When records occur, likewise.
     pub occurrences: Vec<(String, OccurrencesAsked)>,
+    /// When users are busy, likewise.
+    pub busy: Vec<(String, BusyAsked)>,
     /// The pages of the caller's notifications, likewise.
     pub notices: Vec<(String, NoticesAsked)>,
     /// The values.
@@ -46,7 +48,7 @@ impl<'a> Compiler<'a> {
     /// The questions of the searches, timelines, occurrences and notifications at the root; not yet with the values of their slots.
     pub(super) fn searches(&mut self, set: &'a SelectionSet) -> Searches {
         let (mut questions, mut timelines) = (Vec::new(), Vec::new());
-        let (mut occurrences, mut notices) = (Vec::new(), Vec::new());
+        let (mut occurrences, mut busy, mut notices) = (Vec::new(), Vec::new(), Vec::new());
         for collected in self.collect(TypeKey::Query, &[set]) {
             let Some(definition) = self.schema.field(TypeKey::Query, collected.name()) else { continue };
             let key = || collected.key.to_owned();
@@ -60,6 +62,9 @@ impl<'a> Compiler<'a> {
                 Meaning::Occurrences(module) => self
                     .occurrences_asked(module, &collected, &definition)
                     .map(|asked| occurrences.push((key(), asked))),
+                Meaning::BusyTimes(module) => {
+                    self.busy_asked(module, &collected, &definition).map(|asked| busy.push((key(), asked)))
+                }
                 Meaning::Notifications => {
                     self.notifications_asked(&collected, &definition).map(|asked| notices.push((key(), asked)))
                 }
@@ -70,7 +75,7 @@ impl<'a> Compiler<'a> {
                 self.errors.push(error);
             }
         }
-        Searches { questions, timelines, occurrences, notices, values: Vec::new() }
+        Searches { questions, timelines, occurrences, busy, notices, values: Vec::new() }
     }
 
     fn search_question(

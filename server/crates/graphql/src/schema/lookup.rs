@@ -24,6 +24,8 @@ impl Schema<'_> {
             | TypeKey::OccurrenceConnection
             | TypeKey::OccurrenceEdge
             | TypeKey::OccurrenceEntry
+            | TypeKey::BusyTimes
+            | TypeKey::BusyTime
             | TypeKey::NotificationConnection
             | TypeKey::Notification
             | TypeKey::HistoryConnection
@@ -100,6 +102,8 @@ impl Schema<'_> {
             TypeKey::OccurrenceConnection => self.occurrence_connection_fields(),
             TypeKey::OccurrenceEdge => self.occurrence_edge_fields(),
             TypeKey::OccurrenceEntry => self.occurrence_entry_fields(),
+            TypeKey::BusyTimes => self.busy_times_fields(),
+            TypeKey::BusyTime => self.busy_time_fields(),
             TypeKey::NotificationConnection => self.notification_connection_fields(),
             TypeKey::Notification => self.notification_fields(),
             TypeKey::HistoryConnection => self.history_connection_fields(),
@@ -284,6 +288,8 @@ impl Schema<'_> {
             TypeKey::OccurrenceConnection => "A page of when records occur, in the order of time.".to_owned(),
             TypeKey::OccurrenceEdge => "One time that a record occurs, with its place in the order.".to_owned(),
             TypeKey::OccurrenceEntry => "One time that a record occurs.".to_owned(),
+            TypeKey::BusyTimes => "When a user is busy.".to_owned(),
+            TypeKey::BusyTime => "A span of time in which a user is busy.".to_owned(),
             TypeKey::NotificationConnection => "A page of what the caller was told of.".to_owned(),
             TypeKey::Notification => "What the caller was told of.".to_owned(),
             TypeKey::SortOrder => {

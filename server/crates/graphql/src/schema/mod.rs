@@ -10,6 +10,7 @@ use crate::variables::Use;
 
 mod aggregate;
 mod build;
+mod busy;
 mod enums;
 mod filter;
 mod group;
@@ -85,6 +86,10 @@ pub enum TypeKey {
     OccurrenceEdge,
     /// `OccurrenceEntry`.
     OccurrenceEntry,
+    /// `BusyTimes`: when a user is busy.
+    BusyTimes,
+    /// `BusyTime`.
+    BusyTime,
     /// `NotificationConnection`: a page of what the caller was told of.
     NotificationConnection,
     /// `Notification`.
@@ -369,6 +374,8 @@ pub enum Meaning {
     Timeline(ModuleId),
     /// `dealOccurrences(from, to)`.
     Occurrences(ModuleId),
+    /// `dealBusyTimes(users, from, to)`.
+    BusyTimes(ModuleId),
     /// `notifications`.
     Notifications,
     /// `markNotificationsRead`.

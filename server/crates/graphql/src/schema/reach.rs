@@ -92,6 +92,7 @@ impl Schema<'_> {
             TypeKey::OccurrenceConnection | TypeKey::OccurrenceEdge | TypeKey::OccurrenceEntry => {
                 self.has_occurrences()
             }
+            TypeKey::BusyTimes | TypeKey::BusyTime => self.has_busy_times(),
             TypeKey::NotificationConnection | TypeKey::Notification => self.has_notifications(),
             TypeKey::Deleted => self.catalog.modules.iter().any(|module| self.may_see_deleted(module.id)),
             TypeKey::Record(module) | TypeKey::Filter(module) | TypeKey::OrderBy(module) => readable(module),

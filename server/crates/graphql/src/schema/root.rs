@@ -3,6 +3,7 @@
 use cardine_model::catalog::{Module, ModuleId};
 use cardine_model::name::{lower_first, upper_first};
 
+use super::busy::BUSY_TIMES_SUFFIX;
 use super::occurrences::OCCURRENCES_SUFFIX;
 use super::timeline::TIMELINE_SUFFIX;
 use super::{FigureType, InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, introspection_types};
@@ -26,6 +27,7 @@ impl Schema<'_> {
             fields.extend(self.groups_field(module));
             fields.extend(self.timeline_field(module));
             fields.extend(self.occurrences_field(module));
+            fields.extend(self.busy_times_field(module));
             fields.extend(self.duplicates_field(module.id));
         }
         fields
@@ -57,6 +59,9 @@ impl Schema<'_> {
         }
         if let Some(name) = name.strip_suffix(OCCURRENCES_SUFFIX) {
             return self.occurrences_field(self.catalog.served_by_name(&upper_first(name))?);
+        }
+        if let Some(name) = name.strip_suffix(BUSY_TIMES_SUFFIX) {
+            return self.busy_times_field(self.catalog.served_by_name(&upper_first(name))?);
         }
         let module = self.catalog.served_by_name(&upper_first(name.strip_suffix(GROUPS_SUFFIX)?))?;
         self.groups_field(module)

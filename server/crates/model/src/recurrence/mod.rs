@@ -4,7 +4,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -45,6 +45,9 @@ pub struct Recurrence {
     /// A dateTime, kept at the end of the last occurrence of a series that has an end.
     #[serde(default)]
     pub last: Option<String>,
+    /// Choices, each with options in which a record leaves its owner free.
+    #[serde(default)]
+    pub free: BTreeMap<String, Vec<String>>,
 }
 
 /// The fields that it names.
@@ -92,6 +95,35 @@ impl Recurrence {
     }
 }
 
+impl Recurrence {
+    /// Choices with the options in which a record leaves its owner free.
+    pub fn free_fields<'m>(&'m self, module: &'m Module) -> impl Iterator<Item = (&'m Field, &'m [String])> {
+        let choice = |name: &String| module.field_named(name).filter(|field| is_choice(field));
+        self.free.iter().filter_map(move |(name, options)| Some((choice(name)?, options.as_slice())))
+    }
+
+    fn check_free(&self, module: &Module, issues: &mut Vec<Issue>) {
+        for (name, options) in &self.free {
+            let field = module.field_named(name);
+            let Some(known) = field.filter(|field| is_choice(field)).and_then(Field::options) else {
+                let message = match field {
+                    None => format!("`{}` has no field `{name}`", module.name),
+                    Some(_) => format!("`{name}` must be a stored choice"),
+                };
+                let rule = if field.is_none() { "unknownField" } else { "type" };
+                issues.push(Issue::new(path!["free", name.as_str()], rule, message));
+                continue;
+            };
+            for (position, option) in options.iter().enumerate() {
+                if !known.iter().any(|known| known.value == *option) {
+                    let message = format!("`{name}` has no option `{option}`");
+                    issues.push(Issue::new(path!["free", name.as_str(), position], "unknownOption", message));
+                }
+            }
+        }
+    }
+}
+
 impl Feature for Recurrence {
     const NAME: &'static str = "recurrence";
 
@@ -130,12 +162,17 @@ impl Feature for Recurrence {
             };
             issues.push(Issue::new(path![key], rule, message));
         }
+        self.check_free(module, &mut issues);
         issues
     }
 }
 
 fn is_instant(field: &Field) -> bool {
     matches!(field.kind, FieldKind::DateTime)
+}
+
+fn is_choice(field: &Field) -> bool {
+    field.column.is_some() && matches!(field.kind, FieldKind::Choice { .. })
 }
 
 fn is_truth(field: &Field) -> bool {

@@ -7,6 +7,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use super::links::LinkDocument;
 use super::references::FILE;
 use super::{ModuleIssue, graphql_names, system_fields};
+use crate::calendar_shares::SharedCalendars;
 use crate::catalog::{Checks, Module, ModuleId, RelationId};
 use crate::conversion::Conversion;
 use crate::definition::{FieldDefinition, Label, ModuleDefinition, Sharing};
@@ -159,6 +160,7 @@ impl<'a> Draft<'a> {
             parent: None,
             validations: Vec::new(),
             assignment: None,
+            calendar_shares: SharedCalendars::of(definition).map(Arc::new),
             clocks: None,
             conversion: Conversion::of(definition).map(Arc::new),
             mentions: Mentions::of(definition).map(Arc::new),

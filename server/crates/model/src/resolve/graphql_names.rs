@@ -62,7 +62,7 @@ pub const FIELD_TYPE_SUFFIXES: [&str; 6] = ["", "Filter", "Input", "Connection",
 pub const FILTER_COMBINATORS: [&str; 3] = ["and", "or", "not"];
 
 /// Type names that belong to the API itself.
-pub const BUILT_IN_TYPES: [&str; 92] = [
+pub const BUILT_IN_TYPES: [&str; 94] = [
     "Query",
     "Mutation",
     "Subscription",
@@ -89,6 +89,8 @@ pub const BUILT_IN_TYPES: [&str; 92] = [
     "OccurrenceConnection",
     "OccurrenceEdge",
     "OccurrenceEntry",
+    "BusyTimes",
+    "BusyTime",
     "Notification",
     "NotificationConnection",
     "Owner",
@@ -166,8 +168,8 @@ pub fn type_names(name: &str) -> impl Iterator<Item = String> {
     MODULE_TYPE_SUFFIXES.iter().map(move |suffix| format!("{name}{suffix}"))
 }
 
-/// Query fields of a module: one record, list, groups, timeline, occurrences, duplicates.
-pub fn query_names(name: &str, plural: &str) -> [String; 6] {
+/// Query fields of a module: one record, list, groups, timeline, occurrences, busy times, duplicates.
+pub fn query_names(name: &str, plural: &str) -> [String; 7] {
     let one = lower_first(name);
     [
         one.clone(),
@@ -175,6 +177,7 @@ pub fn query_names(name: &str, plural: &str) -> [String; 6] {
         format!("{one}Groups"),
         format!("{one}Timeline"),
         format!("{one}Occurrences"),
+        format!("{one}BusyTimes"),
         format!("duplicatesOf{name}"),
     ]
 }
@@ -409,13 +412,14 @@ impl<'a> Names<'a> {
         for type_name in type_names(name) {
             refused.note("type", "name", claim(&mut self.types, type_name, owner));
         }
-        let [one, list, groups, timeline, occurrences, duplicates] = query_names(name, plural);
+        let [one, list, groups, timeline, occurrences, busy, duplicates] = query_names(name, plural);
         let names = [
             ("name", one),
             ("plural", list),
             ("name", groups),
             ("name", timeline),
             ("name", occurrences),
+            ("name", busy),
             ("name", duplicates),
         ];
         for (key, query) in names {

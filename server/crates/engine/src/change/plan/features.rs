@@ -1,6 +1,7 @@
 //! What a module asks for as a feature must be sound when it is declared, and no later change takes away what it needs without a word.
 
 use cardine_model::assignment::{Assignment, Named};
+use cardine_model::calendar_shares::SharedCalendars;
 use cardine_model::catalog::{Catalog, Module};
 use cardine_model::clocks::Clocks;
 use cardine_model::conversion::Conversion;
@@ -115,6 +116,7 @@ fn broken(base: &Base, after: &Catalog) -> Vec<Broken> {
 
 fn has_features(module: &Module) -> bool {
     module.assignment.is_some()
+        || module.calendar_shares.is_some()
         || module.clocks.is_some()
         || module.conversion.is_some()
         || module.mentions.is_some()
@@ -124,13 +126,14 @@ fn has_features(module: &Module) -> bool {
 }
 
 /// What is at fault in each feature of a module.
-fn faults(base: &Base, catalog: &Catalog, module: &Module) -> [(&'static str, Vec<Issue>); 7] {
+fn faults(base: &Base, catalog: &Catalog, module: &Module) -> [(&'static str, Vec<Issue>); 8] {
     let is_known = |named: Named<'_>| match named {
         Named::User(email) => base.access.user_with_email(email).is_some(),
         Named::Group(name) => base.access.group_named(name).is_some(),
     };
     [
         ("assignment", Assignment::faults(catalog, module, is_known)),
+        (SharedCalendars::NAME, SharedCalendars::faults(catalog, module)),
         ("clocks", Clocks::faults(catalog, module)),
         (Conversion::NAME, Conversion::faults(catalog, module)),
         (Mentions::NAME, Mentions::faults(catalog, module)),
