@@ -44,7 +44,7 @@ enum End {
     /// Up to this instant.
     At(DateTime<Utc>),
     /// Up to this moment, as clocks show it in the series' time zone.
-    Local(NaiveDateTime),
+    Wall(NaiveDateTime),
 }
 
 /// How many more days may be looked at.
@@ -234,7 +234,7 @@ impl RecurrenceRule {
             }
             // On the other side of the world it may be the next day already.
             End::At(at) => at.date_naive().checked_add_days(Days::new(1))?,
-            End::Local(at) => at.date(),
+            End::Wall(at) => at.date(),
         };
         let newest = self.period_of(anchor, limit.min(horizon(anchor)));
         (0..=newest).rev().find_map(|period| {
@@ -247,7 +247,7 @@ impl RecurrenceRule {
         match self.end {
             End::Never | End::Count(_) => true,
             End::At(at) => instant(day) <= at,
-            End::Local(at) => day.and_time(start.time()) <= at,
+            End::Wall(at) => day.and_time(start.time()) <= at,
         }
     }
 
@@ -423,9 +423,9 @@ fn until(text: &str) -> Result<End, String> {
     match (text.len(), text.strip_suffix('Z')) {
         (8, None) => {
             let day = NaiveDate::parse_from_str(text, "%Y%m%d").ok();
-            day.and_then(|day| day.and_hms_opt(23, 59, 59)).map(End::Local).ok_or_else(fault)
+            day.and_then(|day| day.and_hms_opt(23, 59, 59)).map(End::Wall).ok_or_else(fault)
         }
-        (15, None) => instant(text).map(End::Local).ok_or_else(fault),
+        (15, None) => instant(text).map(End::Wall).ok_or_else(fault),
         (16, Some(text)) => instant(text).map(|at| End::At(at.and_utc())).ok_or_else(fault),
         _ => Err(fault()),
     }
