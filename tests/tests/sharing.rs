@@ -126,6 +126,24 @@ on_both_databases! {
         assert!(change(&boss, "Board", &board).await);
     }
 
+    async fn a_role_stays_while_a_run_goes_on_by_it(server: Server) {
+        let admin = server.admin().await;
+        for name in ["temp", "clerk"] {
+            admin.create_role(name, None).await;
+        }
+        let workflow = |role: &str| json!({"name": "later", "runAs": {"role": role}, "trigger": {"manual": {}}, "steps": [{"id": "w", "wait": {"for": "P30D"}}]});
+        admin.save_workflow(workflow("temp")).await.ok();
+        let started = admin.admin_query("mutation { startWorkflow(workflow: \"later\") { id } }").await;
+        let run = started.ok()["startWorkflow"]["id"].clone();
+        // It finishes on the version that it began with.
+        admin.save_workflow(workflow("clerk")).await.ok();
+        for role in ["temp", "clerk"] {
+            assert_eq!(needs(&admin, &format!("deleteRole(name: \"{role}\")")).await, ["the workflow later names it"]);
+        }
+        admin.admin_query_with("mutation($id: ID!) { cancelRun(id: $id) { id } }", json!({"id": run})).await.ok();
+        admin.admin_query("mutation { deleteRole(name: \"temp\") }").await.ok();
+    }
+
     async fn a_role_that_stages_name_stays(server: Server) {
         let (..) = prepare(&server).await;
         let admin = server.admin().await;
@@ -251,6 +269,16 @@ on_both_databases! {
         share(true).await;
         peer.query_with(moved, json!({"id": detail, "to": theirs})).await.ok();
         peer.query_with(&owned("Secret"), json!({"id": secret, "to": own})).await.ok();
+        // Of what is reached by its parent, the owner decides nothing, until a rule asks for it, for whomever.
+        let another = clerk.create("Secret", json!({"title": "s"})).await;
+        let detail = clerk.create("Detail", json!({"title": "d", "secretId": another})).await;
+        let admin = server.admin().await;
+        let may_write = "mutation($id: ID!, $with: ID!) { shareRecord(module: \"Secret\", id: $id, with: {user: $with}, access: WRITE) { access } }";
+        admin.admin_query_with(may_write, json!({"id": another, "with": own})).await.ok();
+        peer.query_with(&owned("Detail"), json!({"id": detail, "to": own})).await.ok();
+        let rule = "saveSharingRule(rule: {name: \"o\", module: \"Detail\", ownedBy: {role: \"boss\"}, with: {role: \"administrator\"}, access: WRITE, delete: true}) { name }";
+        admin.admin_query(&format!("mutation {{ {rule} }}")).await.ok();
+        peer.query_with(&owned("Detail"), json!({"id": detail, "to": boss.own_id().await})).await.refused("FORBIDDEN");
         // Superiors give away what is their people's, and everybody what is their own.
         boss.query_with(&owned("Board"), json!({"id": board, "to": own})).await.ok();
         peer.query_with(&owned("Board"), json!({"id": board, "to": boss.own_id().await})).await.ok();

@@ -5,7 +5,7 @@ use cardine_model::assignment::Named;
 use cardine_model::catalog::{Catalog, Module};
 use cardine_model::resolve::role_documents;
 use cardine_model::{Issue, path};
-use cardine_store::WriteTx;
+use cardine_sql::write::{Purpose, lock_rows};
 use cardine_store::platform::access::{find_grants_of, find_role, remove_role};
 use cardine_store::platform::needed::{
     count_holding, count_open_questions, count_users_with_role, find_records_shared_with, find_roles_below,
@@ -13,6 +13,7 @@ use cardine_store::platform::needed::{
 };
 use cardine_store::platform::permission_sets::{find_group, find_members_of};
 use cardine_store::platform::sharing::find_record_rules_of;
+use cardine_store::{Bindings, WriteTx};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -20,15 +21,42 @@ use super::roles::told;
 use super::{ANONYMOUS, ChangedBy, SharingRule, audit, begin_change};
 use crate::{Engine, EngineError, json_name};
 
+/// The platform's module of groups.
+const GROUP: &str = "Group";
+/// How often modules may change meanwhile.
+const ATTEMPTS_MAX: usize = 3;
+
 impl Engine {
     /// Takes a role away that nothing needs, with what it grants, its record rules and its shares of single records.
     #[boxed]
     pub async fn delete_role(&self, by: ChangedBy, name: &str) -> Result<(), EngineError> {
+        self.remove(|| self.delete_role_now(by.clone(), name)).await
+    }
+
+    /// Once more, by the modules as they are now, where they have changed since this process looked.
+    async fn remove<F: Future<Output = Result<(), EngineError>>>(
+        &self,
+        now: impl Fn() -> F,
+    ) -> Result<(), EngineError> {
+        for _ in 1..ATTEMPTS_MAX {
+            match now().await {
+                Err(EngineError::Stale) => self.reload().await?,
+                ended => return ended,
+            }
+        }
+        now().await
+    }
+
+    #[boxed]
+    async fn delete_role_now(&self, by: ChangedBy, name: &str) -> Result<(), EngineError> {
         let (name, snapshot) = (name.to_owned(), self.snapshot());
         let write = self.store().write(move |tx| {
             let (name, snapshot) = (name.clone(), snapshot.clone());
             Box::pin(async move {
                 begin_change(tx).await?;
+                if tx.state().await?.catalog_version != i64::try_from(snapshot.catalog.version).unwrap_or(i64::MAX) {
+                    return Err(EngineError::Stale);
+                }
                 let role = find_role(tx, &name).await?.ok_or(EngineError::NotFound)?;
                 if role.administrator || name == ANONYMOUS || is_built_in(&name) {
                     let message = format!("the role {name} is built in: every start would make it again");
@@ -68,12 +96,28 @@ impl Engine {
     /// Takes a group away that nothing needs, with its members and its shares of single records.
     #[boxed]
     pub async fn delete_group(&self, by: ChangedBy, name: &str) -> Result<(), EngineError> {
+        self.remove(|| self.delete_group_now(by.clone(), name)).await
+    }
+
+    #[boxed]
+    async fn delete_group_now(&self, by: ChangedBy, name: &str) -> Result<(), EngineError> {
         let (name, snapshot) = (name.trim().to_owned(), self.snapshot());
         let write = self.store().write(move |tx| {
             let (name, snapshot) = (name.clone(), snapshot.clone());
             Box::pin(async move {
                 begin_change(tx).await?;
+                if tx.state().await?.catalog_version != i64::try_from(snapshot.catalog.version).unwrap_or(i64::MAX) {
+                    return Err(EngineError::Stale);
+                }
                 let group = find_group(tx, &name).await?.ok_or(EngineError::NotFound)?;
+                // Whoever gives a record to the group waits, and then finds none; whoever has done so is found.
+                if let Some(lock) = snapshot
+                    .catalog
+                    .module_by_name(GROUP)
+                    .and_then(|groups| lock_rows(tx.dialect(), groups, Purpose::Delete))
+                {
+                    tx.query(&lock, &Bindings { parents: &[group.id], ..Bindings::default() }).await?;
+                }
                 let mut needed = rules_that(tx, |rule| rule.names_group(group.id)).await?;
                 // In a document a group stands by its id.
                 let id = group.id.to_string();
@@ -133,7 +177,9 @@ async fn rules_that(tx: &mut WriteTx, need: impl Fn(&SharingRule) -> bool) -> Re
 async fn workflows_that(tx: &mut WriteTx, need: impl Fn(&Json) -> bool) -> Result<Vec<String>, EngineError> {
     let is_meant = |text: &str| serde_json::from_str(text).is_ok_and(|document| need(&document));
     let workflows = find_workflows_in_use(tx).await?.into_iter().filter(|(_, text)| is_meant(text));
-    Ok(workflows.map(|(name, _)| format!("the workflow {name} names it")).collect())
+    let mut names: Vec<String> = workflows.map(|(name, _)| name).collect();
+    names.dedup();
+    Ok(names.iter().map(|name| format!("the workflow {name} names it")).collect())
 }
 
 async fn questions_to(tx: &mut WriteTx, principal: Uuid) -> Result<Option<String>, EngineError> {
@@ -153,7 +199,7 @@ fn modules_that<'a>(
 /// What a group owns, and what refers to it in other ways; deleted records too, as they may be restored.
 async fn records_that_hold(tx: &mut WriteTx, catalog: &Catalog, group: Uuid) -> Result<Vec<String>, EngineError> {
     let mut found = Vec::new();
-    let Some(groups) = catalog.module_by_name("Group").map(|module| module.id) else { return Ok(found) };
+    let Some(groups) = catalog.module_by_name(GROUP).map(|module| module.id) else { return Ok(found) };
     for module in catalog.modules.iter().filter(|module| !module.platform) {
         let leads_there = |reference: &[cardine_model::ModuleId]| reference.contains(&groups);
         for field in &module.fields {

@@ -1,6 +1,6 @@
 //! What records must meet as a whole: the module's validations and its unique fields.
 
-use cardine_model::catalog::{Field, FieldId, FieldKind, FieldPath, Module, ValidationOrigin};
+use cardine_model::catalog::{Default as FieldDefault, Field, FieldId, FieldKind, FieldPath, Module, ValidationOrigin};
 use cardine_model::rule::Root;
 use cardine_model::{Issue, PathSegment, Value};
 use cardine_sql::write::{unique_holders, validations};
@@ -48,16 +48,23 @@ impl Batch<'_> {
             let module = draft.module;
             // What these would have made of the record is not known.
             let others = module.clocks.is_some()
+                || module.recurrence.is_some()
+                || module.stages.is_some()
                 || ctx.snapshot.hooks.concerns(module.id)
                 || ctx.snapshot.matcher.is_asked_before_commit(module.id);
             // A value that the caller may not know of is told of the record as a whole.
-            let is_whole = |issue: &Issue| issue.path == draft.path && issue.rule != "validation";
+            let is_below = |issue: &Issue| issue.path.len() > draft.path.len() && issue.path.starts_with(&draft.path);
+            let is_whole = |issue: &Issue| issue.rule != "validation" && !is_below(issue);
             if others || draft.issues.is_empty() || draft.issues.iter().any(is_whole) {
                 continue;
             }
             let is_known = |(root, path): &(Root, FieldPath)| {
-                let field = module.field(path.field);
-                *root == Root::Record && path.hops.is_empty() && is_given(field) && !is_at_fault(field, draft)
+                let is_own = *root == Root::Record && path.hops.is_empty();
+                let is_found = |field: &Field| {
+                    draft.before.is_none() && matches!(field.default.as_deref(), Some(FieldDefault::Rule(_)))
+                };
+                let is_sound = |field: &Field| is_given(field) && !is_found(field) && !is_at_fault(field, draft);
+                is_own && is_sound(module.field(path.field))
             };
             let (record, old) = (&draft.after, draft.before.as_ref());
             let scope = RecordScope { record, old, actor: ctx.actor.user, now: ctx.now, today: ctx.today };

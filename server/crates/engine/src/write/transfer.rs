@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::Writing;
 use super::batch::{Batch, Draft};
 use crate::EngineError;
+use crate::identity::{SharedRecords, SharingRule};
 
 const REFUSED: &str = "you may change this record, but not give it another owner, or another parent that decides who sees it: that takes a share that lets you delete it";
 
@@ -40,9 +41,12 @@ impl Batch<'_> {
 
     fn is_given(&self, draft: &Draft<'_>) -> bool {
         let Some(before) = &draft.before else { return false };
-        let rules = self.ctx.actor.rights.record_rules(draft.module.id);
-        // Where the parent decides, the owner does not, unless a sharing rule asks for it.
-        let owner_decides = draft.module.parent.is_none() || rules.is_some_and(|rules| rules.shared_owners);
+        let name = &draft.module.name;
+        let asks_for_owner =
+            |rule: &SharingRule| rule.module == *name && matches!(rule.records, SharedRecords::OwnedBy(_));
+        // Where the parent decides, the owner does not, unless a sharing rule asks for it, whomever it means.
+        let owner_decides =
+            draft.module.parent.is_none() || self.ctx.snapshot.access.sharing_rules().iter().any(asks_for_owner);
         let deciding = [owner_decides.then_some(Module::OWNER), draft.module.parent];
         deciding.into_iter().flatten().any(|field| before.get(field) != draft.after.get(field))
     }

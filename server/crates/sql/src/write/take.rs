@@ -149,10 +149,13 @@ pub fn visible_records(dialect: Dialect, catalog: &Catalog, rights: &Rights, mod
     let among = writer.among(&id, &ids);
     let visibility = Visibility::Caller.unless(switched_off!("write.target"));
     let live = writer.live_and_visible(module, &source.alias, visibility);
-    // Whoever deletes the record waits, and then finds what refers to it. Records of the platform, such as users, are
-    // never deleted, and every write refers to one.
+    // Whoever deletes the record waits, and then finds what refers to it. Of the platform's only groups are ever deleted, and
+    // every write refers to a user.
+    let module = catalog.module(module);
     let lock = match dialect {
-        Dialect::Postgres if !catalog.module(module).platform => format!(" FOR KEY SHARE OF {}", source.alias),
+        Dialect::Postgres if !module.platform || module.name == "Group" => {
+            format!(" FOR KEY SHARE OF {}", source.alias)
+        }
         Dialect::Postgres | Dialect::Sqlite => String::new(),
     };
     let text = format!("SELECT {id} FROM {} WHERE {among} AND {live} ORDER BY {id}{lock}", writer.from(&source));

@@ -36,9 +36,11 @@ pub async fn find_sharing_rules(tx: &mut WriteTx) -> Result<Vec<SharingRuleRow>,
     (0..rows.len()).map(rule).collect()
 }
 
-/// Names and documents of the workflows that are not switched off.
+/// Names and documents of the workflows that are not switched off, and of the versions by which runs go on that have not ended.
 pub async fn find_workflows_in_use(tx: &mut WriteTx) -> Result<Vec<(String, String)>, StoreError> {
-    let text = r#"SELECT "name", "definition" FROM "workflow" WHERE "status" <> 'PAUSED' ORDER BY "name""#;
+    let text = r#"SELECT "name", "definition" FROM "workflow" WHERE "status" <> 'PAUSED' UNION SELECT w."name", v."definition" FROM "workflow" w
+        JOIN "workflow_version" v ON v."workflow_id" = w."id" WHERE EXISTS (SELECT 1 FROM "workflow_run" r
+            WHERE r."workflow_id" = v."workflow_id" AND r."version" = v."version" AND r."finished_at" IS NULL) ORDER BY 1"#;
     let rows = select(tx, text, &[], &[ColumnType::Text; 2]).await?;
     (0..rows.len()).map(|row| Ok((text_of(&rows, row, 0)?, text_of(&rows, row, 1)?))).collect()
 }
