@@ -128,6 +128,14 @@ on_both_databases! {
         let by_filter = bruno.query("mutation { updateOpennesses(filter: {how: {eq: FRIENDS}}, data: {how: OPEN}) { count } }").await;
         assert_eq!(issue(&by_filter).1, "calendarShares");
         assert_eq!(busy(&bruno, &[&anna_id]).await, []);
+        // Whoever may delete it brings it not back, neither alone nor by a filter; its user does.
+        admin.admin_query(&format!("mutation {{ shareRecord(module: \"Openness\", id: \"{closed}\", with: {{user: \"{bruno_id}\"}}, access: WRITE, delete: true) {{ access }} }}")).await.ok();
+        anna.query_with("mutation($id: ID!) { deleteOpenness(id: $id) { id } }", json!({"id": closed})).await.ok();
+        let back = "mutation($id: ID!) { restoreOpenness(id: $id) { id } }";
+        for text in [back, "mutation($id: ID!) { restoreOpennesses(filter: {id: {eq: $id}}) { count } }"] {
+            assert_eq!(issue(&bruno.query_with(text, json!({"id": closed})).await).1, "calendarShares");
+        }
+        anna.query_with(back, json!({"id": closed})).await.ok();
         // An administrator may.
         admin.query_with(text, json!({"id": closed, "data": {"how": "OPEN"}})).await.ok();
         assert_eq!(busy(&bruno, &[&anna_id]).await, [(anna_id.clone(), String::new())]);

@@ -167,11 +167,14 @@ impl Engine {
         let (Ok(once), Ok(series)) = (gate(once), gate(series)) else { return Ok(None) };
         let occurrences =
             OccurrencesAsked { once, series, outputs, window: asked.window, first: TIMES_MAX, after: None };
-        let found = self.places(theirs, vec![occurrences], Arc::from(values.0)).await?;
+        // Of what there is too much, and how much, would tell more than when its user is busy.
+        let too_much =
+            || EngineError::Limit("a calendar has too much in the window: narrow it, or leave its user out".to_owned());
+        let found = self.places(theirs, vec![occurrences], Arc::from(values.0)).await;
+        let found = found.map_err(|error| if matches!(error, EngineError::Limit(_)) { too_much() } else { error })?;
         let Some((found, has_more)) = found.into_iter().next() else { return Ok(None) };
         if has_more {
-            let message = format!("a calendar has more than {TIMES_MAX} entries in the window: narrow it");
-            return Err(EngineError::Limit(message));
+            return Err(too_much());
         }
         let times = found.into_iter().filter_map(|(starts, _, ends, _)| Some((starts.max(from), ends?.min(to))));
         let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);

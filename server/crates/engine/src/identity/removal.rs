@@ -30,7 +30,7 @@ impl Engine {
     /// Takes a role away that nothing needs, with what it grants, its record rules and its shares of single records.
     #[boxed]
     pub async fn delete_role(&self, by: ChangedBy, name: &str) -> Result<(), EngineError> {
-        self.remove(|| self.delete_role_now(by.clone(), name)).await
+        self.remove(move || self.delete_role_now(by, name)).await
     }
 
     /// Once more, by the modules as they are now, where they have changed since this process looked.
@@ -96,7 +96,7 @@ impl Engine {
     /// Takes a group away that nothing needs, with its members and its shares of single records.
     #[boxed]
     pub async fn delete_group(&self, by: ChangedBy, name: &str) -> Result<(), EngineError> {
-        self.remove(|| self.delete_group_now(by.clone(), name)).await
+        self.remove(move || self.delete_group_now(by, name)).await
     }
 
     #[boxed]

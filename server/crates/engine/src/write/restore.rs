@@ -46,6 +46,9 @@ impl Writing<'_> {
             }
         }
         let all = self.with_dependents(tx, records, Life::DeletedAt(Slot(0)), &[Value::List(instants)]).await?;
+        for taken in &all {
+            self.guard_restored_calendars(taken.module, &taken.records)?;
+        }
         ask_about(tx, self.ctx, &all, "restore").await?;
         for taken in &all {
             set_deleted_at(tx, self.ctx, taken, &Value::Null, "RESTORED", "UPDATED").await?;

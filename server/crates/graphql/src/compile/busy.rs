@@ -42,6 +42,14 @@ impl<'a> Compiler<'a> {
     pub(super) fn busy_times(&mut self, collected: &Collected<'a>) -> Result<RootField, Error> {
         let answers = self.located.busy.get(collected.key).cloned().unwrap_or_default();
         let fields = self.collect(TypeKey::BusyTimes, &collected.sets);
+        // Before any of them is written, as often as it is asked for.
+        let spans: u64 = answers.iter().map(|answer| answer.times.len() as u64).sum();
+        let asked = fields.iter().filter(|field| field.name() == "times");
+        let shown: u64 = asked.map(|field| spans * self.collect(TypeKey::BusyTime, &field.sets).len() as u64).sum();
+        self.rows = self.rows.saturating_add(shown.max(spans));
+        if self.rows > self.setting.limits.rows {
+            return Err(Error::limit("estimated rows", self.setting.limits.rows, self.rows));
+        }
         let of_users = answers.iter().map(|answer| {
             let of_user = fields.iter().map(|field| {
                 let value = match field.name() {

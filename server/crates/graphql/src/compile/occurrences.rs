@@ -103,7 +103,11 @@ impl<'a> Compiler<'a> {
         let mut ids: Vec<Uuid> = occurring.page.iter().map(|one| one.id).collect();
         ids.sort_unstable();
         ids.dedup();
+        let distinct = ids.len() as u64;
         let mut list = self.hits_list(module, ids, collected)?;
+        // A record is in the answer as often as it occurs, with all that is asked of it.
+        list.rows = occurring.page.len() as u64;
+        self.rows = self.rows.saturating_add(list.rows - distinct);
         let places = occurring.page.iter().map(|one| HitPlace {
             module: 0,
             id: one.id.to_string(),

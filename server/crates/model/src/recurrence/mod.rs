@@ -319,10 +319,12 @@ impl Series {
     }
 
     /// When the last occurrence ends; none of a series without an end. Days that are left out count as others do.
-    pub fn last_end(&self) -> Option<DateTime<Utc>> {
-        let last = self.rule.last_day(self.local, |day| self.instant(day))?;
-        let last = self.on(last);
-        Some(last.ends.unwrap_or(last.starts))
+    ///
+    /// # Errors
+    /// When finding it needs more work than there may be.
+    pub fn last_end(&self, work: &mut Work) -> Result<Option<DateTime<Utc>>, TooMuch> {
+        let last = self.rule.last_day(self.local, |day| self.instant(day), work)?;
+        Ok(last.map(|last| self.on(last)).map(|last| last.ends.unwrap_or(last.starts)))
     }
 
     fn on(&self, day: NaiveDate) -> Occurrence {

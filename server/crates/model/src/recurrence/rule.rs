@@ -132,7 +132,14 @@ impl RecurrenceRule {
             }
             "BYMONTHDAY" => self.month_days = signed(name, value, 31)?,
             "BYSETPOS" => self.positions = signed(name, value, 366)?,
-            "BYDAY" => self.weekdays = value.split(',').map(weekday_of).collect::<Result<_, _>>()?,
+            "BYDAY" => {
+                for named in value.split(',') {
+                    let named = weekday_of(named)?;
+                    if !self.weekdays.contains(&named) {
+                        self.weekdays.push(named);
+                    }
+                }
+            }
             "WKST" => {
                 self.week_start =
                     weekday(value).ok_or_else(|| format!("WKST={value} is no weekday: write MO to SU"))?;
@@ -224,23 +231,36 @@ impl RecurrenceRule {
     }
 
     /// The last day of a series; none of one without an end.
-    pub fn last_day(&self, start: NaiveDateTime, instant: impl Fn(NaiveDate) -> DateTime<Utc>) -> Option<NaiveDate> {
+    ///
+    /// # Errors
+    /// When that needs more work than there may be.
+    pub fn last_day(
+        &self,
+        start: NaiveDateTime,
+        instant: impl Fn(NaiveDate) -> DateTime<Utc>,
+        work: &mut Work,
+    ) -> Result<Option<NaiveDate>, TooMuch> {
         let anchor = start.date();
         let limit = match self.end {
-            End::Never => return None,
+            End::Never => return Ok(None),
             End::Count(_) => {
-                let all = self.days(start, anchor..=horizon(anchor), usize::MAX, &instant, &mut Work(u64::MAX));
-                return all.ok()?.last().copied();
+                let all = self.days(start, anchor..=horizon(anchor), usize::MAX, &instant, work)?;
+                return Ok(all.last().copied());
             }
             // On the other side of the world it may be the next day already.
-            End::At(at) => at.date_naive().checked_add_days(Days::new(1))?,
+            End::At(at) => at.date_naive().checked_add_days(Days::new(1)).unwrap_or(NaiveDate::MAX),
             End::Wall(at) => at.date(),
         };
         let newest = self.period_of(anchor, limit.min(horizon(anchor)));
-        (0..=newest).rev().find_map(|period| {
+        for period in (0..=newest).rev() {
+            work.take(self.days_looked_at())?;
             let days = self.days_of_period(anchor, period).into_iter().rev();
-            days.filter(|day| *day >= anchor).find(|day| self.is_within(*day, start, &instant))
-        })
+            let last = days.filter(|day| *day >= anchor).find(|day| self.is_within(*day, start, &instant));
+            if last.is_some() {
+                return Ok(last);
+            }
+        }
+        Ok(None)
     }
 
     fn is_within(&self, day: NaiveDate, start: NaiveDateTime, instant: &impl Fn(NaiveDate) -> DateTime<Utc>) -> bool {
@@ -366,7 +386,9 @@ impl RecurrenceRule {
 
 /// Up to when a series is followed.
 fn horizon(anchor: NaiveDate) -> NaiveDate {
-    anchor.checked_add_months(Months::new(12 * YEARS_MAX)).unwrap_or(NaiveDate::MAX)
+    // What is kept of its end stays among the years that are served, however long it takes.
+    let last = NaiveDate::from_ymd_opt(9998, 12, 30).unwrap_or(NaiveDate::MAX);
+    anchor.checked_add_months(Months::new(12 * YEARS_MAX)).unwrap_or(last).min(last)
 }
 
 fn months_of(day: NaiveDate) -> i32 {

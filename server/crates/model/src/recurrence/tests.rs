@@ -25,7 +25,7 @@ fn days(start: &str, rule: &str, most: usize) -> Vec<String> {
         let rest = rule.days(start, *later..=day("2059-12-31"), most - 2, instant, &mut Work(u64::MAX)).unwrap();
         assert_eq!(rest, found[2..], "{rule:?}");
     }
-    if let Some(last) = rule.last_day(start, instant)
+    if let Some(last) = rule.last_day(start, instant, &mut Work(u64::MAX)).unwrap()
         && last < day("2060-01-01")
     {
         let all = rule.days(start, start.date()..=day("2059-12-31"), usize::MAX, instant, &mut Work(u64::MAX)).unwrap();
@@ -145,7 +145,7 @@ fn days_are_left_out_and_still_counted() {
     let series = Series::parse(at("2026-01-05T09:00:00Z"), Some(at("2026-01-05T10:00:00Z")), text).unwrap();
     let all = shown(&series, "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z");
     assert_eq!(all, ["01-05T09:00/10:00", "01-14T09:00/10:00"]);
-    assert_eq!(series.last_end(), Some(at("2026-01-14T10:00:00Z")));
+    assert_eq!(series.last_end(&mut Work(1_000)), Ok(Some(at("2026-01-14T10:00:00Z"))));
 }
 
 #[test]
@@ -212,7 +212,11 @@ fn the_work_of_a_rule_is_bounded() {
     let window = (at("2120-01-01T00:00:00Z"), at("2120-12-31T00:00:00Z"));
     assert_eq!(sparse.occurrences(window, None, 10, &mut Work(30_000)).unwrap_err(), TooMuch);
     // It is followed for a hundred years.
-    assert_eq!(sparse.last_end(), Some(at("2124-02-29T10:00:00Z")));
+    assert_eq!(sparse.last_end(&mut Work(40_000)), Ok(Some(at("2124-02-29T10:00:00Z"))));
+    let seldom = series("2024-02-29T09:00:00Z", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;UNTIL=21240101");
+    for sparse in [sparse, seldom] {
+        assert_eq!(sparse.last_end(&mut Work(1_000)), Err(TooMuch));
+    }
     let far = (at("2200-01-01T00:00:00Z"), at("2200-12-31T00:00:00Z"));
     assert_eq!(series("2024-02-29T09:00:00Z", "FREQ=DAILY").occurrences(far, None, 10, &mut Work(10)), Ok(Vec::new()));
 }
