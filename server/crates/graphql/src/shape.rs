@@ -126,7 +126,7 @@ pub struct SearchShape {
 }
 
 /// One record that was found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct HitPlace {
     /// Position among the search's modules.
     pub module: usize,

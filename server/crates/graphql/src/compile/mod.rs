@@ -13,6 +13,7 @@ mod context;
 mod data;
 mod duplicates;
 mod filter;
+mod found;
 mod history;
 mod input;
 mod introspect;

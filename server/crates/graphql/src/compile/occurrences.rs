@@ -1,32 +1,39 @@
 //! Occurrences of records, in two steps as a search: the question, whose answer is times with ids, and then a list of the records.
 
-use async_graphql_parser::types::SelectionSet;
 use cardine_engine::{OccurrencesAsked, SERIES_MAX};
 use cardine_model::Value;
-use cardine_model::catalog::{Module, ModuleId};
+use cardine_model::catalog::ModuleId;
 use cardine_model::recurrence::LENGTH_DAYS_MAX;
 use cardine_query::{Filter, OccurrenceQuestion, Page, Take};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use super::Compiler;
 use super::arguments::Arguments;
 use super::collect::Collected;
+use super::found::{Found, FoundTypes};
 use super::list::ListBuilder;
 use super::record::unvalidated;
 use super::search::faulty;
 use super::timeline::instant;
-use super::{Compiler, key, quoted};
 use crate::coerce::Input;
 use crate::cursor::CursorContext;
 use crate::error::Error;
 use crate::schema::{OutputField, TypeKey};
-use crate::shape::{Fields, HitField, HitPlace, HitsOfModule, RootField, SearchField, SearchShape, TimeShown};
+use crate::shape::{HitPlace, RootField, TimeShown};
 
 /// Most days of a window.
 const WINDOW_DAYS_MAX: i64 = 366;
 
 /// From when on, and before when.
 pub(super) type Window = (DateTime<Utc>, DateTime<Utc>);
+
+/// The types of its answer.
+const TYPES: FoundTypes = FoundTypes {
+    connection: TypeKey::OccurrenceConnection,
+    edge: Some(TypeKey::OccurrenceEdge),
+    entry: TypeKey::OccurrenceEntry,
+};
 
 impl<'a> Compiler<'a> {
     /// The question.
@@ -98,89 +105,17 @@ impl<'a> Compiler<'a> {
         let occurring = self.located.occurring.get(collected.key).cloned().unwrap_or_default();
         let arguments = self.arguments(collected.field, definition)?;
         let context = self.occurrences_context(module, window(&arguments)?, &arguments);
-        let fields = self.collect(TypeKey::OccurrenceConnection, &collected.sets);
-
-        let mut ids: Vec<Uuid> = occurring.page.iter().map(|one| one.id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let distinct = ids.len() as u64;
-        let mut list = self.hits_list(module, ids, collected)?;
-        // A record is in the answer as often as it occurs, with all that is asked of it.
-        list.rows = occurring.page.len() as u64;
-        self.rows = self.rows.saturating_add(list.rows - distinct);
-        let places = occurring.page.iter().map(|one| HitPlace {
-            module: 0,
-            id: one.id.to_string(),
-            score: 0.0,
-            cursor: self.setting.cursors.seal(&context, format!("[\"{}\",\"{}\"]", one.starts, one.id).as_bytes()),
-            at: one.starts.clone(),
-            way: String::new(),
-            notice: None,
-            time: Some(TimeShown { ends: one.ends.clone(), recurs: one.recurs }),
+        let page = occurring.page.iter().map(|one| {
+            let place = HitPlace {
+                cursor: self.setting.cursors.seal(&context, format!("[\"{}\",\"{}\"]", one.starts, one.id).as_bytes()),
+                at: one.starts.clone(),
+                time: Some(TimeShown { ends: one.ends.clone(), recurs: one.recurs }),
+                ..HitPlace::default()
+            };
+            (Some(module), one.id, place)
         });
-        let places: Vec<HitPlace> = places.collect();
-        let mut shapes = Vec::with_capacity(fields.len());
-        for field in &fields {
-            let shape = match field.name() {
-                "nodes" => SearchField::Hits(vec![self.occurrence_fields(&mut list, module, &field.sets)?]),
-                "edges" => SearchField::Hits(vec![self.occurrence_edge_fields(&mut list, module, &field.sets)?]),
-                "__typename" => SearchField::Constant(quoted("OccurrenceConnection")),
-                "pageInfo" => {
-                    SearchField::Constant(self.found_page_info(field, occurring.has_more, &places, &arguments)?)
-                }
-                _ => return Err(unvalidated()),
-            };
-            shapes.push((key(field.key), shape));
-        }
-        let id = list.output(&[], Module::ID)?;
-        let modules = vec![HitsOfModule { list: self.add(list)?, id }];
-        Ok(RootField::Search(SearchShape { fields: shapes, places, modules, terms: Vec::new() }))
-    }
-
-    fn occurrence_edge_fields(
-        &mut self,
-        list: &mut ListBuilder<'a>,
-        module: ModuleId,
-        sets: &[&'a SelectionSet],
-    ) -> Result<Fields<HitField>, Error> {
-        let mut fields = Vec::new();
-        for field in self.collect(TypeKey::OccurrenceEdge, sets) {
-            let shape = match field.name() {
-                "__typename" => HitField::Constant(quoted("OccurrenceEdge")),
-                "cursor" => HitField::Cursor,
-                "node" => HitField::Node(self.occurrence_fields(list, module, &field.sets)?),
-                _ => return Err(unvalidated()),
-            };
-            fields.push((key(field.key), shape));
-        }
-        Ok(fields)
-    }
-
-    fn occurrence_fields(
-        &mut self,
-        list: &mut ListBuilder<'a>,
-        module: ModuleId,
-        sets: &[&'a SelectionSet],
-    ) -> Result<Fields<HitField>, Error> {
-        let definition = self.schema.catalog.module(module);
-        let title = definition.name_field.filter(|field| self.schema.rights.can_read(module, *field));
-        let mut fields = Vec::new();
-        for field in self.collect(TypeKey::OccurrenceEntry, sets) {
-            let shape = match field.name() {
-                "__typename" => HitField::Constant(quoted("OccurrenceEntry")),
-                "record" => HitField::Record(self.object(list, &[], module, &field.sets)?),
-                "startsAt" => HitField::At,
-                "endsAt" => HitField::Ends,
-                "recurs" => HitField::Recurs,
-                "title" => match title {
-                    Some(title) => HitField::Title(list.output(&[], title)?),
-                    None => HitField::Constant(b"null".to_vec()),
-                },
-                _ => return Err(unvalidated()),
-            };
-            fields.push((key(field.key), shape));
-        }
-        Ok(fields)
+        let (page, counts, terms) = (page.collect(), Vec::new(), Vec::new());
+        self.found(Found { types: TYPES, page, has_more: occurring.has_more, counts, terms }, collected, &arguments)
     }
 }
 

@@ -4,25 +4,22 @@ use std::collections::HashSet;
 
 use async_graphql_parser::types::SelectionSet;
 use cardine_engine::{BusyAsked, NoticesAsked, OccurrencesAsked, SEARCH_SCORE_MAX};
-use cardine_model::catalog::{FieldPath, Module, ModuleId};
+use cardine_model::catalog::ModuleId;
 use cardine_model::text::words::words;
 use cardine_model::{Issue, PathSegment, Value};
-use cardine_query::{
-    Authorised, CompareOp, Filter, Page, Search, SearchPlace, SearchedModule, Take, Timeline, authorise_search,
-};
+use cardine_query::{Authorised, Search, SearchPlace, SearchedModule, Take, Timeline, authorise_search};
 use uuid::Uuid;
 
+use super::Compiler;
 use super::arguments::Arguments;
 use super::collect::Collected;
-use super::list::ListBuilder;
+use super::found::{Found, FoundTypes};
 use super::record::unvalidated;
-use super::root::by_id;
-use super::{Compiler, key, quoted};
 use crate::coerce::Input;
 use crate::cursor::{ContextBuilder, CursorContext};
 use crate::error::{Code, Error};
 use crate::schema::{Meaning, OutputField, TypeKey};
-use crate::shape::{Fields, HitField, HitPlace, HitsOfModule, RootField, SearchField, SearchShape};
+use crate::shape::{HitPlace, RootField};
 
 /// Most characters of the text that is searched for.
 const TEXT_LENGTH_MAX: usize = 1_000;
@@ -43,6 +40,10 @@ pub struct Searches {
     /// The values.
     pub values: Vec<Value>,
 }
+
+/// The types of its answer.
+const TYPES: FoundTypes =
+    FoundTypes { connection: TypeKey::SearchConnection, edge: Some(TypeKey::SearchEdge), entry: TypeKey::SearchHit };
 
 impl<'a> Compiler<'a> {
     /// The questions of the searches, timelines, occurrences and notifications at the root; not yet with the values of their slots.
@@ -194,153 +195,18 @@ impl<'a> Compiler<'a> {
         let arguments = self.arguments(collected.field, definition)?;
         let (terms, modules) = (self.search_terms(&arguments)?, self.search_modules(&arguments)?);
         let context = self.search_context(&terms, &modules);
-        let fields = self.collect(TypeKey::SearchConnection, &collected.sets);
-
-        let mut found: Vec<ModuleId> = hits.page.iter().map(|hit| hit.module).collect();
-        found.sort_unstable();
-        found.dedup();
-        // For each field that shows what was found, a form for each module.
-        let mut shown: Vec<Vec<Fields<HitField>>> = vec![Vec::new(); fields.len()];
-        let mut of_modules = Vec::with_capacity(found.len());
-        for module in &found {
-            let ids = hits.page.iter().filter(|hit| hit.module == *module).map(|hit| hit.id).collect();
-            let mut list = self.hits_list(*module, ids, collected)?;
-            for (position, field) in fields.iter().enumerate() {
-                let form = match field.name() {
-                    "nodes" => self.hit_fields(&mut list, *module, &field.sets)?,
-                    "edges" => self.hit_edge_fields(&mut list, *module, &field.sets)?,
-                    _ => continue,
-                };
-                shown[position].push(form);
-            }
-            let id = list.output(&[], Module::ID)?;
-            of_modules.push(HitsOfModule { list: self.add(list)?, id });
-        }
-        let place = |hit: &cardine_engine::Hit| HitPlace {
-            module: found.iter().position(|module| *module == hit.module).unwrap_or(usize::MAX),
-            id: hit.id.to_string(),
-            score: hit.score as f64 / SEARCH_SCORE_MAX as f64,
-            cursor: self.setting.cursors.seal(&context, format!("[{},\"{}\"]", hit.score, hit.id).as_bytes()),
-            at: String::new(),
-            way: String::new(),
-            notice: None,
-            time: None,
+        let hit = |hit: &cardine_engine::Hit| {
+            let place = HitPlace {
+                score: hit.score as f64 / SEARCH_SCORE_MAX as f64,
+                cursor: self.setting.cursors.seal(&context, format!("[{},\"{}\"]", hit.score, hit.id).as_bytes()),
+                ..HitPlace::default()
+            };
+            (Some(hit.module), hit.id, place)
         };
-        let places: Vec<HitPlace> = hits.page.iter().map(place).collect();
-        let mut shapes = Vec::with_capacity(fields.len());
-        for (field, forms) in fields.iter().zip(shown) {
-            let shape = match field.name() {
-                "nodes" | "edges" => SearchField::Hits(forms),
-                "__typename" => SearchField::Constant(quoted("SearchConnection")),
-                "totalCount" => SearchField::Constant(hits.total.to_string().into_bytes()),
-                "pageInfo" => SearchField::Constant(self.found_page_info(field, hits.has_more, &places, &arguments)?),
-                _ => return Err(unvalidated()),
-            };
-            shapes.push((key(field.key), shape));
-        }
-        Ok(RootField::Search(SearchShape { fields: shapes, places, modules: of_modules, terms }))
-    }
-
-    pub(super) fn hits_list(
-        &mut self,
-        module: ModuleId,
-        ids: Vec<Uuid>,
-        collected: &Collected<'a>,
-    ) -> Result<ListBuilder<'a>, Error> {
-        let count = ids.len() as u64;
-        let size = self.slot(Value::Integer(count as i64));
-        let operand = self.slot(Value::List(ids.into_iter().map(Value::Id).collect()));
-        let page = Page { take: Take::First(size), after: None, before: None, offset: None };
-        let mut list = ListBuilder::new(module, page, self.setting.limits, 0, collected.field.pos);
-        list.filter(Filter::Compare { path: FieldPath::own(Module::ID), op: CompareOp::In, operand });
-        list.order(by_id())?;
-        list.rows = count;
-        self.rows = self.rows.saturating_add(count);
-        Ok(list)
-    }
-
-    fn hit_edge_fields(
-        &mut self,
-        list: &mut ListBuilder<'a>,
-        module: ModuleId,
-        sets: &[&'a SelectionSet],
-    ) -> Result<Fields<HitField>, Error> {
-        let mut fields = Vec::new();
-        for field in self.collect(TypeKey::SearchEdge, sets) {
-            let shape = match field.name() {
-                "__typename" => HitField::Constant(quoted("SearchEdge")),
-                "cursor" => HitField::Cursor,
-                "node" => HitField::Node(self.hit_fields(list, module, &field.sets)?),
-                _ => return Err(unvalidated()),
-            };
-            fields.push((key(field.key), shape));
-        }
-        Ok(fields)
-    }
-
-    fn hit_fields(
-        &mut self,
-        list: &mut ListBuilder<'a>,
-        module: ModuleId,
-        sets: &[&'a SelectionSet],
-    ) -> Result<Fields<HitField>, Error> {
-        let definition = self.schema.catalog.module(module);
-        let title = definition.name_field.filter(|field| self.schema.rights.can_read(module, *field));
-        let mut fields = Vec::new();
-        for field in self.collect(TypeKey::SearchHit, sets) {
-            let shape = match field.name() {
-                "__typename" => HitField::Constant(quoted("SearchHit")),
-                "record" => HitField::Record(self.object(list, &[], module, &field.sets)?),
-                "module" => HitField::Constant(quoted(&definition.name)),
-                "score" => HitField::Score,
-                "title" => match title {
-                    Some(title) => HitField::Title(list.output(&[], title)?),
-                    None => HitField::Constant(b"null".to_vec()),
-                },
-                "snippet" => {
-                    // The title is shown beside it, so it is the last place to show a part of.
-                    let (last, first): (Vec<_>, Vec<_>) =
-                        self.schema.searched_fields(module).partition(|field| Some(*field) == title);
-                    let texts = first.into_iter().chain(last);
-                    let texts = texts.map(|field| {
-                        let is_rich = cardine_model::text::words::is_rich(definition.field(field));
-                        Ok((list.output(&[], field)?, is_rich))
-                    });
-                    HitField::Snippet(texts.collect::<Result<_, Error>>()?)
-                }
-                _ => return Err(unvalidated()),
-            };
-            fields.push((key(field.key), shape));
-        }
-        Ok(fields)
-    }
-
-    pub(super) fn found_page_info(
-        &self,
-        collected: &Collected<'a>,
-        has_more: bool,
-        places: &[HitPlace],
-        arguments: &Arguments,
-    ) -> Result<Vec<u8>, Error> {
-        let truth = |truth: bool| if truth { b"true".to_vec() } else { b"false".to_vec() };
-        let cursor = |place: Option<&HitPlace>| place.map_or(b"null".to_vec(), |place| quoted(&place.cursor));
-        let mut json = vec![b'{'];
-        for (position, field) in self.collect(TypeKey::PageInfo, &collected.sets).iter().enumerate() {
-            if position > 0 {
-                json.push(b',');
-            }
-            json.extend_from_slice(&key(field.key));
-            json.extend(match field.name() {
-                "__typename" => quoted("PageInfo"),
-                "hasNextPage" => truth(has_more),
-                "hasPreviousPage" => truth(arguments.get("after").is_some()),
-                "startCursor" => cursor(places.first()),
-                "endCursor" => cursor(places.last()),
-                _ => return Err(unvalidated()),
-            });
-        }
-        json.push(b'}');
-        Ok(json)
+        let page = hits.page.iter().map(hit).collect();
+        let counts = vec![("totalCount", hits.total.to_string())];
+        let found = Found { types: TYPES, page, has_more: hits.has_more, counts, terms };
+        self.found(found, collected, &arguments)
     }
 }
 

@@ -1,24 +1,30 @@
 //! A record's timeline, in two steps as a search: the question, whose answer is ids in order, and then a list for each module among them.
 
-use async_graphql_parser::types::SelectionSet;
-use cardine_model::catalog::{Module, ModuleId};
+use cardine_model::catalog::ModuleId;
 use cardine_model::timeline::TimelineWay;
 use cardine_model::{Issue, PathSegment, Value};
 use cardine_query::{Authorised, Take, Timeline, TimelinePlace, authorise_timeline};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::Compiler;
 use super::arguments::Arguments;
 use super::collect::Collected;
-use super::list::ListBuilder;
+use super::found::{Found, FoundTypes};
 use super::record::unvalidated;
 use super::search::faulty;
-use super::{Compiler, key, quoted};
 use crate::coerce::Input;
 use crate::cursor::{ContextBuilder, CursorContext};
 use crate::error::{Code, Error};
 use crate::schema::{OutputField, TypeKey};
-use crate::shape::{Fields, HitField, HitPlace, HitsOfModule, RootField, SearchField, SearchShape};
+use crate::shape::{HitPlace, RootField};
+
+/// The types of its answer.
+const TYPES: FoundTypes = FoundTypes {
+    connection: TypeKey::TimelineConnection,
+    edge: Some(TypeKey::TimelineEdge),
+    entry: TypeKey::TimelineEntry,
+};
 
 impl<'a> Compiler<'a> {
     /// The question; none where no list is asked for.
@@ -112,105 +118,21 @@ impl<'a> Compiler<'a> {
         let arguments = self.arguments(collected.field, definition)?;
         let ways = self.ways(module, &arguments)?;
         let context = self.timeline_context(module, arguments.id("id"), &ways);
-        let fields = self.collect(TypeKey::TimelineConnection, &collected.sets);
-        let module_of = |way: usize| ways.get(way).and_then(TimelineWay::module);
-
-        let mut found: Vec<ModuleId> = moments.page.iter().filter_map(|moment| module_of(moment.way)).collect();
-        found.sort_unstable();
-        found.dedup();
-        // For each field that shows what was found, a form for each module.
-        let mut shown: Vec<Vec<Fields<HitField>>> = vec![Vec::new(); fields.len()];
-        let mut of_modules = Vec::with_capacity(found.len());
-        for module in &found {
-            let of_module = moments.page.iter().filter(|moment| module_of(moment.way) == Some(*module));
-            let mut list = self.hits_list(*module, of_module.map(|moment| moment.id).collect(), collected)?;
-            for (position, field) in fields.iter().enumerate() {
-                let form = match field.name() {
-                    "nodes" => self.entry_fields(&mut list, *module, &field.sets)?,
-                    "edges" => self.entry_edge_fields(&mut list, *module, &field.sets)?,
-                    _ => continue,
-                };
-                shown[position].push(form);
-            }
-            let id = list.output(&[], Module::ID)?;
-            of_modules.push(HitsOfModule { list: self.add(list)?, id });
-        }
-        let places = moments.page.iter().map(|moment| {
-            let of = module_of(moment.way);
-            HitPlace {
-                module: found.iter().position(|module| Some(*module) == of).unwrap_or(usize::MAX),
-                id: moment.id.to_string(),
-                score: 0.0,
+        let page = moments.page.iter().map(|moment| {
+            let way = ways.get(moment.way);
+            let place = HitPlace {
                 cursor: self
                     .setting
                     .cursors
                     .seal(&context, format!("[\"{}\",\"{}\"]", moment.at, moment.id).as_bytes()),
                 at: moment.at.clone(),
-                way: ways.get(moment.way).map(|way| way.list.to_owned()).unwrap_or_default(),
-                notice: None,
-                time: None,
-            }
+                way: way.map(|way| way.list.to_owned()).unwrap_or_default(),
+                ..HitPlace::default()
+            };
+            (way.and_then(TimelineWay::module), moment.id, place)
         });
-        let places: Vec<HitPlace> = places.collect();
-        let mut shapes = Vec::with_capacity(fields.len());
-        for (field, forms) in fields.iter().zip(shown) {
-            let shape = match field.name() {
-                "nodes" | "edges" => SearchField::Hits(forms),
-                "__typename" => SearchField::Constant(quoted("TimelineConnection")),
-                "pageInfo" => {
-                    SearchField::Constant(self.found_page_info(field, moments.has_more, &places, &arguments)?)
-                }
-                _ => return Err(unvalidated()),
-            };
-            shapes.push((key(field.key), shape));
-        }
-        Ok(RootField::Search(SearchShape { fields: shapes, places, modules: of_modules, terms: Vec::new() }))
-    }
-
-    fn entry_edge_fields(
-        &mut self,
-        list: &mut ListBuilder<'a>,
-        module: ModuleId,
-        sets: &[&'a SelectionSet],
-    ) -> Result<Fields<HitField>, Error> {
-        let mut fields = Vec::new();
-        for field in self.collect(TypeKey::TimelineEdge, sets) {
-            let shape = match field.name() {
-                "__typename" => HitField::Constant(quoted("TimelineEdge")),
-                "cursor" => HitField::Cursor,
-                "node" => HitField::Node(self.entry_fields(list, module, &field.sets)?),
-                _ => return Err(unvalidated()),
-            };
-            fields.push((key(field.key), shape));
-        }
-        Ok(fields)
-    }
-
-    fn entry_fields(
-        &mut self,
-        list: &mut ListBuilder<'a>,
-        module: ModuleId,
-        sets: &[&'a SelectionSet],
-    ) -> Result<Fields<HitField>, Error> {
-        let definition = self.schema.catalog.module(module);
-        let title = definition.name_field.filter(|field| self.schema.rights.can_read(module, *field));
-        let mut fields = Vec::new();
-        for field in self.collect(TypeKey::TimelineEntry, sets) {
-            let shape = match field.name() {
-                "__typename" => HitField::Constant(quoted("TimelineEntry")),
-                "record" => HitField::Record(self.object(list, &[], module, &field.sets)?),
-                "module" => HitField::Constant(quoted(&definition.name)),
-                "at" => HitField::At,
-                "list" => HitField::Way,
-                "title" => match title {
-                    Some(title) => HitField::Title(list.output(&[], title)?),
-                    None => HitField::Constant(b"null".to_vec()),
-                },
-                _ => return Err(unvalidated()),
-            };
-            fields.push((key(field.key), shape));
-        }
-        Ok(fields)
+        let (page, counts, terms) = (page.collect(), Vec::new(), Vec::new());
+        self.found(Found { types: TYPES, page, has_more: moments.has_more, counts, terms }, collected, &arguments)
     }
 }
 

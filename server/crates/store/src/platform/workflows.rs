@@ -495,17 +495,7 @@ pub async fn advance_run(tx: &mut WriteTx, run: &LeasedRun, to: &Advance<'_>) ->
 
 /// Ends a run as failed, at the step that it is at. False as for [`advance_run`].
 pub async fn fail_run(tx: &mut WriteTx, run: &LeasedRun, error: &str, now: DateTime<Utc>) -> Result<bool, StoreError> {
-    let text = r#"UPDATE "workflow_run" SET "status" = 'FAILED', "error" = $3::text, "finished_at" = $4::timestamptz,
-        "lease_until" = NULL, "lease_token" = NULL
-        WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL AND "steps_done" = $5::integer"#;
-    let values = [
-        Value::Id(run.id),
-        Value::Id(run.token),
-        Value::Text(error.to_owned()),
-        Value::DateTime(now),
-        Value::Integer(run.steps_done),
-    ];
-    changed_one(tx, text, &values).await
+    put_down(tx, run, ("FAILED", "finished_at"), error, now).await
 }
 
 /// Gives a run back to be tried again at `run_at`. False as for [`advance_run`].
@@ -515,17 +505,30 @@ pub async fn postpone_run(
     error: &str,
     run_at: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let text = r#"UPDATE "workflow_run" SET "status" = 'QUEUED', "error" = $3::text, "run_at" = $4::timestamptz,
+    put_down(tx, run, ("QUEUED", "run_at"), error, run_at).await
+}
+
+/// Takes the lease from a run whose step did not succeed: what it is then, and the column with the instant of that.
+async fn put_down(
+    tx: &mut WriteTx,
+    run: &LeasedRun,
+    (status, column): (&str, &str),
+    error: &str,
+    at: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let text = format!(
+        r#"UPDATE "workflow_run" SET "status" = '{status}', "error" = $3::text, "{column}" = $4::timestamptz,
         "lease_until" = NULL, "lease_token" = NULL
-        WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL AND "steps_done" = $5::integer"#;
+        WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL AND "steps_done" = $5::integer"#
+    );
     let values = [
         Value::Id(run.id),
         Value::Id(run.token),
         Value::Text(error.to_owned()),
-        Value::DateTime(run_at),
+        Value::DateTime(at),
         Value::Integer(run.steps_done),
     ];
-    changed_one(tx, text, &values).await
+    changed_one(tx, &text, &values).await
 }
 
 /// Puts a step's end into the log.
