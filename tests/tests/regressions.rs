@@ -1,7 +1,7 @@
 //! Faults that were found by attack: each is a case that failed once.
 
 use cardine_tests::on_both_databases;
-use serde_json::json;
+use serde_json::{Value, json};
 
 on_both_databases! {
     async fn a_missing_value_of_a_hidden_field_does_not_tell_its_name(server: Server) {
@@ -307,6 +307,50 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn text_goes_by_code_points_wherever_it_comes_from(server: Server) {
+        let admin = server.admin().await;
+        // By code points, digits and letters stand before `|` and `~`; by the rules of a language, behind.
+        let label = "size > 5 ? \"~ large\" : (size > 2 ? \"É medium\" : \"b small\")";
+        let module = json!({"name": "Bottle", "plural": "Bottles", "fields": [
+            {"name": "code", "type": "text"}, {"name": "size", "type": "integer"}, {"name": "data", "type": "json"},
+            {"name": "label", "type": "formula", "returns": "text", "rule": label},
+            {"name": "digits", "type": "formula", "returns": "text", "rule": "text(size)"},
+            {"name": "isEarly", "type": "formula", "returns": "boolean", "rule": "text(size) < \"~\""},
+        ]});
+        admin.create_module(module).await.ok();
+        let bottle = |(size, code): (usize, &&str)| json!({"code": code, "size": size, "data": {"code": code}});
+        admin.create_many("Bottle", ["a", "b", "|", "È", "m", "~", "z", "9"].iter().enumerate().map(bottle)).await;
+        let asked = "{
+            labels: bottles(orderBy: [{label: ASC}, {size: ASC}]) { nodes { size isEarly } aggregate { min { label } max { label } } }
+            groups: bottleGroups(groupBy: [{label: true}]) { count }
+            late: bottles(filter: {label: {gte: \"c\"}}) { totalCount }
+            digits: bottles(filter: {digits: {lt: \"~\"}}) { totalCount }
+            documents: bottles(filter: {data: {path: \"$.code\", lt: \"m\"}}, orderBy: [{size: ASC}]) { nodes { code } }
+        }";
+        let answer = admin.query(asked).await;
+        let sizes = [0, 1, 2, 3, 4, 5, 6, 7].map(|size| json!({"size": size, "isEarly": true}));
+        assert_eq!(*answer.ok(), json!({
+            "labels": {"nodes": sizes, "aggregate": {"min": {"label": "b small"}, "max": {"label": "~ large"}}},
+            "groups": [{"count": 3}, {"count": 3}, {"count": 2}],
+            "late": {"totalCount": 5},
+            "digits": {"totalCount": 8},
+            "documents": {"nodes": [{"code": "a"}, {"code": "b"}, {"code": "È"}, {"code": "9"}]},
+        }));
+        let mut walked = Vec::new();
+        let mut after = Value::Null;
+        loop {
+            let page = "query($after: String) { bottles(first: 3, after: $after, orderBy: [{label: DESC}, {digits: DESC}]) { nodes { size } pageInfo { hasNextPage endCursor } } }";
+            let answer = admin.query_with(page, json!({"after": after})).await;
+            let found = &answer.ok()["bottles"];
+            walked.extend(found["nodes"].as_array().expect("a list").iter().map(|node| node["size"].as_i64().expect("a number")));
+            if found["pageInfo"]["hasNextPage"] == false {
+                break;
+            }
+            after = found["pageInfo"]["endCursor"].clone();
+        }
+        assert_eq!(walked, [7, 6, 5, 4, 3, 2, 1, 0]);
+    }
+
     async fn periods_at_the_ends_of_the_calendar_are_dates(server: Server) {
         let admin = server.admin().await;
         define_visits(&admin).await;

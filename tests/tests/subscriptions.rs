@@ -122,7 +122,7 @@ on_both_databases! {
         let filters = [
             ("title", "title: {eq: \"ÜNDER\"}", json!(["title"])), ("worth", "worth: {gt: \"0.09\"}", json!([])), ("tags", "tags: {hasAny: [HOT, COLD]}", json!(["tags"])),
             ("dueDate", "dueDate: {gte: \"2026-03-01\"}", json!(["dueDate"])), ("place", "place: {city: {startsWith: \"forlÌ\"}}", json!(["place"])),
-            ("effort", "effort: {gt: \"PT1H\"}", json!(["effort"])), ("extra", "extra: {isNull: false}", json!(["extra"])), ("text", "text: {isNull: false}", json!(["text"])),
+            ("effort", "effort: {gt: \"PT1H\"}", json!(["effort"])), ("extra", "extra: {isNull: false}", json!(["extra"])), ("text", "text: {lt: \"~\"}", json!(["text"])),
             ("version", "version: {lte: 1}", json!(["title", "tags", "dueDate", "text", "place", "effort", "extra"])),
         ];
         let mut socket = admin.websocket().await;

@@ -19,6 +19,10 @@ use crate::writer::{Source, Visibility, Writer, stored_column};
 /// The collation that compares decimal texts as numbers on SQLite.
 pub(crate) const DECIMAL_COLLATION: &str = "COLLATE cardine_decimal";
 
+/// By which PostgreSQL orders text: its code points, as SQLite does. Columns have it, and what is made of them; text that comes from nowhere else
+/// would have that of the database.
+pub(crate) const TEXT_COLLATION: &str = "COLLATE \"C\"";
+
 /// What a field's values are, for comparing and reading them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -370,7 +374,12 @@ impl Writer<'_> {
             Value::Integer(number) => Value::Decimal(cardine_model::Decimal::from_i64(*number)),
             other => other.clone(),
         };
-        self.typed_param(Param::Value(value, Transform::None), ty)
+        let is_text = matches!(value, Value::Text(_));
+        let param = self.typed_param(Param::Value(value, Transform::None), ty);
+        match self.dialect {
+            Dialect::Postgres if is_text => format!("({param} {TEXT_COLLATION})"),
+            _ => param,
+        }
     }
 
     fn binary(&self, op: BinaryOp, left: &str, right: &str, number: bool) -> String {

@@ -8,6 +8,7 @@ use cardine_model::catalog::FieldPath;
 use cardine_model::rule::Function;
 use cardine_query::{CompareOp, Slot};
 
+use crate::expr::TEXT_COLLATION;
 use crate::filter::{membership, operator};
 use crate::statement::{Dialect, Param, Transform};
 use crate::writer::{Source, Writer};
@@ -33,7 +34,8 @@ impl Writer<'_> {
             }
             Dialect::Postgres => {
                 let value = format!("({document} #> {steps})");
-                let (ty, content) = (format!("json_typeof({value})"), format!("({value} #>> '{{}}')"));
+                let (ty, content) =
+                    (format!("json_typeof({value})"), format!("(({value} #>> '{{}}') {TEXT_COLLATION})"));
                 let number = format!("{content}::numeric");
                 JsonValue {
                     key: format!(

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use cardine_model::rule::Function;
 use cardine_model::text::{lower_table, upper_table, white_space};
 
+use crate::expr::TEXT_COLLATION;
 use crate::statement::Dialect;
 
 /// Pairs of one `translate`, which compares each character of the text with all of them.
@@ -28,8 +29,8 @@ pub(crate) fn call(dialect: Dialect, function: Function, operands: &[String]) ->
         },
         Dialect::Postgres => match function {
             Function::Floor | Function::Ceil | Function::Replace => format!("{}({all})", own_name(function)),
-            Function::TextOfNumber => format!("trim_scale({first})::text"),
-            Function::TextOfDate => format!("to_char({first}, 'YYYY-MM-DD')"),
+            Function::TextOfNumber => format!("(trim_scale({first})::text {TEXT_COLLATION})"),
+            Function::TextOfDate => format!("(to_char({first}, 'YYYY-MM-DD') {TEXT_COLLATION})"),
             Function::Trim => format!("btrim({first}, {})", white_space_literal()),
             Function::IndexOf => format!("(strpos({all}) - 1)::numeric"),
             Function::DateOf => format!("(({first}) AT TIME ZONE 'UTC')::date"),

@@ -10,7 +10,7 @@ use cardine_model::ScalarType;
 use cardine_model::catalog::{Catalog, Module};
 use cardine_query::{Authorised, List, Slot};
 
-use crate::expr::Shape;
+use crate::expr::{Shape, TEXT_COLLATION};
 use crate::ident::{column, quote};
 use crate::statement::{ColumnType, Dialect, Param, Statement, Transform};
 use crate::write::stored_fields;
@@ -57,7 +57,11 @@ fn image_table(dialect: Dialect, module: &Module, images: &str) -> String {
     let (number, gone) = (quote(IMAGE_NUMBER), quote(IMAGE_GONE));
     match dialect {
         Dialect::Postgres => {
-            let column = |field| format!("{} {}", quote(stored_column(field)), Shape::of(field).postgres_type());
+            let column = |field| {
+                let ty = Shape::of(field).postgres_type();
+                let collation = if ty == "text" { format!(" {TEXT_COLLATION}") } else { String::new() };
+                format!("{} {ty}{collation}", quote(stored_column(field)))
+            };
             let columns: Vec<String> = stored_fields(module).map(column).collect();
             let columns = columns.join(", ");
             format!(

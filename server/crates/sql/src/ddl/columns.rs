@@ -2,7 +2,7 @@
 
 use cardine_model::catalog::{Catalog, Field, FieldKind, Module};
 
-use crate::expr::Shape;
+use crate::expr::{Shape, TEXT_COLLATION};
 use crate::ident::quote;
 use crate::statement::{ColumnType, Dialect};
 
@@ -51,7 +51,8 @@ pub(super) fn field_definitions(dialect: Dialect, catalog: &Catalog, field: &Fie
 /// One column of them, whatever it refers to.
 pub(super) fn column_definition(dialect: Dialect, column: &TableColumn) -> String {
     // The database's own collation depends on its host; ours are functions and collations of their own.
-    let collation = if dialect == Dialect::Postgres && column.ty == "text" { " COLLATE \"C\"" } else { "" };
+    let is_text = dialect == Dialect::Postgres && column.ty == "text";
+    let collation = if is_text { format!(" {TEXT_COLLATION}") } else { String::new() };
     let not_null = if column.not_null { " NOT NULL" } else { "" };
     format!("{} {}{collation}{not_null}", quote(&column.name), column.ty)
 }
