@@ -4,8 +4,10 @@ use async_recursion::async_recursion as boxed;
 
 use cardine_model::Value;
 use cardine_model::catalog::{Module, ModuleId};
-use cardine_sql::locate_records;
-use cardine_store::platform::notifications::{NotificationRow, read_notifications, select_notifications};
+use cardine_sql::{Statement, locate_records};
+use cardine_store::platform::notifications::{
+    NotificationRow, read_notifications, select_notifications, select_notifications_by_id,
+};
 use cardine_store::{Bindings, ReadTx};
 use chrono::TimeDelta;
 use futures_util::FutureExt as _;
@@ -77,17 +79,33 @@ impl Engine {
             store.read(move |tx: &mut ReadTx| async move { seen(&mut Tx::Read(tx), &ctx, user).await }.boxed()).await?;
         Ok(asked.iter().map(|asked| page(&seen, *asked)).collect())
     }
+
+    /// Those of the caller's own notifications that have these ids and are of records that the caller sees now, the earliest first.
+    #[boxed]
+    pub async fn notifications_by_id(&self, ctx: &RequestContext, ids: Vec<Uuid>) -> Result<Vec<Notice>, EngineError> {
+        let Some(user) = ctx.actor.user.filter(|_| !ids.is_empty()) else { return Ok(Vec::new()) };
+        let store = self.store().until(ctx.deadline);
+        let ctx = ctx.clone();
+        let read = store.read(move |tx: &mut ReadTx| {
+            async move {
+                let tx = &mut Tx::Read(tx);
+                let Some(locating) = locating(tx, &ctx) else { return Ok(Vec::new()) };
+                let statement = select_notifications_by_id(tx.dialect());
+                let values = [Value::Id(user)];
+                let asked = Bindings { values: &values, parents: &ids, ..Bindings::default() };
+                let rows = read_notifications(&tx.query(&statement, &asked).await?)?;
+                located(tx, &ctx, &locating, rows).await
+            }
+            .boxed()
+        });
+        read.await
+    }
 }
 
 /// The latest of the user's notifications: of records that they see now, in modules of which they may read a text that mentions users.
 #[boxed]
 pub(crate) async fn seen(tx: &mut Tx<'_>, ctx: &RequestContext, user: Uuid) -> Result<Vec<Notice>, EngineError> {
-    let (catalog, rights) = (ctx.catalog(), &ctx.actor.rights);
-    let tells = |module: &Module| {
-        let mentions = module.mentions.as_deref();
-        mentions.is_some_and(|mentions| mentions.texts(module).any(|field| rights.can_read(module.id, field.id)))
-    };
-    let Some(locating) = locate_records(tx.dialect(), catalog, rights, tells) else { return Ok(Vec::new()) };
+    let Some(locating) = locating(tx, ctx) else { return Ok(Vec::new()) };
     let mut seen: Vec<Notice> = Vec::new();
     let mut values = vec![Value::Id(user)];
     for _ in 0..PORTIONS_MAX {
@@ -96,16 +114,7 @@ pub(crate) async fn seen(tx: &mut Tx<'_>, ctx: &RequestContext, user: Uuid) -> R
         let rows = read_notifications(&rows)?;
         let Some(last) = rows.last().map(|row| row.id) else { break };
         let is_last_portion = rows.len() < NOTIFICATIONS_MAX;
-        let mut records: Vec<Uuid> = rows.iter().map(|row| row.record).collect();
-        records.sort_unstable();
-        records.dedup();
-        let located = tx.query(&locating, &Bindings { parents: &records, ..ctx.bindings(&[]) }).await?;
-        let modules = places(&located);
-        seen.extend(rows.into_iter().filter_map(|row| {
-            let module = *modules.get(&row.record)?;
-            let NotificationRow { id, at, kind, record, read_at } = row;
-            Some(Notice { id, kind, at, read_at, module, record })
-        }));
+        seen.extend(located(tx, ctx, &locating, rows).await?);
         if is_last_portion || seen.len() >= NOTIFICATIONS_MAX {
             break;
         }
@@ -114,6 +123,36 @@ pub(crate) async fn seen(tx: &mut Tx<'_>, ctx: &RequestContext, user: Uuid) -> R
     }
     seen.truncate(NOTIFICATIONS_MAX);
     Ok(seen)
+}
+
+/// Asks which records the caller sees, in modules of which they may read a text that mentions users; none if there are none.
+fn locating(tx: &Tx<'_>, ctx: &RequestContext) -> Option<Statement> {
+    let (catalog, rights) = (ctx.catalog(), &ctx.actor.rights);
+    let tells = |module: &Module| {
+        let mentions = module.mentions.as_deref();
+        mentions.is_some_and(|mentions| mentions.texts(module).any(|field| rights.can_read(module.id, field.id)))
+    };
+    locate_records(tx.dialect(), catalog, rights, tells)
+}
+
+/// Those among them whose records the caller sees, in their order.
+async fn located(
+    tx: &mut Tx<'_>,
+    ctx: &RequestContext,
+    locating: &Statement,
+    rows: Vec<NotificationRow>,
+) -> Result<Vec<Notice>, EngineError> {
+    let mut records: Vec<Uuid> = rows.iter().map(|row| row.record).collect();
+    records.sort_unstable();
+    records.dedup();
+    let found = tx.query(locating, &Bindings { parents: &records, ..ctx.bindings(&[]) }).await?;
+    let modules = places(&found);
+    let notice = |row: NotificationRow| {
+        let module = *modules.get(&row.record)?;
+        let NotificationRow { id, at, kind, record, read_at } = row;
+        Some(Notice { id, kind, at, read_at, module, record })
+    };
+    Ok(rows.into_iter().filter_map(notice).collect())
 }
 
 fn page(seen: &[Notice], asked: NoticesAsked) -> Notices {

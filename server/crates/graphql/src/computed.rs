@@ -82,7 +82,11 @@ impl<'a, R: Rows> Shown<'a, R> {
                 }
                 RootField::Search(search) => {
                     for (_, field) in &search.fields {
-                        let SearchField::Hits(forms) = field else { continue };
+                        let forms = match field {
+                            SearchField::Hits(forms) => forms.as_slice(),
+                            SearchField::Hit(form) => std::slice::from_ref(form),
+                            SearchField::Constant(_) => continue,
+                        };
                         for (module, form) in search.modules.iter().zip(forms) {
                             self.hit(&lists[module.list], form);
                         }

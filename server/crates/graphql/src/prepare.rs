@@ -7,7 +7,7 @@ use async_graphql_parser::types::{DocumentOperations, ExecutableDocument, Operat
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use crate::compile::{self, Changes, Definition, Located, Operation, Searches, Setting};
+use crate::compile::{self, Definition, Followed, Located, NoticeTold, Operation, Searches, Setting};
 use crate::error::Error;
 use crate::guard;
 use crate::protocol::Request;
@@ -100,8 +100,13 @@ impl Prepared {
     }
 
     /// The compiled subscription.
-    pub fn compile_subscription(&self, setting: Setting<'_>) -> Result<Changes, Vec<Error>> {
+    pub fn compile_subscription(&self, setting: Setting<'_>) -> Result<Followed, Vec<Error>> {
         compile::compile_subscription(setting, &self.document.document, self.document.operation(), &self.variables)
+    }
+
+    /// What a subscription to notifications tells one as.
+    pub fn compile_notice(&self, setting: Setting<'_>, told: &NoticeTold) -> Result<Operation, Vec<Error>> {
+        compile::compile_notice(setting, &self.document.document, self.document.operation(), &self.variables, told)
     }
 
     /// The compiled operation.

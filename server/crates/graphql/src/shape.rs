@@ -189,6 +189,8 @@ pub enum SearchField {
     Constant(Vec<u8>),
     /// What was found: a form for each of the modules.
     Hits(Vec<Fields<HitField>>),
+    /// The only thing that was found, if its record is still there.
+    Hit(Fields<HitField>),
 }
 
 /// A field of one hit, or of the edge around it.

@@ -12,6 +12,7 @@ use cardine_store::platform::feed::OutboxRow;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
+use super::NOTIFICATIONS;
 use crate::record::{Record, json_name, json_of_value};
 
 /// A committed change of a record.
@@ -62,6 +63,12 @@ impl RecordChange {
             module: row.module,
             prepared: Mutex::default(),
         })
+    }
+
+    /// Of an event that tells of a notification: its id. The user's is that of the record.
+    pub fn notification(&self) -> Option<Uuid> {
+        let id = self.after.as_ref().filter(|_| self.module == NOTIFICATIONS)?.get("id")?;
+        Uuid::try_parse(id.as_str()?).ok()
     }
 
     /// Whether there was no record before, not even a deleted one.

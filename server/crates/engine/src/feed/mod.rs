@@ -22,6 +22,8 @@ pub use matching::Sides;
 
 use crate::EngineError;
 
+/// What stands in the place of a module's name in the events that tell users of notifications; no module is called so. Their record is the user.
+pub const NOTIFICATIONS: &str = "_notification";
 /// Most changes that one [`Following::read`] gives.
 pub const CHANGES_MAX: usize = 100;
 /// How far back in the outbox, counted in events of all modules, a reader may begin. Who was away for longer reads its lists anew.

@@ -7,13 +7,16 @@ use cardine_model::catalog::{Field, FieldKind, Module, ModuleId, TextFormat};
 use cardine_model::mentions::{Mentions, mentioned};
 use cardine_model::text::account_key;
 use cardine_sql::write::visible_records;
+use cardine_store::platform::events::{NewEvent, insert_events};
 use cardine_store::platform::notifications::{NewNotification, UNSEEN, fetch_unread_records, insert_notifications};
 use cardine_store::{Bindings, WriteTx};
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::batch::{Batch, Draft};
 use super::rules::id_at;
+use crate::feed::NOTIFICATIONS;
 use crate::identity::AccessState;
 use crate::record::Record;
 use crate::{EngineError, RequestContext};
@@ -69,7 +72,27 @@ impl Batch<'_> {
                 }
             }
         }
-        Ok(insert_notifications(tx, &notifications).await?)
+        insert_notifications(tx, &notifications).await?;
+        self.tell_notified(tx, &notifications).await
+    }
+
+    /// Writes an event for each, for those who follow their notifications: also for one that is never shown, as that takes its time too.
+    async fn tell_notified(&self, tx: &mut WriteTx, notifications: &[NewNotification<'_>]) -> Result<(), EngineError> {
+        let ctx = self.ctx;
+        let event = |notification: &NewNotification<'_>| NewEvent {
+            at: ctx.now,
+            module: NOTIFICATIONS,
+            record: notification.user,
+            kind: "CREATED",
+            actor: ctx.actor.user,
+            depth: ctx.depth,
+            before: None,
+            after: Some(json!({"id": notification.id}).to_string().into()),
+            changed: "[]".into(),
+        };
+        let events: Vec<NewEvent<'_>> = notifications.iter().map(event).collect();
+        insert_events(tx, &events).await?;
+        Ok(())
     }
 }
 

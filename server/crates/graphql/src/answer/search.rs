@@ -17,7 +17,7 @@ struct Shown<'a, R> {
     terms: &'a [String],
 }
 
-impl<R: Rows> Writer<'_, R> {
+impl<'a, R: Rows> Writer<'a, R> {
     pub(super) fn search(&mut self, shape: &SearchShape) {
         self.out.push(b'{');
         for (position, (key, field)) in shape.fields.iter().enumerate() {
@@ -25,6 +25,10 @@ impl<R: Rows> Writer<'_, R> {
             match field {
                 SearchField::Constant(json) => self.out.extend_from_slice(json),
                 SearchField::Hits(forms) => self.hits(shape, forms),
+                SearchField::Hit(form) => match self.find(shape, shape.places.first()) {
+                    Some(shown) => self.hit(&shown, form),
+                    None => self.null(),
+                },
             }
         }
         self.out.push(b'}');
@@ -35,20 +39,29 @@ impl<R: Rows> Writer<'_, R> {
         self.out.push(b'[');
         let mut is_first = true;
         for place in &shape.places {
-            let (Some(of_module), Some(form)) = (shape.modules.get(place.module), forms.get(place.module)) else {
+            let (Some(shown), Some(form)) = (self.find(shape, Some(place)), forms.get(place.module)) else {
                 continue;
             };
-            let rows = &self.lists[of_module.list];
-            // At most 1,000 rows: looking through them is cheaper than an index.
-            let row = rows.root().rows.into_iter().find(|row| rows.cell(*row, of_module.id) == Cell::Text(&place.id));
-            let Some(row) = row else { continue };
             if !is_first {
                 self.out.push(b',');
             }
             is_first = false;
-            self.hit(&Shown { place, rows, row, terms: &shape.terms }, form);
+            self.hit(&shown, form);
         }
         self.out.push(b']');
+    }
+
+    /// What was found, with the row of its record.
+    fn find<'s>(&self, shape: &'s SearchShape, place: Option<&'s HitPlace>) -> Option<Shown<'s, R>>
+    where
+        'a: 's,
+    {
+        let place = place?;
+        let of_module = shape.modules.get(place.module)?;
+        let rows: &'a R = &self.lists[of_module.list];
+        // At most 1,000 rows: looking through them is cheaper than an index.
+        let row = rows.root().rows.into_iter().find(|row| rows.cell(*row, of_module.id) == Cell::Text(&place.id))?;
+        Some(Shown { place, rows, row, terms: &shape.terms })
     }
 
     fn hit(&mut self, hit: &Shown<'_, R>, fields: &Fields<HitField>) {

@@ -91,7 +91,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// A record that was found more than once is read once, and is in the answer as often, with all that is asked of it.
-    fn found_list(
+    pub(super) fn found_list(
         &mut self,
         module: ModuleId,
         mut ids: Vec<Uuid>,
@@ -132,7 +132,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// What is asked of each. Validation has seen that the type has the fields; those of one name mean the same in all of these types.
-    fn found_fields(
+    pub(super) fn found_fields(
         &mut self,
         list: &mut ListBuilder<'a>,
         module: ModuleId,

@@ -68,18 +68,22 @@ impl<'a> Compiler<'a> {
         let arguments: Arguments = self.arguments(collected.field, definition)?;
         let context = self.notifications_context(arguments.boolean("unread").unwrap_or_default());
         let told = |notice: &Notice| {
-            let place = HitPlace {
-                cursor: self.setting.cursors.seal(&context, format!("[\"{}\"]", notice.id).as_bytes()),
-                at: notice.at.clone(),
-                way: notice.kind.clone(),
-                notice: Some(NoticeShown { id: notice.id.to_string(), read_at: notice.read_at.clone() }),
-                ..HitPlace::default()
-            };
-            (Some(notice.module), notice.record, place)
+            let cursor = self.setting.cursors.seal(&context, format!("[\"{}\"]", notice.id).as_bytes());
+            (Some(notice.module), notice.record, HitPlace { cursor, ..place(notice) })
         };
         let page = notices.page.iter().map(told).collect();
         let counts = vec![("totalCount", notices.total.to_string()), ("unreadCount", notices.unread.to_string())];
         let found = Found { types: TYPES, page, has_more: notices.has_more, counts, terms: Vec::new() };
         self.found(found, collected, &arguments)
+    }
+}
+
+/// What is shown of a notification beside its record.
+pub(super) fn place(notice: &Notice) -> HitPlace {
+    HitPlace {
+        at: notice.at.clone(),
+        way: notice.kind.clone(),
+        notice: Some(NoticeShown { id: notice.id.to_string(), read_at: notice.read_at.clone() }),
+        ..HitPlace::default()
     }
 }

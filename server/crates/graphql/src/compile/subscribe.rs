@@ -7,9 +7,11 @@ use cardine_model::{PathSegment, Value};
 use cardine_query::{Authorised, CompareOp, Filter, List, Page, Take};
 use uuid::Uuid;
 
+use super::arguments::Arguments;
 use super::collect::Collected;
 use super::context::ContextRecipe;
 use super::list::ListBuilder;
+use super::notice_changes::{NoticesFollowed, compile_notices};
 use super::record::unvalidated;
 use super::root::by_id;
 use super::{Compiler, Located, Setting, key, quoted};
@@ -20,7 +22,38 @@ use crate::schema::{Meaning, TypeKey};
 use crate::shape::{ChangeField, Fields, Key};
 use crate::variables::Variables;
 
+/// Told where a subscription asks for what plugins compute.
+pub(super) const NO_COMPUTED: &str =
+    "A subscription tells no field that plugins compute: read it by a query when a change is told.";
+
 /// A compiled subscription.
+#[derive(Debug)]
+pub enum Followed {
+    /// To the changes of a module's records.
+    Records(Box<Changes>),
+    /// To the caller's notifications.
+    Notices(NoticesFollowed),
+}
+
+impl Followed {
+    /// The position to begin behind.
+    pub fn after(&self) -> Option<&str> {
+        match self {
+            Self::Records(changes) => changes.after.as_deref(),
+            Self::Notices(notices) => notices.after.as_deref(),
+        }
+    }
+
+    /// Rows that one change may fetch, by the page sizes.
+    pub fn rows(&self) -> u64 {
+        match self {
+            Self::Records(changes) => changes.rows,
+            Self::Notices(notices) => notices.rows,
+        }
+    }
+}
+
+/// A compiled subscription to the changes of a module's records.
 #[derive(Debug)]
 pub struct Changes {
     /// The module whose changes are told.
@@ -74,32 +107,44 @@ pub fn compile_subscription(
     document: &ExecutableDocument,
     operation: &Positioned<OperationDefinition>,
     variables: &Variables,
-) -> Result<Changes, Vec<Error>> {
+) -> Result<Followed, Vec<Error>> {
     variables.begin();
     let located = Located::default();
     let mut compiler = Compiler::new(setting, document, variables, &located);
     let set = &operation.node.selection_set.node;
     let fields = compiler.collect(TypeKey::Subscription, &[set]);
     let [field] = fields.as_slice() else { return Err(vec![unvalidated()]) };
-    let changes = compiler.changes(field).map_err(|error| {
+    let placed = |error: Error| {
         let error = if error.locations.is_empty() { error.at(field.field.pos) } else { error };
         vec![error.under(vec![PathSegment::from(field.key)])]
-    })?;
+    };
+    let definition = setting.schema.field(TypeKey::Subscription, field.name()).ok_or_else(|| vec![unvalidated()])?;
+    let arguments = compiler.arguments(field.field, &definition).map_err(placed)?;
+    let module = match definition.meaning {
+        Meaning::Changes(module) => module,
+        Meaning::NotificationChanges => {
+            let after = arguments.text("after").map(str::to_owned);
+            return compile_notices(setting, document, operation, variables, after).map(Followed::Notices);
+        }
+        _ => return Err(vec![unvalidated()]),
+    };
+    let changes = compiler.changes(module, field, &arguments).map_err(placed)?;
     if !compiler.computings.is_empty() {
-        let message = "A subscription tells no field that plugins compute: read it by a query when a change is told.";
-        return Err(vec![Error::input(message).at(operation.pos)]);
+        return Err(vec![Error::input(NO_COMPUTED).at(operation.pos)]);
     }
     if changes.rows > setting.limits.rows {
         return Err(vec![Error::limit("estimated rows", setting.limits.rows, changes.rows).at(operation.pos)]);
     }
-    Ok(changes)
+    Ok(Followed::Records(Box::new(changes)))
 }
 
 impl<'a> Compiler<'a> {
-    fn changes(&mut self, collected: &Collected<'a>) -> Result<Changes, Error> {
-        let definition = self.schema.field(TypeKey::Subscription, collected.name()).ok_or_else(unvalidated)?;
-        let Meaning::Changes(module) = definition.meaning else { return Err(unvalidated()) };
-        let arguments = self.arguments(collected.field, &definition)?;
+    fn changes(
+        &mut self,
+        module: ModuleId,
+        collected: &Collected<'a>,
+        arguments: &Arguments,
+    ) -> Result<Changes, Error> {
         let position = collected.field.pos;
 
         let page = Page { take: Take::One, after: None, before: None, offset: None };

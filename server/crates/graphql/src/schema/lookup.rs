@@ -28,6 +28,7 @@ impl Schema<'_> {
             | TypeKey::BusyTime
             | TypeKey::NotificationConnection
             | TypeKey::Notification
+            | TypeKey::NotificationChange
             | TypeKey::HistoryConnection
             | TypeKey::HistoryEdge
             | TypeKey::HistoryEntry
@@ -106,6 +107,7 @@ impl Schema<'_> {
             TypeKey::BusyTime => self.busy_time_fields(),
             TypeKey::NotificationConnection => self.notification_connection_fields(),
             TypeKey::Notification => self.notification_fields(),
+            TypeKey::NotificationChange => self.notification_change_fields(),
             TypeKey::HistoryConnection => self.history_connection_fields(),
             TypeKey::HistoryEdge => self.history_edge_fields(),
             TypeKey::HistoryEntry => self.history_entry_fields(),
@@ -292,6 +294,7 @@ impl Schema<'_> {
             TypeKey::BusyTime => "A span of time in which a user is busy.".to_owned(),
             TypeKey::NotificationConnection => "A page of what the caller was told of.".to_owned(),
             TypeKey::Notification => "What the caller was told of.".to_owned(),
+            TypeKey::NotificationChange => "That the caller was told of something.".to_owned(),
             TypeKey::SortOrder => {
                 "The direction of an order. Absent values stand last ascending and first descending, unless said otherwise."
                     .to_owned()

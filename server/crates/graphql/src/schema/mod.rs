@@ -94,6 +94,8 @@ pub enum TypeKey {
     NotificationConnection,
     /// `Notification`.
     Notification,
+    /// `NotificationChange`: that the caller was told of something.
+    NotificationChange,
     /// `HistoryConnection`: a page of what was done to a record.
     HistoryConnection,
     /// `HistoryEdge`.
@@ -380,6 +382,8 @@ pub enum Meaning {
     Notifications,
     /// `markNotificationsRead`.
     MarkNotificationsRead,
+    /// `notificationChanges`.
+    NotificationChanges,
     /// `me`.
     Me,
     /// `__typename`.

@@ -1,5 +1,8 @@
 //! The caller's notifications: their root fields, and the types of what they answer.
 
+use cardine_model::catalog::ModuleId;
+
+use super::subscription::AFTER;
 use super::{InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef};
 
 const INT: TypeKey = TypeKey::Scalar(Scalar::Int);
@@ -8,16 +11,25 @@ const BOOLEAN: TypeKey = TypeKey::Scalar(Scalar::Boolean);
 const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
 const DATE_TIME: TypeKey = TypeKey::Scalar(Scalar::DateTime);
 
+/// The subscription to them.
+pub(super) const CHANGES: &str = "notificationChanges";
 /// The mutation that marks them.
 pub(super) const MARK_READ: &str = "markNotificationsRead";
 
 impl Schema<'_> {
     /// Whether the caller may be mentioned anywhere: in a text that exists for them.
     pub fn has_notifications(&self) -> bool {
-        self.catalog.modules.iter().filter(|module| self.is_listed(module.id)).any(|module| {
+        self.notifying_modules().next().is_some()
+    }
+
+    /// The modules with a text that exists for the caller and mentions users.
+    pub fn notifying_modules(&self) -> impl Iterator<Item = ModuleId> {
+        let modules = self.catalog.modules.iter().filter(|module| self.is_listed(module.id));
+        let notifying = modules.filter(|module| {
             let mentions = module.mentions.as_deref();
             mentions.is_some_and(|mentions| mentions.texts(module).any(|field| self.reads(module.id, field.id)))
-        })
+        });
+        notifying.map(|module| module.id)
     }
 
     pub(super) fn notifications_field(&self) -> Option<OutputField> {
@@ -42,6 +54,25 @@ impl Schema<'_> {
         let ty = TypeRef::required(TypeKey::BulkResult);
         let field = OutputField::new(MARK_READ, ty, Meaning::MarkNotificationsRead, Some(words)).with(vec![ids]);
         self.may_mark_notifications().then_some(field)
+    }
+
+    pub(super) fn notification_changes_field(&self) -> Option<OutputField> {
+        let words =
+            "What the caller is told of, from now on: of each record that the caller sees when it is told.".to_owned();
+        let after = InputValue::argument("after", TypeRef::named(STRING), AFTER);
+        let ty = TypeRef::required(TypeKey::NotificationChange);
+        let field = OutputField::new(CHANGES, ty, Meaning::NotificationChanges, Some(words)).with(vec![after]);
+        self.has_notifications().then_some(field)
+    }
+
+    pub(super) fn notification_change_fields(&self) -> Vec<OutputField> {
+        let kind = "`CREATED`: there is a new one. `GAP`: those before this position are not told, read the list anew.";
+        let notification = "The notification; null for `GAP`, and where its record is out of the caller's sight since.";
+        vec![
+            OutputField::part("kind", TypeRef::required(TypeKey::ChangeKind), kind),
+            OutputField::part("notification", TypeRef::named(TypeKey::Notification), notification),
+            OutputField::part("position", TypeRef::required(STRING), "The place of this one, for `after`."),
+        ]
     }
 
     pub(super) fn notification_connection_fields(&self) -> Vec<OutputField> {

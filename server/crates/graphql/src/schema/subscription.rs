@@ -3,10 +3,14 @@
 use cardine_model::catalog::{Module, ModuleId};
 use cardine_model::name::{lower_first, upper_first};
 
-use super::{EnumValue, InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, enums};
+use super::{EnumValue, InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef, enums, notifications};
 
 const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
 const STRING: TypeKey = TypeKey::Scalar(Scalar::String);
+
+/// What the argument `after` of every subscription is for.
+pub(super) const AFTER: &str =
+    "Begin behind this position of an earlier change; `GAP` comes first if what followed it is not kept any more.";
 
 /// What follows a module's name in the name of its subscription.
 const CHANGES_SUFFIX: &str = "Changes";
@@ -19,10 +23,13 @@ impl Schema<'_> {
 
     pub(super) fn subscription_fields(&self) -> Vec<OutputField> {
         let modules = self.catalog.modules.iter().filter(|module| self.may_follow(module.id));
-        modules.map(|module| self.changes_field(module)).collect()
+        self.notification_changes_field().into_iter().chain(modules.map(|module| self.changes_field(module))).collect()
     }
 
     pub(super) fn subscription_field(&self, name: &str) -> Option<OutputField> {
+        if name == notifications::CHANGES {
+            return self.notification_changes_field();
+        }
         let module = name.strip_suffix(CHANGES_SUFFIX)?;
         if !module.starts_with(|first: char| first.is_ascii_lowercase()) {
             return None;
@@ -35,7 +42,6 @@ impl Schema<'_> {
         let name = format!("{}{CHANGES_SUFFIX}", lower_first(&module.name));
         let words =
             "Each change of a record that meets the filter and that the caller may see, from now on.".to_owned();
-        let after = "Begin behind this position of an earlier change; `GAP` comes first if what followed it is not kept any more.";
         let arguments = vec![
             InputValue::argument("filter", TypeRef::named(TypeKey::Filter(module.id)), "Which records."),
             InputValue::argument(
@@ -43,7 +49,7 @@ impl Schema<'_> {
                 TypeRef::list(TypeKey::ChangeKind),
                 "Which kinds; all by default, `GAP` always.",
             ),
-            InputValue::argument("after", TypeRef::named(STRING), after),
+            InputValue::argument("after", TypeRef::named(STRING), AFTER),
         ];
         let ty = TypeRef::required(TypeKey::Change(module.id));
         OutputField::new(&name, ty, Meaning::Changes(module.id), Some(words)).with(arguments)

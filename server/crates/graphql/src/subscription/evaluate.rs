@@ -9,10 +9,12 @@ use cardine_engine::{EngineError, ListResult, RequestContext};
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use super::notices::{evaluate_notices, notice_gap};
 use super::plan::Plan;
 use super::{End, Hub, Source};
 use crate::answer::{Sealing, write_record, write_text};
-use crate::compile::Changes;
+use crate::compile::{Changes, Followed};
+use crate::error::Error;
 use crate::execute::Front;
 use crate::file_link::FileLinks;
 use crate::shape::ChangeField;
@@ -76,6 +78,14 @@ struct Told<'a> {
     record: Option<(&'a ListResult, usize)>,
 }
 
+/// Why an evaluation gave nothing.
+pub(super) enum Failure {
+    /// It could not be read.
+    Engine(EngineError),
+    /// The text does not hold any more.
+    Front(Vec<Error>),
+}
+
 /// Evaluates as often as needed, under the rights of the moment; the plan is made anew when they have changed.
 pub(super) async fn evaluate(
     hub: &Hub,
@@ -92,7 +102,10 @@ pub(super) async fn evaluate(
         // Requests come first: only so many evaluations use the database at once.
         let permit = hub.evaluations.acquire().await.expect("the semaphore is never closed");
         let ctx = ctx.within(hub.front.limits.execution);
-        let evaluated = evaluate_batch(hub, &ctx, &current, batch).await;
+        let evaluated = match &current.followed {
+            Followed::Records(asked) => evaluate_batch(hub, &ctx, asked, batch).await.map_err(Failure::Engine),
+            Followed::Notices(_) => evaluate_notices(hub, &ctx, &current, source, batch).await,
+        };
         drop(permit);
         match evaluated {
             Ok(mut told) => {
@@ -100,13 +113,14 @@ pub(super) async fn evaluate(
                 rest = later;
                 failures = 0;
             }
-            Err(EngineError::Unavailable | EngineError::Stale) => tokio::time::sleep(PAUSE).await,
+            Err(Failure::Engine(EngineError::Unavailable | EngineError::Stale)) => tokio::time::sleep(PAUSE).await,
             // A table may have changed between the catalog that the plan was made with and this moment.
-            Err(EngineError::Internal) if failures < FAILURES_MAX => {
+            Err(Failure::Engine(EngineError::Internal)) if failures < FAILURES_MAX => {
                 failures += 1;
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(error) => return Err(End::failed(error.into())),
+            Err(Failure::Engine(error)) => return Err(End::failed(error.into())),
+            Err(Failure::Front(errors)) => return Err(End::Failed(errors.into())),
         }
     }
     Ok(items)
@@ -131,10 +145,9 @@ pub(super) fn renew(
 async fn evaluate_batch(
     hub: &Hub,
     ctx: &RequestContext,
-    plan: &Plan,
+    asked: &Changes,
     batch: &[Arc<RecordChange>],
 ) -> Result<Vec<Item>, EngineError> {
-    let asked = &plan.changes;
     let sides = hub.engine.match_changes(ctx, &asked.matches, asked.values.clone(), batch).await?;
     let told: Vec<(&RecordChange, Kind)> = batch
         .iter()
@@ -171,11 +184,15 @@ async fn evaluate_batch(
 }
 
 /// Tells that changes up to `seq` are not told.
-pub(super) fn gap(hub: &Hub, plan: &Plan, seq: i64) -> Item {
+pub(super) fn gap(hub: &Hub, ctx: &RequestContext, plan: &Plan, source: &Source, seq: i64) -> Result<Item, End> {
+    let asked = match &plan.followed {
+        Followed::Records(asked) => asked,
+        Followed::Notices(_) => return notice_gap(hub, ctx, plan, source, seq),
+    };
     let told = Told { kind: Kind::Gap, id: None, seq, changed: Vec::new(), record: None };
     let (key, links) = (&hub.front.cursors, FileLinks::default());
-    let sealing = Sealing { key, links, contexts: &plan.changes.contexts, computed: &[] };
-    Item { seq, body: write_change(&plan.changes, &told, sealing) }
+    let sealing = Sealing { key, links, contexts: &asked.contexts, computed: &[] };
+    Ok(Item { seq, body: write_change(asked, &told, sealing) })
 }
 
 fn sealing<'a>(front: &'a Front, ctx: &RequestContext, asked: &'a Changes) -> Sealing<'a> {

@@ -140,7 +140,7 @@ async fn advance(
     following: &Following,
     plan: &mut Option<Arc<Plan>>,
 ) -> Result<bool, End> {
-    let (_, mut current) = renew(hub, &group.source, plan)?;
+    renew(hub, &group.source, plan)?;
     loop {
         let Some(place) = group.place() else { return Ok(false) };
         let read = match following.read(place).await {
@@ -151,12 +151,12 @@ async fn advance(
             }
         };
         let items = match read.missed {
-            true => vec![gap(hub, &current, read.through)],
+            true => {
+                let (ctx, current) = renew(hub, &group.source, plan)?;
+                vec![gap(hub, &ctx, &current, &group.source, read.through)?]
+            }
             false => evaluate(hub, &group.source, plan, &read.changes).await?,
         };
-        if let Some(plan) = plan {
-            current = Arc::clone(plan);
-        }
         group.give(&items, read.through);
         if read.through == place || read.changes.is_empty() && !read.missed {
             return Ok(true);

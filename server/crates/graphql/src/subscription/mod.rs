@@ -6,6 +6,7 @@
 
 mod evaluate;
 mod group;
+mod notices;
 mod plan;
 mod subscriber;
 
@@ -140,7 +141,7 @@ impl Subscriptions {
             return Err(End::failed(error));
         }
         let plan = Plan::new(&hub.front, &ctx, &request).map_err(|errors| End::Failed(errors.into()))?;
-        let after = match &plan.changes.after {
+        let after = match plan.followed.after() {
             None => None,
             Some(text) => Some(hub.front.cursors.open_position(text).ok_or_else(|| {
                 let message =
@@ -148,7 +149,7 @@ impl Subscriptions {
                 End::failed(Error::input(message))
             })?),
         };
-        let following = hub.engine.feed().follow(&ctx.catalog().module(plan.changes.module).name);
+        let following = hub.engine.feed().follow(plan.module_name());
         let now = tokio::time::timeout(BEGIN_MAX, following.now()).await;
         let now = now.ok().and_then(Result::ok).ok_or_else(|| {
             End::failed(Error::new(Code::Unavailable, "The changes cannot be followed at the moment. Try again."))
@@ -156,9 +157,12 @@ impl Subscriptions {
         // A position from the future is of a database that was put back to an earlier state.
         let missed = after.is_some_and(|after| after > now);
         let position = after.filter(|_| !missed).unwrap_or(now);
-        let first = missed.then(|| gap(hub, &plan, now));
         let key = Key::of(&identity, &request, &variables);
         let source = Arc::new(Source { identity, request, key });
+        let first = match missed {
+            true => Some(gap(hub, &ctx, &plan, &source, now)?),
+            false => None,
+        };
         Ok(Subscriber::new(Arc::clone(hub), source, following, position, Arc::new(plan), first))
     }
 

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use cardine_engine::RequestContext;
-use cardine_engine::feed::CHANGES_MAX;
+use cardine_engine::feed::{CHANGES_MAX, NOTIFICATIONS};
 use cardine_engine::identity::AccessState;
 use cardine_model::Catalog;
 
-use crate::compile::Changes;
+use crate::compile::{Followed, NoticeTold, Operation};
 use crate::error::Error;
 use crate::execute::{Front, setting};
-use crate::prepare::Prepared;
+use crate::prepare::{Document, Prepared};
 use crate::protocol::Request;
 
 /// A subscription as it is evaluated.
 pub(super) struct Plan {
-    pub changes: Changes,
+    pub followed: Followed,
+    document: Arc<Document>,
     catalog: Arc<Catalog>,
     access: Arc<AccessState>,
 }
@@ -30,9 +31,23 @@ impl Plan {
         }
         let inputs = known.document().coerce(setting, &request.variables)?;
         let prepared = Prepared::with(Arc::clone(known.document()), inputs, &request.variables);
-        let changes = prepared.compile_subscription(setting)?;
+        let followed = prepared.compile_subscription(setting)?;
+        let document = Arc::clone(known.document());
         let (catalog, access) = (Arc::clone(&ctx.snapshot.catalog), Arc::clone(&ctx.snapshot.access));
-        Ok(Self { changes, catalog, access })
+        Ok(Self { followed, document, catalog, access })
+    }
+
+    /// What a notification is told as, for the request that this was made for.
+    pub fn notice(
+        &self,
+        front: &Front,
+        ctx: &RequestContext,
+        request: &Request,
+        told: &NoticeTold,
+    ) -> Result<Operation, Vec<Error>> {
+        let setting = setting(front, ctx);
+        let inputs = self.document.coerce(setting, &request.variables)?;
+        Prepared::with(Arc::clone(&self.document), inputs, &request.variables).compile_notice(setting, told)
     }
 
     /// Whether it was made for the request's versions of catalog and rights.
@@ -42,12 +57,15 @@ impl Plan {
 
     /// The name of the module that is followed.
     pub fn module_name(&self) -> &str {
-        &self.catalog.module(self.changes.module).name
+        match &self.followed {
+            Followed::Records(changes) => &self.catalog.module(changes.module).name,
+            Followed::Notices(_) => NOTIFICATIONS,
+        }
     }
 
     /// How many changes are evaluated together, so that no statement gives more rows than an operation may fetch.
     pub fn batch(&self, front: &Front) -> usize {
-        let affordable = front.limits.rows / self.changes.rows.max(1);
+        let affordable = front.limits.rows / self.followed.rows().max(1);
         usize::try_from(affordable).unwrap_or(usize::MAX).clamp(1, CHANGES_MAX)
     }
 }

@@ -68,8 +68,8 @@ impl Subscriber {
             return Ok(());
         };
         if read.missed {
-            let (_, plan) = renew(&self.hub, &self.source, &mut self.plan)?;
-            self.ready.push_back(gap(&self.hub, &plan, read.through));
+            let (ctx, plan) = renew(&self.hub, &self.source, &mut self.plan)?;
+            self.ready.push_back(gap(&self.hub, &ctx, &plan, &self.source, read.through)?);
         } else if read.changes.is_empty() {
             let (_, plan) = renew(&self.hub, &self.source, &mut self.plan)?;
             self.membership = self.hub.join(&self.source, read.through, &plan);

@@ -62,7 +62,7 @@ pub const FIELD_TYPE_SUFFIXES: [&str; 6] = ["", "Filter", "Input", "Connection",
 pub const FILTER_COMBINATORS: [&str; 3] = ["and", "or", "not"];
 
 /// Type names that belong to the API itself.
-pub const BUILT_IN_TYPES: [&str; 94] = [
+pub const BUILT_IN_TYPES: [&str; 95] = [
     "Query",
     "Mutation",
     "Subscription",
@@ -93,6 +93,7 @@ pub const BUILT_IN_TYPES: [&str; 94] = [
     "BusyTime",
     "Notification",
     "NotificationConnection",
+    "NotificationChange",
     "Owner",
     "OwnerFilter",
     "OwnerOrderBy",
@@ -160,8 +161,8 @@ pub const BUILT_IN_TYPES: [&str; 94] = [
 ];
 
 /// Root fields that belong to the API itself, of all three operations.
-const BUILT_IN_ROOT_FIELDS: [&str; 7] =
-    ["search", "node", "nodes", "me", "duplicates", "notifications", "markNotificationsRead"];
+const BUILT_IN_ROOT_FIELDS: [&str; 8] =
+    ["search", "node", "nodes", "me", "duplicates", "notifications", "markNotificationsRead", "notificationChanges"];
 
 /// Names of the types of a module: the record's first.
 pub fn type_names(name: &str) -> impl Iterator<Item = String> {

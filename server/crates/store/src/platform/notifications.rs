@@ -12,6 +12,10 @@ use crate::{Bindings, RowSet, StoreError, WriteTx};
 /// The kind of what is kept of users who may not see what they were told of: it is never shown, and costs what the others cost.
 pub const UNSEEN: &str = "UNSEEN";
 
+/// What is read of a notification.
+const COLUMNS_READ: [ColumnType; 5] =
+    [ColumnType::Id, ColumnType::DateTime, ColumnType::Text, ColumnType::Id, ColumnType::DateTime];
+
 /// A notification to be made.
 #[derive(Debug)]
 pub struct NewNotification<'a> {
@@ -78,11 +82,19 @@ pub fn select_notifications(dialect: Dialect, goes_on: bool, count: usize) -> St
     let text = format!(
         r#"SELECT "id", "at", "kind", "record_id", "read_at" FROM "_notification" WHERE "user_id" = $1::uuid AND "kind" <> '{UNSEEN}'{before} ORDER BY "id" DESC LIMIT {count}"#
     );
-    let columns = [ColumnType::Id, ColumnType::DateTime, ColumnType::Text, ColumnType::Id, ColumnType::DateTime];
-    portable(dialect, &text, 1 + usize::from(goes_on), &columns)
+    portable(dialect, &text, 1 + usize::from(goes_on), &COLUMNS_READ)
 }
 
-/// The rows of [`select_notifications`].
+/// Those among the parents' ids that are notifications of the user in slot 0, the earliest first, without what is [`UNSEEN`].
+/// [`read_notifications`] reads the rows.
+pub fn select_notifications_by_id(dialect: Dialect) -> Statement {
+    let head = format!(
+        r#"SELECT "id", "at", "kind", "record_id", "read_at" FROM "_notification" WHERE "user_id" = $1::uuid AND "kind" <> '{UNSEEN}' AND "id""#
+    );
+    among_parents(dialect, &head, 1, r#"ORDER BY "id""#, &COLUMNS_READ)
+}
+
+/// The rows of [`select_notifications`] and [`select_notifications_by_id`].
 pub fn read_notifications(rows: &RowSet) -> Result<Vec<NotificationRow>, StoreError> {
     let notification = |row| {
         Ok(NotificationRow {
