@@ -221,6 +221,83 @@ on_both_databases! {
         admin.query_with("mutation($id: ID!) { convertInquiry(id: $id) { firm { label } } }", json!({"id": next})).await.ok();
     }
 
+    async fn several_conversions_are_mutations_of_their_own(server: Server) {
+        let (admin, clerk) = prepare(&server).await;
+        for name in ["sold", "closed"] {
+            admin.add_field("Inquiry", json!({"name": name, "type": "boolean", "default": false})).await.ok();
+        }
+        let sale = |name: &str, done: &str| json!({"name": name, "done": done, "targets": [{"name": "sale", "module": "Sale"}]});
+        let several = json!([conversion()["conversion"], sale("sale", "sold"), sale("goToEnd", "closed"), sale("again", "closed")]);
+        let declare = async |conversions: &Value| {
+            admin.change("updateModule", json!({"name": "Inquiry", "patch": {"features": {"conversion": conversions}}})).await
+        };
+        declare(&several).await.ok();
+        admin.set_access("clerk", "Inquiry", json!({"fields": {"*": "WRITE"}})).await;
+        let id = clerk.create("Inquiry", json!({"person": "Anna"})).await;
+        let to_sale = async |mutation: &str| {
+            let text = format!("mutation($id: ID!) {{ it: {mutation}(id: $id, sale: {{due: \"2026-06-30\"}}) {{ answered sold closed }} }}");
+            clerk.query_with(&text, json!({"id": id})).await
+        };
+        let state = |answered: bool, sold: bool, closed: bool| json!({"answered": answered, "sold": sold, "closed": closed});
+        // Each is done once, whatever was done before of the others.
+        assert_eq!(to_sale("convertInquiryToSale").await.ok()["it"], state(false, true, false));
+        assert_eq!(faults(&to_sale("convertInquiryToSale").await), ["converted [\"id\"]"]);
+        convert(&clerk, &id, json!({})).await.ok();
+        assert_eq!(faults(&convert(&clerk, &id, json!({})).await), ["converted [\"id\"]"]);
+        assert_eq!(to_sale("convertInquiryToGoToEnd").await.ok()["it"], state(true, true, true));
+        // Two with the same boolean exclude each other.
+        for mutation in ["convertInquiryToGoToEnd", "convertInquiryToAgain"] {
+            assert_eq!(faults(&to_sale(mutation).await), ["converted [\"id\"]"]);
+        }
+        assert_eq!(counts(&clerk).await, json!([0, 1, 2]));
+        to_sale("convertInquiryToFirm").await.refused("BAD_USER_INPUT");
+        // Faults are told in their place, and a name has one owner.
+        for (position, key, value, rule) in [(1, "done", json!("person"), "type"), (2, "name", json!("sAle"), "nameTaken"), (3, "name", Value::Null, "nameTaken")] {
+            let mut faulty = several.clone();
+            match value {
+                Value::Null => { faulty[position].as_object_mut().expect("an object").remove(key); }
+                value => faulty[position][key] = value,
+            }
+            let answer = declare(&faulty).await;
+            answer.refused("VALIDATION_FAILED");
+            let expected = format!("{rule} [\"patch\",\"features\",\"conversion\",{position},\"{key}\"]");
+            assert!(faults(&answer).contains(&expected), "{expected}: {answer}");
+        }
+        let other = admin.create_module(json!({"name": "InquiryToSale", "plural": "InquiriesToSale", "fields": [{"name": "title", "type": "text"}]})).await;
+        assert_eq!(faults(&other), ["nameTaken [\"definition\",\"name\"]"], "{other}");
+        // New names are followed, by the mutation too; and without the right to make what it makes there is none.
+        admin.change("renameField", json!({"module": "Inquiry", "name": "sold", "to": "traded"})).await.ok();
+        admin.change("renameModule", json!({"name": "Sale", "to": "Deal", "plural": "Deals"})).await.ok();
+        admin.change("renameModule", json!({"name": "Inquiry", "to": "Request", "plural": "Requests"})).await.ok();
+        let next = clerk.create("Request", json!({"person": "Bruno"})).await;
+        let text = "mutation($id: ID!) { convertRequestToSale(id: $id, sale: {due: \"2026-06-30\"}) { traded } }";
+        assert_eq!(clerk.query_with(text, json!({"id": next})).await.ok()["convertRequestToSale"]["traded"], true);
+        admin.set_access("clerk", "Deal", json!({"create": false})).await;
+        clerk.query_with(text, json!({"id": next})).await.refused("BAD_USER_INPUT");
+        let mutations = clerk.query("{ __schema { mutationType { fields { name } } } }").await;
+        let names = mutations.ok()["__schema"]["mutationType"]["fields"].as_array().expect("fields").iter();
+        let names: Vec<&str> = names.filter_map(|field| field["name"].as_str()).filter(|name| name.starts_with("convert")).collect();
+        assert_eq!(names, ["convertRequest"]);
+    }
+
+    async fn an_opportunity_becomes_a_project_and_a_quote(server: Server) {
+        let seller = server.create_user_with_role("sales-person").await;
+        let customer = seller.create("Organization", json!({"name": "Officine Rossi"})).await;
+        let deal = json!({"name": "Panels", "organizationId": customer, "closeDate": "2026-06-30", "stage": "PROSPECTING"});
+        let deal = seller.create("Opportunity", deal).await;
+        let to_quote = "mutation($id: ID!) { convertOpportunityToQuote(id: $id) { convertedToQuote convertedToProject quotes { nodes { subject organization { name } } } } }";
+        let quoted = seller.query_with(to_quote, json!({"id": deal})).await;
+        assert_eq!(quoted.ok()["convertOpportunityToQuote"], json!({"convertedToQuote": true, "convertedToProject": false,
+            "quotes": {"nodes": [{"subject": "Panels", "organization": {"name": "Officine Rossi"}}]}}));
+        assert_eq!(faults(&seller.query_with(to_quote, json!({"id": deal})).await), ["converted [\"id\"]"]);
+        let admin = server.admin().await;
+        let to_project = admin.query_with("mutation($id: ID!) { convertOpportunity(id: $id) { convertedToProject } }", json!({"id": deal})).await;
+        assert_eq!(to_project.ok()["convertOpportunity"]["convertedToProject"], true);
+        // A quote is to somebody.
+        let nobody = seller.create("Opportunity", json!({"name": "Who?", "closeDate": "2026-06-30", "stage": "PROSPECTING"})).await;
+        assert_eq!(faults(&seller.query_with(to_quote, json!({"id": nobody})).await), ["required [\"quote\",\"organizationId\"]"]);
+    }
+
     async fn lists_are_made_again_as_their_reader_sees_them(server: Server) {
         let (admin, _) = prepare(&server).await;
         for definition in [

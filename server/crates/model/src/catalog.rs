@@ -134,7 +134,7 @@ pub struct Module {
     /// Rules that every record meets.
     pub validations: Vec<Validation>,
     /// What its records are converted to.
-    pub conversion: Option<Arc<Conversion>>,
+    pub conversions: Arc<[Conversion]>,
     /// Who owns new records that nobody gave an owner.
     pub assignment: Option<Arc<Assignment>>,
     /// Until when something is to be done to its records.

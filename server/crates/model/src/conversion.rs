@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value as Json;
 
 use crate::Issue;
 use crate::catalog::{Catalog, Field, FieldKind, Module, ModuleId, Relation};
+use crate::definition::ModuleDefinition;
 use crate::feature::Feature;
+use crate::name::upper_first;
 use crate::{PathSegment, path};
 
 /// In a mapping, the record that is converted.
@@ -14,10 +18,43 @@ pub const ITSELF: &str = "this";
 /// What no target is called, as the mutation has arguments of these names.
 const TAKEN: [&str; 3] = [ITSELF, "id", "ifVersion"];
 
-/// The feature as the module's document has it. What a name no longer leads to is passed over when a record is converted.
+/// The feature as the module's document has it: one conversion, or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conversions {
+    /// In the order of the document.
+    pub all: Vec<Conversion>,
+    /// Whether the document has them as a list.
+    listed: bool,
+}
+
+impl<'de> Deserialize<'de> for Conversions {
+    /// By what it is, so that a fault is told as one of its parts and not as none of the two.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let document = Json::deserialize(deserializer)?;
+        let listed = document.is_array();
+        let all = match listed {
+            true => serde_json::from_value(document),
+            false => serde_json::from_value(document).map(|only| vec![only]),
+        };
+        Ok(Self { all: all.map_err(D::Error::custom)?, listed })
+    }
+}
+
+impl Conversions {
+    /// The mutations of a document's conversions, as far as they are declared as they should be.
+    pub fn mutation_names(definition: &ModuleDefinition) -> Vec<String> {
+        let all = Self::of(definition).map(|conversions| conversions.all).unwrap_or_default();
+        all.iter().map(|conversion| conversion.mutation_name(&definition.name)).collect()
+    }
+}
+
+/// One conversion. What a name no longer leads to is passed over when a record is converted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Conversion {
+    /// What it is called among several; at most one has no name.
+    #[serde(default)]
+    pub name: Option<String>,
     /// A boolean of the module, true once it was done.
     pub done: String,
     /// A date or instant of the module: when it was done.
@@ -89,6 +126,14 @@ pub struct MappedRecord {
 }
 
 impl Conversion {
+    /// Its mutation: `convertDeal`, or `convertDealToQuote` by its name.
+    pub fn mutation_name(&self, module: &str) -> String {
+        match &self.name {
+            Some(name) => format!("convert{module}To{}", upper_first(name)),
+            None => format!("convert{module}"),
+        }
+    }
+
     /// The stored fields that get a value where the field `to` gets that of `from`, with where it comes from: the fields themselves, or the
     /// parts of an address. None where a value of the one is none of the other.
     pub fn pairs<'m>(to: &'m Module, name: &str, from: &'m Module, from_name: &str) -> Vec<(&'m Field, &'m Field)> {
@@ -106,13 +151,29 @@ impl Conversion {
     }
 }
 
-impl Feature for Conversion {
+impl Feature for Conversions {
     const NAME: &'static str = "conversion";
 
     fn check(&self, catalog: &Catalog, module: &Module) -> Vec<Issue> {
-        let mut check = Check { catalog, module, issues: Vec::new() };
-        check.conversion(self);
-        check.issues
+        let mut issues = Vec::new();
+        for (index, conversion) in self.all.iter().enumerate() {
+            let mut check = Check { catalog, module, issues: Vec::new() };
+            let own = conversion.mutation_name(&module.name);
+            let is_own = |other: &Conversion| other.mutation_name(&module.name).eq_ignore_ascii_case(&own);
+            if self.all[..index].iter().any(is_own) {
+                let message = match &conversion.name {
+                    Some(name) => format!("`{name}` is taken: choose a name of its own for each conversion"),
+                    None => "one conversion has no name already: choose one".to_owned(),
+                };
+                check.fault(path!["name"], "nameTaken", message);
+            }
+            check.conversion(conversion);
+            let place = if self.listed { path![index] } else { Vec::new() };
+            issues.extend(
+                check.issues.into_iter().map(|issue| Issue { path: [place.clone(), issue.path].concat(), ..issue }),
+            );
+        }
+        issues
     }
 }
 

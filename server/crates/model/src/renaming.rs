@@ -124,7 +124,7 @@ impl Renaming {
         }
         self.assignment(catalog, module, &mut document);
         self.clocks(catalog, module, &mut document);
-        self.conversion(catalog, module, &mut document);
+        self.conversions(catalog, module, &mut document);
         self.mentions(module, &mut document);
         self.stages(catalog, module, &mut document);
         self.timeline(catalog, module, &mut document);
@@ -267,10 +267,22 @@ impl Renaming {
         }
     }
 
-    /// What the feature `conversion` names: fields of the module, other modules and their fields.
-    fn conversion(&self, catalog: &Catalog, module: &Module, document: &mut ModuleDefinition) {
-        let conversion = document.features.as_mut().and_then(|features| features.get_mut("conversion"));
-        let Some(conversion) = conversion.and_then(Json::as_object_mut) else { return };
+    /// What the feature `conversion` names: of one conversion, or of each of a list.
+    fn conversions(&self, catalog: &Catalog, module: &Module, document: &mut ModuleDefinition) {
+        let declared = document.features.as_mut().and_then(|features| features.get_mut("conversion"));
+        let all = match declared {
+            Some(Json::Array(all)) => all.as_mut_slice(),
+            Some(only) => std::slice::from_mut(only),
+            None => return,
+        };
+        for conversion in all {
+            self.conversion(catalog, module, conversion);
+        }
+    }
+
+    /// Fields of the module, other modules and their fields.
+    fn conversion(&self, catalog: &Catalog, module: &Module, conversion: &mut Json) {
+        let Some(conversion) = conversion.as_object_mut() else { return };
         let follow = |of: &mut serde_json::Map<String, Json>, key: &str| {
             if let Some(Json::String(name)) = of.get_mut(key) {
                 *name = self.field_name(module, name).into_owned();

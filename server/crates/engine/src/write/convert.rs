@@ -27,11 +27,12 @@ impl<'a> Writing<'a> {
         &self,
         tx: &mut WriteTx,
         id: Uuid,
+        conversion: usize,
         given: &[(String, Converted)],
         if_version: Option<i64>,
     ) -> Result<Vec<Uuid>, EngineError> {
         let module: &'a Module = self.module;
-        let conversion = module.conversion.as_ref().ok_or(EngineError::Internal)?;
+        let conversion = module.conversions.get(conversion).ok_or(EngineError::Internal)?;
         self.check_may_update()?;
         let before = self.take_one(tx, id, Purpose::Update, Life::Live).await?;
         check_version(&before, if_version)?;

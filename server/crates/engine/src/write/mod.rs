@@ -175,6 +175,8 @@ pub enum Write {
         module: ModuleId,
         /// Its id.
         id: Uuid,
+        /// Which of the module's conversions, by its position.
+        conversion: usize,
         /// What is given for the targets of the conversion, by their names.
         given: Vec<(String, Converted)>,
         /// Only if the record still has this version.
@@ -299,7 +301,9 @@ async fn apply_locked(tx: &mut WriteTx, ctx: &RequestContext, write: &Write) -> 
         Write::Destroy { id, .. } => writer.destroy(tx, *id).await,
         Write::DestroyMany { list, values, limit } => writer.destroy_many(tx, list, values, *limit).await,
         Write::Merge { ids, into, data, .. } => writer.merge(tx, ids, *into, data).await,
-        Write::Convert { id, given, if_version, .. } => writer.convert(tx, *id, given, *if_version).await,
+        Write::Convert { id, conversion, given, if_version, .. } => {
+            writer.convert(tx, *id, *conversion, given, *if_version).await
+        }
         Write::MarkNotificationsRead { .. } => Err(EngineError::Internal),
     }
 }

@@ -234,8 +234,8 @@ impl Printer<'_> {
                 self.data(*module, &format!("{name} merge {ids:?} into {into}, dry run {dry_run}"), data, 0);
             }
             Write::MarkNotificationsRead { ids } => self.line(0, &format!("{name} mark read {ids:?}")),
-            Write::Convert { id, given, if_version, .. } => {
-                self.line(0, &format!("{name} convert {id} {given:?} {if_version:?}"));
+            Write::Convert { id, conversion, given, if_version, .. } => {
+                self.line(0, &format!("{name} convert {conversion} {id} {given:?} {if_version:?}"));
             }
         }
     }

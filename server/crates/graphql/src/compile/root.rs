@@ -70,7 +70,7 @@ impl<'a> Compiler<'a> {
             | Meaning::Destroy(_)
             | Meaning::DestroyMany(_)
             | Meaning::Merge(_)
-            | Meaning::Convert(_)
+            | Meaning::Convert(..)
             | Meaning::MarkNotificationsRead => self.write(collected, &definition),
             Meaning::IntrospectSchema | Meaning::IntrospectType => {
                 self.introspect(collected, &definition).map(RootField::Constant)

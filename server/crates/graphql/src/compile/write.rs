@@ -131,10 +131,12 @@ impl<'a> Compiler<'a> {
                 self.check_records(ids.as_ref().map_or(0, Vec::len))?;
                 Write::MarkNotificationsRead { ids }
             }
-            Meaning::Convert(module) => {
+            Meaning::Convert(module, conversion) => {
                 let catalog = self.schema.catalog;
                 let mut given = Vec::new();
-                for target in catalog.module(module).conversion.iter().flat_map(|conversion| &conversion.targets) {
+                let conversion = conversion as usize;
+                let declared = catalog.module(module).conversions.get(conversion).ok_or_else(unvalidated)?;
+                for target in &declared.targets {
                     let existing = format!("{}Id", target.name);
                     let of = catalog.by_name.get(target.module.as_str());
                     match (of, arguments.get(&target.name), arguments.get(&existing)) {
@@ -156,7 +158,7 @@ impl<'a> Compiler<'a> {
                         _ => {}
                     }
                 }
-                Write::Convert { module, id, given, if_version }
+                Write::Convert { module, id, conversion, given, if_version }
             }
             _ => return Err(unvalidated()),
         })

@@ -422,8 +422,8 @@ pub enum Meaning {
     DestroyMany(ModuleId),
     /// `mergeDeals`.
     Merge(ModuleId),
-    /// `convertDeal`.
-    Convert(ModuleId),
+    /// `convertDeal`, `convertDealToQuote`: one of its conversions, by its position.
+    Convert(ModuleId, u32),
     /// A value of the record.
     Value(FieldId),
     /// What a plugin computes from the record.

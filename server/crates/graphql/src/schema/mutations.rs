@@ -1,7 +1,7 @@
 //! The fields of `Mutation`: what may be done with the records of each module.
 
 use cardine_model::catalog::ModuleId;
-use cardine_model::conversion::ConversionTarget;
+use cardine_model::conversion::Conversion;
 
 use super::notifications::MARK_READ;
 use super::root::id_argument;
@@ -12,8 +12,11 @@ const INT: TypeKey = TypeKey::Scalar(Scalar::Int);
 const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
 const BOOLEAN: TypeKey = TypeKey::Scalar(Scalar::Boolean);
 
+/// What the mutations of conversions begin with.
+const CONVERT: &str = "convert";
+
 /// The verbs of mutations of one record, and of several.
-const VERBS: [Verb; 14] = [
+const VERBS: [Verb; 13] = [
     Verb { word: "create", many: false },
     Verb { word: "create", many: true },
     Verb { word: "update", many: false },
@@ -27,7 +30,6 @@ const VERBS: [Verb; 14] = [
     Verb { word: "destroy", many: false },
     Verb { word: "destroy", many: true },
     Verb { word: "merge", many: true },
-    Verb { word: "convert", many: false },
 ];
 
 /// What is done, to one record or to several: then the module's plural follows.
@@ -40,8 +42,10 @@ struct Verb {
 impl Schema<'_> {
     pub(super) fn mutation_fields(&self) -> Vec<OutputField> {
         let modules = self.catalog.modules.iter().map(|module| module.id);
-        let of_modules =
-            modules.flat_map(|module| VERBS.iter().filter_map(move |verb| self.mutation_of(module, *verb)));
+        let of_modules = modules.flat_map(|module| {
+            let plain = VERBS.iter().filter_map(move |verb| self.mutation_of(module, *verb));
+            plain.chain(self.convert_fields(module))
+        });
         of_modules.chain(self.mark_read_field()).collect()
     }
 
@@ -49,14 +53,37 @@ impl Schema<'_> {
         if name == MARK_READ {
             return self.mark_read_field();
         }
-        VERBS.iter().find_map(|verb| {
+        let plain = VERBS.iter().find_map(|verb| {
             let of = name.strip_prefix(verb.word)?;
             let module = match verb.many {
                 false => self.catalog.served_by_name(of),
                 true => self.served_modules().find(|module| module.plural == of),
             };
             self.mutation_of(module?.id, *verb)
+        });
+        plain.or_else(|| self.convert_field(name))
+    }
+
+    /// The mutations of the module's conversions that the caller may do.
+    fn convert_fields(&self, module: ModuleId) -> impl Iterator<Item = OutputField> {
+        let all = (0_u32..).zip(self.catalog.module(module).conversions.iter());
+        let may = self.may_update(module);
+        all.filter_map(move |(position, conversion)| {
+            let arguments = self.convert_arguments(conversion).filter(|_| may)?;
+            let words = "Makes other records of this one, as its module declares it, and moves what belongs to it to them.";
+            let name = conversion.mutation_name(&self.catalog.module(module).name);
+            let record = TypeRef::required(TypeKey::Record(module));
+            let meaning = Meaning::Convert(module, position);
+            Some(OutputField::new(&name, record, meaning, Some(words.to_owned())).with(arguments))
         })
+    }
+
+    /// `convertDeal`, and `convertDealToQuote`: there may be a `To` in a module's name and in a conversion's.
+    fn convert_field(&self, name: &str) -> Option<OutputField> {
+        let of = name.strip_prefix(CONVERT)?;
+        let ends = of.match_indices("To").map(|(position, _)| position).chain([of.len()]);
+        let mut modules = ends.filter_map(|end| self.catalog.served_by_name(&of[..end]));
+        modules.find_map(|module| self.convert_fields(module.id).find(|field| field.name == name))
     }
 
     /// The mutation, if the caller may do it.
@@ -68,7 +95,6 @@ impl Schema<'_> {
             ("update", _) => update,
             ("upsert", _) => self.may_upsert(module),
             ("merge", _) => update && delete,
-            ("convert", _) => update && self.conversion_targets(module).next().is_some(),
             _ => delete,
         };
         may.then(|| self.describe_mutation(module, verb))
@@ -134,11 +160,6 @@ impl Schema<'_> {
                 let words = "Removes a record for good, deleted before or not, and answers its id.";
                 (TypeRef::required(ID), Meaning::Destroy(module), words, vec![id_argument()])
             }
-            ("convert", _) => {
-                let words =
-                    "Makes other records of this one, as its module declares it, and moves what belongs to it to them.";
-                (record, Meaning::Convert(module), words, self.convert_arguments(module))
-            }
             _ => {
                 let words =
                     "Makes one record of several: what refers to the others refers to it, and they are deleted.";
@@ -161,17 +182,12 @@ impl Schema<'_> {
         ]
     }
 
-    /// What the module's records are converted to, of what the caller may make or find.
-    fn conversion_targets(&self, module: ModuleId) -> impl Iterator<Item = (&ConversionTarget, ModuleId)> {
-        let targets = self.catalog.module(module).conversion.iter().flat_map(|conversion| &conversion.targets);
-        let known =
-            targets.filter_map(move |target| Some((target, *self.catalog.by_name.get(target.module.as_str())?)));
-        known.filter(move |(_, of)| self.may_create(*of))
-    }
-
-    fn convert_arguments(&self, module: ModuleId) -> Vec<InputValue> {
+    /// Arguments for each of its targets that the caller may make or find; none if there are none of those.
+    fn convert_arguments(&self, conversion: &Conversion) -> Option<Vec<InputValue>> {
         let mut arguments = vec![id_argument()];
-        for (target, of) in self.conversion_targets(module) {
+        for target in &conversion.targets {
+            let of = self.catalog.by_name.get(target.module.as_str()).copied();
+            let Some(of) = of.filter(|of| self.may_create(*of)) else { continue };
             let ty = TypeRef::named(TypeKey::Update(of));
             if self.may_update(of) {
                 let words = "Values of the new record, beside those that come from the converted one; of one that is optional, `{}` is enough.";
@@ -180,8 +196,9 @@ impl Schema<'_> {
             let words = "A record that is there and is taken instead of a new one.";
             arguments.push(InputValue::argument(&format!("{}Id", target.name), TypeRef::named(ID), words));
         }
+        let is_known = arguments.len() > 1;
         arguments.push(if_version_argument());
-        arguments
+        is_known.then_some(arguments)
     }
 
     pub(super) fn bulk_result_fields(&self) -> Vec<OutputField> {

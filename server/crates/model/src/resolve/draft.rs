@@ -9,7 +9,7 @@ use super::references::FILE;
 use super::{ModuleIssue, graphql_names, system_fields};
 use crate::calendar_shares::SharedCalendars;
 use crate::catalog::{Checks, Module, ModuleId, RelationId};
-use crate::conversion::Conversion;
+use crate::conversion::Conversions;
 use crate::definition::{FieldDefinition, Label, ModuleDefinition, Sharing};
 use crate::feature::Feature as _;
 use crate::mentions::Mentions;
@@ -162,7 +162,7 @@ impl<'a> Draft<'a> {
             assignment: None,
             calendar_shares: SharedCalendars::of(definition).map(Arc::new),
             clocks: None,
-            conversion: Conversion::of(definition).map(Arc::new),
+            conversions: Conversions::of(definition).map(|conversions| conversions.all.into()).unwrap_or_default(),
             mentions: Mentions::of(definition).map(Arc::new),
             stages: Stages::of(definition).map(Arc::new),
             timeline: Timeline::of(definition).map(Arc::new),

@@ -12,6 +12,7 @@ use super::field_types::group_shape;
 use super::links::target_of;
 use super::unserved::{self, Kept, Unserved};
 use crate::catalog::{GroupShape, HierarchyWay, Module};
+use crate::conversion::Conversions;
 use crate::definition::{FieldDefinition, ModuleDefinition, ReferenceTarget};
 use crate::name::{FieldName, ModuleName, lower_first, upper_first};
 use crate::{ModuleId, PathSegment, path};
@@ -204,6 +205,16 @@ pub fn mutation_names(name: &str, plural: &str) -> [String; 15] {
     ]
 }
 
+/// The mutations of a module's conversions that have names; what two of them share is told where the feature is checked.
+fn further_conversions(module: &ModuleDefinition) -> Vec<String> {
+    let mut names = Conversions::mutation_names(module);
+    let plain = format!("convert{}", module.name);
+    names.retain(|name| *name != plain);
+    names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
+    names.dedup_by_key(|name| name.to_ascii_lowercase());
+    names
+}
+
 /// Subscription fields of a module.
 pub fn subscription_names(name: &str) -> [String; 1] {
     [format!("{}Changes", lower_first(name))]
@@ -216,7 +227,9 @@ pub(super) fn claims(module: &ModuleDefinition, is_link: bool) -> Arc<[u64]> {
     if !is_link {
         claims.extend(type_names(name).map(|name| fingerprint(Space::Type, &name)));
         claims.extend(query_names(name, plural).iter().map(|name| fingerprint(Space::Query, name)));
-        claims.extend(mutation_names(name, plural).iter().map(|name| fingerprint(Space::Mutation, name)));
+        let conversions = further_conversions(module);
+        let mutations = mutation_names(name, plural).into_iter().chain(conversions);
+        claims.extend(mutations.map(|name| fingerprint(Space::Mutation, &name)));
         claims.extend(subscription_names(name).iter().map(|name| fingerprint(Space::Subscription, name)));
     }
     for field in module.fields.iter().filter(|field| has_own_type(field)) {
@@ -429,6 +442,9 @@ impl<'a> Names<'a> {
         for mutation in mutation_names(name, plural) {
             let key = if mutation.ends_with(plural.as_str()) { "plural" } else { "name" };
             refused.note("mutation", key, claim(&mut self.mutations, mutation, owner));
+        }
+        for mutation in further_conversions(document.definition) {
+            refused.note("mutation", "name", claim(&mut self.mutations, mutation, owner));
         }
         for subscription in subscription_names(name) {
             refused.note("subscription", "name", claim(&mut self.subscriptions, subscription, owner));

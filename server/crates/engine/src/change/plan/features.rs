@@ -4,7 +4,7 @@ use cardine_model::assignment::{Assignment, Named};
 use cardine_model::calendar_shares::SharedCalendars;
 use cardine_model::catalog::{Catalog, Module};
 use cardine_model::clocks::Clocks;
-use cardine_model::conversion::Conversion;
+use cardine_model::conversion::Conversions;
 use cardine_model::feature::Feature as _;
 use cardine_model::mentions::Mentions;
 use cardine_model::recurrence::Recurrence;
@@ -118,7 +118,7 @@ fn has_features(module: &Module) -> bool {
     module.assignment.is_some()
         || module.calendar_shares.is_some()
         || module.clocks.is_some()
-        || module.conversion.is_some()
+        || !module.conversions.is_empty()
         || module.mentions.is_some()
         || module.recurrence.is_some()
         || module.stages.is_some()
@@ -135,7 +135,7 @@ fn faults(base: &Base, catalog: &Catalog, module: &Module) -> [(&'static str, Ve
         ("assignment", Assignment::faults(catalog, module, is_known)),
         (SharedCalendars::NAME, SharedCalendars::faults(catalog, module)),
         ("clocks", Clocks::faults(catalog, module)),
-        (Conversion::NAME, Conversion::faults(catalog, module)),
+        (Conversions::NAME, Conversions::faults(catalog, module)),
         (Mentions::NAME, Mentions::faults(catalog, module)),
         (Recurrence::NAME, Recurrence::faults(catalog, module)),
         (Stages::NAME, Stages::faults(catalog, module)),
