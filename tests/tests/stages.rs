@@ -99,6 +99,46 @@ on_both_databases! {
         assert_eq!(update(&mechanic, &other, json!({"state": "DELIVERED", "price": "5"})).await.ok()["updateRepair"]["expected"], "5.00");
     }
 
+    async fn a_move_for_superiors_is_made_by_who_stands_above_the_owner_alone(server: Server) {
+        let (admin, head, mechanic, apprentice) = prepare(&server).await;
+        let mut features = definitions()[0]["features"].clone();
+        features["stages"]["moves"] = json!([
+            {"from": ["NEW"], "to": ["QUOTED"]}, {"from": ["QUOTED"], "to": ["AGREED"], "superiors": true},
+            {"from": ["QUOTED"], "to": ["DROPPED"], "superiors": true, "roles": ["mechanic"]}]);
+        admin.change("updateModule", json!({"name": "Repair", "patch": {"features": features, "sharing": "PUBLIC_READ_WRITE"}})).await.ok();
+        let ask = async |owner: &Client| {
+            let id = owner.create("Repair", json!({})).await;
+            update(owner, &id, json!({"state": "QUOTED"})).await.ok();
+            id
+        };
+        let (of_mechanic, of_head) = (ask(&mechanic).await, ask(&head).await);
+        // Neither the owner nor a peer, and of what a superior owns nobody below; a role that is named must stand above, too.
+        for (caller, id) in [(&mechanic, &of_mechanic), (&apprentice, &of_mechanic), (&head, &of_head), (&mechanic, &of_head)] {
+            let (rule, path, message) = fault(&update(caller, id, json!({"state": "AGREED"})).await);
+            assert_eq!((rule.as_str(), &path), ("stage", &json!(["data", "state"])));
+            assert!(message.contains("allowed for you: none"), "{message}");
+        }
+        fault(&update(&head, &of_mechanic, json!({"state": "DROPPED"})).await);
+        // Giving it away in the same write helps nobody.
+        let below = apprentice.own_id().await;
+        fault(&update(&head, &of_head, json!({"state": "AGREED", "ownerId": below})).await);
+        fault(&update(&head, &of_mechanic, json!({"state": "AGREED", "ownerId": head.own_id().await})).await);
+        let group = "mutation($of: [ID!]!) { saveGroup(name: \"bench\", members: $of) { id } }";
+        let (mechanics, heads) = (mechanic.own_id().await, head.own_id().await);
+        let bench = admin.admin_query_with(group, json!({"of": [mechanics]})).await.ok()["saveGroup"]["id"].clone();
+        let of_group = ask(&mechanic).await;
+        update(&admin, &of_group, json!({"ownerId": bench})).await.ok();
+        fault(&update(&mechanic, &of_group, json!({"state": "AGREED"})).await);
+        admin.admin_query_with(group, json!({"of": [mechanics, heads]})).await.ok();
+        fault(&update(&head, &of_group, json!({"state": "AGREED"})).await);
+        admin.admin_query_with(group, json!({"of": [mechanics]})).await.ok();
+        for id in [&of_group, &of_mechanic] {
+            assert_eq!(update(&head, id, json!({"state": "AGREED"})).await.ok()["updateRepair"]["state"], "AGREED");
+        }
+        // Administrators mend what others may not.
+        update(&admin, &of_head, json!({"state": "AGREED"})).await.ok();
+    }
+
     async fn the_server_keeps_what_is_declared(server: Server) {
         let (_, head, mechanic, _) = prepare(&server).await;
         let text = "mutation { createRepair(data: {price: \"100\"}) { id state chance outcome expected endedOn stateSince updatedAt } }";

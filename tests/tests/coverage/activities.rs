@@ -84,11 +84,16 @@ on_both_databases! {
         refused.refused("BAD_USER_INPUT");
     }
 
-    async fn s43_superiors_see_and_change_appointments_and_peers_do_not(server: Server) {
+    async fn s43_superiors_see_change_and_approve_appointments_and_nobody_else_does(server: Server) {
         let manager = server.create_user_with_role("sales-manager").await;
         let (seller, peer) = (server.create_user_with_role("sales-person").await, server.create_user_with_role("sales-person").await);
         let id = seller.create("Event", visit("2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z")).await;
+        let write = "mutation($id: ID!, $data: EventUpdate!) { updateEvent(id: $id, data: $data) { location } }";
+        assert_eq!(manager.query_with(write, json!({"id": id, "data": {"location": "Modena"}})).await.ok()["updateEvent"]["location"], "Modena");
+        // Who owns it asks, and cannot answer.
+        seller.query_with(write, json!({"id": id, "data": {"approvalStatus": "PENDING"}})).await.ok();
         let approve = "mutation($id: ID!) { updateEvent(id: $id, data: {approvalStatus: APPROVED}) { approvalStatus } }";
+        seller.query_with(approve, json!({"id": id})).await.refused("VALIDATION_FAILED");
         assert_eq!(manager.query_with(approve, json!({"id": id})).await.ok()["updateEvent"]["approvalStatus"], "APPROVED");
         peer.query_with(approve, json!({"id": id})).await.refused("NOT_FOUND");
         assert_eq!((count(&seller, "events").await, count(&peer, "events").await), (1, 0));

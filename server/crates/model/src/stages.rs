@@ -54,6 +54,18 @@ pub struct Move {
     /// To these roles; empty for all.
     #[serde(default)]
     pub roles: Vec<String>,
+    /// Only to who stands above the record's owner.
+    #[serde(default)]
+    pub superiors: bool,
+}
+
+/// Who moves a record.
+#[derive(Debug, Clone, Copy)]
+pub struct Mover<'a> {
+    /// The role's name.
+    pub role: &'a str,
+    /// Whether the role stands above that of the record's owner.
+    pub is_superior: bool,
 }
 
 /// What is said of one stage.
@@ -120,12 +132,17 @@ impl Stages {
         stage.and_then(|stage| self.stages.get(stage)).map(|stage| stage.kind).unwrap_or_default()
     }
 
-    /// The options among `options` that somebody with this role may move to from a stage, or start in.
-    pub fn allowed<'o>(&self, from: Option<&str>, role: &str, options: impl Iterator<Item = &'o str>) -> Vec<&'o str> {
+    /// The options among `options` that somebody may move to from a stage, or start in.
+    pub fn allowed<'o>(
+        &self,
+        from: Option<&str>,
+        mover: Mover<'_>,
+        options: impl Iterator<Item = &'o str>,
+    ) -> Vec<&'o str> {
         let has = |names: &[String], name: &str| names.is_empty() || names.iter().any(|known| known == name);
         let Some(from) = from else { return options.filter(|option| has(&self.start, option)).collect() };
-        let allows =
-            |to: &str| self.moves.iter().any(|one| has(&one.from, from) && has(&one.to, to) && has(&one.roles, role));
+        let is_by = |one: &Move| has(&one.roles, mover.role) && (!one.superiors || mover.is_superior);
+        let allows = |to: &str| self.moves.iter().any(|one| has(&one.from, from) && has(&one.to, to) && is_by(one));
         options.filter(|option| *option != from && (self.moves.is_empty() || allows(option))).collect()
     }
 }

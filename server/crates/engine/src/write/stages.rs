@@ -1,7 +1,7 @@
 //! Stages: a choice whose moves a module allows, and what is kept of them: kind, probability, since when, until when.
 
 use cardine_model::catalog::{Field, FieldKind, Module};
-use cardine_model::stages::{StageHistory, StageKind, Stages};
+use cardine_model::stages::{Mover, StageHistory, StageKind, Stages};
 use cardine_model::{Issue, Value};
 use uuid::Uuid;
 
@@ -29,7 +29,8 @@ impl<'a> Batch<'a> {
             if draft.before.is_some() && before == after {
                 continue;
             }
-            if let Some(message) = refusal(ctx, stages, choice, before.as_deref(), after.as_deref()) {
+            let is_superior = is_superior(ctx, draft);
+            if let Some(message) = refusal(ctx, stages, choice, (before.as_deref(), after.as_deref()), is_superior) {
                 let is_known = ctx.actor.rights.can_read(module.id, choice.id);
                 draft.issues.push(match is_known {
                     true => issue(choice, &draft.path, RULE, message),
@@ -134,20 +135,32 @@ fn takes(field: &Field, value: &Value) -> bool {
     }
 }
 
+/// Whether who writes stands above the record's owner: the one that it had, and the one that it gets. Of groups, those stand above who
+/// stand above one of their members, and are none of them.
+fn is_superior(ctx: &RequestContext, draft: &Draft<'_>) -> bool {
+    let actor = &ctx.actor;
+    let is_below = |record: &Record| match record.get(Module::OWNER) {
+        Value::Id(owner) => actor.visible_owners.contains(owner) && !actor.principals.contains(owner),
+        _ => false,
+    };
+    draft.before.as_ref().is_none_or(is_below) && is_below(&draft.after)
+}
+
 /// Why the record may not come into the stage. Administrators mend what others may not.
 fn refusal(
     ctx: &RequestContext,
     stages: &Stages,
     choice: &Field,
-    before: Option<&str>,
-    after: Option<&str>,
+    (before, after): (Option<&str>, Option<&str>),
+    is_superior: bool,
 ) -> Option<String> {
     if ctx.actor.rights.administrator {
         return None;
     }
     let options = choice.options().unwrap_or_default().iter().filter(|option| option.active);
     let options = options.map(|option| option.value.as_str());
-    let allowed = stages.allowed(before, &ctx.actor.role, options);
+    let mover = Mover { role: &ctx.actor.role, is_superior };
+    let allowed = stages.allowed(before, mover, options);
     let names = || if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
     match (before, after) {
         (_, Some(after)) if allowed.contains(&after) => None,
