@@ -109,6 +109,25 @@ on_both_databases! {
         assert!(!bruno.get("/graphql/schema.graphql").await.text.contains("BusyTimes"));
     }
 
+    async fn a_calendar_with_too_much_in_it_is_in_nobody_elses_way(server: Server) {
+        let admin = prepare(&server).await;
+        let (anna, bruno) = (server.create_user_with_role("clerk").await, server.create_user_with_role("clerk").await);
+        let (anna_id, bruno_id) = (anna.own_id().await, bruno.own_id().await);
+        let daily = json!({"begins": "2026-01-01T09:00:00Z", "ends": "2026-01-01T09:10:00Z", "repeats": "FREQ=DAILY"});
+        anna.create_many("Visit", vec![daily; 14]).await;
+        visit(&bruno, "his", "04-03T09:00", "04-03T10:00", Value::Null).await;
+        anna.create("Openness", json!({"personId": anna_id, "how": "OPEN"})).await;
+        let year = "query($users: [ID!]!) { visitBusyTimes(users: $users, from: \"2026-01-01T00:00:00Z\", to: \"2027-01-01T00:00:00Z\") { userId times { startsAt } } }";
+        let shown = bruno.query_with(year, json!({"users": [anna_id, bruno_id]})).await;
+        let his = json!([{"startsAt": "2026-04-03T09:00:00.000Z"}]);
+        assert_eq!(shown.ok()["visitBusyTimes"], json!([{"userId": anna_id, "times": null}, {"userId": bruno_id, "times": his}]));
+        // One who shares nothing is not told of, whatever there is.
+        let shown = admin.query_with(year, json!({"users": [bruno_id, anna_id]})).await;
+        assert_eq!(shown.ok()["visitBusyTimes"], json!([{"userId": anna_id, "times": null}]));
+        // In a shorter window there is less.
+        assert_eq!(busy(&bruno, &[&anna_id]).await[0].1.split(' ').count(), 7);
+    }
+
     async fn nobody_opens_the_calendar_of_another(server: Server) {
         let admin = prepare(&server).await;
         let (anna, bruno) = (server.create_user_with_role("clerk").await, server.create_user_with_role("clerk").await);

@@ -37,8 +37,8 @@ pub struct BusyAsked {
 pub struct BusyTimes {
     /// The user.
     pub user: Uuid,
-    /// From when until when, as the API writes it; in their order, apart from each other.
-    pub times: Vec<(String, String)>,
+    /// From when until when, as the API writes it; in their order, apart from each other. None where there is too much to be told.
+    pub times: Option<Vec<(String, String)>>,
 }
 
 /// The values of a question, by their slots.
@@ -66,8 +66,13 @@ impl Engine {
             if *user != caller && !self.is_shared(&theirs, asked.module, *user, caller).await? {
                 continue;
             }
-            if let Some(times) = self.times_of(&theirs, asked, *user).await? {
-                answers.push(BusyTimes { user: *user, times });
+            // One calendar with too much in it is in nobody else's way. Of what there is too much, and how much, would tell more than
+            // when its user is busy.
+            match self.times_of(&theirs, asked, *user).await {
+                Ok(Some(times)) => answers.push(BusyTimes { user: *user, times: Some(times) }),
+                Ok(None) => {}
+                Err(EngineError::Limit(_)) => answers.push(BusyTimes { user: *user, times: None }),
+                Err(error) => return Err(error),
             }
         }
         Ok(answers)
@@ -167,14 +172,10 @@ impl Engine {
         let (Ok(once), Ok(series)) = (gate(once), gate(series)) else { return Ok(None) };
         let occurrences =
             OccurrencesAsked { once, series, outputs, window: asked.window, first: TIMES_MAX, after: None };
-        // Of what there is too much, and how much, would tell more than when its user is busy.
-        let too_much =
-            || EngineError::Limit("a calendar has too much in the window: narrow it, or leave its user out".to_owned());
-        let found = self.places(theirs, vec![occurrences], Arc::from(values.0)).await;
-        let found = found.map_err(|error| if matches!(error, EngineError::Limit(_)) { too_much() } else { error })?;
+        let found = self.places(theirs, vec![occurrences], Arc::from(values.0)).await?;
         let Some((found, has_more)) = found.into_iter().next() else { return Ok(None) };
         if has_more {
-            return Err(too_much());
+            return Err(EngineError::Limit(format!("a calendar has more than {TIMES_MAX} entries in the window")));
         }
         let times = found.into_iter().filter_map(|(starts, _, ends, _)| Some((starts.max(from), ends?.min(to))));
         let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);

@@ -43,7 +43,7 @@ impl<'a> Compiler<'a> {
         let answers = self.located.busy.get(collected.key).cloned().unwrap_or_default();
         let fields = self.collect(TypeKey::BusyTimes, &collected.sets);
         // Before any of them is written, as often as it is asked for.
-        let spans: u64 = answers.iter().map(|answer| answer.times.len() as u64).sum();
+        let spans: u64 = answers.iter().map(|answer| answer.times.as_ref().map_or(0, Vec::len) as u64).sum();
         let asked = fields.iter().filter(|field| field.name() == "times");
         let shown: u64 = asked.map(|field| spans * self.collect(TypeKey::BusyTime, &field.sets).len() as u64).sum();
         self.rows = self.rows.saturating_add(shown.max(spans));
@@ -57,7 +57,10 @@ impl<'a> Compiler<'a> {
                     "userId" => quoted(&answer.user.to_string()),
                     "times" => {
                         let parts = self.collect(TypeKey::BusyTime, &field.sets);
-                        let times = answer.times.iter().map(|(starts, ends)| {
+                        let Some(times) = &answer.times else {
+                            return Ok([key(field.key).into_vec(), b"null".to_vec()].concat());
+                        };
+                        let times = times.iter().map(|(starts, ends)| {
                             let of_time = parts.iter().map(|part| {
                                 let value = match part.name() {
                                     "__typename" => quoted("BusyTime"),

@@ -48,8 +48,8 @@ impl Schema<'_> {
             OutputField::part("userId", TypeRef::required(ID), "Whose they are."),
             OutputField::part(
                 "times",
-                TypeRef::required_list(TypeKey::BusyTime),
-                "In their order, apart from each other.",
+                TypeRef::list(TypeKey::BusyTime),
+                "In their order, apart from each other; null where there is too much in the window to be told: narrow it.",
             ),
         ]
     }
