@@ -1,7 +1,8 @@
-//! Points about what comes after a sale: S03, S10, S33.
+//! Points about what comes after a sale: S03, S10, S24, S33, S41.
 
-use cardine_tests::on_both_databases;
-use serde_json::json;
+use cardine_tests::document::blocks_of;
+use cardine_tests::{eventually, on_both_databases};
+use serde_json::{Value, json};
 
 on_both_databases! {
     async fn s03_what_a_contract_has_left_is_computed_from_closed_tickets(server: Server) {
@@ -23,6 +24,27 @@ on_both_databases! {
         }
         admin.query_with("mutation($id: ID!) { updateServiceContract(id: $id, data: {trackingUnit: INCIDENTS}) { usedUnits } }", json!({"id": contract})).await.ok();
         assert_eq!(used().await["serviceContracts"]["nodes"][0]["usedUnits"], "3.00");
+    }
+
+    async fn s24_a_customers_reply_opens_a_ticket_again(server: Server) {
+        let admin = server.admin().await;
+        let block = blocks_of("docs/workflows.md").into_iter().find(|block| block.info == "json reopen").expect("a block");
+        let workflow: Value = serde_json::from_str(&block.text).expect("JSON");
+        admin.save_workflow(workflow).await.ok();
+        let agent = server.create_user_with_role("support-agent").await;
+        let customer = admin.create("Contact", json!({"lastName": "Rossi"})).await;
+        let [ticket, other] = [json!("CLOSED"), json!("CLOSED")].map(|status| json!({"title": "Broken", "status": status}));
+        let (ticket, other) = (agent.create("Ticket", ticket).await, agent.create("Ticket", other).await);
+        // Neither what colleagues say, nor what the customer is not meant to see.
+        agent.create("Comment", json!({"recordId": ticket, "content": "It was the fuse."})).await;
+        admin.create("Comment", json!({"recordId": ticket, "content": "Noted on the telephone", "customerId": customer, "isPrivate": true})).await;
+        admin.create("Comment", json!({"recordId": ticket, "content": "It is broken again.", "customerId": customer})).await;
+        let read = async || agent.query("{ tickets(orderBy: [{id: ASC}]) { nodes { id status resolvedAt } } }").await.ok()["tickets"]["nodes"].clone();
+        let reopened = eventually("the ticket is open", || async { Some(read().await).filter(|tickets| tickets[0]["status"] == "OPEN") }).await;
+        assert_eq!((&reopened[0]["id"], &reopened[0]["resolvedAt"]), (&json!(ticket), &Value::Null));
+        assert_eq!((&reopened[1]["id"], &reopened[1]["status"]), (&json!(other), &json!("CLOSED")));
+        let runs = admin.admin_query("{ runs(first: 10, workflow: \"reopen-tickets\") { id } }").await;
+        assert_eq!(runs.ok()["runs"].as_array().map(Vec::len), Some(1));
     }
 
     async fn s41_tickets_are_answered_and_solved_in_time_by_their_service_level(server: Server) {
