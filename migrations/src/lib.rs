@@ -15,6 +15,7 @@ mod m0010_requests;
 mod m0011_notifications;
 mod m0012_turns;
 mod m0013_queue;
+mod m0014_failures;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_notifications::Migration),
             Box::new(m0012_turns::Migration),
             Box::new(m0013_queue::Migration),
+            Box::new(m0014_failures::Migration),
         ]
     }
 }

@@ -42,7 +42,7 @@ const UNDO: &[&str] = &[
     "CREATE INDEX workflow_run_due_idx ON workflow_run (run_at) WHERE finished_at IS NULL",
     "UPDATE workflow SET active = FALSE, definition = replace(definition, '\"status\":\"PAUSED\"', '\"active\":false') WHERE status <> 'ACTIVE'",
     "ALTER TABLE workflow DROP COLUMN status",
-    "DELETE FROM seaql_migrations WHERE version IN ('m0004_sign_in', 'm0005_files', 'm0006_workflows')",
+    "DELETE FROM seaql_migrations WHERE version IN ('m0004_sign_in', 'm0005_files', 'm0006_workflows', 'm0014_failures')",
 ];
 
 async fn undo(server: &Server) {

@@ -252,6 +252,27 @@ on_both_databases! {
             assert_eq!((&run["status"], &run["attempts"]), (&json!("FAILED"), &json!(1)), "such a failure is not tried again");
             assert!(!error.contains("wasm") && !error.contains("on purpose"), "a trap's text is not for the API: {error}");
         }
+        // An administrator is told which bound, how much of it, and where in the plugin; others are not.
+        let steps = "{ runs(status: \"FAILED\") { workflow steps { failure { reason bound used allowed detail } } } }";
+        let calls = "{ plugins { name failedCalls { at what reason message bound used allowed detail } } }";
+        let (failed, listed) = (admin.admin_query(steps).await, admin.admin_query(calls).await);
+        let listed = listed.ok()["plugins"].as_array().unwrap().iter().find(|plugin| plugin["name"] == "test-hostile").unwrap();
+        for (function, reason, bound) in [("loop", "TIME", json!("cpuMs")), ("grab", "MEMORY", json!("memoryBytes")), ("trap", "TRAP", Value::Null)] {
+            let runs = failed.ok()["runs"].as_array().unwrap();
+            let run = runs.iter().find(|run| run["workflow"] == format!("hostile-{function}")).unwrap();
+            let what = format!("function `{function}`");
+            let call = listed["failedCalls"].as_array().unwrap().iter().find(|call| call["what"] == json!(what)).unwrap();
+            for told in [&run["steps"][0]["failure"], call] {
+                assert_eq!((&told["reason"], &told["bound"]), (&json!(reason), &bound), "{told:#}");
+                assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("wasm backtrace")), "{told:#}");
+                assert!(bound.is_null() || told["used"].as_f64() >= told["allowed"].as_f64(), "{told:#}");
+                assert_eq!(bound.is_null(), told["allowed"].is_null(), "{told:#}");
+            }
+        }
+        let person = server.create_user_with_role("sales-person").await;
+        for text in [steps, calls] {
+            person.admin_query(text).await.refused("FORBIDDEN");
+        }
         assert_eq!(deal(&admin, &id).await["score"], 80);
         assert!(!server.log().contains("panicked at"), "the server itself did not panic");
     }

@@ -2,8 +2,9 @@
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 use cardine_engine::EngineError;
-use cardine_plugin_host::{Diagnosis, LogLine, Outcome, PluginFailure};
+use cardine_plugin_host::{Diagnosis, FailedCall, LogLine, Outcome, PluginFailure};
 use cardine_workflow::call_context;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value as Json;
 
 use super::AdminContext;
@@ -114,6 +115,43 @@ pub struct PluginCallFailure {
     pub allowed: Option<f64>,
     /// What callers are not told: the text and the backtrace of a trap, the plugin's own words.
     pub detail: Option<String>,
+}
+
+/// A call that broke a bound, or was trapped.
+#[derive(SimpleObject)]
+pub struct FailedPluginCall {
+    /// When it ended.
+    pub at: String,
+    /// What was called, such as "function `score`".
+    pub what: String,
+    /// `MEMORY`, `TIME`, `TRAP`, …
+    pub reason: String,
+    /// What the caller was told.
+    pub message: String,
+    /// The bound that was broken.
+    pub bound: Option<String>,
+    /// How much of it was used.
+    pub used: Option<f64>,
+    /// How much may be.
+    pub allowed: Option<f64>,
+    /// What the caller was not told: the text and the backtrace of a trap; the first 16 KiB.
+    pub detail: Option<String>,
+}
+
+impl From<FailedCall> for FailedPluginCall {
+    fn from(call: FailedCall) -> Self {
+        let FailedCall { at, what, reason, message, bound, detail } = call;
+        Self {
+            at: DateTime::<Utc>::from(at).to_rfc3339_opts(SecondsFormat::Millis, true),
+            what,
+            reason: reason.to_string(),
+            message,
+            bound: bound.as_ref().map(|bound| bound.name.to_owned()),
+            used: bound.as_ref().map(|bound| bound.used as f64),
+            allowed: bound.as_ref().map(|bound| bound.allowed as f64),
+            detail,
+        }
+    }
 }
 
 /// A line of a plugin's log.

@@ -17,6 +17,7 @@ use serde_json::Value as Json;
 
 use super::AdminContext;
 use super::error::graphql_error;
+use super::plugins::FailedPluginCall;
 
 /// A workflow.
 #[derive(SimpleObject)]
@@ -106,12 +107,42 @@ pub struct RunStep {
     pub output: Option<Json>,
     /// Why it failed.
     pub error: Option<String>,
+    /// More of that, where a plugin's call failed.
+    pub failure: Option<StepFailure>,
     /// When it began.
     pub started_at: String,
     /// When it ended.
     pub finished_at: String,
     /// How long it took, in milliseconds.
     pub milliseconds: Option<i64>,
+}
+
+/// What a plugin's call failed of, as nobody but administrators is told it.
+#[derive(SimpleObject)]
+pub struct StepFailure {
+    /// `MEMORY`, `TIME`, `TRAP`, …
+    pub reason: Option<String>,
+    /// The bound that was broken.
+    pub bound: Option<String>,
+    /// How much of it was used.
+    pub used: Option<f64>,
+    /// How much may be.
+    pub allowed: Option<f64>,
+    /// The text and the backtrace of a trap, or the plugin's own words; the first 16 KiB.
+    pub detail: Option<String>,
+}
+
+impl From<Json> for StepFailure {
+    fn from(kept: Json) -> Self {
+        let text = |name: &str| kept[name].as_str().map(str::to_owned);
+        Self {
+            reason: text("reason"),
+            bound: text("bound"),
+            used: kept["used"].as_f64(),
+            allowed: kept["allowed"].as_f64(),
+            detail: text("detail"),
+        }
+    }
 }
 
 impl From<StepRow> for RunStep {
@@ -127,6 +158,7 @@ impl From<StepRow> for RunStep {
             input: row.input,
             output: row.output,
             error: row.error,
+            failure: row.failure.map(StepFailure::from),
             started_at: row.started_at,
             finished_at: row.finished_at,
             milliseconds: took,
@@ -164,6 +196,13 @@ pub struct Plugin {
 
 #[ComplexObject]
 impl Plugin {
+    /// Its calls that broke a bound or were trapped, whoever made them: the newest 20 since the start of the server process that answers.
+    async fn failed_calls(&self, ctx: &Context<'_>) -> Vec<FailedPluginCall> {
+        let plugin = ctx.data_unchecked::<AdminContext>().app.outside.plugins.get(&self.name);
+        let calls = plugin.map_or_else(Vec::new, |plugin| plugin.failed_calls());
+        calls.into_iter().map(FailedPluginCall::from).collect()
+    }
+
     /// What its installation changes of the records API as administrators see it: lines of the schema definition language with `+` or `-`
     /// before them, each in the definition that it stands in. Empty where it is only looked at.
     async fn api_changes(&self, ctx: &Context<'_>) -> Result<Vec<String>> {

@@ -156,6 +156,17 @@ pub struct Diagnosis {
     pub logs: Vec<LogLine>,
 }
 
+/// So much of a detail is kept, in bytes: backtraces are shorter, a plugin's own words need not be.
+const DETAIL_BYTES_KEPT: usize = 16 << 10;
+
+impl Diagnosis {
+    /// The detail as it is kept for administrators; none if there is nothing to tell.
+    pub fn kept_detail(&self) -> Option<&str> {
+        let kept = &self.detail[..self.detail.floor_char_boundary(DETAIL_BYTES_KEPT)];
+        Some(kept).filter(|kept| !kept.is_empty())
+    }
+}
+
 impl PluginFailure {
     pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self {

@@ -17,6 +17,7 @@ use crate::counts::{CallCount, Counts};
 use crate::cpu::Metered;
 use crate::engine::{Pooling, build_engine};
 use crate::entry::Exports;
+use crate::failed_calls::FailedCalls;
 use crate::lanes::{Laned, Lanes, Priority};
 use crate::limits::Limits;
 use crate::manifest::{HookPhase, Manifest};
@@ -132,6 +133,7 @@ pub(crate) struct Shared {
     pub(crate) running: Arc<Semaphore>,
     pub(crate) ticker: Ticker,
     pub(crate) counts: Counts,
+    pub(crate) failed: FailedCalls,
     pub(crate) lanes: Arc<Lanes>,
     trusted_keys: Vec<String>,
     linker: Linker<CallState>,
@@ -165,6 +167,7 @@ impl PluginHost {
         let shared = Shared {
             ticker: Ticker::start(&engine)?,
             counts: Counts::default(),
+            failed: FailedCalls::default(),
             lanes: Arc::new(Lanes::start().map_err(std::io::Error::other)?),
             trusted_keys: config.trusted_keys,
             running: Arc::new(Semaphore::new(config.limits.concurrent)),

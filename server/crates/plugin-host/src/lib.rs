@@ -47,6 +47,8 @@ mod engine;
 #[cfg(feature = "runtime")]
 mod entry;
 #[cfg(feature = "runtime")]
+mod failed_calls;
+#[cfg(feature = "runtime")]
 mod failure;
 #[cfg(feature = "runtime")]
 mod host;
@@ -87,6 +89,7 @@ pub use {
     compiler::{COMPILE_ARGUMENT, compile_from_stdin},
     counts::CallCount,
     engine::Pooling,
+    failed_calls::FailedCall,
     failure::{Bound, Diagnosis, PluginFailure, PluginIssue, Reason},
     host::{HostConfig, HostError, LoadError, PluginHost},
     limits::Limits,

@@ -12,6 +12,7 @@ use crate::breaker::Breaker;
 use crate::call_context::CallContext;
 use crate::call_state::CallState;
 use crate::entry::Exports;
+use crate::failed_calls::FailedCall;
 use crate::failure::PluginFailure;
 use crate::host::Shared;
 use crate::lanes::Lanes;
@@ -170,6 +171,11 @@ impl LoadedPlugin {
     /// Ends a suspension.
     pub fn resume(&self) {
         self.breaker().resume();
+    }
+
+    /// The calls that a bound or a trap ended last, the newest first, whatever the plugin's version was then. Other processes have their own.
+    pub fn failed_calls(&self) -> Vec<FailedCall> {
+        self.inner.host.failed.of(self.manifest().name())
     }
 
     pub(crate) fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {

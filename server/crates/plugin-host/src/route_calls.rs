@@ -62,7 +62,9 @@ impl Session {
         let call = EndedCall { plugin: self.plugin_name(), what: &what, limits: &limits };
         let routes::Response { status, headers, body } = answer.map_err(|error| call.plugins_own_words(error))?;
         if body.len() > limits.output_bytes {
-            return Err(call.too_large(body.len() as u64));
+            let failure = call.too_large(body.len() as u64);
+            self.keep(&what, &failure);
+            return Err(failure);
         }
         if !(200..=599).contains(&status) || headers.len() > HEADERS_MAX {
             let detail = format!("the answer has the status {status} and {} headers", headers.len());

@@ -114,7 +114,10 @@ impl Session {
         let Answer::Texts(answers) = answer else { unreachable!("the entry decides the answer") };
         let call = EndedCall { plugin: plugin.manifest().name(), what: &what, limits: &limits };
         if answers.len() == inputs.len() {
-            let check = |answer| call.check_answer(&function.schemas, answer);
+            let check = |answer| {
+                let checked = call.check_answer(&function.schemas, answer);
+                checked.inspect_err(|failure| self.keep(&what, failure))
+            };
             let outputs = answers.into_iter().map(check).collect();
             return Ok(BatchOutcome { outputs, usage, logs });
         }
@@ -139,6 +142,7 @@ impl Session {
         };
         if let Err(failure) = admitted.await {
             self.count(Some(&failure), &Usage::default());
+            self.keep(what, &failure);
             return Err(failure);
         }
         let answer = self.call(context, entry, cpu_budget, wall_budget).await;
@@ -155,11 +159,17 @@ impl Session {
         let state = self.live.as_ref().map(|live| live.store.data());
         let failure = call.explain(end, state, cpu_budget, wall_budget);
         self.count(Some(&failure), &usage);
+        self.keep(what, &failure);
         Err(self.end(what, failure, usage, logs))
     }
 
     fn count(&self, failure: Option<&PluginFailure>, usage: &Usage) {
         self.plugin.inner.host.counts.add(self.plugin_name(), failure, usage.cpu_ms);
+    }
+
+    /// For administrators, if a bound or a trap ended it.
+    pub(crate) fn keep(&self, what: &str, failure: &PluginFailure) {
+        self.plugin.inner.host.failed.add(self.plugin_name(), what, failure);
     }
 
     /// An instance that was ended is never entered again.

@@ -75,6 +75,8 @@ pub struct StepRow {
     pub output: Option<Json>,
     /// Why it failed.
     pub error: Option<String>,
+    /// What administrators are told of that beside.
+    pub failure: Option<Json>,
     /// When it began.
     pub started_at: String,
     /// When it ended.
@@ -172,12 +174,13 @@ fn run_row(rows: &RowSet, row: usize) -> Result<RunRow, StoreError> {
 
 /// What a run's steps did, the newest entries in the order in which they were made, at most `limit`.
 pub async fn steps_of_run(tx: &mut ReadTx, run: Uuid, limit: i64) -> Result<Vec<StepRow>, StoreError> {
-    let text = r#"SELECT "step", "place", "attempt", "status", "input", "output", "error", "started_at", "finished_at"
+    let text = r#"SELECT "step", "place", "attempt", "status", "input", "output", "error", "failure", "started_at", "finished_at"
         FROM "workflow_step_log" WHERE "run_id" = $1::uuid ORDER BY "seq" DESC LIMIT $2::bigint"#;
     let columns = [
         ColumnType::Text,
         ColumnType::Text,
         ColumnType::Integer,
+        ColumnType::Text,
         ColumnType::Text,
         ColumnType::Text,
         ColumnType::Text,
@@ -200,8 +203,9 @@ pub async fn steps_of_run(tx: &mut ReadTx, run: Uuid, limit: i64) -> Result<Vec<
             input: json(row, 4)?,
             output: json(row, 5)?,
             error: text_of(rows.cell(row, 6)),
-            started_at: text_of(rows.cell(row, 7)).unwrap_or_default(),
-            finished_at: text_of(rows.cell(row, 8)).unwrap_or_default(),
+            failure: json(row, 7)?,
+            started_at: text_of(rows.cell(row, 8)).unwrap_or_default(),
+            finished_at: text_of(rows.cell(row, 9)).unwrap_or_default(),
         })
     };
     (0..rows.len()).rev().map(step).collect()

@@ -123,6 +123,8 @@ pub struct StepLog<'a> {
     pub output: Option<&'a Json>,
     /// Why it failed.
     pub error: Option<&'a str>,
+    /// What administrators are told of that beside.
+    pub failure: Option<&'a Json>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.
@@ -533,8 +535,8 @@ async fn put_down(
 
 /// Puts a step's end into the log.
 pub async fn log_step(tx: &mut WriteTx, log: &StepLog<'_>) -> Result<(), StoreError> {
-    let text = r#"INSERT INTO "workflow_step_log" ("run_id", "step", "place", "attempt", "status", "input", "output", "error", "started_at", "finished_at")
-        VALUES ($1::uuid, $2::text, $3::text, $4::integer, $5::text, $6::text, $7::text, $8::text, $9::timestamptz, $10::timestamptz)"#;
+    let text = r#"INSERT INTO "workflow_step_log" ("run_id", "step", "place", "attempt", "status", "input", "output", "error", "failure",
+        "started_at", "finished_at") VALUES ($1::uuid, $2::text, $3::text, $4::integer, $5::text, $6::text, $7::text, $8::text, $9::text, $10::timestamptz, $11::timestamptz)"#;
     let json = |json: Option<&Json>| json.map_or(Value::Null, |json| Value::Text(json.to_string()));
     let values = [
         Value::Id(log.run),
@@ -545,6 +547,7 @@ pub async fn log_step(tx: &mut WriteTx, log: &StepLog<'_>) -> Result<(), StoreEr
         json(log.input),
         json(log.output),
         optional_text(log.error),
+        json(log.failure),
         Value::DateTime(log.started_at),
         Value::DateTime(log.finished_at),
     ];

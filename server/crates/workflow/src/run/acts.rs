@@ -62,7 +62,7 @@ impl Runner {
             Act::Do(Action::Hook { .. } | Action::Job { .. }) => self.act_as_plugin(run, state, at).await,
             Act::Do(Action::Update { module, record, set }) => {
                 let id = match record {
-                    None => run.record.ok_or_else(|| StepError::Final("the run has no record to update".to_owned()))?,
+                    None => run.record.ok_or_else(|| StepError::lasting("the run has no record to update"))?,
                     Some(template) => record_id(template, &known)?,
                 };
                 let (data, mut input) = values(&ctx, ctx.catalog().module(*module), set, &known)?;
@@ -85,7 +85,7 @@ impl Runner {
                 self.find(&ctx, find, &known).await
             }
             Act::Do(Action::SendEmail(_)) if !self.outside.sends_mail => {
-                Err(StepError::Final("no mail server is configured: say --smtp-url and --mail-from".to_owned()))
+                Err(StepError::lasting("no mail server is configured: say --smtp-url and --mail-from"))
             }
             Act::Do(Action::SendEmail(mail)) => self.send_email(&ctx, mail, &known).await,
             Act::Do(Action::SendSms(sms)) => self.send_sms(&ctx, run, state, at, sms).await,
@@ -105,18 +105,18 @@ impl Runner {
                 let count = match list.fill(&known) {
                     Json::Array(items) => items.len(),
                     Json::Null => 0,
-                    _ => return Err(StepError::Final("`in` gave no list".to_owned())),
+                    _ => return Err(StepError::lasting("`in` gave no list")),
                 };
                 if count > *max {
                     let message = format!("LIMIT_EXCEEDED: the list has {count} items; `max` allows {max}");
-                    return Err(StepError::Final(message));
+                    return Err(StepError::lasting(message));
                 }
                 let output = json!({"count": count});
                 let next = (count == 0).then_some(*after);
                 Ok(Done { output, next, enters: (count > 0).then_some(run.step), ..Done::default() })
             }
             // Refused when the workflow was saved.
-            Act::Do(Action::Refuse { .. }) => Err(StepError::Final("what is committed can't be refused".to_owned())),
+            Act::Do(Action::Refuse { .. }) => Err(StepError::lasting("what is committed can't be refused")),
             // The run settles behind them.
             Act::Next { .. } | Act::Jump(_) => Ok(Done::default()),
         }
@@ -157,10 +157,10 @@ impl Runner {
     /// Only records that whoever the workflow runs as may see, and of them only what they may read.
     async fn find(&self, ctx: &RequestContext, find: &FindRecords, known: &Known<'_>) -> Result<Done, StepError> {
         let catalog = ctx.catalog();
-        let (list, values) = find.question(catalog, known).map_err(|misfit| StepError::Final(misfit.0))?;
+        let (list, values) = find.question(catalog, known).map_err(|misfit| StepError::lasting(misfit.0))?;
         let list = authorise(list, catalog, &ctx.actor.rights).map_err(|_| {
             let message = "FORBIDDEN: whoever the workflow runs as may not read all that is looked for";
-            StepError::Final(message.to_owned())
+            StepError::lasting(message.to_owned())
         })?;
         let input = values.iter().skip(1).map(cardine_engine::json_of_value).collect();
         let found = self.engine.read(&ctx.within(FIND_MAX), vec![list], values.into()).await?;
@@ -171,17 +171,12 @@ impl Runner {
 }
 
 pub(super) fn not_installed(plugin: &str) -> StepError {
-    StepError::Temporary(format!("the plugin `{plugin}` is not installed"), None)
+    StepError::passing(format!("the plugin `{plugin}` is not installed"), None)
 }
 
 pub(super) fn call_failed(plugin: &str, what: &str, failure: &PluginFailure) -> StepError {
     tracing::warn!(plugin, what, reason = %failure.reason, detail = failure.diagnosis.detail, "a plugin call failed");
-    let error = format!("PLUGIN_FAILED {}: {}", failure.reason, failure.message);
-    if failure.reason.is_temporary() {
-        StepError::Temporary(error, failure.retry_after_ms.map(Duration::from_millis))
-    } else {
-        StepError::Final(error)
-    }
+    StepError::of_call(failure)
 }
 
 fn written(ctx: RequestContext, write: Write, input: Map<String, Json>) -> Done {
@@ -196,7 +191,7 @@ fn record_id(template: &Template, known: &Known<'_>) -> Result<Uuid, StepError> 
     let given = template.fill(known);
     id_of(&given).ok_or_else(|| {
         let what = if given.is_null() { "nothing" } else { "no id" };
-        StepError::Final(format!("NOT_FOUND: `record` gave {what}, so there is no record to update"))
+        StepError::lasting(format!("NOT_FOUND: `record` gave {what}, so there is no record to update"))
     })
 }
 
@@ -225,7 +220,7 @@ fn values(
             }
         };
         let value =
-            value.ok_or_else(|| StepError::Final(format!("the value for `{}` does not fit its type", field.name)))?;
+            value.ok_or_else(|| StepError::lasting(format!("the value for `{}` does not fit its type", field.name)))?;
         data.push((*id, value));
     }
     Ok((data.into(), input))
@@ -254,7 +249,7 @@ fn wait_until(ctx: &RequestContext, until: &Until, known: &Known<'_>) -> Result<
             given => {
                 let zone = ctx.actor.time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
                 let at = given.as_str().and_then(|text| instant_of(text, zone));
-                at.map(Some).ok_or_else(|| StepError::Final("`until` gave no date".to_owned()))
+                at.map(Some).ok_or_else(|| StepError::lasting("`until` gave no date"))
             }
         },
     }

@@ -59,7 +59,7 @@ impl Runner {
             AskedOf::Id(template) => id_of(&template.fill(&known)),
         };
         let principal =
-            principal.ok_or_else(|| StepError::Final("NOT_FOUND: there is nobody to be asked".to_owned()))?;
+            principal.ok_or_else(|| StepError::lasting("NOT_FOUND: there is nobody to be asked"))?;
         let question = match asked.question.as_ref().map(|question| question.fill(&known)) {
             None | Some(Json::Null) => None,
             Some(Json::String(text)) => Some(text),
@@ -92,7 +92,7 @@ fn timed_out(row: ApprovalRow, asked: &Asked) -> Result<Done, StepError> {
     let approved = match asked.on_timeout {
         OnTimeout::Approve => true,
         OnTimeout::Reject => false,
-        OnTimeout::Fail => return Err(StepError::Final("nobody has decided in time".to_owned())),
+        OnTimeout::Fail => return Err(StepError::lasting("nobody has decided in time")),
     };
     let output = json!({"approved": approved, "by": null, "comment": null});
     Ok(Done { output, effect: Some(Effect::Close(Box::new(row), approved)), ..Done::default() })

@@ -28,6 +28,8 @@ pub(super) struct StepEnd {
     pub input: Option<Json>,
     pub output: Option<Json>,
     pub error: Option<String>,
+    /// What administrators are told of that beside.
+    pub failure: Option<Json>,
     pub started_at: DateTime<Utc>,
 }
 
@@ -55,6 +57,7 @@ impl OwnedLog {
             input: end.input.as_ref(),
             output: output.or(end.output.as_ref()),
             error: end.error.as_deref(),
+            failure: end.failure.as_ref(),
             started_at: end.started_at,
             finished_at: Utc::now(),
         };

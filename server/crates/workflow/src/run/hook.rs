@@ -20,15 +20,15 @@ impl Runner {
         plugin: &str,
     ) -> Result<Done, StepError> {
         let Some(module) = at.module else {
-            return Err(StepError::Final("a hook is told of a change of a record, and there is none".to_owned()));
+            return Err(StepError::lasting("a hook is told of a change of a record, and there is none"));
         };
         let Some(installed) = self.outside.plugins.granted(plugin) else { return Err(not_installed(plugin)) };
         if !installed.granted.records.get(&module.name).is_some_and(|grant| grant.read) {
             let message = format!("the plugin `{plugin}` was not granted to read {}", module.name);
-            return Err(StepError::Final(message));
+            return Err(StepError::lasting(message));
         }
         let Some((operation, before, after)) = change_of(state) else {
-            return Err(StepError::Final("a hook is told of a change of a record, and there is none".to_owned()));
+            return Err(StepError::lasting("a hook is told of a change of a record, and there is none"));
         };
         if !installed.plugin.manifest().has_hook_after(&module.name, Some(operation)) {
             return Ok(Done { skipped: true, ..Done::default() });

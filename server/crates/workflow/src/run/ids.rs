@@ -15,12 +15,12 @@ pub(super) fn ids_of(given: &Json, name: &str, max: usize) -> Result<Vec<Uuid>, 
     };
     if items.len() > max {
         let message = format!("LIMIT_EXCEEDED: `{name}` gave {} ids; at most {max} are allowed", items.len());
-        return Err(StepError::Final(message));
+        return Err(StepError::lasting(message));
     }
     let mut ids = Vec::with_capacity(items.len());
     for item in items {
         let id = id_of(item).or_else(|| id_of(&item["id"]));
-        let id = id.ok_or_else(|| StepError::Final(format!("`{name}` gave what is no id")))?;
+        let id = id.ok_or_else(|| StepError::lasting(format!("`{name}` gave what is no id")))?;
         if !ids.contains(&id) {
             ids.push(id);
         }

@@ -37,14 +37,14 @@ impl Runner {
         recipients.sort_unstable();
         recipients.dedup();
         if recipients.is_empty() {
-            return Err(StepError::Final("`to` gave no address".to_owned()));
+            return Err(StepError::lasting("`to` gave no address"));
         }
         if recipients.len() > RECIPIENTS_MAX {
             let message = format!(
                 "LIMIT_EXCEEDED: the mail has {} recipients; at most {RECIPIENTS_MAX} are allowed",
                 recipients.len()
             );
-            return Err(StepError::Final(message));
+            return Err(StepError::lasting(message));
         }
         let attachments = self.attachments(ctx, &mail.attachments, known).await?;
         let text = |template: &Template| match template.fill(known) {
@@ -94,20 +94,19 @@ impl Runner {
         if ids.len() > ATTACHMENTS_MAX {
             let message =
                 format!("LIMIT_EXCEEDED: the mail has {} files; at most {ATTACHMENTS_MAX} are allowed", ids.len());
-            return Err(StepError::Final(message));
+            return Err(StepError::lasting(message));
         }
         let (mut files, mut bytes) = (Vec::with_capacity(ids.len()), 0);
         for id in ids {
             let file = self.engine.find_file(ctx, id).await?;
-            let file =
-                file.ok_or_else(|| StepError::Final("NOT_FOUND: not all of the attached files are there".to_owned()))?;
+            let file = file.ok_or_else(|| StepError::lasting("NOT_FOUND: not all of the attached files are there"))?;
             bytes += file.size;
             files.push(json!({"id": file.id, "name": file.name, "mimeType": file.mime_type, "size": file.size}));
         }
         if bytes > ATTACHMENT_BYTES_MAX {
             let message =
                 format!("LIMIT_EXCEEDED: the files have {bytes} bytes; at most {ATTACHMENT_BYTES_MAX} go with a mail");
-            return Err(StepError::Final(message));
+            return Err(StepError::lasting(message));
         }
         Ok(files)
     }
@@ -125,7 +124,7 @@ fn addresses(templates: &[Template], name: &str, known: &Known<'_>) -> Result<Ve
             match one {
                 Json::Null => {}
                 Json::String(text) if is_address(text.trim()) => found.push(text.trim().to_owned()),
-                _ => return Err(StepError::Final(format!("`{name}` gave what is no address"))),
+                _ => return Err(StepError::lasting(format!("`{name}` gave what is no address"))),
             }
         }
     }

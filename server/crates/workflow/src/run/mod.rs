@@ -5,6 +5,7 @@ mod approve;
 mod clock;
 mod commit;
 mod dates;
+mod failure;
 mod hook;
 mod ids;
 mod job;
@@ -23,8 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cardine_egress::Egress;
-use cardine_engine::{Engine, EngineError};
-use cardine_store::StoreError;
+use cardine_engine::Engine;
 use chrono::TimeDelta;
 use rustc_hash::FxHashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -34,6 +34,7 @@ use crate::plugins::Plugins;
 use crate::signing::WebhookKey;
 use crate::versions::Versions;
 
+use failure::StepError;
 pub use queue::run_workflows;
 pub use simulate::{SimulatedStep, Simulation, WhichChange, simulate_workflow};
 pub(crate) use sms::SMS_FUNCTION;
@@ -104,36 +105,6 @@ impl Runner {
         let versions = Versions::new(engine.clone());
         let [beside, looks] = [ITEMS_BESIDE_MAX, LOOKS_BESIDE_MAX].map(Semaphore::new);
         Self { engine, outside, versions, beside, looks, calls: Places::default() }
-    }
-}
-
-/// Why a step did not succeed.
-#[derive(Debug)]
-enum StepError {
-    /// A later try may succeed.
-    Temporary(String, Option<Duration>),
-    /// It will not.
-    Final(String),
-    /// The lease went to another process, which goes on, or the run was cancelled; nothing may be written.
-    LeaseLost,
-}
-
-impl From<EngineError> for StepError {
-    fn from(error: EngineError) -> Self {
-        match error {
-            EngineError::Unavailable | EngineError::Stale => Self::Temporary(error.to_string(), None),
-            EngineError::Validation(issues) => {
-                let issues: Vec<String> = issues.iter().map(ToString::to_string).collect();
-                Self::Final(format!("VALIDATION_FAILED: {}", issues.join("; ")))
-            }
-            other => Self::Final(other.to_string()),
-        }
-    }
-}
-
-impl From<StoreError> for StepError {
-    fn from(error: StoreError) -> Self {
-        EngineError::from(error).into()
     }
 }
 

@@ -259,7 +259,7 @@ impl Runner {
         if let Err(error) = ended {
             let error = match error {
                 StepError::LeaseLost => return self.release(leased).await,
-                StepError::Temporary(error, _) | StepError::Final(error) => error,
+                StepError::Failed(failed) => failed.message,
             };
             tracing::warn!(run = %run.id, error, "a run's end could not be recorded; it is tried again when its lease ends");
         }

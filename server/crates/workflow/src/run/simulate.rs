@@ -203,7 +203,7 @@ impl Going<'_> {
                 }
                 Err(error) => {
                     let error = match error {
-                        StepError::Final(error) | StepError::Temporary(error, _) => error,
+                        StepError::Failed(failed) => failed.message,
                         StepError::LeaseLost => return Err(EngineError::Internal),
                     };
                     simulation.steps.push(told("FAILED", None, None, Some(error.clone())));
@@ -333,7 +333,7 @@ impl Going<'_> {
                 }
                 Ok(id)
             }
-            Err(Undone::Written(None)) | Ok(()) => Err(StepError::Final("nothing would be written".to_owned())),
+            Err(Undone::Written(None)) | Ok(()) => Err(StepError::lasting("nothing would be written")),
         }
     }
 }

@@ -49,8 +49,8 @@ impl Runner {
         }
         match self.outside.plugins.with_function(SMS_FUNCTION).as_slice() {
             [plugin] => Ok((plugin.clone(), SMS_FUNCTION.to_owned())),
-            [] => Err(StepError::Temporary(format!("no plugin with the function `{SMS_FUNCTION}` is installed"), None)),
-            _ => Err(StepError::Final(format!(
+            [] => Err(StepError::passing(format!("no plugin with the function `{SMS_FUNCTION}` is installed"), None)),
+            _ => Err(StepError::lasting(format!(
                 "several plugins have the function `{SMS_FUNCTION}`: say which by `provider`"
             ))),
         }
@@ -68,7 +68,7 @@ pub(super) fn outgoing(sms: &SmsOut, known: &Known<'_>) -> Result<(Vec<String>, 
     let length = text.chars().count();
     if length == 0 || length > TEXT_MAX {
         let message = format!("LIMIT_EXCEEDED: a message has 1 to {TEXT_MAX} characters, and this one {length}");
-        return Err(StepError::Final(message));
+        return Err(StepError::lasting(message));
     }
     Ok((numbers, text))
 }
@@ -83,18 +83,18 @@ fn numbers(templates: &[Template], known: &Known<'_>) -> Result<Vec<String>, Ste
         };
         for one in given.iter().filter(|one| !one.is_null()) {
             let number = one.as_str().and_then(normalise_phone);
-            let number = number.ok_or_else(|| StepError::Final("`to` gave what is no phone number".to_owned()))?;
+            let number = number.ok_or_else(|| StepError::lasting("`to` gave what is no phone number"))?;
             if !found.contains(&number) {
                 found.push(number);
             }
         }
     }
     match found.len() {
-        0 => Err(StepError::Final("`to` gave no phone number".to_owned())),
+        0 => Err(StepError::lasting("`to` gave no phone number")),
         count if count > RECIPIENTS_MAX => {
             let message =
                 format!("LIMIT_EXCEEDED: the message has {count} recipients; at most {RECIPIENTS_MAX} are allowed");
-            Err(StepError::Final(message))
+            Err(StepError::lasting(message))
         }
         _ => Ok(found),
     }

@@ -34,18 +34,18 @@ impl Runner {
     ) -> Result<Done, StepError> {
         if ctx.depth >= CAUSE_DEPTH_MAX {
             let message = format!("LIMIT_EXCEEDED: a chain of causes ends after {CAUSE_DEPTH_MAX}");
-            return Err(StepError::Final(message));
+            return Err(StepError::lasting(message));
         }
         let name = &start.workflow;
         let found = Workflows::all(&ctx.snapshot).find(|(_, version)| version.workflow.name == *name);
         let Some((id, version)) = found else {
-            return Err(StepError::Final(format!("there is no workflow `{name}`, or it does not fit the modules")));
+            return Err(StepError::lasting(format!("there is no workflow `{name}`, or it does not fit the modules")));
         };
         let Start::Call(schema) = &version.workflow.start else {
-            return Err(StepError::Final(format!("the trigger of `{name}` is not `workflow`")));
+            return Err(StepError::lasting(format!("the trigger of `{name}` is not `workflow`")));
         };
         if version.workflow.status != Status::Active {
-            return Err(StepError::Final(format!("the workflow `{name}` is not active")));
+            return Err(StepError::lasting(format!("the workflow `{name}` is not active")));
         }
         let input = start.input.fill(known);
         check_input(schema, &input, "input")
@@ -61,7 +61,7 @@ impl Runner {
                 self.images(ctx, module, &ids).await?.into_iter().map(Some).collect()
             }
             None if given.is_some() => {
-                return Err(StepError::Final(format!(
+                return Err(StepError::lasting(format!(
                     "the workflow `{name}` is about no records: leave `records` out"
                 )));
             }
@@ -95,10 +95,10 @@ impl Runner {
             Some((*id, record.to_json(definition)))
         };
         let images: Option<Vec<_>> = ids.iter().map(image).collect();
-        images.ok_or_else(|| StepError::Final("NOT_FOUND: not all of the records are there".to_owned()))
+        images.ok_or_else(|| StepError::lasting("NOT_FOUND: not all of the records are there"))
     }
 }
 
 fn needs_records(name: &str) -> StepError {
-    StepError::Final(format!("the workflow `{name}` is about records: say which by `records`"))
+    StepError::lasting(format!("the workflow `{name}` is about records: say which by `records`"))
 }

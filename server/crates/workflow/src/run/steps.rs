@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 
 use super::acts::Done;
 use super::commit::StepEnd;
+use super::failure::Failed;
 use super::state::{Known, Misplaced, id_of};
 use super::together::Together;
 use super::{Noted, OUTPUT_BYTES_MAX, RunState, Runner, STEPS_DONE_MAX, StepError};
@@ -100,6 +101,7 @@ impl Runner {
             input: None,
             output: None,
             error: None,
+            failure: None,
             started_at,
         };
         let (skipped, failed) = (end("SKIPPED"), end("FAILED"));
@@ -109,7 +111,7 @@ impl Runner {
             return self.step_failed(run, state, at, failed, message).await;
         } else if run.attempts > attempts_max {
             let message = format!("the step was begun {attempts_max} times, and the server ended before it did");
-            Err(StepError::Final(message))
+            Err(StepError::lasting(message))
         } else {
             self.act(run, state, at).await
         };
@@ -137,7 +139,7 @@ impl Runner {
                     let status = if done.waits.is_some() && next == run.step { "WAITING" } else { "DONE" };
                     let end = StepEnd { status, input: done.input, output: Some(done.output), ..skipped };
                     match self.go_on(run, state, at, end, done.effect, next, done.waits).await {
-                        Err(error @ (StepError::Final(_) | StepError::Temporary(..))) => {
+                        Err(error @ StepError::Failed(_)) => {
                             *state = before;
                             error
                         }
@@ -146,20 +148,22 @@ impl Runner {
                 } else {
                     let message =
                         format!("LIMIT_EXCEEDED: the output has {size} bytes; at most {OUTPUT_BYTES_MAX} are allowed");
-                    StepError::Final(message)
+                    StepError::lasting(message)
                 }
             }
             Err(error) => error,
         };
-        let error = match error {
+        let why = match error {
+            StepError::Failed(why) => why,
             StepError::LeaseLost => return Err(error),
-            StepError::Temporary(message, after) if run.attempts < attempts_max => {
-                let wait = after.unwrap_or_else(|| at.node.retrying.wait(run.attempts));
-                let run_at = Utc::now() + wait.min(Duration::from_secs(31_536_000));
-                return self.step_postponed(run, state, at, failed, message, run_at).await;
-            }
-            StepError::Temporary(message, _) | StepError::Final(message) => message,
         };
+        let Failed { message: error, passes, after, call } = *why;
+        let failed = StepEnd { failure: call, ..failed };
+        if passes && run.attempts < attempts_max {
+            let wait = after.unwrap_or_else(|| at.node.retrying.wait(run.attempts));
+            let run_at = Utc::now() + wait.min(Duration::from_secs(31_536_000));
+            return self.step_postponed(run, state, at, failed, error, run_at).await;
+        }
         if at.node.on_error == OnError::Fail {
             return self.step_failed(run, state, at, failed, error).await;
         }
@@ -212,7 +216,7 @@ impl Runner {
     ) -> Result<Went, StepError> {
         let steps = &at.version.workflow.steps;
         let settled = state.settle(steps, next, at.module);
-        let next = settled.map_err(|misplaced| StepError::Final(misplaced.to_string()))?;
+        let next = settled.map_err(|misplaced| StepError::lasting(misplaced.to_string()))?;
         if let Some(others) = at.beside {
             let noted = if state.element_ends(next, steps) { Noted::Ended } else { Noted::At(next) };
             self.item_went_on(others, run, state, end, effect, noted).await?;
@@ -230,10 +234,10 @@ impl Runner {
 
     async fn put_off(&self, run: &LeasedRun, error: StepError) -> Result<(), StepError> {
         match error {
-            StepError::Temporary(message, _) => {
-                self.postpone(run, None, message, Utc::now() + Duration::from_secs(2)).await
+            StepError::Failed(failed) if failed.passes => {
+                self.postpone(run, None, failed.message, Utc::now() + Duration::from_secs(2)).await
             }
-            StepError::Final(message) => self.fail(run, None, message).await,
+            StepError::Failed(failed) => self.fail(run, None, failed.message).await,
             StepError::LeaseLost => Err(error),
         }
     }
@@ -255,9 +259,7 @@ impl Runner {
             }
         };
         let actor: Actor = actor.ok_or_else(|| {
-            StepError::Final(
-                "the user or role with whose rights the workflow runs is not there or not active".to_owned(),
-            )
+            StepError::lasting("the user or role with whose rights the workflow runs is not there or not active")
         })?;
         let today = today_in(&actor.time_zone, now);
         let mut ctx = self.engine.request(Arc::clone(snapshot), actor, now, today);
@@ -277,7 +279,7 @@ pub(super) fn check_readable(ctx: &RequestContext, at: &Here<'_>) -> Result<(), 
         None => Ok(()),
         Some(hidden) => {
             let name = &hidden.name;
-            Err(StepError::Final(format!("FORBIDDEN: whoever the workflow runs as may not read `{name}`")))
+            Err(StepError::lasting(format!("FORBIDDEN: whoever the workflow runs as may not read `{name}`")))
         }
     }
 }

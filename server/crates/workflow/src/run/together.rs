@@ -68,7 +68,7 @@ impl Together {
         let mut shared = self.shared.lock().await;
         // What is not noted yet was begun by each lease since.
         let attempts = shared.run.attempts;
-        let elements = shared.state.elements_mut().ok_or_else(|| StepError::Final(Misplaced.to_string()))?;
+        let elements = shared.state.elements_mut().ok_or_else(|| StepError::lasting(Misplaced.to_string()))?;
         Ok(match begin {
             Begin::Next => elements.begin_next(attempts),
             Begin::Resumed(number) => number,
@@ -209,10 +209,10 @@ impl Runner {
             let (snapshot, version) =
                 match self.versions.fetch(run.workflow, run.version).await.map_err(StepError::from) {
                     Ok(fetched) => fetched,
-                    Err(StepError::Temporary(error, _)) => {
-                        return Ok(Went::Rests(number, Utc::now() + Duration::from_secs(2), error));
+                    Err(StepError::Failed(failed)) if failed.passes => {
+                        return Ok(Went::Rests(number, Utc::now() + Duration::from_secs(2), failed.message));
                     }
-                    Err(StepError::Final(error)) => return Ok(Went::Failed(error)),
+                    Err(StepError::Failed(failed)) => return Ok(Went::Failed(failed.message)),
                     Err(error) => return Err(error),
                 };
             let Some(version) = version else {

@@ -43,7 +43,7 @@ impl Runner {
         if bytes.len() > OUTPUT_BYTES_MAX {
             let message =
                 format!("LIMIT_EXCEEDED: the body has {} bytes; at most {OUTPUT_BYTES_MAX} are allowed", bytes.len());
-            return Err(StepError::Final(message));
+            return Err(StepError::lasting(message));
         }
         let mut headers: Vec<(String, String)> =
             webhook.headers.iter().map(|(name, template)| (name.clone(), text(template))).collect();
@@ -68,9 +68,9 @@ impl Runner {
         };
         let answer = self.outside.egress.send(&Hosts::Public, request).await.map_err(|error| {
             if error.is_temporary() {
-                StepError::Temporary(error.to_string(), None)
+                StepError::passing(error.to_string(), None)
             } else {
-                StepError::Final(format!("the webhook was not called: {error}"))
+                StepError::lasting(format!("the webhook was not called: {error}"))
             }
         })?;
         match answer.status {
@@ -78,9 +78,9 @@ impl Runner {
             status @ (408 | 425 | 429 | 500..) => {
                 let after = answer.header("retry-after").and_then(|text| text.parse::<u64>().ok());
                 let after = after.map(|seconds| Duration::from_secs(seconds.min(RETRY_AFTER_MAX)));
-                return Err(StepError::Temporary(format!("the webhook answered {status}"), after));
+                return Err(StepError::passing(format!("the webhook answered {status}"), after));
             }
-            status => return Err(StepError::Final(format!("the webhook answered {status}"))),
+            status => return Err(StepError::lasting(format!("the webhook answered {status}"))),
         }
         let given = serde_json::from_slice(&answer.body)
             .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(&answer.body).into_owned()));
