@@ -476,6 +476,88 @@ on_both_databases! {
         assert_eq!(faults(admin.save_workflow(on_won("late", nobody)).await.refused("VALIDATION_FAILED")), ["definition.steps.0.approve.by.role: unknownRole"]);
     }
 
+    async fn whoever_stands_above_is_asked(server: Server) {
+        let admin = server.admin().await;
+        // Nobody has the role between the clerk's and the head's.
+        for (role, parent) in [("chief", None), ("head", Some("chief")), ("foreman", Some("head")), ("clerk", Some("foreman")), ("apprentice", Some("clerk"))] {
+            admin.create_role(role, parent).await;
+            admin.set_access(role, "Opportunity", json!({"create": true, "read": true, "update": true, "fields": {"*": "WRITE"}})).await;
+        }
+        let mut people = Vec::new();
+        for role in ["chief", "head", "clerk", "apprentice"] {
+            people.push(server.create_user_with_role(role).await);
+        }
+        let [chief, head, clerk, apprentice] = <[Client; 4]>::try_from(people).expect("four");
+        let save = |superior: &str, on_nobody: Option<&str>| {
+            let mut approve = json!({"by": {"superior": superior}, "question": "May {{ name }}?"});
+            if let Some(on_nobody) = on_nobody {
+                approve["onNobody"] = json!(on_nobody);
+            }
+            on_won("ask", json!([{"id": "ask", "approve": approve},
+                {"id": "note", "update": {"set": {"description": "it is {{ steps.ask.output.approved }}"}}}]))
+        };
+        let asked = |client: &Client| {
+            let client = client.clone();
+            async move { client.admin_query("{ approvals { id question } }").await.ok()["approvals"].as_array().unwrap().clone() }
+        };
+        let decide = |client: &Client, id: &Value| {
+            let (client, id) = (client.clone(), id.clone());
+            async move { client.admin_query_with("mutation($id: ID!) { decideApproval(id: $id, approved: true) { approved } }", json!({"id": id})).await }
+        };
+        let deal_of = |owner: &Client, name: &'static str| {
+            let (owner, admin) = (owner.clone(), admin.clone());
+            async move { deal(&admin, name, json!({"ownerId": owner.own_id().await})).await }
+        };
+        // Of the owner: the nearest above that somebody has.
+        admin.save_workflow(save("{{ ownerId }}", None)).await.ok();
+        let first = deal_of(&clerk, "Alba").await;
+        win(&admin, &first).await;
+        let question = eventually("the head is asked", || async { asked(&head).await.pop() }).await;
+        assert_eq!(question["question"], "May Alba?");
+        for other in [&chief, &clerk, &apprentice] {
+            assert_eq!(asked(other).await, [] as [Value; 0]);
+            decide(other, &question["id"]).await.refused("NOT_FOUND");
+        }
+        decide(&head, &question["id"]).await.ok();
+        run_with(&admin, "ask", "DONE").await;
+        assert_eq!(read_deal(&admin, &first, "description").await, "it is true");
+        // Of whoever caused the run, whoever the owner is.
+        admin.save_workflow(save("{{ actor.id }}", None)).await.ok();
+        let second = deal_of(&apprentice, "Barolo").await;
+        win(&clerk, &second).await;
+        let question = eventually("the head is asked again", || async { asked(&head).await.pop() }).await;
+        assert_eq!(question["question"], "May Barolo?");
+        decide(&head, &question["id"]).await.ok();
+        run_with(&admin, "ask", "DONE").await;
+        // Who may not sign in stands above nobody.
+        admin.save_workflow(save("{{ ownerId }}", None)).await.ok();
+        admin.set_user_active(&head.own_id().await, false).await;
+        let third = deal_of(&clerk, "Cuneo").await;
+        win(&admin, &third).await;
+        let question = eventually("the chief is asked", || async { asked(&chief).await.pop() }).await;
+        decide(&chief, &question["id"]).await.ok();
+        run_with(&admin, "ask", "DONE").await;
+        // Above the head of all there is nobody, nor above a group.
+        let saved = admin.admin_query("mutation { saveGroup(name: \"Desk\") { id } }").await;
+        let group = saved.ok()["saveGroup"]["id"].as_str().unwrap().to_owned();
+        for (on_nobody, status, told) in [(None, "FAILED", Value::Null), (Some("REJECT"), "DONE", json!("it is false")), (Some("APPROVE"), "DONE", json!("it is true"))] {
+            admin.save_workflow(save("{{ ownerId }}", on_nobody)).await.ok();
+            for owner in [chief.own_id().await, group.clone()] {
+                let id = deal(&admin, "Dogliani", json!({"ownerId": owner})).await;
+                win(&admin, &id).await;
+                let run = eventually("the run ends", || async {
+                    let answer = admin.admin_query_with(&format!("query($id: ID!) {{ runs(record: $id) {{ {RUN} }} }}"), json!({"id": id})).await;
+                    let run = answer.ok()["runs"][0].clone();
+                    ["DONE", "FAILED"].contains(&run["status"].as_str().unwrap_or_default()).then_some(run)
+                }).await;
+                assert_eq!((&run["status"], read_deal(&admin, &id, "description").await), (&json!(status), told.clone()), "{run:#}");
+                assert_eq!(run["error"].is_null(), status == "DONE", "{run:#}");
+            }
+        }
+        let faulty = faults(admin.save_workflow(save("{{ name }}", None)).await.refused("VALIDATION_FAILED"));
+        assert_eq!(faulty, ["definition.steps.0.approve.by.superior: type"]);
+    }
+
     async fn a_long_queue_of_one_workflow_holds_up_no_other(server: Server) {
         let admin = server.admin().await;
         admin.create_module(json!({"name": "Parcel", "plural": "Parcels", "fields": [{"name": "note", "type": "text"}]})).await.ok();

@@ -366,7 +366,9 @@ pub(crate) struct Approve {
     pub question: Option<String>,
     pub due_in: Option<String>,
     #[serde(default)]
-    pub on_timeout: OnTimeout,
+    pub on_timeout: Undecided,
+    #[serde(default = "fail")]
+    pub on_nobody: Undecided,
 }
 
 /// Sends a text message, by a plugin.
@@ -401,12 +403,14 @@ pub(crate) enum Approver {
     Role(String),
     User(String),
     Group(String),
+    /// Whoever stands above the user with this id.
+    Superior(String),
 }
 
-/// What holds where nobody has decided in time.
+/// What holds where nobody decides: in time, or at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum OnTimeout {
+pub(crate) enum Undecided {
     Approve,
     #[default]
     Reject,
@@ -420,6 +424,10 @@ pub(crate) struct Refuse {
     /// Those at fault.
     #[serde(default)]
     pub fields: Vec<String>,
+}
+
+fn fail() -> Undecided {
+    Undecided::Fail
 }
 
 fn post() -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cardine_model::catalog::{FieldId, ModuleId, RelationId};
 use cardine_model::rule::TypedRule;
 
-use crate::definition::{OnError, OnTimeout, Provider, RunAs, Status, Timing};
+use crate::definition::{OnError, Provider, RunAs, Status, Timing, Undecided};
 use crate::due_dates::DueDates;
 use crate::find::FindRecords;
 use crate::schedule::Times;
@@ -131,7 +131,9 @@ pub(crate) struct Asked {
     pub question: Option<Template>,
     /// So many seconds from when it is asked.
     pub due_in: Option<i64>,
-    pub on_timeout: OnTimeout,
+    pub on_timeout: Undecided,
+    /// What holds where there is nobody to be asked.
+    pub on_nobody: Undecided,
 }
 
 /// Who is asked.
@@ -141,6 +143,8 @@ pub(crate) enum AskedOf {
     Role(String),
     /// The user, or the members of the group, with this id.
     Id(Template),
+    /// Whoever has the nearest role above that of the user with this id.
+    SuperiorOf(Template),
 }
 
 /// Runs of another workflow that a step starts.
@@ -276,7 +280,7 @@ impl Node {
             Act::Do(Action::Approve(asked)) => {
                 let by = match &asked.by {
                     AskedOf::Role(_) => None,
-                    AskedOf::Id(template) => Some(template),
+                    AskedOf::Id(template) | AskedOf::SuperiorOf(template) => Some(template),
                 };
                 by.into_iter().chain(&asked.question).collect()
             }

@@ -160,7 +160,7 @@ impl<'a> Walk<'a> {
             }
             StepKind::Approve(_) => {
                 self.templates_at(&mut json["approve"], "question", names);
-                for name in ["user", "group"] {
+                for name in ["user", "group", "superior"] {
                     self.templates_at(&mut json["approve"]["by"], name, names);
                 }
             }

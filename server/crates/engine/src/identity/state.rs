@@ -306,6 +306,16 @@ impl AccessState {
         self.below.get(&role).map_or(&[], Vec::as_slice)
     }
 
+    /// The nearest role above a user's own that somebody has who may sign in. None where nobody stands above, and of what is no user.
+    pub fn superior_role(&self, user: Uuid) -> Option<&RoleAccess> {
+        let parent = |role: Uuid| self.roles.get(&role).and_then(|role| role.parent);
+        let own = self.users.get(&user)?.role?;
+        // The tree is made without circles; the bound is against a database that was changed by hand.
+        let above = std::iter::successors(parent(own), |role| parent(*role)).take(self.roles.len());
+        let has_role = |role: Uuid| self.users.values().any(|user| user.active && user.role == Some(role));
+        above.filter(|role| has_role(*role)).find_map(|role| self.roles.get(&role))
+    }
+
     /// Whether a role is this one or stands below it.
     pub(super) fn is_at_or_below(&self, role: Uuid, wanted: Uuid) -> bool {
         // The tree is made without circles; the bound is against a database that was changed by hand.

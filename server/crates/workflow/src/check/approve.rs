@@ -19,6 +19,7 @@ impl Checking<'_> {
             }
             Approver::User(id) => AskedOf::Id(self.id_template(id, below(&by, "user"))),
             Approver::Group(id) => AskedOf::Id(self.id_template(id, below(&by, "group"))),
+            Approver::Superior(of) => AskedOf::SuperiorOf(self.id_template(of, below(&by, "superior"))),
         };
         let question = approve.question.as_ref();
         let question = question.map(|text| self.template(&Json::String(text.clone()), &below(place, "question")));
@@ -26,6 +27,7 @@ impl Checking<'_> {
             Some(text) => Some(self.seconds(text, below(place, "dueIn"))?),
             None => None,
         };
-        Some(Action::Approve(Box::new(Asked { by, question, due_in, on_timeout: approve.on_timeout })))
+        let (on_timeout, on_nobody) = (approve.on_timeout, approve.on_nobody);
+        Some(Action::Approve(Box::new(Asked { by, question, due_in, on_timeout, on_nobody })))
     }
 }

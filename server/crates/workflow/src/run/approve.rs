@@ -13,7 +13,7 @@ use super::commit::Effect;
 use super::state::{Known, id_of};
 use super::steps::Here;
 use super::{RunState, Runner, StepError};
-use crate::definition::OnTimeout;
+use crate::definition::Undecided;
 use crate::program::{Asked, AskedOf};
 
 /// How long a run rests that has no time limit; then it looks again, and rests on.
@@ -57,9 +57,14 @@ impl Runner {
         let principal: Option<Uuid> = match &asked.by {
             AskedOf::Role(name) => access.role_named(name).map(|role| role.id),
             AskedOf::Id(template) => id_of(&template.fill(&known)),
+            AskedOf::SuperiorOf(template) => {
+                id_of(&template.fill(&known)).and_then(|user| access.superior_role(user)).map(|role| role.id)
+            }
         };
-        let principal =
-            principal.ok_or_else(|| StepError::lasting("NOT_FOUND: there is nobody to be asked"))?;
+        let Some(principal) = principal else {
+            let output = undecided(asked.on_nobody, "NOT_FOUND: there is nobody to be asked")?;
+            return Ok(Done { output, ..Done::default() });
+        };
         let question = match asked.question.as_ref().map(|question| question.fill(&known)) {
             None | Some(Json::Null) => None,
             Some(Json::String(text)) => Some(text),
@@ -89,13 +94,19 @@ fn decided(row: &ApprovalRow) -> Done {
 }
 
 fn timed_out(row: ApprovalRow, asked: &Asked) -> Result<Done, StepError> {
-    let approved = match asked.on_timeout {
-        OnTimeout::Approve => true,
-        OnTimeout::Reject => false,
-        OnTimeout::Fail => return Err(StepError::lasting("nobody has decided in time")),
-    };
-    let output = json!({"approved": approved, "by": null, "comment": null});
+    let output = undecided(asked.on_timeout, "nobody has decided in time")?;
+    let approved = output["approved"] == Json::Bool(true);
     Ok(Done { output, effect: Some(Effect::Close(Box::new(row), approved)), ..Done::default() })
+}
+
+/// What holds where nobody decides, or why the step fails.
+fn undecided(holds: Undecided, why: &str) -> Result<Json, StepError> {
+    let approved = match holds {
+        Undecided::Approve => true,
+        Undecided::Reject => false,
+        Undecided::Fail => return Err(StepError::lasting(why)),
+    };
+    Ok(json!({"approved": approved, "by": null, "comment": null}))
 }
 
 fn instant(text: Option<&str>) -> Option<DateTime<Utc>> {
