@@ -235,6 +235,9 @@ on_both_databases! {
         for function in ["loop", "grab", "trap"] {
             admin.save_workflow(on_lead(&format!("hostile-{function}"), function)).await.ok();
         }
+        let mut again = on_lead("hostile-again", "grab");
+        again["retry"] = json!({"times": 0, "firstAfter": "PT0S", "atMost": "PT0S", "byError": {"PLUGIN_LIMIT": {"times": 2}}});
+        admin.save_workflow(again).await.ok();
         for function in ["loop", "grab", "trap"] {
             admin.create("Lead", json!({"lastName": function})).await;
         }
@@ -244,7 +247,7 @@ on_both_databases! {
         }).await;
         let id = create_deal(&admin, "1000000").await;
         win(&admin, &id).await;
-        let ended = ended_runs(&admin, 4).await;
+        let ended = ended_runs(&admin, 5).await;
         for (function, reason) in [("loop", "TIME"), ("grab", "MEMORY"), ("trap", "TRAP")] {
             let run = ended.iter().find(|run| run["workflow"] == format!("hostile-{function}")).expect("it was queued");
             let error = run["error"].as_str().unwrap_or_default();
@@ -253,22 +256,29 @@ on_both_databases! {
             assert!(!error.contains("wasm") && !error.contains("on purpose"), "a trap's text is not for the API: {error}");
         }
         // An administrator is told which bound, how much of it, and where in the plugin; others are not.
-        let steps = "{ runs(status: \"FAILED\") { workflow steps { failure { reason bound used allowed detail } } } }";
+        let steps = "{ runs(status: \"FAILED\") { workflow steps { failure { class reason bound used allowed detail } } } }";
         let calls = "{ plugins { name failedCalls { at what reason message bound used allowed detail } } }";
         let (failed, listed) = (admin.admin_query(steps).await, admin.admin_query(calls).await);
         let listed = listed.ok()["plugins"].as_array().unwrap().iter().find(|plugin| plugin["name"] == "test-hostile").unwrap();
-        for (function, reason, bound) in [("loop", "TIME", json!("cpuMs")), ("grab", "MEMORY", json!("memoryBytes")), ("trap", "TRAP", Value::Null)] {
+        for (function, reason, bound) in [("loop", "TIME", "cpuMs"), ("grab", "MEMORY", "memoryBytes"), ("trap", "TRAP", "")] {
             let runs = failed.ok()["runs"].as_array().unwrap();
             let run = runs.iter().find(|run| run["workflow"] == format!("hostile-{function}")).unwrap();
             let what = format!("function `{function}`");
             let call = listed["failedCalls"].as_array().unwrap().iter().find(|call| call["what"] == json!(what)).unwrap();
             for told in [&run["steps"][0]["failure"], call] {
-                assert_eq!((&told["reason"], &told["bound"]), (&json!(reason), &bound), "{told:#}");
-                assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("wasm backtrace")), "{told:#}");
-                assert!(bound.is_null() || told["used"].as_f64() >= told["allowed"].as_f64(), "{told:#}");
-                assert_eq!(bound.is_null(), told["allowed"].is_null(), "{told:#}");
+                // On a machine that is full the loop may wait until its other clock is over, and be ended while it does.
+                let waited = told["bound"] == "wallMs" && function == "loop";
+                assert_eq!((&told["reason"], told["bound"].as_str().unwrap_or_default()), (&json!(reason), if waited { "wallMs" } else { bound }), "{told:#}");
+                let detail = told["detail"].as_str().unwrap_or_default();
+                assert!(detail.contains("wasm backtrace") || (waited && detail.contains("CPU time")), "{told:#}");
+                assert!(bound.is_empty() || told["used"].as_f64() >= told["allowed"].as_f64(), "{told:#}");
+                assert_eq!(bound.is_empty(), told["allowed"].is_null(), "{told:#}");
             }
         }
+        // A broken bound is tried again only where that is said.
+        let again = failed.ok()["runs"].as_array().unwrap().iter().find(|run| run["workflow"] == "hostile-again").unwrap();
+        let classes: Vec<_> = again["steps"].as_array().unwrap().iter().map(|step| step["failure"]["class"].clone()).collect();
+        assert_eq!(classes, ["PLUGIN_LIMIT", "PLUGIN_LIMIT", "PLUGIN_LIMIT"]);
         let person = server.create_user_with_role("sales-person").await;
         for text in [steps, calls] {
             person.admin_query(text).await.refused("FORBIDDEN");
@@ -321,6 +331,8 @@ on_both_databases! {
             (unknown_module, vec!["definition.module: unknownModule", "definition.steps.0.call.function: unknownFunction"]),
             (with(&|it| it["timing"] = json!("BEFORE_COMMIT")), vec!["definition.steps.0.call: schema"]),
             (with(&|it| it["retry"] = json!({"firstAfter": "PT5S", "atMost": "PT1S"})), vec!["definition.retry.atMost: range"]),
+            (with(&|it| it["retry"] = json!({"byError": {"TIMEOUT": {"firstAfter": "PT9S", "atMost": "PT5S"}}})), vec!["definition.retry.byError.TIMEOUT.atMost: range"]),
+            (with(&|it| it["retry"] = json!({"byError": {"TRAP": {"times": 1}}})), vec!["definition.retry.byError: schema"]),
             (with(&|it| it["runAs"] = json!({"role": "nobody"})), vec!["definition.runAs.role: unknownRole"]),
             (with(&|it| it["trigger"] = json!({"webhook": {"path": "x"}})), vec!["definition.module: notAvailable"]),
             (with(&|it| it["steps"][1]["id"] = json!("score")), vec!["definition.steps.1.id: unique"]),

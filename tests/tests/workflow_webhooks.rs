@@ -89,6 +89,64 @@ on_both_databases! {
         assert!(clerk.admin_query("{ webhookSecret(name: \"erp\") }").await.body["data"]["webhookSecret"].is_null());
     }
 
+    async fn each_class_of_errors_is_tried_again_as_is_said_of_it(backend: Backend) {
+        let outside = WebhookServer::start().await;
+        // At the second address nobody ever listens.
+        let inner = ["--inner-host", outside.address(), "--inner-host", "127.0.0.1:1"];
+        let server = Launch::new(backend).arguments(inner).start().await;
+        let admin = server.admin().await;
+        clerk(&admin).await;
+        let save = |address: &str, timeout_ms: u32, retry: Value| {
+            let mut retry = retry;
+            (retry["firstAfter"], retry["atMost"]) = (json!("PT0S"), json!("PT0S"));
+            let tell = json!({"id": "tell", "webhook": {"url": format!("http://{address}/"), "timeoutMs": timeout_ms}, "retry": retry});
+            let document = json!({"name": "tell", "module": "Contact", "runAs": {"role": "clerk"}, "trigger": {"on": ["CREATED"]}, "steps": [tell]});
+            let admin = admin.clone();
+            async move { admin.save_workflow(document).await }
+        };
+        // The status of each attempt, with its class.
+        let attempts = || async {
+            let id = admin.create("Contact", json!({"lastName": "Rossi"})).await;
+            let text = "query($id: ID!) { runs(record: $id) { finishedAt steps { status failure { class reason } } } }";
+            let run = eventually("the run ends", || async {
+                let run = admin.admin_query_with(text, json!({"id": id})).await.ok()["runs"][0].clone();
+                (!run["finishedAt"].is_null()).then_some(run)
+            }).await;
+            let word = |step: &Value| format!("{} {}", step["status"].as_str().unwrap(), step["failure"]["class"].as_str().unwrap_or("-"));
+            run["steps"].as_array().unwrap().iter().map(word).collect::<Vec<_>>()
+        };
+        let by_error = json!({"UPSTREAM": {"times": 1}, "CONFLICT": {"times": 2}, "RATE_LIMITED": {"times": 0}, "TIMEOUT": {"times": 0}});
+        for (retry, answers, expected) in [
+            (json!({"times": 3, "byError": by_error}), vec![503, 500], vec!["FAILED UPSTREAM", "FAILED UPSTREAM"]),
+            (json!({"times": 3, "byError": by_error}), vec![409, 409], vec!["FAILED CONFLICT", "FAILED CONFLICT", "DONE -"]),
+            (json!({"times": 3, "byError": by_error}), vec![429], vec!["FAILED RATE_LIMITED"]),
+            (json!({"times": 3, "byError": by_error}), vec![408], vec!["FAILED TIMEOUT"]),
+            // All tries are counted together.
+            (json!({"times": 3, "byError": by_error}), vec![409, 503], vec!["FAILED CONFLICT", "FAILED UPSTREAM"]),
+            // What a class leaves out is as for the others; conflicts stay where nothing is said, and what has no class always does.
+            (json!({"times": 1, "byError": {"CONFLICT": {"atMost": "PT1S"}}}), vec![409, 409], vec!["FAILED CONFLICT", "FAILED CONFLICT"]),
+            (json!({"times": 3}), vec![409], vec!["FAILED CONFLICT"]),
+            (json!({"times": 3}), vec![404], vec!["FAILED -"]),
+        ] {
+            save(outside.address(), 10_000, retry).await.ok();
+            for status in answers {
+                outside.answer(status, "", "");
+            }
+            assert_eq!(attempts().await, expected);
+        }
+        let blocks = cardine_tests::document::blocks_of("docs/workflows.md");
+        let printed = blocks.iter().find(|block| block.info == "json retry").expect("the manual has such a block");
+        save(outside.address(), 10_000, serde_json::from_str(&printed.text).unwrap()).await.ok();
+        outside.answer(404, "", "");
+        assert_eq!(attempts().await, ["FAILED -"]);
+        outside.hold_back();
+        save(outside.address(), 100, json!({"times": 3, "byError": by_error})).await.ok();
+        assert_eq!(attempts().await, ["FAILED TIMEOUT"]);
+        outside.let_go();
+        save("127.0.0.1:1", 10_000, json!({"times": 3, "byError": {"NETWORK": {"times": 1}}})).await.ok();
+        assert_eq!(attempts().await, ["FAILED NETWORK", "FAILED NETWORK"]);
+    }
+
     async fn what_is_answered_for_good_or_may_not_be_called_fails_the_run(backend: Backend) {
         let (server, outside) = site(backend).await;
         let admin = server.admin().await;

@@ -107,7 +107,7 @@ pub struct RunStep {
     pub output: Option<Json>,
     /// Why it failed.
     pub error: Option<String>,
-    /// More of that, where a plugin's call failed.
+    /// More of that: of what a later try may help with, and of plugins' calls.
     pub failure: Option<StepFailure>,
     /// When it began.
     pub started_at: String,
@@ -117,9 +117,11 @@ pub struct RunStep {
     pub milliseconds: Option<i64>,
 }
 
-/// What a plugin's call failed of, as nobody but administrators is told it.
+/// What a step failed of, as nobody but administrators is told it. All but the class is about a plugin's call.
 #[derive(SimpleObject)]
 pub struct StepFailure {
+    /// The class by which it is tried again: `TIMEOUT`, `NETWORK`, `UPSTREAM`, `RATE_LIMITED`, `UNAVAILABLE`, `CONFLICT`, `PLUGIN_LIMIT`; none of what stays as it is.
+    pub class: Option<String>,
     /// `MEMORY`, `TIME`, `TRAP`, …
     pub reason: Option<String>,
     /// The bound that was broken.
@@ -136,6 +138,7 @@ impl From<Json> for StepFailure {
     fn from(kept: Json) -> Self {
         let text = |name: &str| kept[name].as_str().map(str::to_owned);
         Self {
+            class: text("class"),
             reason: text("reason"),
             bound: text("bound"),
             used: kept["used"].as_f64(),

@@ -1,5 +1,6 @@
 //! Workflow documents as they are written, as far as the server carries them out.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use cardine_model::{Issue, PathSegment};
@@ -62,6 +63,68 @@ pub(crate) struct Retry {
     pub first_after: Option<String>,
     /// The longest wait.
     pub at_most: Option<String>,
+    /// Of errors of one class, what is different.
+    #[serde(default)]
+    pub by_error: BTreeMap<ErrorClass, RetryOf>,
+}
+
+/// How a step is tried again after errors of one class; what is left out is as for the others.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RetryOf {
+    pub times: Option<u32>,
+    pub first_after: Option<String>,
+    pub at_most: Option<String>,
+}
+
+/// What kind of error a later try may help with. What has no class fails the step at once, however often it were tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum ErrorClass {
+    /// Whoever was asked outside gave no answer in time.
+    Timeout,
+    /// There was no connection to whoever was to be asked outside, or it broke.
+    Network,
+    /// Whoever was asked outside, or a plugin, can't do it now.
+    Upstream,
+    /// It was asked too often: outside, or of a plugin that is busy or rests.
+    RateLimited,
+    /// The database can't be reached, modules have just changed, or the plugin is not installed.
+    Unavailable,
+    /// Another record, or another state of what is outside, is in the way.
+    Conflict,
+    /// A plugin broke one of its bounds.
+    PluginLimit,
+}
+
+impl ErrorClass {
+    pub const ALL: [Self; 7] = [
+        Self::Timeout,
+        Self::Network,
+        Self::Upstream,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::Conflict,
+        Self::PluginLimit,
+    ];
+
+    /// As documents and administrators call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "TIMEOUT",
+            Self::Network => "NETWORK",
+            Self::Upstream => "UPSTREAM",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Conflict => "CONFLICT",
+            Self::PluginLimit => "PLUGIN_LIMIT",
+        }
+    }
+
+    /// Whether time alone makes it pass, so that it is tried again where nothing is said of it.
+    pub fn passes(self) -> bool {
+        !matches!(self, Self::Conflict | Self::PluginLimit)
+    }
 }
 
 /// Whose rights the steps have.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cardine_model::catalog::{FieldId, ModuleId, RelationId};
 use cardine_model::rule::TypedRule;
 
-use crate::definition::{OnError, Provider, RunAs, Status, Timing, Undecided};
+use crate::definition::{ErrorClass, OnError, Provider, RunAs, Status, Timing, Undecided};
 use crate::due_dates::DueDates;
 use crate::find::FindRecords;
 use crate::schedule::Times;
@@ -216,10 +216,14 @@ pub(crate) enum Until {
     Date(Template),
 }
 
-/// How a failed step is tried again.
+/// How a failed step is tried again, by the class of its last error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Retrying([Backoff; ErrorClass::ALL.len()]);
+
+/// How a step is tried again after errors of one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Retrying {
-    /// How often a step is begun before it has failed for good.
+pub(crate) struct Backoff {
+    /// How often a step is begun, whatever ended it each time, before such an error is the last.
     pub attempts_max: i64,
     /// The first wait; each further one is twice as long.
     pub first_after: Duration,
@@ -227,13 +231,41 @@ pub(crate) struct Retrying {
     pub at_most: Duration,
 }
 
-impl Default for Retrying {
+impl Default for Backoff {
     fn default() -> Self {
         Self { attempts_max: 8, first_after: Duration::from_secs(2), at_most: Duration::from_secs(3_600) }
     }
 }
 
+impl Default for Retrying {
+    fn default() -> Self {
+        Self::of(|class| if class.passes() { Backoff::default() } else { Backoff::never() })
+    }
+}
+
 impl Retrying {
+    /// As is said of each class.
+    pub fn of(said: impl Fn(ErrorClass) -> Backoff) -> Self {
+        Self(ErrorClass::ALL.map(said))
+    }
+
+    /// After errors of this class.
+    pub fn after(&self, class: ErrorClass) -> Backoff {
+        self.0[class as usize]
+    }
+
+    /// How often a step is begun at most, whatever its errors.
+    pub fn attempts_max(&self) -> i64 {
+        self.0.iter().map(|backoff| backoff.attempts_max).max().unwrap_or(1)
+    }
+}
+
+impl Backoff {
+    /// The first try is the last.
+    pub fn never() -> Self {
+        Self { attempts_max: 1, ..Self::default() }
+    }
+
     /// The wait after so many tries.
     pub fn wait(&self, attempts: i64) -> Duration {
         let doubled = u32::try_from(attempts.clamp(1, 32) - 1).unwrap_or_default();
@@ -324,9 +356,21 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest() {
         let retrying =
-            Retrying { attempts_max: 9, first_after: Duration::from_secs(3), at_most: Duration::from_secs(20) };
+            Backoff { attempts_max: 9, first_after: Duration::from_secs(3), at_most: Duration::from_secs(20) };
         let waits: Vec<u64> = (1..=5).map(|attempts| retrying.wait(attempts).as_secs()).collect();
         assert_eq!(waits, [3, 6, 12, 20, 20]);
         assert_eq!(retrying.wait(i64::MAX).as_secs(), 20);
+    }
+
+    #[test]
+    fn what_time_does_not_help_with_is_not_tried_again_unless_that_is_said() {
+        let usual = Retrying::default();
+        let tried: Vec<&str> = ErrorClass::ALL
+            .into_iter()
+            .filter(|class| usual.after(*class).attempts_max > 1)
+            .map(ErrorClass::name)
+            .collect();
+        assert_eq!(tried, ["TIMEOUT", "NETWORK", "UPSTREAM", "RATE_LIMITED", "UNAVAILABLE"]);
+        assert_eq!((usual.attempts_max(), Retrying::of(|_| Backoff::never()).attempts_max()), (8, 1));
     }
 }

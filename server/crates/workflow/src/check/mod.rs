@@ -10,15 +10,16 @@ mod trigger;
 mod values;
 mod webhook;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cardine_model::catalog::{Catalog, FieldId, Module};
 use cardine_model::rule::{self, Expected, TypedRule};
 use cardine_model::{Issue, PathSegment, duration, path};
 
-use crate::definition::{Definition, Retry, RunAs, Timing};
+use crate::definition::{Definition, Retry, RetryOf, RunAs, Timing};
 use crate::plugins::Plugins;
-use crate::program::{Node, Retrying, Workflow};
+use crate::program::{Backoff, Node, Retrying, Workflow};
 use crate::shape::{Names, readable_field};
 use crate::template::{COMPUTED_FIELDS, reads_computed_fields};
 
@@ -152,21 +153,35 @@ impl<'a> Checking<'a> {
     }
 
     fn retrying(&mut self, retry: &Retry, place: Vec<PathSegment>) -> Retrying {
+        let Retry { times, first_after, at_most, by_error } = retry.clone();
+        let usual = self.backoff(&RetryOf { times, first_after, at_most }, Backoff::default(), &place);
+        let mut said = BTreeMap::new();
+        for (class, retry) in &by_error {
+            let place = below(&below(&place, "byError"), class.name());
+            said.insert(*class, self.backoff(retry, usual, &place));
+        }
+        Retrying::of(|class| match said.get(&class) {
+            Some(backoff) => *backoff,
+            None if class.passes() => usual,
+            None => Backoff::never(),
+        })
+    }
+
+    fn backoff(&mut self, retry: &RetryOf, usual: Backoff, place: &[PathSegment]) -> Backoff {
         let mut length = |text: &Option<String>, name: &str, left_out: Duration| match text {
             None => left_out,
             Some(text) => {
-                let seconds = self.seconds(text, below(&place, name));
+                let seconds = self.seconds(text, below(place, name));
                 seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(left_out, Duration::from_secs)
             }
         };
-        let usual = Retrying::default();
         let first_after = length(&retry.first_after, "firstAfter", usual.first_after);
         let at_most = length(&retry.at_most, "atMost", usual.at_most.max(first_after));
         if at_most < first_after {
-            self.tell(below(&place, "atMost"), "range", "the longest wait is shorter than the first");
+            self.tell(below(place, "atMost"), "range", "the longest wait is shorter than the first");
         }
         let attempts_max = retry.times.map_or(usual.attempts_max, |times| i64::from(times) + 1);
-        Retrying { attempts_max, first_after, at_most }
+        Backoff { attempts_max, first_after, at_most }
     }
 
     /// A length of time in seconds, at least none.

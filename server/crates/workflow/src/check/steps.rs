@@ -56,7 +56,7 @@ impl<'a> Checking<'a> {
         }
         let retrying = match &step.retry {
             Some(retry) => self.retrying(retry, below(place, "retry")),
-            None => self.retrying,
+            None => self.retrying.clone(),
         };
         let frame = Frame { id: step.id.clone(), when, on_error: step.on_error, retrying, depth };
         if self.before_commit {

@@ -16,6 +16,7 @@ use super::commit::Effect;
 use super::state::{Known, id_of, instant_of};
 use super::steps::{Here, branch, check_readable, today_in};
 use super::{RunState, Runner, StepError};
+use crate::definition::ErrorClass;
 use crate::find::FindRecords;
 use crate::plugins::call_context;
 use crate::program::{Act, Action, Given, Until};
@@ -171,7 +172,7 @@ impl Runner {
 }
 
 pub(super) fn not_installed(plugin: &str) -> StepError {
-    StepError::passing(format!("the plugin `{plugin}` is not installed"), None)
+    StepError::of_class(ErrorClass::Unavailable, format!("the plugin `{plugin}` is not installed"), None)
 }
 
 pub(super) fn call_failed(plugin: &str, what: &str, failure: &PluginFailure) -> StepError {

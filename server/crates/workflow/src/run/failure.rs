@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use cardine_engine::EngineError;
-use cardine_plugin_host::PluginFailure;
+use cardine_plugin_host::{PluginFailure, Reason};
 use cardine_store::StoreError;
 use serde_json::{Value as Json, json};
+
+use crate::definition::ErrorClass;
 
 /// Why a step did not succeed.
 #[derive(Debug)]
@@ -21,8 +23,8 @@ pub(super) enum StepError {
 pub(super) struct Failed {
     /// What happened: never the text of a trap.
     pub message: String,
-    /// Whether a later try may succeed.
-    pub passes: bool,
+    /// Of errors that a later try may help with.
+    pub class: Option<ErrorClass>,
     /// How long it is to rest before that.
     pub after: Option<Duration>,
     /// Of a plugin's call, for administrators.
@@ -32,19 +34,19 @@ pub(super) struct Failed {
 impl StepError {
     /// However often it is tried, it fails.
     pub fn lasting(message: impl Into<String>) -> Self {
-        Self::Failed(Box::new(Failed { message: message.into(), passes: false, after: None, call: None }))
+        Self::Failed(Box::new(Failed { message: message.into(), class: None, after: None, call: None }))
     }
 
-    /// A later try may succeed.
-    pub fn passing(message: impl Into<String>, after: Option<Duration>) -> Self {
-        Self::Failed(Box::new(Failed { message: message.into(), passes: true, after, call: None }))
+    /// A later try may succeed, as the class says; not before so long has passed, if anybody said so.
+    pub fn of_class(class: ErrorClass, message: impl Into<String>, after: Option<Duration>) -> Self {
+        Self::Failed(Box::new(Failed { message: message.into(), class: Some(class), after, call: None }))
     }
 
     /// A plugin's call failed.
     pub fn of_call(failure: &PluginFailure) -> Self {
         Self::Failed(Box::new(Failed {
             message: format!("PLUGIN_FAILED {}: {}", failure.reason, failure.message),
-            passes: failure.reason.is_temporary(),
+            class: class_of_call(failure.reason),
             after: failure.retry_after_ms.map(Duration::from_millis),
             call: Some(diagnosis(failure)),
         }))
@@ -63,10 +65,45 @@ fn diagnosis(failure: &PluginFailure) -> Json {
     })
 }
 
+impl Failed {
+    /// Whether time alone may make it pass.
+    pub fn passes(&self) -> bool {
+        self.class.is_some_and(ErrorClass::passes)
+    }
+
+    /// What administrators are told beside the message.
+    pub fn told(&self) -> Option<Json> {
+        let mut told = self.call.clone().or_else(|| self.class.map(|_| json!({})))?;
+        told["class"] = json!(self.class.map(ErrorClass::name));
+        Some(told)
+    }
+}
+
+/// A trap, a wrong answer and the plugin's own failure are faults of its code: they stay.
+fn class_of_call(reason: Reason) -> Option<ErrorClass> {
+    match reason {
+        Reason::Busy | Reason::Suspended => Some(ErrorClass::RateLimited),
+        Reason::Retryable => Some(ErrorClass::Upstream),
+        Reason::Memory | Reason::Time | Reason::Stack | Reason::Output | Reason::Calls => Some(ErrorClass::PluginLimit),
+        Reason::Depth
+        | Reason::OutputInvalid
+        | Reason::Trap
+        | Reason::Input
+        | Reason::UnknownFunction
+        | Reason::Invalid
+        | Reason::NotFound
+        | Reason::Denied
+        | Reason::Failed => None,
+    }
+}
+
 impl From<EngineError> for StepError {
     fn from(error: EngineError) -> Self {
         match error {
-            EngineError::Unavailable | EngineError::Stale => Self::passing(error.to_string(), None),
+            EngineError::Unavailable | EngineError::Stale => {
+                Self::of_class(ErrorClass::Unavailable, error.to_string(), None)
+            }
+            EngineError::Conflict { .. } => Self::of_class(ErrorClass::Conflict, error.to_string(), None),
             EngineError::Validation(issues) => {
                 let issues: Vec<String> = issues.iter().map(ToString::to_string).collect();
                 Self::lasting(format!("VALIDATION_FAILED: {}", issues.join("; ")))

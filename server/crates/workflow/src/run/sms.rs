@@ -8,6 +8,7 @@ use super::acts::Done;
 use super::state::Known;
 use super::steps::Here;
 use super::{RunState, Runner, StepError};
+use crate::definition::ErrorClass;
 use crate::program::SmsOut;
 use crate::template::Template;
 
@@ -49,7 +50,10 @@ impl Runner {
         }
         match self.outside.plugins.with_function(SMS_FUNCTION).as_slice() {
             [plugin] => Ok((plugin.clone(), SMS_FUNCTION.to_owned())),
-            [] => Err(StepError::passing(format!("no plugin with the function `{SMS_FUNCTION}` is installed"), None)),
+            [] => {
+                let message = format!("no plugin with the function `{SMS_FUNCTION}` is installed");
+                Err(StepError::of_class(ErrorClass::Unavailable, message, None))
+            }
             _ => Err(StepError::lasting(format!(
                 "several plugins have the function `{SMS_FUNCTION}`: say which by `provider`"
             ))),

@@ -18,7 +18,7 @@ use super::together::Together;
 use super::{Noted, OUTPUT_BYTES_MAX, RunState, Runner, STEPS_DONE_MAX, StepError};
 use crate::before_commit::unreadable;
 use crate::definition::{OnError, RunAs};
-use crate::program::{Act, Node};
+use crate::program::{Act, Backoff, Node};
 use crate::versions::Version;
 
 /// Where a run is: its version over the modules of the moment.
@@ -105,7 +105,7 @@ impl Runner {
             started_at,
         };
         let (skipped, failed) = (end("SKIPPED"), end("FAILED"));
-        let attempts_max = at.node.retrying.attempts_max;
+        let attempts_max = at.node.retrying.attempts_max();
         let done = if run.steps_done >= STEPS_DONE_MAX {
             let message = format!("LIMIT_EXCEEDED: a run does at most {STEPS_DONE_MAX} steps");
             return self.step_failed(run, state, at, failed, message).await;
@@ -157,10 +157,11 @@ impl Runner {
             StepError::Failed(why) => why,
             StepError::LeaseLost => return Err(error),
         };
-        let Failed { message: error, passes, after, call } = *why;
-        let failed = StepEnd { failure: call, ..failed };
-        if passes && run.attempts < attempts_max {
-            let wait = after.unwrap_or_else(|| at.node.retrying.wait(run.attempts));
+        let failed = StepEnd { failure: why.told(), ..failed };
+        let Failed { message: error, class, after, .. } = *why;
+        let backoff = class.map_or(Backoff::never(), |class| at.node.retrying.after(class));
+        if run.attempts < backoff.attempts_max {
+            let wait = after.unwrap_or_else(|| backoff.wait(run.attempts));
             let run_at = Utc::now() + wait.min(Duration::from_secs(31_536_000));
             return self.step_postponed(run, state, at, failed, error, run_at).await;
         }
@@ -234,7 +235,7 @@ impl Runner {
 
     async fn put_off(&self, run: &LeasedRun, error: StepError) -> Result<(), StepError> {
         match error {
-            StepError::Failed(failed) if failed.passes => {
+            StepError::Failed(failed) if failed.passes() => {
                 self.postpone(run, None, failed.message, Utc::now() + Duration::from_secs(2)).await
             }
             StepError::Failed(failed) => self.fail(run, None, failed.message).await,

@@ -209,7 +209,7 @@ impl Runner {
             let (snapshot, version) =
                 match self.versions.fetch(run.workflow, run.version).await.map_err(StepError::from) {
                     Ok(fetched) => fetched,
-                    Err(StepError::Failed(failed)) if failed.passes => {
+                    Err(StepError::Failed(failed)) if failed.passes() => {
                         return Ok(Went::Rests(number, Utc::now() + Duration::from_secs(2), failed.message));
                     }
                     Err(StepError::Failed(failed)) => return Ok(Went::Failed(failed.message)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cardine_egress::{Hosts, Request};
+use cardine_egress::{EgressError, Hosts, Request};
 use cardine_engine::{Record, RequestContext};
 use chrono::Utc;
 use serde_json::{Map, Value as Json, json};
@@ -11,6 +11,7 @@ use super::acts::Done;
 use super::state::Known;
 use super::steps::Here;
 use super::{OUTPUT_BYTES_MAX, RunState, Runner, StepError};
+use crate::definition::ErrorClass;
 use crate::program::WebhookOut;
 use crate::template::Template;
 
@@ -66,26 +67,35 @@ impl Runner {
             response_bytes_max: OUTPUT_BYTES_MAX / 2,
             ..Request::new(&webhook.method, &url)
         };
-        let answer = self.outside.egress.send(&Hosts::Public, request).await.map_err(|error| {
-            if error.is_temporary() {
-                StepError::passing(error.to_string(), None)
-            } else {
-                StepError::lasting(format!("the webhook was not called: {error}"))
-            }
+        let answer = self.outside.egress.send(&Hosts::Public, request).await.map_err(|error| match error {
+            EgressError::Timeout(_) => StepError::of_class(ErrorClass::Timeout, error.to_string(), None),
+            EgressError::Connect(_) => StepError::of_class(ErrorClass::Network, error.to_string(), None),
+            _ => StepError::lasting(format!("the webhook was not called: {error}")),
         })?;
-        match answer.status {
-            200..=299 => {}
-            status @ (408 | 425 | 429 | 500..) => {
-                let after = answer.header("retry-after").and_then(|text| text.parse::<u64>().ok());
-                let after = after.map(|seconds| Duration::from_secs(seconds.min(RETRY_AFTER_MAX)));
-                return Err(StepError::passing(format!("the webhook answered {status}"), after));
-            }
-            status => return Err(StepError::lasting(format!("the webhook answered {status}"))),
+        if !(200..=299).contains(&answer.status) {
+            let message = format!("the webhook answered {}", answer.status);
+            let after = answer.header("retry-after").and_then(|text| text.parse::<u64>().ok());
+            let after = after.map(|seconds| Duration::from_secs(seconds.min(RETRY_AFTER_MAX)));
+            return Err(match class_of_answer(answer.status) {
+                Some(class) => StepError::of_class(class, message, after),
+                None => StepError::lasting(message),
+            });
         }
         let given = serde_json::from_slice(&answer.body)
             .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(&answer.body).into_owned()));
         let input = json!({"method": webhook.method, "url": url, "body": body});
         Ok(Done { input: Some(input), output: json!({"status": answer.status, "body": given}), ..Done::default() })
+    }
+}
+
+/// What a later request may be answered otherwise.
+fn class_of_answer(status: u16) -> Option<ErrorClass> {
+    match status {
+        408 => Some(ErrorClass::Timeout),
+        409 => Some(ErrorClass::Conflict),
+        429 => Some(ErrorClass::RateLimited),
+        425 | 500.. => Some(ErrorClass::Upstream),
+        _ => None,
     }
 }
 
