@@ -159,7 +159,7 @@ fn cases_that_do_not_hold_are_told_and_fail() {
             ["plugin", "test", package.to_str().expect("text"), cases.to_str().expect("text"), "--data", "data"];
         run(place.path(), &words)
     };
-    for name in ["deal-score", "italian-codes"] {
+    for name in ["deal-score", "italian-codes", "lead-score"] {
         let own = test(name, &repository::root().join("plugins").join(name).join("cases.json"));
         assert!(own.status.success() && said(&own).contains(" 0 failed"), "{}", said(&own));
     }
@@ -176,6 +176,30 @@ fn cases_that_do_not_hold_are_told_and_fail() {
         std::fs::write(&file, case).expect("it can be written");
         let told = said(&test("deal-score", &file));
         assert!(budget.iter().all(|budget| told.contains(budget)), "{told}");
+    }
+    // Fuel is the same wherever and however often a call is made, and more for one that does more.
+    let file = place.path().join("fuel.json");
+    let (little, more) = (
+        r#"{"function": "score", "input": {"id": "1", "amount": null}}"#,
+        r#"{"function": "score", "input": {"id": "1", "amount": "164002.75"}}"#,
+    );
+    std::fs::write(&file, format!("[{little}, {little}, {more}]")).expect("it can be written");
+    let fuel = |data: &str| -> Vec<u64> {
+        let package = plugins::package("deal-score");
+        let words = ["plugin", "test", package.to_str().expect("text"), file.to_str().expect("text"), "--data", data];
+        let told = said(&run(place.path(), &words));
+        let number = |line: &str| line.split_once("  fuel ").and_then(|(_, number)| number.trim().parse().ok());
+        told.lines().filter_map(number).collect()
+    };
+    let used = fuel("data");
+    assert!(used.len() == 3 && used[0] > 0 && used[0] == used[1] && used[1] < used[2], "{used:?}");
+    assert_eq!(fuel("other"), used, "compiled anew it uses as much");
+    for (budget, is_kept) in [(used[0], true), (used[0] - 1, false)] {
+        let case = format!(r#"{{"function": "score", "input": {{"id": "1", "amount": null}}, "fuel": {budget}}}"#);
+        std::fs::write(&file, case).expect("it can be written");
+        let tested = test("deal-score", &file);
+        assert_eq!(tested.status.success(), is_kept, "{}", said(&tested));
+        assert!(said(&tested).contains(&format!("fuel {} of {budget}", used[0])), "{}", said(&tested));
     }
     for (cases, fault) in [
         (

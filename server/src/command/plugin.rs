@@ -19,28 +19,28 @@ use crate::config::Config;
 
 /// The installed plugins, with compiled code kept in the data folder.
 pub async fn open_plugins(config: &Config, store: &Store) -> anyhow::Result<Plugins> {
-    let plugins = Plugins::new(host(config)?);
+    let plugins = Plugins::new(host(config, false)?);
     plugins.reload(store).await.context("the installed plugins could not be read")?;
     Ok(plugins)
 }
 
 /// `cardine plugin test FILE CASES…`: runs cases without a database.
 pub async fn test(config: &Config, file: &Path, cases: &[PathBuf]) -> anyhow::Result<ExitCode> {
-    let plugin = load(config, file).await?;
+    let plugin = load(config, file, true).await?;
     plugin_cases::run(&plugin, cases).await
 }
 
-async fn load(config: &Config, file: &Path) -> anyhow::Result<LoadedPlugin> {
+async fn load(config: &Config, file: &Path, counts_fuel: bool) -> anyhow::Result<LoadedPlugin> {
     let package = read_package(file)?;
     let package = Package::read(&package).with_context(|| format!("{} is no sound package", file.display()))?;
     database::make_private_folder(&config.data)
         .with_context(|| format!("the data folder {} cannot be used", config.data.display()))?;
-    host(config)?.load(&package).await.with_context(|| format!("{} cannot be loaded", file.display()))
+    host(config, counts_fuel)?.load(&package).await.with_context(|| format!("{} cannot be loaded", file.display()))
 }
 
 /// `cardine plugin check FILE`: reads, compiles and describes a package, and stores nothing but compiled code.
 pub async fn check(config: &Config, file: &Path) -> anyhow::Result<ExitCode> {
-    let plugin = load(config, file).await?;
+    let plugin = load(config, file, false).await?;
     let manifest = plugin.manifest();
     println!("{} {} ({})", manifest.name(), manifest.version(), manifest.title());
     println!("SHA-256 of the component: {}", plugin.digest());
@@ -89,7 +89,7 @@ pub async fn install(config: &Config, file: &Path, grant_all: bool) -> anyhow::R
     let store = database::open_beside(config).await?;
     store.migrate().await.context("the platform's tables could not be brought up to date")?;
     let engine = Engine::open(store.clone()).await.context("the modules could not be loaded")?;
-    let plugins = Plugins::new(host(config)?);
+    let plugins = Plugins::new(host(config, false)?);
     let snapshot = engine.snapshot();
     let actor = snapshot.access.system(&snapshot.catalog);
     let now = Utc::now();
@@ -121,12 +121,13 @@ fn told(error: InstallError) -> anyhow::Error {
     }
 }
 
-fn host(config: &Config) -> anyhow::Result<PluginHost> {
+fn host(config: &Config, counts_fuel: bool) -> anyhow::Result<PluginHost> {
     let trusted_keys = config.plugin_keys.clone();
     // Nobody but whoever asks waits for the compiler here.
     let limits = Limits { compile_ms: 300_000, compile_memory_bytes: config.plugin_compile_bytes, ..Limits::default() };
     let host_config = HostConfig::new(config.data.join("plugins"));
-    let host = PluginHost::new(HostConfig { trusted_keys, limits, compiler: own_program(), ..host_config });
+    let host =
+        PluginHost::new(HostConfig { trusted_keys, limits, compiler: own_program(), counts_fuel, ..host_config });
     host.context("the host of plugins cannot be started")
 }
 

@@ -77,6 +77,7 @@ struct TestCase {
     cpu_ms: Option<f64>,
     memory_bytes: Option<u64>,
     host_calls: Option<u64>,
+    fuel: Option<u64>,
 }
 
 /// A change of a record, as the plugin sees it.
@@ -133,6 +134,8 @@ struct Budget {
     cpu_ms: Option<f64>,
     memory_bytes: u64,
     host_calls: u64,
+    /// The plugin itself has no bound of it.
+    fuel: Option<u64>,
 }
 
 impl Budget {
@@ -145,6 +148,7 @@ impl Budget {
             cpu_ms: case.cpu_ms.or(bound_ms),
             memory_bytes: case.memory_bytes.unwrap_or(limits.memory_bytes as u64),
             host_calls: case.host_calls.unwrap_or(limits.host_calls),
+            fuel: case.fuel,
         }
     }
 }
@@ -165,7 +169,7 @@ pub async fn run(plugin: &LoadedPlugin, files: &[PathBuf]) -> anyhow::Result<Exi
             let verdict = if faults.is_empty() { "ok" } else { "FAILED" };
             let budget = Budget::of(plugin, &case);
             println!(
-                "{verdict:<6} {}:{} {case}  cpu {:.2}{} ms  memory {} of {} KiB  host calls {} of {}",
+                "{verdict:<6} {}:{} {case}  cpu {:.2}{} ms  memory {} of {} KiB  host calls {} of {}  fuel {}{}",
                 file.display(),
                 number + 1,
                 usage.cpu_ms,
@@ -174,6 +178,8 @@ pub async fn run(plugin: &LoadedPlugin, files: &[PathBuf]) -> anyhow::Result<Exi
                 budget.memory_bytes / 1024,
                 usage.host_calls,
                 budget.host_calls,
+                usage.fuel.unwrap_or_default(),
+                budget.fuel.map_or(String::new(), |most| format!(" of {most}")),
             );
             for fault in &faults {
                 println!("       {fault}");
@@ -356,5 +362,6 @@ fn faults(case: &TestCase, told: &Told, usage: &Usage) -> Vec<String> {
     over("cpuMs", usage.cpu_ms, case.cpu_ms);
     over("memoryBytes", usage.memory_peak as f64, case.memory_bytes.map(|bytes| bytes as f64));
     over("hostCalls", usage.host_calls as f64, case.host_calls.map(|calls| calls as f64));
+    over("fuel", usage.fuel.unwrap_or_default() as f64, case.fuel.map(|fuel| fuel as f64));
     faults
 }

@@ -74,12 +74,15 @@ impl CallState {
         self.wall_budget = wall_budget;
     }
 
-    /// A store in which every bound is on.
-    pub(crate) fn into_store(self, engine: &Engine) -> Store<Self> {
+    /// A store in which every bound is on. Fuel is none: where the engine counts it, there is more than any call can use.
+    pub(crate) fn into_store(self, engine: &Engine, counts_fuel: bool) -> Store<Self> {
         let fuel = self.limits.output_bytes + ENVELOPE_BYTES;
         let mut store = Store::new(engine, self);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(fuel);
+        if counts_fuel {
+            fill_up(&mut store);
+        }
         // At every tick a running guest gives its thread back, so that it never holds one, and
         // its CPU time is looked at.
         store.epoch_deadline_callback(|store| {
@@ -92,4 +95,9 @@ impl CallState {
         store.set_epoch_deadline(1);
         store
     }
+}
+
+/// Gives a store all the fuel that there is.
+pub(crate) fn fill_up(store: &mut Store<CallState>) {
+    store.set_fuel(u64::MAX).expect("its engine counts fuel");
 }

@@ -38,6 +38,8 @@ struct Order {
     cpu_seconds: u64,
     /// Whether only an administrator waits.
     is_low: bool,
+    /// Whether the code counts the fuel that it uses.
+    counts_fuel: bool,
 }
 
 /// Why nothing was compiled.
@@ -59,6 +61,7 @@ pub(crate) async fn compile_apart(
     program: &PathBuf,
     limits: &Limits,
     priority: Priority,
+    counts_fuel: bool,
     component: &[u8],
 ) -> Result<Vec<u8>, NotCompiled> {
     let order = Order {
@@ -67,6 +70,7 @@ pub(crate) async fn compile_apart(
         compile_memory_bytes: limits.compile_memory_bytes,
         cpu_seconds: (limits.compile_ms / 1_000 + 1) * width() as u64,
         is_low: matches!(priority, Priority::Low),
+        counts_fuel,
     };
     let mut command = Command::new(program);
     // What the server was told by its variables is nothing to what is compiled.
@@ -130,7 +134,7 @@ fn compile() -> Result<(), (u8, String)> {
     let limits =
         Limits { stack_bytes: order.stack_bytes, memory_bytes_max: order.memory_bytes_max, ..Limits::default() };
     // How memory is given to instances is nothing to the code.
-    let engine = build_engine(&limits, Pooling::Off).map_err(|error| (2, format!("{error:#}")))?;
+    let engine = build_engine(&limits, Pooling::Off, order.counts_fuel).map_err(|error| (2, format!("{error:#}")))?;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(width()).build();
     let threads = threads.map_err(|error| (NO_MEMORY, error.to_string()))?;
     let code =

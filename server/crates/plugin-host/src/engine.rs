@@ -23,10 +23,11 @@ const SPARE_SLOTS: u32 = 8;
 const KEEP_RESIDENT_BYTES: usize = 256 << 10;
 const GUARD_BYTES: u64 = 2 << 20;
 
-pub(crate) fn build_engine(limits: &Limits, pooling: Pooling) -> wasmtime::Result<Engine> {
+pub(crate) fn build_engine(limits: &Limits, pooling: Pooling, counts_fuel: bool) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
+        .consume_fuel(counts_fuel)
         .max_wasm_stack(limits.stack_bytes)
         .async_stack_size(limits.stack_bytes + HOST_STACK_BYTES)
         .memory_reservation(limits.memory_bytes_max as u64)

@@ -41,6 +41,8 @@ pub struct HostConfig {
     /// The program that compiles components in a process of its own, within [`Limits::compile_memory_bytes`]: it must do
     /// [`compile_from_stdin`](crate::compile_from_stdin) when it is started so. None: they are compiled in this process, whose memory bounds them alone.
     pub compiler: Option<PathBuf>,
+    /// Whether calls are told the fuel that they use, which is the same on each machine: code that counts it is slower, so for tests alone.
+    pub counts_fuel: bool,
 }
 
 impl HostConfig {
@@ -48,7 +50,7 @@ impl HostConfig {
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
         let cache_dir = cache_dir.into();
         let (limits, pooling) = (Limits::default(), Pooling::default());
-        Self { cache_dir, limits, pooling, trusted_keys: Vec::new(), compiler: None }
+        Self { cache_dir, limits, pooling, trusted_keys: Vec::new(), compiler: None, counts_fuel: false }
     }
 }
 
@@ -140,6 +142,7 @@ pub(crate) struct Shared {
     cache: CodeCache,
     compiling: Arc<Semaphore>,
     compiler: Option<PathBuf>,
+    pub(crate) counts_fuel: bool,
 }
 
 /// What of `cardine:plugin` a component may import.
@@ -161,7 +164,7 @@ impl PluginHost {
         }
         let cache = CodeCache::open(&config.cache_dir)?;
         let refused = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
-        let engine = build_engine(&config.limits, config.pooling).map_err(refused)?;
+        let engine = build_engine(&config.limits, config.pooling, config.counts_fuel).map_err(refused)?;
         let mut linker = Linker::new(&engine);
         FullPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut CallState| state).map_err(refused)?;
         let shared = Shared {
@@ -173,6 +176,7 @@ impl PluginHost {
             running: Arc::new(Semaphore::new(config.limits.concurrent)),
             compiling: Arc::new(Semaphore::new(COMPILING_MAX)),
             compiler: config.compiler,
+            counts_fuel: config.counts_fuel,
             limits: config.limits,
             engine,
             linker,
@@ -257,7 +261,9 @@ impl PluginHost {
         }
         let (shared, digest) = (self.shared.clone(), package.digest().to_owned());
         if let Some(program) = &self.shared.compiler {
-            match compile_apart(program, &self.shared.limits, priority, package.component()).await {
+            match compile_apart(program, &self.shared.limits, priority, self.shared.counts_fuel, package.component())
+                .await
+            {
                 Ok(code) => {
                     let adopted = blocking(move || shared.cache.adopt(&shared.engine, &digest, &code)).await?;
                     return adopted.ok_or_else(|| LoadError::Compile("what the compiler made is not sound".to_owned()));
@@ -293,7 +299,7 @@ impl PluginHost {
         let mut state = CallState::new(limits, Arc::new(DeniedServices));
         state.begin_call(Arc::default(), DESCRIBE_CPU, wall);
         let (meter, measured) = (state.cpu.clone(), state.cpu.clone());
-        let (mut store, ticking) = (state.into_store(engine), self.shared.ticker.run());
+        let (mut store, ticking) = (state.into_store(engine, self.shared.counts_fuel), self.shared.ticker.run());
         let call = async move {
             let _ticking = ticking;
             let work = async {

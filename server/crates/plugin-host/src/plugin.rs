@@ -55,6 +55,8 @@ pub struct Usage {
     pub memory_peak: u64,
     /// Calls of the host in the operation so far; log and clock do not count.
     pub host_calls: u64,
+    /// Fuel, which follows from the instructions that were done alone; none where the host does not count it.
+    pub fuel: Option<u64>,
 }
 
 /// A plugin that is compiled, checked and linked. Clones are the same plugin.

@@ -10,7 +10,7 @@ use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use crate::call_context::CallContext;
-use crate::call_state::CallState;
+use crate::call_state::{CallState, fill_up};
 use crate::cpu::Metered;
 use crate::ending::{End, EndedCall};
 use crate::entry::{Answer, Entry};
@@ -196,12 +196,14 @@ impl Session {
     /// What the call that just ended used and logged.
     fn account(&mut self) -> (Usage, Vec<LogLine>) {
         let Some(live) = &mut self.live else { return Default::default() };
+        let left = self.plugin.inner.host.counts_fuel.then(|| live.store.get_fuel().ok()).flatten();
         let state = live.store.data_mut();
         self.host_calls = state.host_calls;
         let usage = Usage {
             cpu_ms: state.cpu.used().as_secs_f64() * 1e3,
             memory_peak: state.memory.bytes_peak as u64,
             host_calls: state.host_calls,
+            fuel: left.map(|left| u64::MAX - left),
         };
         self.used = usage;
         (usage, state.log.take())
@@ -318,8 +320,11 @@ impl Session {
         let mut live = self.live.take().unwrap_or_else(|| {
             let mut state = CallState::new(plugin.limits.clone(), self.services.clone());
             state.host_calls = self.host_calls;
-            Live { store: state.into_store(&host.engine), instance: None }
+            Live { store: state.into_store(&host.engine, host.counts_fuel), instance: None }
         });
+        if host.counts_fuel {
+            fill_up(&mut live.store);
+        }
         let state = live.store.data_mut();
         state.begin_call(Arc::new(context), cpu_budget, wall_budget);
         state.may_leave = head_start.is_some();
