@@ -225,6 +225,22 @@ async fn an_endless_describe_ends() {
     assert!(matches!(Fixture::new().refusal(&package_of(&text, endless)).await, LoadError::Describe(_)));
 }
 
+/// The engine is asked for its thread between two operations, however much memory each of them writes; what comes after finds it sound.
+#[tokio::test]
+async fn operations_on_all_of_memory_end_too() {
+    let fill = "(memory.fill (i32.const 0) (i32.const 1) (i32.const 65000000))";
+    let copy = "(memory.copy (i32.const 1) (i32.const 0) (i32.const 65000000))";
+    let fixture = Fixture::new();
+    for operation in [fill, copy] {
+        let endless =
+            with_describe(&format!("(drop (memory.grow (i32.const 1000))) (loop {operation} (br 0)) unreachable"));
+        let refused = fixture.refusal(&package_of(&manifest(json!({})), endless)).await;
+        assert!(matches!(refused, LoadError::Describe(_)), "{refused:?}");
+        let text = manifest(json!({}));
+        assert!(fixture.host.load(&package_of(&text, small(&text))).await.is_ok());
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_valid_component_is_refused() {
     let mut broken = wat::parse_str("(component)").unwrap();
@@ -340,18 +356,4 @@ async fn code_under_another_plugins_name_is_not_trusted() {
     let call = plugin.invoke(CallContext::default(), "trap", json!({}), Arc::new(DeniedServices)).await;
     assert_eq!(call.unwrap_err().reason, Reason::UnknownFunction);
     assert_ne!(fs::read(&victim).unwrap(), fs::read(&attacker).unwrap());
-}
-
-/// Built when 0.1.0 was the newest version of the interface, by the script and the SDK of then.
-#[tokio::test(flavor = "multi_thread")]
-async fn components_of_released_versions_go_on_running() {
-    let fixture = Fixture::new();
-    let package = Package::read(include_bytes!("released/deal-score-0.1.0.cardine")).unwrap();
-    let plugin = fixture.host.load(&package).await.unwrap();
-    let input = json!({"id": "1", "amount": "164002.75"});
-    let outcome = plugin.invoke(CallContext::default(), "score", input, Arc::new(DeniedServices)).await.unwrap();
-    assert_eq!(outcome.output, json!({"value": 61}));
-    let faulty = json!({"id": "1", "amount": "much"});
-    let failure = plugin.invoke(CallContext::default(), "score", faulty, Arc::new(DeniedServices)).await.unwrap_err();
-    assert_eq!(failure.reason, Reason::Invalid);
 }
