@@ -18,6 +18,8 @@ use crate::services::HostServices;
 pub(crate) enum Breach {
     #[error("the CPU time is used up")]
     CpuTime,
+    #[error("the wall-clock time is over")]
+    WallClock,
     #[error("too many host calls")]
     HostCalls,
     #[error("too many random bytes asked for at once")]
@@ -89,6 +91,10 @@ impl CallState {
             let state = store.data();
             if state.cpu.used_while_polled() >= state.cpu_budget {
                 return Err(Breach::CpuTime.into());
+            }
+            // One that waits for the host is ended from outside; of one that runs it can be told where it was.
+            if state.began.elapsed() >= state.wall_budget {
+                return Err(Breach::WallClock.into());
             }
             Ok(UpdateDeadline::Yield(1))
         });

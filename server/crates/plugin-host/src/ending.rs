@@ -42,13 +42,21 @@ impl EndedCall<'_> {
         let error = match end {
             End::Error(error) => error,
             End::WallClock => {
-                let allowed = wall_budget.as_millis() as u64;
                 let detail = format!("{} ms of it were CPU time", cpu_used.as_millis());
-                let what = format!("did not end within {allowed} ms");
-                return self.broke(Reason::Time, &what, "wallMs", allowed, allowed).with_detail(detail);
+                return self.took_too_long(wall_budget, wall_budget).with_detail(detail);
             }
         };
+        if let (Some(Breach::WallClock), Some(state)) = (error.downcast_ref(), state) {
+            let detail = format!("{} ms of it were CPU time\n{error:?}", cpu_used.as_millis());
+            return self.took_too_long(state.began.elapsed(), wall_budget).with_detail(detail);
+        }
         self.explain_error(&error, state, cpu_used, cpu_budget).with_detail(format!("{error:?}"))
+    }
+
+    fn took_too_long(&self, used: Duration, allowed: Duration) -> PluginFailure {
+        let (used, allowed) = (used.as_millis() as u64, allowed.as_millis() as u64);
+        let what = format!("did not end within {allowed} ms");
+        self.broke(Reason::Time, &what, "wallMs", used, allowed)
     }
 
     fn explain_error(
@@ -69,7 +77,7 @@ impl EndedCall<'_> {
                 let what = format!("called the host more than {allowed} times and went on");
                 return self.broke(Reason::Calls, &what, "hostCalls", used, allowed);
             }
-            Some(Breach::RandomBytes) | None => {}
+            Some(Breach::WallClock | Breach::RandomBytes) | None => {}
         }
         if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
             return PluginFailure::busy(self.plugin, self.limits);
