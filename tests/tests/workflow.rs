@@ -259,12 +259,12 @@ on_both_databases! {
         let steps = "{ runs(status: \"FAILED\") { workflow steps { failure { class reason bound used allowed detail } } } }";
         let calls = "{ plugins { name failedCalls { at what reason message bound used allowed detail } } }";
         let (failed, listed) = (admin.admin_query(steps).await, admin.admin_query(calls).await);
-        let listed = listed.ok()["plugins"].as_array().unwrap().iter().find(|plugin| plugin["name"] == "test-hostile").unwrap();
+        let listed = listed.ok()["plugins"].as_array().expect("a list").iter().find(|plugin| plugin["name"] == "test-hostile").expect("it is installed");
         for (function, reason, bound) in [("loop", "TIME", "cpuMs"), ("grab", "MEMORY", "memoryBytes"), ("trap", "TRAP", "")] {
-            let runs = failed.ok()["runs"].as_array().unwrap();
-            let run = runs.iter().find(|run| run["workflow"] == format!("hostile-{function}")).unwrap();
+            let runs = failed.ok()["runs"].as_array().expect("a list");
+            let run = runs.iter().find(|run| run["workflow"] == format!("hostile-{function}")).expect("it was queued");
             let what = format!("function `{function}`");
-            let call = listed["failedCalls"].as_array().unwrap().iter().find(|call| call["what"] == json!(what)).unwrap();
+            let call = listed["failedCalls"].as_array().expect("a list").iter().find(|call| call["what"] == json!(what)).expect("it is kept");
             for told in [&run["steps"][0]["failure"], call] {
                 // On a machine that is full the loop may wait until its other clock is over, and be ended while it does.
                 let waited = told["bound"] == "wallMs" && function == "loop";
@@ -276,8 +276,8 @@ on_both_databases! {
             }
         }
         // A broken bound is tried again only where that is said.
-        let again = failed.ok()["runs"].as_array().unwrap().iter().find(|run| run["workflow"] == "hostile-again").unwrap();
-        let classes: Vec<_> = again["steps"].as_array().unwrap().iter().map(|step| step["failure"]["class"].clone()).collect();
+        let again = failed.ok()["runs"].as_array().expect("a list").iter().find(|run| run["workflow"] == "hostile-again").expect("it was queued");
+        let classes: Vec<_> = again["steps"].as_array().expect("a list").iter().map(|step| step["failure"]["class"].clone()).collect();
         assert_eq!(classes, ["PLUGIN_LIMIT", "PLUGIN_LIMIT", "PLUGIN_LIMIT"]);
         let person = server.create_user_with_role("sales-person").await;
         for text in [steps, calls] {
