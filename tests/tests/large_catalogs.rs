@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use cardine_tests::{Client, Server, on_both_databases};
+use reqwest::Method;
 use serde_json::{Value, json};
+
+/// The query that GraphiQL and others send.
+const INTROSPECTION: &str = include_str!("../../server/crates/graphql/src/introspection_query.graphql");
 
 const MODULES: usize = 500;
 const FIELDS: usize = 40;
@@ -96,6 +100,11 @@ on_both_databases! {
         admin.change("renameField", json!({"module": "Thing249", "name": "amount", "to": "worth"})).await.ok();
         let answer = admin.query(&format!("{{ things{last}(filter: {{aboveAmount: {{eq: \"11.50\"}}}}) {{ nodes {{ title }} }} things250 {{ nodes {{ added }} }} }}")).await;
         assert_eq!(answer.ok()[format!("things{last}")]["nodes"], json!([{"title": "last"}]));
+        // Whoever asks what there is, as tools do, is told all of it.
+        let request = admin.request(Method::POST, "/graphql").json(&json!({"query": INTROSPECTION}));
+        let told = request.send().await.expect("the server answers").bytes().await.expect("the answer comes whole");
+        assert!(told.starts_with(br#"{"data":{"__schema""#), "{}", String::from_utf8_lossy(&told[..told.len().min(500)]));
+        assert!(told.ends_with(b"}}}"), "{}", String::from_utf8_lossy(&told[told.len().saturating_sub(500)..]));
     }
 
     async fn a_module_has_very_many_fields(server: Server) {

@@ -47,7 +47,7 @@ pub struct Limits {
     pub figures: usize,
     /// Records reached by to-one references in one list: SQLite joins at most 64 tables.
     pub references: usize,
-    /// Bytes of an introspection's answer.
+    /// Bytes of an introspection's answer; more where the standard one of many modules has more.
     pub introspection_bytes: usize,
     /// Records that one mutation writes, those within others apart.
     pub records: usize,

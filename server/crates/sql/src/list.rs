@@ -106,13 +106,43 @@ impl Making<'_> {
         let mut writer = Writer::paged(self.dialect, self.catalog, self.rights);
         let mut source = writer.source(list.module, Visibility::Caller);
         let (outputs, columns) = writer.outputs(&mut source, list);
-        let conditions = writer.conditions(&mut source, list, None, by_rules);
-        let order = writer.order(&mut source, list);
-        let limit = writer.limit(&list.page);
-        let from = writer.from(&source);
-        let text =
-            format!("SELECT {} FROM {from} WHERE {}{order}{limit}", outputs.join(", "), conditions.join(" AND "));
+        let text = self.page(&mut writer, &mut source, list, &outputs, |writer, source| {
+            (String::new(), writer.conditions(source, list, None, by_rules))
+        });
         Statement { text, params: writer.into_params(), columns }
+    }
+
+    /// The records of a page with their outputs, in one parent or at the root. `conditions` tells what stands before the table in `FROM`, and the conditions.
+    ///
+    /// PostgreSQL makes the joins of a statement before it sorts and cuts. What the outputs need and the order does not is therefore
+    /// joined to the records of the page, and not to all that are sorted for it.
+    fn page(
+        &self,
+        writer: &mut Writer<'_>,
+        source: &mut Source,
+        list: &List,
+        outputs: &[String],
+        conditions: impl FnOnce(&mut Writer<'_>, &mut Source) -> (String, Vec<String>),
+    ) -> String {
+        let outputs = outputs.join(", ");
+        let late = self.dialect == Dialect::Postgres
+            && list.page.take != Take::One
+            && source.has_joins()
+            && list.order.iter().all(|key| key.path.hops.is_empty());
+        let mut picked = late.then(|| writer.source(list.module, Visibility::Caller));
+        let found = picked.as_mut().unwrap_or(source);
+        let (before, conditions) = conditions(writer, found);
+        let order = writer.order(found, list);
+        let limit = writer.limit(&list.page);
+        let rest = format!("{before}{} WHERE {}{order}{limit}", writer.from(found), conditions.join(" AND "));
+        match picked {
+            None => format!("SELECT {outputs} FROM {rest}"),
+            Some(picked) => {
+                let order = writer.order(source, list);
+                let (inner, outer) = (&picked.alias, &source.alias);
+                format!("SELECT {outputs} FROM (SELECT {inner}.* FROM {rest}) {outer}{}{order}", writer.joins(source))
+            }
+        }
     }
 
     fn groups(&self, list: &List, groups: &Grouping) -> Statement {
@@ -159,17 +189,10 @@ impl Making<'_> {
                 let (outputs, columns) = writer.outputs(&mut source, list);
                 let outputs: Vec<String> =
                     outputs.iter().enumerate().map(|(position, value)| format!("{value} AS c{position}")).collect();
-                let tie = writer.tie(tied, &source.alias.clone(), "p.id", Visibility::Caller);
-                let conditions = writer.conditions(&mut source, list, Some(tie.condition), by_rules);
-                let order = writer.order(&mut source, list);
-                let limit = writer.limit(&list.page);
-                let from = writer.from(&source);
-                let inner = format!(
-                    "SELECT {} FROM {}{from} WHERE {}{order}{limit}",
-                    outputs.join(", "),
-                    tie.before,
-                    conditions.join(" AND ")
-                );
+                let inner = self.page(&mut writer, &mut source, list, &outputs, |writer, source| {
+                    let tie = writer.tie(tied, &source.alias.clone(), "p.id", Visibility::Caller);
+                    (tie.before, writer.conditions(source, list, Some(tie.condition), by_rules))
+                });
                 (format!("SELECT p.id, c.* FROM unnest({parents}) AS p(id) CROSS JOIN LATERAL ({inner}) c"), columns)
             }
             Dialect::Sqlite => {

@@ -54,6 +54,11 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Whether any related record was asked for.
+    pub fn has_joins(&self) -> bool {
+        !self.joins.is_empty()
+    }
+
     /// Whether the record that `hops` lead to was asked for already.
     pub fn joins(&self, hops: &[Hop]) -> bool {
         self.joins.iter().any(|join| join.hops == hops)

@@ -7,11 +7,17 @@ use crate::error::{Code, Error};
 use crate::introspection::{self, MetaField};
 use crate::schema::{OutputField, TypeKey};
 
+/// Bytes of an answer that each field of the modules makes room for: the standard introspection takes some 4,000 for each, with the
+/// types for its filters, orders and figures.
+const BYTES_OF_FIELD: usize = 8 * 1024;
+
 impl<'a> Compiler<'a> {
     pub(super) fn introspect(&self, collected: &Collected<'a>, definition: &OutputField) -> Result<Vec<u8>, Error> {
         let field = self.meta_field(collected, definition)?;
         let mut json = Vec::new();
-        introspection::write(self.schema, &field, self.setting.limits.introspection_bytes, &mut json)
+        let fields: usize = self.schema.catalog.modules.iter().map(|module| module.fields.len()).sum();
+        let limit_bytes = self.setting.limits.introspection_bytes.max(fields.saturating_mul(BYTES_OF_FIELD));
+        introspection::write(self.schema, &field, limit_bytes, &mut json)
             .map_err(|error| Error::new(Code::LimitExceeded, format!("{error}.")))?;
         Ok(json)
     }
