@@ -140,6 +140,13 @@ on_both_databases! {
             assert!(!refused.to_string().contains("on purpose"), "a trap's text is not for the API: {refused}");
         }
         assert_eq!(count(&admin).await, 0);
+        // What was ended is listed for administrators, with where in the plugin it was.
+        let told = admin.admin_query("{ plugins { failedCalls { what reason bound detail } } }").await;
+        let calls = told.ok()["plugins"][0]["failedCalls"].as_array().expect("a list").clone();
+        let reasons: Vec<_> = calls.iter().map(|call| (&call["what"], &call["reason"])).collect();
+        let hook = json!("the hook before create of Organization");
+        assert_eq!(reasons, [(&hook, &json!("TIME")), (&hook, &json!("TRAP"))], "the newest first");
+        assert!(calls[1]["detail"].as_str().is_some_and(|detail| detail.contains("wasm backtrace")), "{told}");
         // Contacts say `ignore` for new ones, and `fail` for changes of the last name alone.
         let id = admin.create("Contact", json!({"lastName": "Rossi"})).await;
         let change = |data: Value| {
