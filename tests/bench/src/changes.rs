@@ -28,6 +28,9 @@ pub struct Options {
     /// Seconds of requests alone, which is what those during changes are compared with
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Milliseconds of rest after each change; without any, the next one begins when the last is answered
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    rest: u64,
     /// Choices of the changes: the same number gives the same ones
     #[arg(long, default_value_t = 20_261_122, value_parser = clap::value_parser!(u64).range(1..))]
     seed: u64,
@@ -48,6 +51,8 @@ pub struct Withstood {
     pub changing: Waited,
     /// Changes, and how long all of them took.
     pub changes: (u32, Duration),
+    /// How long nothing was changed after each.
+    pub rest: Duration,
 }
 
 /// What requests waited, from the moment when each was due.
@@ -108,14 +113,16 @@ async fn measure_on(backend: Backend, processes: u32, options: &Options) -> anyh
         quiet: waited(quiet)?,
         changing: waited(changing)?,
         changes: (options.changes, took),
+        rest: Duration::from_millis(options.rest),
     })
 }
 
-/// One change after the other, by each process in turn.
+/// One change after the other, by each process in turn, with a rest after each where one is asked for.
 async fn change(clients: &[Client], options: &Options) {
     let mut changes = Changes::new(options.seed);
     for number in 0..options.changes as usize {
         changes.make_next(&clients[number % clients.len()]).await;
+        tokio::time::sleep(Duration::from_millis(options.rest)).await;
     }
 }
 

@@ -183,10 +183,11 @@ pub fn changes(withstood: &[Withstood]) -> String {
     );
     let answered = |waited: &Waited, rate: u32| format!("{}, {:.0} of {rate}", waited.requests, waited.rate());
     let times = |waited: &Waited| [waited.middle, waited.most, waited.longest].map(milliseconds).join(", ");
-    for Withstood { backend, processes, rate, quiet, changing, changes: (changes, took) } in withstood {
+    for Withstood { backend, processes, rate, quiet, changing, changes: (changes, took), rest } in withstood {
+        let rest = if rest.is_zero() { String::new() } else { format!(", {} ms of rest after each", rest.as_millis()) };
         let _ = writeln!(
             table,
-            "| {backend:?} | {processes} | {changes} | {:.1} s | {} | {} | {} | {} | {:.2} (aim 2) |",
+            "| {backend:?} | {processes} | {changes}{rest} | {:.1} s | {} | {} | {} | {} | {:.2} (aim 2) |",
             took.as_secs_f64(),
             answered(quiet, *rate),
             answered(changing, *rate),
@@ -370,8 +371,9 @@ mod tests {
             quiet: waited(10_000, 20, 8),
             changing: waited(4_900, 10, 12),
             changes: (200, Duration::from_secs(10)),
+            rest: Duration::from_secs(1),
         };
-        let expected = "| Postgres | 3 | 200 | 10.0 s | 10000, 500 of 500 | 4900, 490 of 500 | 2.0 ms, 8.0 ms, 40.0 ms | 2.0 ms, 12.0 ms, 40.0 ms | 1.50 (aim 2) |";
+        let expected = "| Postgres | 3 | 200, 1000 ms of rest after each | 10.0 s | 10000, 500 of 500 | 4900, 490 of 500 | 2.0 ms, 8.0 ms, 40.0 ms | 2.0 ms, 12.0 ms, 40.0 ms | 1.50 (aim 2) |";
         assert_eq!(changes(&[withstood]).lines().last(), Some(expected));
     }
 
