@@ -20,8 +20,16 @@ pub async fn execute(
     mutations_allowed: bool,
 ) -> Response {
     let mut answer = cardine_graphql::execute(&app.front, &app.engine, context, request, mutations_allowed).await;
-    for _ in 1..ATTEMPTS_MAX {
-        if answer.kind != Kind::Overtaken || app.engine.reload().await.is_err() {
+    for attempt in 1..ATTEMPTS_MAX {
+        if answer.kind != Kind::Overtaken {
+            break;
+        }
+        // Who has bad luck again waits for the change that is being made.
+        let renewed = match attempt {
+            1 => app.engine.renew(context).await,
+            _ => app.engine.reload().await,
+        };
+        if renewed.is_err() {
             break;
         }
         // Who may not ask any more is told by the next request.

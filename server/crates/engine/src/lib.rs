@@ -166,14 +166,14 @@ impl Engine {
 
     async fn load_hooks(&self, catalog: &Catalog) -> Result<Arc<dyn hooks::RecordHooks>, EngineError> {
         match self.0.hooks_loader.get() {
-            Some(loader) => loader.load(self.store(), catalog).await,
+            Some(loader) => loader.load(&self.store().first(), catalog).await,
             None => Ok(Arc::new(hooks::NoHooks)),
         }
     }
 
     async fn load_matcher(&self, catalog: &Catalog) -> Result<Arc<dyn events::EventMatcher>, EngineError> {
         match self.0.matcher_loader.get() {
-            Some(loader) => loader.load(self.store(), catalog).await,
+            Some(loader) => loader.load(&self.store().first(), catalog).await,
             None => Ok(Arc::new(events::NoRuns)),
         }
     }
@@ -249,11 +249,23 @@ impl Engine {
         state.is_ok_and(|state| u64::try_from(state.catalog_version) != Ok(ctx.catalog().version))
     }
 
+    /// After a request that modules were changed under: brings the snapshot beyond the one that it had. Of many such requests one loads
+    /// it, and the others wait for that; a request that was in luck finds it at once.
+    #[boxed]
+    pub async fn renew(&self, outdated: &RequestContext) -> Result<(), EngineError> {
+        let is_newer = || self.snapshot().catalog.version > outdated.catalog().version;
+        if is_newer() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.0.changing.lock().await;
+        if is_newer() { Ok(()) } else { self.reload_locked().await }
+    }
+
     pub(crate) async fn reload_locked(&self) -> Result<(), EngineError> {
         let mut known = self.snapshot();
         // What belongs together is read one after the other; a change between them shows in the counters.
         for _ in 0..RELOADS_MAX {
-            let state = change::current_state(self.store()).await?;
+            let state = change::current_state(&self.store().first()).await?;
             let is_same_catalog = u64::try_from(state.catalog_version) == Ok(known.catalog.version);
             let is_same_access = state.access_epoch == known.access.epoch;
             if is_same_catalog && is_same_access {
@@ -262,7 +274,7 @@ impl Engine {
             let catalog = match is_same_catalog {
                 true => Arc::clone(&known.catalog),
                 false => {
-                    let catalog = change::load(self.store(), Arc::clone(&known.catalog)).await?;
+                    let catalog = change::load(&self.store().first(), Arc::clone(&known.catalog)).await?;
                     self.0.freed.note(&known.catalog, &catalog, std::time::Instant::now());
                     tokio::task::spawn_blocking(memory::give_back);
                     Arc::new(catalog)
@@ -270,7 +282,7 @@ impl Engine {
             };
             let access = match is_same_access {
                 true => Arc::clone(&known.access),
-                false => Arc::new(identity::load(self.store()).await?),
+                false => Arc::new(identity::load(&self.store().first()).await?),
             };
             let matcher = self.load_matcher(&catalog).await?;
             let hooks = self.load_hooks(&catalog).await?;

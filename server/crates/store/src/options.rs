@@ -1,5 +1,6 @@
 //! How many connections the store opens, and how long it waits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings of a [`crate::Store`].
@@ -19,6 +20,9 @@ pub struct Options {
     /// How long work without a limit of its own waits for a connection to PostgreSQL while all are in use. A request waits until
     /// its limit: that others are before it does not mean that the database cannot be reached. Default: 30 s.
     pub queue_timeout: Duration,
+    /// How long a change of tables on PostgreSQL waits for a lock, one try after the other: whoever comes to the table meanwhile waits
+    /// behind it, so it waits shortly at first, and lets them through before the next try. Default: 50, 150, 400 and 1,400 ms.
+    pub lock_waits: Arc<[Duration]>,
     /// Prepared statements that each connection keeps. Default: 512.
     pub statement_cache_size: usize,
     /// How often [`crate::Store::watch`] looks whether another process changed the catalog or the rights. Default: 300 ms.
@@ -35,6 +39,7 @@ impl Default for Options {
             postgres_connections: 16,
             connect_timeout: Duration::from_secs(5),
             queue_timeout: Duration::from_secs(30),
+            lock_waits: [50, 150, 400, 1_400].map(Duration::from_millis).into(),
             statement_cache_size: 512,
             watch_interval: Duration::from_millis(300),
         }

@@ -22,15 +22,12 @@ use crate::{DatabaseUrl, Deadline, Extent, Habit, Options, StoreError};
 /// How often a write on PostgreSQL is tried whose transaction another one was in the way of.
 const WRITE_ATTEMPTS_MAX: u32 = 6;
 
-/// From which attempt on a write is made while nobody else writes: PostgreSQL takes a second to see that transactions wait for each other in a circle,
-/// in which whoever needs the same rows waits too, and a request has not many of them.
-const ALONE_FROM: u32 = 2;
-
 /// A database. Clones are the same one.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
     deadline: Option<Deadline>,
+    is_first: bool,
 }
 
 struct Inner {
@@ -43,7 +40,7 @@ struct Inner {
 
 enum Database {
     Sqlite(Box<Sqlite>),
-    Postgres { pool: Pool, url: String },
+    Postgres { pool: Pool, kept_free: Pool, url: String },
 }
 
 struct Sqlite {
@@ -69,18 +66,29 @@ impl Store {
         let database = match url {
             DatabaseUrl::Sqlite(path) => Database::Sqlite(Box::new(Sqlite::open(path.clone(), options, &state)?)),
             DatabaseUrl::Postgres(url) => {
-                Database::Postgres { pool: Pool::open(url, options).await?, url: url.clone() }
+                let kept_free = Pool::kept_free(url, options)?;
+                Database::Postgres { pool: Pool::open(url, options).await?, kept_free, url: url.clone() }
             }
         };
         let (watch_interval, polls, shut_down) = (options.watch_interval, AtomicBool::default(), AtomicBool::default());
-        Ok(Self { inner: Arc::new(Inner { database, state, watch_interval, polls, shut_down }), deadline: None })
+        Ok(Self {
+            inner: Arc::new(Inner { database, state, watch_interval, polls, shut_down }),
+            deadline: None,
+            is_first: false,
+        })
+    }
+
+    /// The same database for what others wait for, such as a change of modules: on PostgreSQL it does not wait for a connection behind them.
+    #[must_use]
+    pub fn first(&self) -> Self {
+        Self { is_first: true, ..self.clone() }
     }
 
     /// The same database for a request that has this much time: a statement that runs when it is over is stopped, what was
     /// written is undone, and the outcome is [`StoreError::TimeLimit`].
     #[must_use]
     pub fn until(&self, deadline: Option<Deadline>) -> Self {
-        Self { inner: Arc::clone(&self.inner), deadline }
+        Self { inner: Arc::clone(&self.inner), deadline, is_first: self.is_first }
     }
 
     /// Which database this is.
@@ -99,7 +107,7 @@ impl Store {
                 let _alone = sqlite.migrating.lock().await;
                 crate::migrate::migrate_sqlite(self, &sqlite.path).await
             }
-            Database::Postgres { pool, url } => crate::migrate::migrate_postgres(pool, url).await,
+            Database::Postgres { pool, url, .. } => crate::migrate::migrate_postgres(pool, url).await,
         }
     }
 
@@ -182,7 +190,10 @@ impl Store {
     pub async fn shutdown(&self) {
         self.inner.shut_down.store(true, Ordering::Relaxed);
         match &self.inner.database {
-            Database::Postgres { pool, .. } => pool.close(),
+            Database::Postgres { pool, kept_free, .. } => {
+                pool.close();
+                kept_free.close();
+            }
             Database::Sqlite(sqlite) => {
                 sqlite.here.close();
                 sqlite.readers.close();
@@ -209,7 +220,8 @@ impl Store {
     async fn run_read(&self, work: ReadWork, extent: Extent) -> Outcome {
         match &self.inner.database {
             Database::Sqlite(sqlite) => Deadline::bound(self.deadline, sqlite.read(work)).await,
-            Database::Postgres { pool, .. } => {
+            Database::Postgres { pool, kept_free, .. } => {
+                let pool = if self.is_first { kept_free } else { pool };
                 let isolation = match extent {
                     Extent::Several => Isolation::Snapshot,
                     Extent::One => Isolation::Statement(Planning::Custom),
@@ -237,16 +249,17 @@ impl Store {
                 };
                 answered.unwrap_or_else(|_| Err(stopped().into()))
             }
-            Database::Postgres { pool, .. } => self.write_postgres(pool, &work).await,
+            Database::Postgres { pool, kept_free, .. } => {
+                self.write_postgres(if self.is_first { kept_free } else { pool }, &work).await
+            }
         }
     }
 
-    /// What failed because of another transaction is run again, after a moment that grows; what failed because a
-    /// statement was prepared before a table changed, once.
+    /// What failed because of another transaction is run again while nobody else writes, after a moment that grows; what failed because a
+    /// statement was prepared before a table changed, once, beside the others.
     async fn write_postgres(&self, pool: &Pool, work: &WriteWork) -> Outcome {
-        let mut attempt = 1;
+        let (mut attempt, mut isolation) = (1, Isolation::Committed);
         loop {
-            let isolation = if attempt < ALONE_FROM { Isolation::Committed } else { Isolation::Alone };
             let mut tx = WriteTx::postgres(Session::new(pool.clone(), isolation));
             let outcome = Deadline::bound(self.deadline, work(&mut tx)).await;
             let failure = tx.failure().cloned();
@@ -276,7 +289,13 @@ impl Store {
                 }
             };
             let again = match failure {
-                Some(StoreError::Serialization(_)) => attempt < WRITE_ATTEMPTS_MAX,
+                Some(StoreError::Serialization(_)) => {
+                    // PostgreSQL takes a second to see that transactions wait for each other in a circle, in which whoever needs the same
+                    // rows waits too, and a request has not many of them.
+                    isolation = Isolation::Alone;
+                    attempt < WRITE_ATTEMPTS_MAX
+                }
+                // Nobody was in its way.
                 Some(StoreError::Stale(_)) => attempt == 1,
                 _ => false,
             };
@@ -389,7 +408,7 @@ fn stopped() -> StoreError {
 async fn poll_state(store: std::sync::Weak<Inner>, interval: Duration) {
     loop {
         let Some(inner) = store.upgrade() else { return };
-        let store_now = Store { inner, deadline: None };
+        let store_now = Store { inner, deadline: None, is_first: false };
         let state = store_now.read::<_, StoreError, _>(|tx| Box::pin(tx.state())).await;
         match state {
             Ok(state) => raise(&store_now.inner.state, Some(state)),

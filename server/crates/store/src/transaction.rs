@@ -147,7 +147,7 @@ impl WriteTx {
     }
 
     /// Changes the shape of tables: one or more statements without parameters. On PostgreSQL a lock that is not had
-    /// within 2 seconds is [`StoreError::Busy`], so that requests do not queue up behind it.
+    /// within [`crate::Options::lock_waits`] is [`StoreError::Busy`], so that requests do not queue up behind it.
     pub async fn run_ddl(&mut self, text: &str) -> Result<(), StoreError> {
         let result = match &mut self.database {
             Database::Sqlite(connection) => connection.run_batch(text),

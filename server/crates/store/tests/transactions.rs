@@ -5,9 +5,11 @@ mod databases;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use cardine_model::Value;
-use cardine_store::{Bindings, ColumnType, Dialect, Statement, Store, StoreError};
+use cardine_sql::ddl::records::hold_table;
+use cardine_store::{Bindings, ColumnType, Dialect, Options, Statement, Store, StoreError};
 use databases::{TestDatabase, execute, query, statement};
 use tokio::sync::{Barrier, Notify};
 
@@ -321,4 +323,121 @@ async fn a_write_that_another_was_in_the_way_of_is_run_again() {
     // One more than two; and again where the run that was ended begins before the other has committed what it waits for.
     assert!(runs.load(Ordering::SeqCst) > 2);
     assert_eq!(database.number("SELECT sum(n)::int FROM c").await, 4);
+}
+
+/// PostgreSQL, where a change of tables has as many tries as it needs.
+async fn patient_postgres() -> Option<TestDatabase> {
+    let lock_waits = vec![Duration::from_millis(20); 3_000].into();
+    let database = databases::postgres_with(&Options { lock_waits, ..Options::default() }).await?;
+    database.ddl("CREATE TABLE t (n integer NOT NULL); INSERT INTO t VALUES (1)").await;
+    Some(database)
+}
+
+/// Waits until somebody waits for a lock on `t`.
+async fn somebody_waits(database: &TestDatabase) {
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass";
+    while database.number(waiting).await == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_kept_off_a_table_by_a_change_that_waits_for_a_long_read() {
+    let Some(database) = patient_postgres().await else { return };
+    let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (store, work) = (database.store.clone(), (Arc::clone(&begun), Arc::clone(&end)));
+    let long = tokio::spawn(async move {
+        let read = store.read::<_, StoreError, _>(move |tx| {
+            Box::pin(async move {
+                tx.query(&count(Dialect::Postgres), &Bindings::default()).await?;
+                work.0.notify_one();
+                work.1.notified().await;
+                Ok(())
+            })
+        });
+        read.await.unwrap();
+    });
+    begun.notified().await;
+    let store = database.store.clone();
+    let change = tokio::spawn(async move { databases::run_ddl(&store, "ALTER TABLE t ADD COLUMN m integer").await });
+    somebody_waits(&database).await;
+    assert_eq!(database.number("SELECT count(*) FROM t").await, 1);
+    database.execute("INSERT INTO t VALUES (2)", Vec::new()).await.unwrap();
+    assert!(!change.is_finished() && !long.is_finished());
+    end.notify_one();
+    long.await.unwrap();
+    change.await.unwrap().unwrap();
+    assert_eq!(database.number("SELECT count(*) FROM t WHERE m IS NULL").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_holds_a_table_to_change_it_and_who_has_locked_its_records_do_not_wait_for_each_other() {
+    let Some(database) = patient_postgres().await else { return };
+    let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (store, work) = (database.store.clone(), (Arc::clone(&begun), Arc::clone(&end)));
+    let runs = Arc::new(AtomicUsize::new(0));
+    let writes = Arc::clone(&runs);
+    let writer = tokio::spawn(async move {
+        let written: Result<(), StoreError> = store
+            .write(move |tx| {
+                let (begun, end) = work.clone();
+                writes.fetch_add(1, Ordering::SeqCst);
+                Box::pin(async move {
+                    let take =
+                        statement(Dialect::Postgres, "SELECT n FROM t FOR UPDATE", Vec::new(), &[ColumnType::Integer]);
+                    tx.query(&take, &Bindings::default()).await?;
+                    begun.notify_one();
+                    end.notified().await;
+                    let put = statement(Dialect::Postgres, "UPDATE t SET n = n + 1", Vec::new(), &[]);
+                    tx.execute(&put, &Bindings::default()).await?;
+                    Ok(())
+                })
+            })
+            .await;
+        written.unwrap();
+    });
+    begun.notified().await;
+    let (store, changes) = (database.store.clone(), Arc::clone(&runs));
+    let change = tokio::spawn(async move {
+        let changed: Result<(), StoreError> = store
+            .write(move |tx| {
+                changes.fetch_add(1, Ordering::SeqCst);
+                Box::pin(async move {
+                    tx.run_ddl(&hold_table("t")).await?;
+                    tx.run_ddl("ALTER TABLE t ADD COLUMN m integer").await
+                })
+            })
+            .await;
+        changed.unwrap();
+    });
+    somebody_waits(&database).await;
+    end.notify_one();
+    writer.await.unwrap();
+    change.await.unwrap();
+    // PostgreSQL would have ended one of them, which would have been run again.
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    assert_eq!(database.number("SELECT n FROM t WHERE m IS NULL").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_was_prepared_for_an_older_table_is_run_again_beside_the_others() {
+    let Some(database) = databases::postgres().await else { return };
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let modes: Result<i64, StoreError> = database
+        .store
+        .write(move |tx| {
+            let run = counted.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async move {
+                let columns = [ColumnType::Integer];
+                let text = match run {
+                    0 => "SELECT gone FROM pg_class",
+                    _ => "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND mode = 'ExclusiveLock'",
+                };
+                let rows = tx.query(&statement(Dialect::Postgres, text, Vec::new(), &columns), &Bindings::default()).await?;
+                Ok(rows.cell(0, 0).integer().unwrap())
+            })
+        })
+        .await;
+    assert_eq!((modes.unwrap(), runs.load(Ordering::SeqCst)), (0, 2));
 }

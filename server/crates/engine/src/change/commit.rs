@@ -215,11 +215,6 @@ async fn commit_in(
     }
     let told = follow(tx, planned, workflows, false).await?;
     pass!("catalog.follow");
-    let mut effects = match held {
-        None => steps::run(tx, planned).await?,
-        Some(_) => steps::finish(tx, planned).await?,
-    };
-    effects.warnings.extend(told);
     if touches_rights(planned) {
         tx.bump_access_epoch().await?;
     }
@@ -245,7 +240,14 @@ async fn commit_in(
         request: author.request,
     };
     insert_audit(tx, &audit).await?;
+    // Last: from the first statement on that changes a table, whoever uses the table waits for the end.
+    let mut effects = match held {
+        None => steps::run(tx, planned).await?,
+        Some(_) => steps::finish(tx, planned).await?,
+    };
+    effects.warnings.extend(told);
     if let Some(held) = held {
+        // Its row is the lease, which is kept alive while tables are changed.
         job::end_with(tx, held, state.catalog_version).await?;
     }
     pass!("catalog.before_commit");

@@ -15,6 +15,7 @@ use cardine_store::platform::jobs::{self, CANCELLING, JobRow, Progress, RUNNING}
 use cardine_store::{ReadTx, StoreError, WriteTx};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
+use futures_util::future::{self, Either};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -280,8 +281,17 @@ impl Engine {
             if let Ok(ended) = tokio::time::timeout(HEARTBEAT, &mut work).await {
                 return Ok(ended);
             }
-            let kept = self.store().write(move |tx: &mut WriteTx| async move { keep(tx, held, None).await }.boxed());
-            kept.await?;
+            let store = self.store().first();
+            let kept = store.write(move |tx: &mut WriteTx| async move { keep(tx, held, None).await }.boxed());
+            // The work goes on meanwhile: this may wait for those who wait for what it holds.
+            match future::select(work.as_mut(), std::pin::pin!(kept)).await {
+                Either::Left((ended, _)) => return Ok(ended),
+                Either::Right((Ok(()), _)) => {}
+                // It may be the work itself that has just ended the job.
+                Either::Right((Err(error), _)) => {
+                    return tokio::time::timeout(HEARTBEAT, work).await.map_err(|_| error.into());
+                }
+            }
         }
     }
 }

@@ -146,10 +146,6 @@ impl Engine {
             let known = self.snapshot();
             let base = Arc::clone(&known.catalog);
             let version = base.version;
-            if !dry_run {
-                // Before it is made: who reads meanwhile looks at the version afterwards.
-                self.0.announced.store(version + 1, Ordering::Release);
-            }
             let attempted = attempt_change(self, &known, &change, &author, workflows.clone(), manner).await;
             let is_made = match &attempted {
                 Ok(outcome) => outcome.catalog.is_some(),
@@ -165,7 +161,7 @@ impl Engine {
                         pass!("catalog.committed");
                         self.0.freed.note(&known.catalog, &catalog, Instant::now());
                         let access = if outcome.touches_rights {
-                            Arc::new(crate::identity::load(self.store()).await?)
+                            Arc::new(crate::identity::load(&self.store().first()).await?)
                         } else {
                             Arc::clone(&self.snapshot().access)
                         };
@@ -231,7 +227,7 @@ async fn attempt_change(
     manner: Manner,
 ) -> Result<Outcome, CommitError> {
     let base = Arc::clone(&known.catalog);
-    let (store, rows_max) = (engine.store(), engine.job_rows());
+    let (store, rows_max) = (&engine.store().first(), engine.job_rows());
     let dry_run = manner.is_dry();
     let (version, retired) = load::fetch_retired(store).await?;
     if version != base.version {
@@ -277,6 +273,10 @@ async fn attempt_change(
             warnings: planned.warnings.clone(),
         };
         return Ok(Outcome { change, catalog: None, touches_rights: false, planned });
+    }
+    if !dry_run {
+        // Before it is made: who reads meanwhile looks at the version afterwards.
+        engine.0.announced.store(base.version + 1, Ordering::Release);
     }
     let mut committed = commit(store, Arc::clone(&planned), author.clone(), workflows.clone(), manner).await;
     // What was required before may be missing in records that were made meanwhile.

@@ -58,9 +58,10 @@ pub fn insert_version(dialect: Dialect) -> Statement {
     )
 }
 
-/// Keeps writers off a table, and lets readers be; for PostgreSQL.
+/// Keeps writers off a table, and lets readers be; for PostgreSQL. Those too that have locked a record and not written it yet: they would
+/// wait for who holds the table, and who goes on to change the table for them.
 pub fn hold_table(table: &str) -> String {
-    format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", quote(table))
+    format!("LOCK TABLE {} IN EXCLUSIVE MODE", quote(table))
 }
 
 /// Gives every record without a value in any of `parts` values in some of them, as with a default. Values: one for each of `filled`.

@@ -52,6 +52,11 @@ fn is_changed_result(error: &DbError) -> bool {
     error.routine() == Some("RevalidateCachedQuery")
 }
 
+/// Whether a lock was not had in the time that was set for it.
+pub(super) fn is_lock_missed(error: &Error) -> bool {
+    error.code().is_some_and(|code| code.code() == "55P03")
+}
+
 /// Whether the connection is gone.
 pub(super) fn is_lost(error: &Error) -> bool {
     let shut_down = error.as_db_error().is_some_and(|error| ["57P01", "57P02"].contains(&error.code().code()));

@@ -2,6 +2,7 @@
 
 use async_recursion::async_recursion as boxed;
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, PoolConfig, QueueMode, RecycleError, RecycleResult, Timeouts};
@@ -20,6 +21,9 @@ use crate::{Options, StoreError};
 /// after a minute, so that it does not hold its locks for ever.
 const SESSION_SETTINGS: &str = "-c TimeZone=UTC -c default_transaction_read_only=on -c plan_cache_mode=force_custom_plan -c jit=off -c max_parallel_workers_per_gather=0 -c idle_in_transaction_session_timeout=60000";
 
+/// Connections that are kept free: a change of modules has one, and what it loads beside it another.
+const KEPT_FREE: usize = 2;
+
 /// The oldest server that is supported, as `server_version_num` tells it.
 const OLDEST_VERSION: i32 = 140_000;
 
@@ -28,12 +32,27 @@ pub(super) type Pooled = Object<Manager>;
 
 /// The pool.
 #[derive(Clone)]
-pub(crate) struct Pool(managed::Pool<Manager>);
+pub(crate) struct Pool {
+    connections: managed::Pool<Manager>,
+    /// How long a change of tables waits for a lock, try by try.
+    lock_waits: Arc<[Duration]>,
+}
 
 impl Pool {
     /// Makes the pool, and one connection to see that the server is there and fit.
     #[boxed]
     pub(crate) async fn open(url: &str, options: &Options) -> Result<Self, StoreError> {
+        let pool = Self::of(url, options, options.postgres_connections)?;
+        pool.check_server().await?;
+        Ok(pool)
+    }
+
+    /// The connections for what others wait for, beside those of everybody. None is made before it is needed.
+    pub(crate) fn kept_free(url: &str, options: &Options) -> Result<Self, StoreError> {
+        Self::of(url, options, KEPT_FREE)
+    }
+
+    fn of(url: &str, options: &Options, connections: usize) -> Result<Self, StoreError> {
         let mut config: Config =
             url.parse().map_err(|_| StoreError::Setting("the URL of PostgreSQL cannot be read".to_owned()))?;
         if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
@@ -48,7 +67,7 @@ impl Pool {
         }
         let manager = Manager { config, statements: options.statement_cache_size };
         let pool_config = PoolConfig {
-            max_size: options.postgres_connections.max(1),
+            max_size: connections.max(1),
             timeouts: Timeouts {
                 wait: Some(options.queue_timeout),
                 create: Some(options.connect_timeout),
@@ -58,15 +77,14 @@ impl Pool {
             queue_mode: QueueMode::Lifo,
         };
         let pool = managed::Pool::builder(manager).config(pool_config).runtime(Runtime::Tokio1).build();
-        let pool = Self(pool.map_err(|error| StoreError::internal(error.to_string()))?);
-        pool.check_server().await?;
-        Ok(pool)
+        let connections = pool.map_err(|error| StoreError::internal(error.to_string()))?;
+        Ok(Self { connections, lock_waits: Arc::clone(&options.lock_waits) })
     }
 
     /// A connection that nobody else uses.
     #[boxed]
     pub(super) async fn get(&self) -> Result<Pooled, StoreError> {
-        self.0.get().await.map_err(|error| match error {
+        self.connections.get().await.map_err(|error| match error {
             managed::PoolError::Backend(error) => translate(error),
             other => StoreError::Unavailable(cause(format!("no connection from the pool: {other}"))),
         })
@@ -74,7 +92,12 @@ impl Pool {
 
     /// Closes what is not in use, and the rest when it is given back.
     pub(crate) fn close(&self) {
-        self.0.close();
+        self.connections.close();
+    }
+
+    /// How long a change of tables waits for a lock, try by try.
+    pub(super) fn lock_waits(&self) -> Arc<[Duration]> {
+        Arc::clone(&self.lock_waits)
     }
 
     async fn check_server(&self) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use async_recursion::async_recursion as boxed;
 use std::pin::pin;
+use std::time::Duration;
 
 use cardine_sql::Statement;
 use futures_util::{FutureExt as _, TryStreamExt as _, future};
@@ -9,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::NoTls;
 
 use super::decode::push_row;
-use super::error::{is_lost, is_stale, translate};
+use super::error::{is_lock_missed, is_lost, is_stale, translate};
 use super::pool::{Connection, Pool, Pooled};
 use crate::bindings::{Bindings, Bound, resolve_params};
 use crate::error::cause;
@@ -45,6 +46,9 @@ const BEGIN_WRITE_ALONE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE
     SET LOCAL lock_timeout = '4s'; \
     DO $$ BEGIN PERFORM pg_advisory_xact_lock(7231804466512093451); EXCEPTION WHEN lock_not_available THEN NULL; END $$; \
     SET LOCAL lock_timeout TO DEFAULT";
+
+/// The longest break between two tries of a change of tables, in which those go on that it has kept waiting.
+const BREAK_MAX: Duration = Duration::from_millis(250);
 
 /// How PostgreSQL plans a prepared statement (`plan_cache_mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,10 +110,28 @@ impl Session {
     }
 
     /// Runs statements that change tables. What was prepared before may not fit after it.
+    ///
+    /// Whoever comes to a table while this waits for its lock waits too. So it gives up after a moment, lets them through, and tries
+    /// again, each time a little longer: without a break only readers would be waited for that are there already, and with breaks there
+    /// are always some.
     #[boxed]
     pub(crate) async fn run_ddl(&mut self, text: &str) -> Result<(), StoreError> {
-        let batch = format!("SET LOCAL lock_timeout = '2s';\n{text}\n;SET LOCAL lock_timeout TO DEFAULT");
-        self.run_batch(&batch).await?;
+        let waits = self.pool.lock_waits();
+        let mut waits = waits.iter().copied().peekable();
+        while let Some(wait) = waits.next() {
+            let batch = format!(
+                "SAVEPOINT ddl;\nSET LOCAL lock_timeout = {};\n{text}\n;SET LOCAL lock_timeout TO DEFAULT;\nRELEASE ddl",
+                wait.as_millis().max(1)
+            );
+            match self.send_batch(&batch).await? {
+                Ok(()) => break,
+                Err(error) if is_lock_missed(&error) && waits.peek().is_some() => {
+                    self.run_batch("ROLLBACK TO ddl; RELEASE ddl").await?;
+                    tokio::time::sleep(wait.min(BREAK_MAX)).await;
+                }
+                Err(error) => return Err(translate(error)),
+            }
+        }
         if let Some(connection) = &mut self.connection {
             connection.statements.clear();
         }
@@ -119,6 +141,11 @@ impl Session {
     /// Runs statements without parameters.
     #[boxed]
     pub(crate) async fn run_batch(&mut self, text: &str) -> Result<(), StoreError> {
+        self.send_batch(text).await?.map_err(translate)
+    }
+
+    /// The inner error is the server's.
+    async fn send_batch(&mut self, text: &str) -> Result<Result<(), tokio_postgres::Error>, StoreError> {
         self.check_whole()?;
         let Self { pool, isolation, connection, begun, in_flight, .. } = self;
         let Connection { client, planning, .. } = &mut **connected(pool, connection).await?;
@@ -131,7 +158,7 @@ impl Session {
             _ => client.batch_execute(text).await,
         };
         *in_flight = false;
-        result.map_err(translate)
+        Ok(result)
     }
 
     /// Ends a transaction that has only read. Nobody waits for the server's answer, as nothing depends on it.

@@ -32,9 +32,13 @@ pub async fn sqlite() -> TestDatabase {
 }
 
 pub async fn postgres() -> Option<TestDatabase> {
+    postgres_with(&Options::default()).await
+}
+
+pub async fn postgres_with(options: &Options) -> Option<TestDatabase> {
     let postgres = cardine_test_postgres::database()?;
     let url: DatabaseUrl = postgres.url().parse().unwrap();
-    let store = Store::open(&url, &Options::default()).await.unwrap();
+    let store = Store::open(&url, options).await.unwrap();
     Some(TestDatabase { store, url, postgres: Some(postgres), _directory: None })
 }
 
