@@ -119,7 +119,7 @@ fn disposition(is_shown: bool, name: &str) -> String {
 }
 
 /// Whether a conditional header names this tag, or any.
-fn is_named(headers: &HeaderMap, name: header::HeaderName, tag: &str) -> bool {
+pub(super) fn is_named(headers: &HeaderMap, name: header::HeaderName, tag: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let mut tags = values.flat_map(|value| value.split(','));
     tags.any(|one| matches!(one.trim(), "*") || one.trim().trim_start_matches("W/") == tag)

@@ -7,7 +7,8 @@ use poem::{Endpoint, Request, Response, Route};
 
 use super::border::{Handler, Site};
 use super::{
-    admin_graphql, assets, auth, download, graphql, health, hooks, page, plugin_routes, reset, schemas, setup, upload,
+    admin_graphql, assets, auth, calendar, download, graphql, health, hooks, page, plugin_routes, reset, schemas,
+    setup, upload,
 };
 use crate::app::App;
 
@@ -40,6 +41,7 @@ const ROUTES: &[(&str, &[(Method, Handler)])] = &[
     ("/auth/sign-in", &[(Method::POST, handler!(auth::sign_in))]),
     ("/auth/refresh", &[(Method::POST, handler!(auth::refresh))]),
     ("/auth/sign-out", &[(Method::POST, handler!(auth::sign_out))]),
+    ("/calendars/:key/:file", &[(Method::GET, handler!(calendar::feed))]),
     ("/files", &[(Method::POST, handler!(upload::upload))]),
     ("/files/:id", &[(Method::GET, handler!(download::download))]),
     ("/graphql", &[(Method::GET, handler!(graphql::answer)), (Method::POST, handler!(graphql::answer))]),

@@ -62,6 +62,11 @@ impl Scopes {
         self.admin
     }
 
+    /// Whether nothing but reading is left.
+    pub fn only_read(&self) -> bool {
+        !self.admin && self.modules.values().chain([&self.records]).all(|level| *level <= ScopeLevel::Read)
+    }
+
     /// What is left of the rights over a module.
     pub fn level(&self, module: &str) -> ScopeLevel {
         self.modules.get(module).copied().unwrap_or_default().max(self.records)

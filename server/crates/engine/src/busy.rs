@@ -15,7 +15,7 @@ use cardine_query::{
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::occurrences::{OccurrencesAsked, SERIES_MAX};
+use crate::occurrences::{OccurrencesAsked, Place, SERIES_MAX};
 use crate::{Engine, EngineError, RequestContext};
 
 /// Most times of one user that are looked at.
@@ -140,11 +140,32 @@ impl Engine {
         asked: &BusyAsked,
         user: Uuid,
     ) -> Result<Option<Vec<(String, String)>>, EngineError> {
+        let Some((found, has_more)) = self.own_places(theirs, asked.module, asked.window, user).await? else {
+            return Ok(None);
+        };
+        if has_more {
+            return Err(EngineError::Limit(format!("a calendar has more than {TIMES_MAX} entries in the window")));
+        }
+        let (from, to) = asked.window;
+        let times = found.into_iter().filter_map(|(starts, _, ends, _)| Some((starts.max(from), ends?.min(to))));
+        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        Ok(Some(merged(times).into_iter().map(|(starts, ends)| (text(starts), text(ends))).collect()))
+    }
+
+    /// When the records occur that a user owns and that do not leave them free: the earliest, and whether there are more. None of a user who
+    /// may not read what would tell it.
+    pub(crate) async fn own_places(
+        &self,
+        theirs: &RequestContext,
+        of: ModuleId,
+        window: (DateTime<Utc>, DateTime<Utc>),
+        user: Uuid,
+    ) -> Result<Option<(Vec<Place>, bool)>, EngineError> {
         let catalog = theirs.catalog();
-        let module = catalog.module(asked.module);
+        let module = catalog.module(of);
         let Some(recurrence) = module.recurrence.as_deref() else { return Ok(None) };
         let Some(fields) = recurrence.fields(module) else { return Ok(None) };
-        let (from, to) = asked.window;
+        let (from, to) = window;
         let mut values = Values::default();
         let owner = values.slot(Value::Id(user));
         let is_owned = Filter::Compare { path: FieldPath::own(Module::OWNER), op: CompareOp::Eq, operand: owner };
@@ -155,7 +176,7 @@ impl Engine {
         let filter = std::iter::once(is_owned).chain(free).collect();
         let earliest = from.checked_sub_signed(TimeDelta::days(LENGTH_DAYS_MAX)).unwrap_or(from);
         let question = OccurrenceQuestion {
-            module: asked.module,
+            module: of,
             filter: Some(Filter::All(filter)),
             earliest: values.slot(Value::DateTime(earliest)),
             from: values.slot(Value::DateTime(from)),
@@ -170,16 +191,8 @@ impl Engine {
         let (once, series, outputs) = question.lists(fields);
         let gate = |list| authorise(list, catalog, &theirs.actor.rights);
         let (Ok(once), Ok(series)) = (gate(once), gate(series)) else { return Ok(None) };
-        let occurrences =
-            OccurrencesAsked { once, series, outputs, window: asked.window, first: TIMES_MAX, after: None };
-        let found = self.places(theirs, vec![occurrences], Arc::from(values.0)).await?;
-        let Some((found, has_more)) = found.into_iter().next() else { return Ok(None) };
-        if has_more {
-            return Err(EngineError::Limit(format!("a calendar has more than {TIMES_MAX} entries in the window")));
-        }
-        let times = found.into_iter().filter_map(|(starts, _, ends, _)| Some((starts.max(from), ends?.min(to))));
-        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        Ok(Some(merged(times).into_iter().map(|(starts, ends)| (text(starts), text(ends))).collect()))
+        let occurrences = OccurrencesAsked { once, series, outputs, window, first: TIMES_MAX, after: None };
+        Ok(self.places(theirs, vec![occurrences], Arc::from(values.0)).await?.into_iter().next())
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod as_code;
 mod busy;
+pub mod calendar;
 pub mod change;
 mod check;
 mod context;

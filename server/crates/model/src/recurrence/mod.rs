@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
@@ -353,6 +353,21 @@ impl Series {
             |at| at.to_utc(),
         )
     }
+}
+
+/// Of what is about whole days in a zone: the first one, and the one after the last. A zone that there is not is UTC.
+pub fn whole_days(starts: DateTime<Utc>, ends: Option<DateTime<Utc>>, zone: &str) -> (NaiveDate, NaiveDate) {
+    let zone: Tz = zone.trim().parse().unwrap_or(Tz::UTC);
+    let local = |at: DateTime<Utc>| at.with_timezone(&zone).naive_local();
+    let first = local(starts).date();
+    let ends = local(ends.unwrap_or(starts));
+    let is_midnight = ends.time() == NaiveTime::MIN;
+    let after = if is_midnight { ends.date() } else { next(ends.date()) };
+    (first, after.max(next(first)))
+}
+
+fn next(day: NaiveDate) -> NaiveDate {
+    day.checked_add_days(Days::new(1)).unwrap_or(NaiveDate::MAX)
 }
 
 impl Length {
