@@ -109,6 +109,49 @@ on_both_databases! {
         assert!(!bruno.get("/graphql/schema.graphql").await.text.contains("BusyTimes"));
     }
 
+    async fn what_is_shared_with_details_is_told_by_its_name(server: Server) {
+        let admin = prepare(&server).await;
+        let (anna, bruno) = (server.create_user_with_role("clerk").await, server.create_user_with_role("clerk").await);
+        let anna_id = anna.own_id().await;
+        visit(&anna, "dentist", "03-30T09:00", "03-30T10:00", Value::Null).await;
+        let secret = visit(&anna, "surprise", "03-30T09:30", "03-30T11:00", Value::Null).await;
+        anna.query_with("mutation($id: ID!) { updateVisit(id: $id, data: {secrecy: SECRET}) { id } }", json!({"id": secret})).await.ok();
+        visit(&anna, "weekly", "03-24T14:00", "03-24T15:00", json!("FREQ=WEEKLY;BYDAY=TU")).await;
+        let off = visit(&anna, "off", "04-01T09:00", "04-01T10:00", Value::Null).await;
+        anna.query_with("mutation($id: ID!) { updateVisit(id: $id, data: {state: OFF}) { id } }", json!({"id": off})).await.ok();
+        let share = anna.create("Openness", json!({"personId": anna_id, "how": "OPEN", "shows": "TIMES"})).await;
+        let entries = async |caller: &Client| {
+            let text = "query($user: ID!) { visitBusyTimes(users: [$user], from: \"2026-03-30T00:00:00Z\", to: \"2026-04-06T00:00:00Z\") { times { startsAt } entries { __typename startsAt endsAt title } } }";
+            let answer = caller.query_with(text, json!({"user": anna_id})).await;
+            let shown = answer.ok()["visitBusyTimes"][0].clone();
+            assert_eq!(shown["times"].as_array().map(Vec::len), Some(2), "{answer}");
+            shown["entries"].clone()
+        };
+        let entry = |from: &str, to: &str, title: Value| json!({"__typename": "BusyEntry", "startsAt": format!("2026-{from}:00.000Z"), "endsAt": format!("2026-{to}:00.000Z"), "title": title});
+        let told = |dentist: Value, surprise: Value, weekly: Value| json!([
+            entry("03-30T09:00", "03-30T10:00", dentist), entry("03-30T09:30", "03-30T11:00", surprise), entry("03-31T14:00", "03-31T15:00", weekly)]);
+        assert_eq!(entries(&bruno).await, Value::Null, "the times alone");
+        assert_eq!(entries(&anna).await, told(json!("dentist"), json!("surprise"), json!("weekly")));
+        let change = "mutation($id: ID!) { updateOpenness(id: $id, data: {shows: TITLES}) { id } }";
+        anna.query_with(change, json!({"id": share})).await.ok();
+        for caller in [&bruno, &admin] {
+            assert_eq!(entries(caller).await, told(json!("dentist"), Value::Null, json!("weekly")));
+        }
+        // Who reads no names of visits reads none here; and names are followed.
+        admin.change("renameField", json!({"module": "Openness", "name": "shows", "to": "tells"})).await.ok();
+        admin.change("renameField", json!({"module": "Visit", "name": "secrecy", "to": "veil"})).await.ok();
+        assert_eq!(entries(&bruno).await, told(json!("dentist"), Value::Null, json!("weekly")));
+        admin.create_role("stranger", None).await;
+        let rights = json!({"read": true, "fields": {"*": "READ", "title": "NONE"}});
+        admin.set_access("stranger", "Visit", rights).await;
+        let stranger = server.create_user_with_role("stranger").await;
+        assert_eq!(entries(&stranger).await, told(Value::Null, Value::Null, Value::Null));
+        // Where its own user may not read what makes a visit private, all may be.
+        allow(&admin, "Visit", json!({"*": "WRITE", "veil": "NONE"})).await;
+        assert_eq!(entries(&bruno).await, told(Value::Null, Value::Null, Value::Null));
+        assert_eq!(entries(&anna).await, told(json!("dentist"), json!("surprise"), json!("weekly")));
+    }
+
     async fn a_calendar_with_too_much_in_it_is_in_nobody_elses_way(server: Server) {
         let admin = prepare(&server).await;
         let (anna, bruno) = (server.create_user_with_role("clerk").await, server.create_user_with_role("clerk").await);
@@ -174,7 +217,7 @@ on_both_databases! {
         assert_eq!(issue(&early), (json!(["definition", "features", "calendarShares", "of", 0]), json!("unknownModule")));
         admin.create_module(definition(0)).await.ok();
         for (key, value, expected) in [
-            ("user", json!("how"), "type"), ("mode", json!("person"), "type"), ("mode", json!("none"), "unknownField"), ("users", json!("person"), "type"), ("everybody", json!(["GONE"]), "unknownOption"),
+            ("user", json!("how"), "type"), ("mode", json!("person"), "type"), ("mode", json!("none"), "unknownField"), ("users", json!("person"), "type"), ("everybody", json!(["GONE"]), "unknownOption"), ("detail", json!("friends"), "type"), ("details", json!(["GONE"]), "unknownOption"),
             ("of", json!(["User"]), "type"),
         ] {
             let mut faulty = definition(1);

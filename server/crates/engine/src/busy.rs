@@ -15,9 +15,12 @@ use cardine_query::{
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use uuid::Uuid;
 
+use crate::calendar::CalendarEntry;
 use crate::occurrences::{OccurrencesAsked, Place, SERIES_MAX};
 use crate::{Engine, EngineError, RequestContext};
 
+/// Most records by which one user shares a calendar that are looked at.
+const SHARES_MAX: i64 = 100;
 /// Most times of one user that are looked at.
 const TIMES_MAX: usize = 5_000;
 
@@ -30,6 +33,8 @@ pub struct BusyAsked {
     pub users: Vec<Uuid>,
     /// From when on, and before when.
     pub window: (DateTime<Utc>, DateTime<Utc>),
+    /// Whether what they are busy with is asked for too.
+    pub entries: bool,
 }
 
 /// When a user is busy.
@@ -39,6 +44,19 @@ pub struct BusyTimes {
     pub user: Uuid,
     /// From when until when, as the API writes it; in their order, apart from each other. None where there is too much to be told.
     pub times: Option<Vec<(String, String)>>,
+    /// What they are busy with; none where that is not shared, or there is too much.
+    pub entries: Option<Vec<BusyEntry>>,
+}
+
+/// One time that a user is busy, and what with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BusyEntry {
+    /// When it begins, as the API writes it.
+    pub starts: String,
+    /// When it ends.
+    pub ends: Option<String>,
+    /// What it is called; none of what is private, or where the caller may not read such names.
+    pub title: Option<String>,
 }
 
 /// The values of a question, by their slots.
@@ -63,31 +81,60 @@ impl Engine {
             let Some(actor) = access.shared_actor_within(ctx.catalog(), *user, None, None, None) else { continue };
             // An API key may do less than its user.
             let theirs = if *user == caller { ctx.clone() } else { RequestContext { actor, ..ctx.clone() } };
-            if *user != caller && !self.is_shared(&theirs, asked.module, *user, caller).await? {
-                continue;
-            }
+            let is_own = *user == caller;
+            let detailed = if is_own { Some(true) } else { self.shared(&theirs, asked.module, *user, caller).await? };
+            let Some(detailed) = detailed else { continue };
             // One calendar with too much in it is in nobody else's way. Of what there is too much, and how much, would tell more than
             // when its user is busy.
             match self.times_of(&theirs, asked, *user).await {
-                Ok(Some(times)) => answers.push(BusyTimes { user: *user, times: Some(times) }),
+                Ok(Some(times)) => {
+                    let entries = match detailed && asked.entries {
+                        true => self.entries_of(ctx, &theirs, asked, is_own).await?,
+                        false => None,
+                    };
+                    answers.push(BusyTimes { user: *user, times: Some(times), entries });
+                }
                 Ok(None) => {}
-                Err(EngineError::Limit(_)) => answers.push(BusyTimes { user: *user, times: None }),
+                Err(EngineError::Limit(_)) => {
+                    answers.push(BusyTimes { user: *user, times: None, entries: None });
+                }
                 Err(error) => return Err(error),
             }
         }
         Ok(answers)
     }
 
-    /// Whether a user shares the calendar of a module with another: by a record that the user may read.
-    async fn is_shared(
+    /// What a user is busy with: as the user reads it, and as the caller may read names of such records.
+    async fn entries_of(
+        &self,
+        ctx: &RequestContext,
+        theirs: &RequestContext,
+        asked: &BusyAsked,
+        is_own: bool,
+    ) -> Result<Option<Vec<BusyEntry>>, EngineError> {
+        let module = ctx.catalog().module(asked.module);
+        let is_named = module.name_field.is_some_and(|field| ctx.actor.rights.can_read(module.id, field));
+        let Some(entries) = self.calendar(theirs, asked.module, asked.window).await? else { return Ok(None) };
+        let entry = |entry: CalendarEntry| BusyEntry {
+            starts: text_of(entry.starts),
+            ends: entry.ends.map(text_of),
+            title: entry.title.filter(|_| is_named && (is_own || !entry.is_private)),
+        };
+        Ok(Some(entries.into_iter().map(entry).collect()))
+    }
+
+    /// Whether a user shares the calendar of a module with another, by a record that the user may read: none if not, else whether with
+    /// what it is about.
+    async fn shared(
         &self,
         theirs: &RequestContext,
         module: ModuleId,
         user: Uuid,
         caller: Uuid,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Option<bool>, EngineError> {
         let catalog = theirs.catalog();
         let name = &catalog.module(module).name;
+        let mut shared = None;
         for shares_module in &catalog.modules {
             let shares = shares_module.calendar_shares.as_deref();
             let Some(shares) = shares.filter(|shares| shares.of.contains(name)) else { continue };
@@ -110,14 +157,18 @@ impl Engine {
             }
             let operand = values.slot(Value::Id(user));
             let is_theirs = Filter::Compare { path: FieldPath::own(of.id), op: CompareOp::Eq, operand };
-            let first = values.slot(Value::Integer(1));
+            // Several records share by the most that one of them does.
+            let first = values.slot(Value::Integer(SHARES_MAX));
+            let reads = |field: &&Field| theirs.actor.rights.can_read(shares_module.id, field.id);
+            let detail = shares.detail_field(shares_module).filter(reads);
+            let shown = detail.map_or(Module::ID, |field| field.id);
             let list = List {
                 module: shares_module.id,
                 filter: Some(Filter::All(vec![is_theirs, Filter::Any(ways)])),
                 order: vec![OrderKey { path: FieldPath::own(Module::ID), descending: false, nulls: Nulls::Last }],
                 page: Page { take: Take::First(first), after: None, before: None, offset: None },
                 deleted: Deleted::Exclude,
-                outputs: vec![FieldPath::own(Module::ID)],
+                outputs: vec![FieldPath::own(shown)],
                 rows: true,
                 totals: Vec::new(),
                 groups: None,
@@ -126,11 +177,14 @@ impl Engine {
             };
             let Ok(list) = authorise(list, catalog, &theirs.actor.rights) else { continue };
             let found = self.read(theirs, vec![list], Arc::from(values.0)).await?;
-            if found.iter().any(|found| !found.root().rows.is_empty()) {
-                return Ok(true);
+            let Some(found) = found.first() else { continue };
+            for row in found.root().rows {
+                let is_detailed = |option: &str| detail.is_some() && shares.details.iter().any(|known| known == option);
+                let detailed = found.cell(row, 0).text().is_some_and(is_detailed);
+                shared = Some(shared.unwrap_or_default() || detailed);
             }
         }
-        Ok(false)
+        Ok(shared)
     }
 
     /// None of a user who may not read what would tell it.
@@ -148,8 +202,7 @@ impl Engine {
         }
         let (from, to) = asked.window;
         let times = found.into_iter().filter_map(|(starts, _, ends, _)| Some((starts.max(from), ends?.min(to))));
-        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
-        Ok(Some(merged(times).into_iter().map(|(starts, ends)| (text(starts), text(ends))).collect()))
+        Ok(Some(merged(times).into_iter().map(|(starts, ends)| (text_of(starts), text_of(ends))).collect()))
     }
 
     /// When the records occur that a user owns and that do not leave them free: the earliest, and whether there are more. None of a user who
@@ -194,6 +247,10 @@ impl Engine {
         let occurrences = OccurrencesAsked { once, series, outputs, window, first: TIMES_MAX, after: None };
         Ok(self.places(theirs, vec![occurrences], Arc::from(values.0)).await?.into_iter().next())
     }
+}
+
+fn text_of(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// A record whose field has one of these options leaves its owner free.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cardine_model::Value;
 use cardine_model::catalog::{Field, FieldPath, Module, ModuleId};
-use cardine_model::recurrence::{RecurrenceFields, whole_days};
+use cardine_model::recurrence::{Recurrence, RecurrenceFields, whole_days};
 use cardine_query::{CompareOp, Deleted, Filter, List, Nulls, OrderKey, Page, Slot, Take, authorise};
 use cardine_store::Cell;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -32,10 +32,16 @@ pub struct CalendarEntry {
     pub recurs: bool,
     /// When the record was changed.
     pub changed: DateTime<Utc>,
+    /// Whether nobody but its owner is told what it is.
+    pub is_private: bool,
 }
 
 /// Where the values stand in the list of the records.
-struct Outputs {
+struct Outputs<'m> {
+    /// Choices with the options by which it is private.
+    private: Vec<(usize, &'m [String])>,
+    /// Whether there is one that its user may not read, so that all may be.
+    may_be_private: bool,
     title: Option<usize>,
     time_zone: Option<usize>,
     all_day: Option<usize>,
@@ -57,10 +63,9 @@ impl Engine {
         ids.sort_unstable();
         ids.dedup();
         let module = ctx.catalog().module(module);
-        let Some(fields) = module.recurrence.as_deref().and_then(|recurrence| recurrence.fields(module)) else {
-            return Ok(None);
-        };
-        let (list, outputs) = records(ctx, module, fields);
+        let Some(recurrence) = module.recurrence.as_deref() else { return Ok(None) };
+        let Some(fields) = recurrence.fields(module) else { return Ok(None) };
+        let (list, outputs) = records(ctx, module, recurrence, fields);
         let Ok(list) = authorise(list, ctx.catalog(), &ctx.actor.rights) else { return Ok(None) };
         let values = vec![Value::Integer(ids.len() as i64), Value::List(ids.into_iter().map(Value::Id).collect())];
         let read = self.read(ctx, vec![list], Arc::from(values)).await?;
@@ -80,6 +85,10 @@ impl Engine {
                 days: all_day.then(|| whole_days(starts, ends, zone)),
                 recurs,
                 changed: text(rows, row, Some(1))?.parse().ok()?,
+                is_private: outputs.may_be_private
+                    || outputs.private.iter().any(|(output, options)| {
+                        text(rows, row, Some(*output)).is_some_and(|option| options.iter().any(|known| known == option))
+                    }),
             })
         };
         Ok(Some(found.into_iter().filter_map(entry).collect()))
@@ -87,7 +96,12 @@ impl Engine {
 }
 
 /// The list of the records whose number is in slot 0 and whose ids are in slot 1: the id, when it was changed, and what the outputs tell.
-fn records(ctx: &RequestContext, module: &Module, fields: RecurrenceFields<'_>) -> (List, Outputs) {
+fn records<'m>(
+    ctx: &RequestContext,
+    module: &'m Module,
+    recurrence: &'m Recurrence,
+    fields: RecurrenceFields<'_>,
+) -> (List, Outputs<'m>) {
     let mut paths = vec![FieldPath::own(Module::ID), FieldPath::own(Module::UPDATED_AT)];
     let mut output = |field: Option<&Field>| {
         let field = field.filter(|field| ctx.actor.rights.can_read(module.id, field.id))?;
@@ -95,6 +109,13 @@ fn records(ctx: &RequestContext, module: &Module, fields: RecurrenceFields<'_>) 
         Some(paths.len() - 1)
     };
     let outputs = Outputs {
+        may_be_private: recurrence
+            .private_fields(module)
+            .any(|(field, _)| !ctx.actor.rights.can_read(module.id, field.id)),
+        private: recurrence
+            .private_fields(module)
+            .filter_map(|(field, options)| Some((output(Some(field))?, options)))
+            .collect(),
         title: output(module.name_field.map(|field| module.field(field))),
         time_zone: output(fields.time_zone),
         all_day: output(fields.all_day),

@@ -25,6 +25,12 @@ pub struct SharedCalendars {
     /// References to users.
     #[serde(default)]
     pub users: Option<String>,
+    /// A choice: how much is shown to those with whom it is shared.
+    #[serde(default)]
+    pub detail: Option<String>,
+    /// Its options by which they see what the user is busy with.
+    #[serde(default)]
+    pub details: Vec<String>,
 }
 
 impl SharedCalendars {
@@ -33,6 +39,11 @@ impl SharedCalendars {
         let user = module.field_named(&self.user).filter(|field| is_user(module, field))?;
         let mode = module.field_named(&self.mode).filter(|field| is_choice(field))?;
         Some((user, mode))
+    }
+
+    /// The choice that says how much is shown.
+    pub fn detail_field<'m>(&self, module: &'m Module) -> Option<&'m Field> {
+        module.field_named(self.detail.as_ref()?).filter(|field| is_choice(field))
     }
 
     /// The relation to the users with whom it is shared.
@@ -74,15 +85,25 @@ impl Feature for SharedCalendars {
         if let Some(users) = &self.users {
             own("users", users, self.chosen_users(catalog, module).is_some(), "references to `User`");
         }
-        if let Some(FieldKind::Choice { options, .. }) = mode.map(|field| &field.kind) {
-            for (key, values) in [("everybody", &self.everybody), ("chosen", &self.chosen)] {
-                for (position, value) in values.iter().enumerate() {
-                    if !options.iter().any(|option| option.value == *value) {
-                        let message = format!("`{}` has no option `{value}`", self.mode);
-                        issues.push(Issue::new(path![key, position], "unknownOption", message));
-                    }
+        let detail = self.detail.as_ref().and_then(|name| module.field_named(name));
+        if let Some(name) = &self.detail {
+            own("detail", name, detail.is_some_and(is_choice), "a stored choice");
+        }
+        let named =
+            [("everybody", &self.everybody, mode), ("chosen", &self.chosen, mode), ("details", &self.details, detail)];
+        for (key, values, field) in named {
+            let Some(FieldKind::Choice { options, .. }) = field.map(|field| &field.kind) else { continue };
+            for (position, value) in values.iter().enumerate() {
+                if !options.iter().any(|option| option.value == *value) {
+                    let name = field.map(|field| field.name.as_str()).unwrap_or_default();
+                    let message = format!("`{name}` has no option `{value}`");
+                    issues.push(Issue::new(path![key, position], "unknownOption", message));
                 }
             }
+        }
+        if !self.details.is_empty() && self.detail.is_none() {
+            let message = "`detail` is missing: the choice of which these are options".to_owned();
+            issues.push(Issue::new(path!["details"], "missing", message));
         }
         if !self.chosen.is_empty() && self.users.is_none() {
             issues.push(Issue::new(

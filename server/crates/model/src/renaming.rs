@@ -376,7 +376,7 @@ impl Renaming {
     fn calendar_shares(&self, module: &Module, document: &mut ModuleDefinition) {
         let shares = document.features.as_mut().and_then(|features| features.get_mut("calendarShares"));
         let Some(shares) = shares.and_then(Json::as_object_mut) else { return };
-        for key in ["user", "mode", "users"] {
+        for key in ["user", "mode", "users", "detail"] {
             if let Some(Json::String(name)) = shares.get_mut(key) {
                 *name = self.field_name(module, name).into_owned();
             }

@@ -6,6 +6,7 @@ use cardine_model::name::lower_first;
 use super::{InputValue, Meaning, OutputField, Scalar, Schema, TypeKey, TypeRef};
 
 const ID: TypeKey = TypeKey::Scalar(Scalar::Id);
+const STRING: TypeKey = TypeKey::Scalar(Scalar::String);
 const DATE_TIME: TypeKey = TypeKey::Scalar(Scalar::DateTime);
 
 /// What follows a module's name in the name of its busy times.
@@ -51,6 +52,20 @@ impl Schema<'_> {
                 TypeRef::list(TypeKey::BusyTime),
                 "In their order, apart from each other; null where there is too much in the window to be told: narrow it.",
             ),
+            OutputField::part(
+                "entries",
+                TypeRef::list(TypeKey::BusyEntry),
+                "What makes the user busy, each time for itself; null where that is not shared with the caller.",
+            ),
+        ]
+    }
+
+    pub(super) fn busy_entry_fields(&self) -> Vec<OutputField> {
+        let title = "What it is called; null for what is private, or where the caller may not read such names.";
+        vec![
+            OutputField::part("startsAt", TypeRef::required(DATE_TIME), "When it begins."),
+            OutputField::part("endsAt", TypeRef::named(DATE_TIME), "When it ends."),
+            OutputField::part("title", TypeRef::named(STRING), title),
         ]
     }
 

@@ -26,6 +26,7 @@ impl Schema<'_> {
             | TypeKey::OccurrenceEntry
             | TypeKey::BusyTimes
             | TypeKey::BusyTime
+            | TypeKey::BusyEntry
             | TypeKey::NotificationConnection
             | TypeKey::Notification
             | TypeKey::NotificationChange
@@ -105,6 +106,7 @@ impl Schema<'_> {
             TypeKey::OccurrenceEntry => self.occurrence_entry_fields(),
             TypeKey::BusyTimes => self.busy_times_fields(),
             TypeKey::BusyTime => self.busy_time_fields(),
+            TypeKey::BusyEntry => self.busy_entry_fields(),
             TypeKey::NotificationConnection => self.notification_connection_fields(),
             TypeKey::Notification => self.notification_fields(),
             TypeKey::NotificationChange => self.notification_change_fields(),
@@ -292,6 +294,7 @@ impl Schema<'_> {
             TypeKey::OccurrenceEntry => "One time that a record occurs.".to_owned(),
             TypeKey::BusyTimes => "When a user is busy.".to_owned(),
             TypeKey::BusyTime => "A span of time in which a user is busy.".to_owned(),
+            TypeKey::BusyEntry => "A time at which a user is busy, and what with.".to_owned(),
             TypeKey::NotificationConnection => "A page of what the caller was told of.".to_owned(),
             TypeKey::Notification => "What the caller was told of.".to_owned(),
             TypeKey::NotificationChange => "That the caller was told of something.".to_owned(),

@@ -90,6 +90,8 @@ pub enum TypeKey {
     BusyTimes,
     /// `BusyTime`.
     BusyTime,
+    /// `BusyEntry`: a time with what the user is busy with.
+    BusyEntry,
     /// `NotificationConnection`: a page of what the caller was told of.
     NotificationConnection,
     /// `Notification`.

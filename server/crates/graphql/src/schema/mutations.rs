@@ -70,7 +70,8 @@ impl Schema<'_> {
         let may = self.may_update(module);
         all.filter_map(move |(position, conversion)| {
             let arguments = self.convert_arguments(conversion).filter(|_| may)?;
-            let words = "Makes other records of this one, as its module declares it, and moves what belongs to it to them.";
+            let words =
+                "Makes other records of this one, as its module declares it, and moves what belongs to it to them.";
             let name = conversion.mutation_name(&self.catalog.module(module).name);
             let record = TypeRef::required(TypeKey::Record(module));
             let meaning = Meaning::Convert(module, position);

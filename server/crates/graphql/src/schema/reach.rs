@@ -92,7 +92,7 @@ impl Schema<'_> {
             TypeKey::OccurrenceConnection | TypeKey::OccurrenceEdge | TypeKey::OccurrenceEntry => {
                 self.has_occurrences()
             }
-            TypeKey::BusyTimes | TypeKey::BusyTime => self.has_busy_times(),
+            TypeKey::BusyTimes | TypeKey::BusyTime | TypeKey::BusyEntry => self.has_busy_times(),
             TypeKey::NotificationConnection | TypeKey::Notification | TypeKey::NotificationChange => {
                 self.has_notifications()
             }

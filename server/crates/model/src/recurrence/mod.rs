@@ -48,6 +48,9 @@ pub struct Recurrence {
     /// Choices, each with options in which a record leaves its owner free.
     #[serde(default)]
     pub free: BTreeMap<String, Vec<String>>,
+    /// Choices, each with options in which nobody is told more than when, whatever the owner shares.
+    #[serde(default)]
+    pub private: BTreeMap<String, Vec<String>>,
 }
 
 /// The fields that it names.
@@ -98,12 +101,16 @@ impl Recurrence {
 impl Recurrence {
     /// Choices with the options in which a record leaves its owner free.
     pub fn free_fields<'m>(&'m self, module: &'m Module) -> impl Iterator<Item = (&'m Field, &'m [String])> {
-        let choice = |name: &String| module.field_named(name).filter(|field| is_choice(field));
-        self.free.iter().filter_map(move |(name, options)| Some((choice(name)?, options.as_slice())))
+        choices(&self.free, module)
     }
 
-    fn check_free(&self, module: &Module, issues: &mut Vec<Issue>) {
-        for (name, options) in &self.free {
+    /// Choices with the options in which nobody is told more than when.
+    pub fn private_fields<'m>(&'m self, module: &'m Module) -> impl Iterator<Item = (&'m Field, &'m [String])> {
+        choices(&self.private, module)
+    }
+
+    fn check_choices(&self, key: &str, module: &Module, issues: &mut Vec<Issue>) {
+        for (name, options) in if key == "free" { &self.free } else { &self.private } {
             let field = module.field_named(name);
             let Some(known) = field.filter(|field| is_choice(field)).and_then(Field::options) else {
                 let message = match field {
@@ -111,13 +118,13 @@ impl Recurrence {
                     Some(_) => format!("`{name}` must be a stored choice"),
                 };
                 let rule = if field.is_none() { "unknownField" } else { "type" };
-                issues.push(Issue::new(path!["free", name.as_str()], rule, message));
+                issues.push(Issue::new(path![key, name.as_str()], rule, message));
                 continue;
             };
             for (position, option) in options.iter().enumerate() {
                 if !known.iter().any(|known| known.value == *option) {
                     let message = format!("`{name}` has no option `{option}`");
-                    issues.push(Issue::new(path!["free", name.as_str(), position], "unknownOption", message));
+                    issues.push(Issue::new(path![key, name.as_str(), position], "unknownOption", message));
                 }
             }
         }
@@ -162,9 +169,19 @@ impl Feature for Recurrence {
             };
             issues.push(Issue::new(path![key], rule, message));
         }
-        self.check_free(module, &mut issues);
+        for key in ["free", "private"] {
+            self.check_choices(key, module, &mut issues);
+        }
         issues
     }
+}
+
+fn choices<'m>(
+    named: &'m BTreeMap<String, Vec<String>>,
+    module: &'m Module,
+) -> impl Iterator<Item = (&'m Field, &'m [String])> {
+    let choice = |name: &String| module.field_named(name).filter(|field| is_choice(field));
+    named.iter().filter_map(move |(name, options)| Some((choice(name)?, options.as_slice())))
 }
 
 fn is_instant(field: &Field) -> bool {
