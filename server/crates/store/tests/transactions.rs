@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cardine_model::Value;
 use cardine_sql::ddl::records::hold_table;
-use cardine_store::{Bindings, ColumnType, Dialect, Options, Statement, Store, StoreError};
+use cardine_store::{Bindings, ColumnType, Dialect, Options, RowSet, Statement, Store, StoreError};
 use databases::{TestDatabase, execute, query, statement};
 use tokio::sync::{Barrier, Notify};
 
@@ -440,4 +440,25 @@ async fn a_write_that_was_prepared_for_an_older_table_is_run_again_beside_the_ot
         })
         .await;
     assert_eq!((modes.unwrap(), runs.load(Ordering::SeqCst)), (0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_wait_for_has_connections_of_its_own() {
+    let Some(database) = databases::postgres_with(&Options { postgres_connections: 1, ..Options::default() }).await
+    else {
+        return;
+    };
+    let first = database.store.first();
+    let seen: Result<RowSet, StoreError> = database
+        .store
+        .read(move |tx| {
+            let first = first.clone();
+            Box::pin(async move {
+                let one = statement(Dialect::Postgres, "SELECT 1", Vec::new(), &[ColumnType::Integer]);
+                tx.query(&one, &Bindings::default()).await?;
+                query(&first, "SELECT 1", Vec::new(), &[ColumnType::Integer]).await
+            })
+        })
+        .await;
+    assert_eq!(seen.unwrap().len(), 1);
 }
