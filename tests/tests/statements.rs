@@ -1,6 +1,6 @@
 //! How many statements a mutation of many records takes: as many as one of few.
 
-use cardine_tests::{Answer, Client, Launch, Server, on_both_databases};
+use cardine_tests::{Answer, Backend, Client, Launch, Server, on_both_databases};
 use serde_json::{Value, json};
 
 const FEW: usize = 5;
@@ -157,5 +157,31 @@ on_both_databases! {
             counts.push(told);
         }
         assert_eq!(counts[1], counts[2], "of {} records and of {MANY}", FEW + 1);
+    }
+
+    async fn a_run_is_queued_with_the_event_that_starts_it(backend: Backend) {
+        let server = Launch::new(backend).arguments(["--log", "warn,cardine_store::statement=trace"]).start().await;
+        let admin = prepare(&server).await;
+        let mut counts = Vec::new();
+        for (name, runs) in [("alone", 0), ("first", 1), ("second", 2)] {
+            if runs > 0 {
+                // It changes nothing, so all that is told of makers is told by requests.
+                let steps = json!([{"id": "rest", "wait": {"for": "P1D"}}]);
+                admin.save_workflow(json!({"name": name, "module": "Maker", "trigger": {"on": ["CREATED"]}, "steps": steps})).await.ok();
+            }
+            admin.create("Maker", json!({"name": "for the first time"})).await;
+            let text = "mutation($data: MakerCreate!) { createMaker(data: $data) { id } }";
+            let (answer, statements) = counted(&server, admin.query_with(text, json!({"data": {"name": name}}))).await;
+            let id = answer.ok()["createMaker"]["id"].clone();
+            let queued = statements.iter().filter(|line| line.contains("\"outbox\"") && line.contains("\"workflow_run\"")).count();
+            let found = admin.admin_query(&format!("{{ runs(record: {id}) {{ workflow }} }}")).await;
+            assert_eq!(found.ok()["runs"].as_array().map(Vec::len), Some(runs));
+            counts.push((statements.len(), queued));
+        }
+        let taken = counts[0].0;
+        match backend {
+            Backend::Postgres => assert_eq!(counts, [(taken, 0), (taken, 1), (taken, 1)], "a round trip less"),
+            Backend::Sqlite => assert_eq!(counts, [(taken, 0); 3], "a statement is no round trip, and is prepared once"),
+        }
     }
 }

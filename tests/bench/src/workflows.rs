@@ -18,7 +18,7 @@ pub struct Options {
     /// Single writes of each round, with and without the workflow in turn
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=100_000))]
     writes: u32,
-    /// Rounds; the figures are medians
+    /// Rounds
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
 }
@@ -31,9 +31,18 @@ pub struct Worked {
     /// Done in a second, from the first write to the last run's end.
     pub runs_per_second: f64,
     /// Of one write that triggers nothing.
-    pub without: Duration,
-    /// Of one that queues a run.
-    pub with: Duration,
+    pub without: Taken,
+    /// Of one that queues a run, while runs are done beside.
+    pub with: Taken,
+}
+
+/// What writes took.
+#[derive(Debug)]
+pub struct Taken {
+    /// Half of them at most: what a write takes itself.
+    pub median: Duration,
+    /// All of them, shared out: with what they waited for runs.
+    pub mean: Duration,
 }
 
 /// Measures it on one database.
@@ -70,12 +79,14 @@ pub async fn measure(backend: Backend, options: &Options) -> anyhow::Result<Work
             all_done(&admin).await?;
         }
     }
-    Ok(Worked { backend, runs_per_second, without: median(without), with: median(with) })
+    Ok(Worked { backend, runs_per_second, without: taken(without), with: taken(with) })
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+fn taken(mut times: Vec<Duration>) -> Taken {
     times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    let median = times.get(times.len() / 2).copied().unwrap_or_default();
+    let mean = times.iter().sum::<Duration>() / u32::try_from(times.len()).unwrap_or(u32::MAX).max(1);
+    Taken { median, mean }
 }
 
 async fn save(admin: &Client, status: &str) {

@@ -67,6 +67,8 @@ struct Inner {
     snapshot: ArcSwap<Snapshot>,
     /// Rung after every write that put events into the outbox.
     events: Notify,
+    /// Counts the writes of requests that have taken effect.
+    requests_written: AtomicU64,
     /// Rung after every write that queued mail.
     mail: Notify,
     /// The changes of records, for those who follow them.
@@ -109,6 +111,7 @@ impl Engine {
             store,
             snapshot,
             events: Notify::new(),
+            requests_written: AtomicU64::new(0),
             mail: Notify::new(),
             matcher_loader: OnceLock::new(),
             hooks_loader: OnceLock::new(),
@@ -196,6 +199,15 @@ impl Engine {
     #[boxed]
     pub async fn events_written(&self) {
         self.0.events.notified().await;
+    }
+
+    /// How many writes of requests have taken effect in this process: whoever works beside them sees by it whether they go on.
+    pub fn requests_written(&self) -> u64 {
+        self.0.requests_written.load(Ordering::Relaxed)
+    }
+
+    fn count_written(&self) {
+        self.0.requests_written.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The changes of records, for those who follow them.

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use crate::postgres::{Isolation, Planning, Pool, Session, run_alone};
-use crate::sqlite::{Connection, FileLock, Here, Job, Purpose, Readers, Writer};
+use crate::sqlite::{Connection, FileLock, Here, Job, Lane, Purpose, Readers, Writer};
 use crate::state::{PlatformState, raise};
 use crate::transaction::{ReadTx, WriteTx};
 use crate::work::{Outcome, ReadWork, WriteWork, reading, writing};
@@ -28,6 +28,7 @@ pub struct Store {
     inner: Arc<Inner>,
     deadline: Option<Deadline>,
     is_first: bool,
+    lane: Lane,
 }
 
 struct Inner {
@@ -75,6 +76,7 @@ impl Store {
             inner: Arc::new(Inner { database, state, watch_interval, polls, shut_down }),
             deadline: None,
             is_first: false,
+            lane: Lane::Awaited,
         })
     }
 
@@ -88,7 +90,14 @@ impl Store {
     /// written is undone, and the outcome is [`StoreError::TimeLimit`].
     #[must_use]
     pub fn until(&self, deadline: Option<Deadline>) -> Self {
-        Self { inner: Arc::clone(&self.inner), deadline, is_first: self.is_first }
+        Self { deadline, ..self.clone() }
+    }
+
+    /// The same database for what nobody waits for: on SQLite its writes let those of requests go first, three of them for one of its own where
+    /// there are always some.
+    #[must_use]
+    pub fn beside_requests(&self) -> Self {
+        Self { lane: Lane::Beside, ..self.clone() }
     }
 
     /// Which database this is.
@@ -236,10 +245,10 @@ impl Store {
         match &self.inner.database {
             Database::Sqlite(sqlite) => {
                 let (reply, mut answer) = oneshot::channel();
-                let (deadline, begun) = (self.deadline, Arc::<AtomicBool>::default());
+                let (deadline, lane, begun) = (self.deadline, self.lane, Arc::<AtomicBool>::default());
                 let job = Job { work, deadline, begun: Arc::clone(&begun), outcome: None, reply };
                 let waited = async {
-                    sqlite.writer.run(job).await?;
+                    sqlite.writer.run(job, lane).await?;
                     Ok::<_, StoreError>((&mut answer).await)
                 };
                 let answered = match Deadline::bound(deadline, waited).await {
@@ -408,7 +417,7 @@ fn stopped() -> StoreError {
 async fn poll_state(store: std::sync::Weak<Inner>, interval: Duration) {
     loop {
         let Some(inner) = store.upgrade() else { return };
-        let store_now = Store { inner, deadline: None, is_first: false };
+        let store_now = Store { inner, deadline: None, is_first: false, lane: Lane::Awaited };
         let state = store_now.read::<_, StoreError, _>(|tx| Box::pin(tx.state())).await;
         match state {
             Ok(state) => raise(&store_now.inner.state, Some(state)),

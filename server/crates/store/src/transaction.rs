@@ -281,7 +281,7 @@ fn tell(statement: &Statement) {
 }
 
 /// Rows of values → a list for each column.
-fn lists(rows: Vec<Vec<Value>>) -> Vec<Value> {
+pub(crate) fn lists(rows: Vec<Vec<Value>>) -> Vec<Value> {
     let width = rows.first().map_or(0, Vec::len);
     let mut lists: Vec<Vec<Value>> = (0..width).map(|_| Vec::with_capacity(rows.len())).collect();
     for row in rows {

@@ -5,16 +5,26 @@ mod databases;
 
 use std::sync::Arc;
 
-use cardine_store::platform::events::{NewEvent, delete_events, insert_events};
+use cardine_store::platform::events::{Inserted, NewEvent, delete_events, insert_events, insert_events_and_runs};
 use cardine_store::platform::feed::{OutboxMark, fetch_events, fetch_oldest_event, fetch_outbox_mark};
+use cardine_store::platform::runs::steps_of_run;
+use cardine_store::platform::workflows::{
+    Advance, LeasedRun, NewRun, Origin, StepLog, Then, advance_run_and_log, fail_run, lease_runs, queue_runs,
+    save_workflow,
+};
 use cardine_store::{Dialect, ReadTx, Store, StoreError, WriteTx};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 async fn insert(tx: &mut WriteTx, module: &str, at: DateTime<Utc>) -> Result<i64, StoreError> {
-    let event = NewEvent {
+    Ok(insert_events(tx, &[event(module, at)]).await?.numbers[0])
+}
+
+fn event(module: &str, at: DateTime<Utc>) -> NewEvent<'_> {
+    NewEvent {
         at,
         module,
         record: Uuid::now_v7(),
@@ -22,10 +32,9 @@ async fn insert(tx: &mut WriteTx, module: &str, at: DateTime<Utc>) -> Result<i64
         actor: None,
         depth: 0,
         before: None,
-        after: Some(serde_json::json!({"title": module}).to_string().into()),
+        after: Some(json!({"title": module}).to_string().into()),
         changed: "[\"title\"]".into(),
-    };
-    Ok(insert_events(tx, &[event]).await?.numbers[0])
+    }
 }
 
 async fn write(store: &Store, module: &'static str, at: DateTime<Utc>) -> i64 {
@@ -61,6 +70,98 @@ async fn modules(store: &Store, after: i64, up_to: i64, limit: usize) -> Vec<Str
     let read =
         store.read(move |tx: &mut ReadTx| Box::pin(async move { fetch_events(tx, &asked, after, up_to, limit).await }));
     read.await.unwrap().into_iter().map(|event| event.module).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_are_queued_with_the_numbers_of_their_events() {
+    for database in databases::each().await {
+        database.store.migrate().await.unwrap();
+        for count in [1, 3] {
+            let (records, now) = ((0..count).map(|_| Uuid::now_v7()).collect::<Vec<_>>(), Utc::now());
+            let work = database.store.write(move |tx| {
+                let records = records.clone();
+                Box::pin(async move {
+                    let mut workflows = Vec::new();
+                    for name in ["first", "second"] {
+                        workflows.push(save_workflow(tx, name, &json!({}), "ACTIVE", None, now).await?);
+                    }
+                    let event = |record: &Uuid| NewEvent { record: *record, ..event("A", now) };
+                    let events: Vec<_> = records.iter().map(event).collect();
+                    // Of the last event, by both workflows.
+                    let new = |workflow: &Uuid| {
+                        let state = json!({"event": {"why": "it's \"so\""}});
+                        (count - 1, NewRun { workflow: *workflow, version: 1, state, cause: None, depth: 3 })
+                    };
+                    let runs = workflows.iter().map(new).collect();
+                    let Inserted { numbers, .. } = insert_events_and_runs(tx, &events, runs, now).await?;
+                    let mut queued = Vec::new();
+                    for workflow in &workflows {
+                        // One record's runs are done one after the other.
+                        for run in lease_runs(tx, *workflow, 5, &[], now, now).await? {
+                            assert!(fail_run(tx, &run, "over", now).await?);
+                            queued.push(run);
+                        }
+                    }
+                    // Another one of the same event is none: the one that is there stays as it is.
+                    let origin = Origin { event: numbers.last().copied(), record: None, due_at: None };
+                    queue_runs(tx, &[(origin, new(&workflows[0]).1)], now).await?;
+                    let again = lease_runs(tx, workflows[0], 5, &[], now, now).await?.len();
+                    Ok::<_, StoreError>((records, workflows, queued, again, numbers))
+                })
+            });
+            let (records, workflows, queued, again, numbers) = work.await.unwrap();
+            assert_eq!((numbers.len(), again), (count, 0));
+            assert_eq!(queued.iter().map(|run| run.workflow).collect::<Vec<_>>(), workflows);
+            for run in &queued {
+                assert_eq!(run.record, records.last().copied());
+                assert_eq!(run.state["event"]["why"], "it's \"so\"");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_is_logged_where_its_run_is_still_ours_and_only_there() {
+    for database in databases::each().await {
+        database.store.migrate().await.unwrap();
+        let now = Utc::now();
+        let work = database.store.write(move |tx| {
+            Box::pin(async move {
+                let workflow = save_workflow(tx, "w", &json!({}), "ACTIVE", None, now).await?;
+                let new = NewRun { workflow, version: 1, state: json!({}), cause: None, depth: 0 };
+                queue_runs(tx, &[(Origin { event: None, record: None, due_at: None }, new)], now).await?;
+                let run = lease_runs(tx, workflow, 1, &[], now, now).await?.remove(0);
+                let (input, output) = (json!({"a": "b"}), json!({"id": 7}));
+                let log = StepLog {
+                    run: run.id,
+                    step: "one",
+                    place: "3.1",
+                    attempt: 2,
+                    status: "DONE",
+                    input: Some(&input),
+                    output: Some(&output),
+                    error: None,
+                    failure: Some(&input),
+                    started_at: now,
+                    finished_at: now,
+                };
+                let (state, loops) = (json!({"event": 1}), json!([]));
+                let to = Advance { step: 4, state: Some(&state), loops: &loops, steps_done: 1, then: Then::GoOn };
+                let strange = LeasedRun { token: Uuid::now_v7(), ..run.clone() };
+                let strangers = advance_run_and_log(tx, &strange, &to, &log).await?;
+                let ours = advance_run_and_log(tx, &run, &to, &log).await?;
+                let again = advance_run_and_log(tx, &run, &to, &log).await?;
+                Ok::<_, StoreError>((run.id, [strangers, ours, again]))
+            })
+        });
+        let (run, recorded) = work.await.unwrap();
+        assert_eq!(recorded, [false, true, false], "a step is recorded once");
+        let read = database.store.read(move |tx: &mut ReadTx| Box::pin(steps_of_run(tx, run, 10)));
+        let steps = read.await.unwrap();
+        let [step] = steps.as_slice() else { panic!("{steps:?}") };
+        assert_eq!((step.step.as_str(), step.place.as_str(), step.attempt), ("one", "3.1", 2));
+        assert_eq!((&step.input, &step.output), (&Some(json!({"a": "b"})), &Some(json!({"id": 7}))));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use cardine_model::catalog::{Field, FieldId, FieldKind, Module, Relation};
 use cardine_model::{ScalarType, Value};
 use cardine_store::WriteTx;
-use cardine_store::platform::events::{Inserted, NewAudit, NewEvent, insert_audits, insert_events};
-use cardine_store::platform::workflows::{self, NewRun, Origin};
+use cardine_store::platform::events::{Inserted, NewAudit, NewEvent, insert_audits, insert_events_and_runs};
+use cardine_store::platform::workflows::NewRun;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
@@ -77,23 +77,19 @@ pub(super) async fn tell(tx: &mut WriteTx, ctx: &RequestContext, changes: &[Chan
         changes.iter().filter_map(|change| change.event.map(|event| (change, event))).collect();
     let events = changes.iter().zip(&all).filter_map(|(change, told)| Some(event(ctx, change, change.event?, told)));
     let events: Vec<NewEvent<'_>> = events.collect();
-    let numbers = put_events(tx, ctx, &events).await?;
-    if told.is_empty() && !changes.is_empty() {
-        refuse_older(ctx, tx.state().await?.catalog_version)?;
-    }
-    if is_too_deep(ctx, told.len()) {
-        return Ok(());
-    }
-    let mut runs: Vec<(Origin, NewRun)> = Vec::new();
-    for ((change, kind), number) in told.into_iter().zip(numbers) {
+    let mut runs: Vec<(usize, NewRun)> = Vec::new();
+    let followed = if is_too_deep(ctx, told.len()) { &[][..] } else { &told[..] };
+    for (position, (change, kind)) in followed.iter().enumerate() {
         let Some(after) = change.after else { continue };
         let changed = change.changed();
         let (module, id, before) = (change.module, change.id, change.before);
         let event = RecordEvent { ctx, module, kind, id, before, after, changed: &changed, relation: None };
-        let origin = Origin { event: Some(number), record: Some(id), due_at: None };
-        runs.extend(ctx.snapshot.matcher.runs(&event).into_iter().map(|run| (origin, run)));
+        runs.extend(ctx.snapshot.matcher.runs(&event).into_iter().map(|run| (position, run)));
     }
-    workflows::queue_runs(tx, &runs, ctx.now).await?;
+    put_events(tx, ctx, &events, runs).await?;
+    if told.is_empty() && !changes.is_empty() {
+        refuse_older(ctx, tx.state().await?.catalog_version)?;
+    }
     Ok(())
 }
 
@@ -125,30 +121,31 @@ pub(super) async fn tell_links(
         after: Some(image.into()),
         changed: json!([change.relation.name]).to_string().into(),
     });
-    let numbers = put_events(tx, ctx, &events.collect::<Vec<_>>()).await?;
-    if is_too_deep(ctx, told.len()) {
-        return Ok(());
-    }
-    let mut runs: Vec<(Origin, NewRun)> = Vec::new();
-    for ((change, (id, _)), number) in changes.iter().zip(&told).zip(numbers) {
+    let events: Vec<NewEvent<'_>> = events.collect();
+    let mut runs: Vec<(usize, NewRun)> = Vec::new();
+    let followed = if is_too_deep(ctx, told.len()) { &[][..] } else { &told[..] };
+    for (position, (change, (id, _))) in changes.iter().zip(followed).enumerate() {
         let (module, record, relation) = (change.module, change.record, Some(change.relation.id));
         let (id, before) = (*id, Some(record));
         let event = RecordEvent { ctx, module, kind: KIND, id, before, after: record, changed: &[], relation };
-        let origin = Origin { event: Some(number), record: Some(id), due_at: None };
-        runs.extend(ctx.snapshot.matcher.runs(&event).into_iter().map(|run| (origin, run)));
+        runs.extend(ctx.snapshot.matcher.runs(&event).into_iter().map(|run| (position, run)));
     }
-    workflows::queue_runs(tx, &runs, ctx.now).await?;
-    Ok(())
+    put_events(tx, ctx, &events, runs).await
 }
 
-/// Writes events, and gives their numbers. The statement tells at no cost whether modules have changed since the request began.
-async fn put_events(tx: &mut WriteTx, ctx: &RequestContext, events: &[NewEvent<'_>]) -> Result<Vec<i64>, EngineError> {
+/// Writes events, and queues the runs that they start, each given with its event's position. The statement tells at no cost whether modules have
+/// changed since the request began.
+async fn put_events(
+    tx: &mut WriteTx,
+    ctx: &RequestContext,
+    events: &[NewEvent<'_>],
+    runs: Vec<(usize, NewRun)>,
+) -> Result<(), EngineError> {
     if events.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let Inserted { numbers, catalog_version } = insert_events(tx, events).await?;
-    refuse_older(ctx, catalog_version)?;
-    Ok(numbers)
+    let Inserted { catalog_version, .. } = insert_events_and_runs(tx, events, runs, ctx.now).await?;
+    refuse_older(ctx, catalog_version)
 }
 
 /// What was written by the rules of an older version is not kept.

@@ -100,6 +100,7 @@ impl Engine {
             .await;
         match outcome {
             Ok(results) => {
+                self.count_written();
                 self.wake_event_readers();
                 Ok(results)
             }

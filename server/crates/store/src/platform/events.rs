@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use cardine_failpoints::pass;
 use cardine_model::Value;
-use cardine_sql::ColumnType;
+use cardine_sql::{ColumnType, Dialect};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::workflows::{NewRun, Origin, RUN_COLUMNS, bound, queue_runs, values_of_run};
 use super::{insert_rows, optional_text, portable};
-use crate::{Bindings, StoreError, WriteTx};
+use crate::transaction::lists;
+use crate::{Bindings, RowSet, StoreError, WriteTx};
 
 /// An entry for the audit log.
 #[derive(Debug)]
@@ -108,47 +110,118 @@ pub struct Inserted {
     pub catalog_version: i64,
 }
 
+/// The columns of an event, and PostgreSQL's types of them.
+const EVENT_COLUMNS: [(&str, &str); 9] = [
+    ("at", "timestamptz"),
+    ("module", "text"),
+    ("record_id", "uuid"),
+    ("kind", "text"),
+    ("actor_id", "uuid"),
+    ("depth", "integer"),
+    ("before", "text"),
+    ("after", "text"),
+    ("changed", "text"),
+];
+
+/// An event's values in those columns.
+fn values_of_event(event: &NewEvent<'_>) -> Vec<Value> {
+    let json = |json: &Option<Cow<'_, str>>| json.as_deref().map_or(Value::Null, |json| Value::Text(json.to_owned()));
+    vec![
+        Value::DateTime(event.at),
+        Value::Text(event.module.to_owned()),
+        Value::Id(event.record),
+        Value::Text(event.kind.to_owned()),
+        event.actor.map_or(Value::Null, Value::Id),
+        Value::Integer(i64::from(event.depth)),
+        json(&event.before),
+        json(&event.after),
+        Value::Text(event.changed.clone().into_owned()),
+    ]
+}
+
 /// Writes events.
 pub async fn insert_events(tx: &mut WriteTx, events: &[NewEvent<'_>]) -> Result<Inserted, StoreError> {
-    const COLUMNS: [(&str, &str); 9] = [
-        ("at", "timestamptz"),
-        ("module", "text"),
-        ("record_id", "uuid"),
-        ("kind", "text"),
-        ("actor_id", "uuid"),
-        ("depth", "integer"),
-        ("before", "text"),
-        ("after", "text"),
-        ("changed", "text"),
-    ];
-    let json = |json: &Option<Cow<'_, str>>| json.as_deref().map_or(Value::Null, |json| Value::Text(json.to_owned()));
-    let values = |event: &NewEvent<'_>| {
-        vec![
-            Value::DateTime(event.at),
-            Value::Text(event.module.to_owned()),
-            Value::Id(event.record),
-            Value::Text(event.kind.to_owned()),
-            event.actor.map_or(Value::Null, Value::Id),
-            Value::Integer(i64::from(event.depth)),
-            json(&event.before),
-            json(&event.after),
-            Value::Text(event.changed.clone().into_owned()),
-        ]
-    };
     if events.is_empty() {
         return Ok(Inserted::default());
     }
     pass!("write.outbox");
-    const TAIL: &str = r#"RETURNING "seq", (SELECT "catalog_version" FROM "platform_state" WHERE "id" = 1)"#;
-    let returned = [ColumnType::Integer, ColumnType::Integer];
-    let statement = insert_rows(tx.dialect(), "outbox", &COLUMNS, events.len(), TAIL, &returned);
-    let rows = tx.query_rows(&statement, events.iter().map(values).collect()).await?;
+    let tail = format!(r#"RETURNING "seq", {CATALOG_VERSION}"#);
+    let statement = insert_rows(tx.dialect(), "outbox", &EVENT_COLUMNS, events.len(), &tail, &INSERTED);
+    let rows = tx.query_rows(&statement, events.iter().map(values_of_event).collect()).await?;
+    inserted(&rows, events.len())
+}
+
+/// Writes events and queues the runs that they start, each given with its event's position. On PostgreSQL one event takes its runs along, in
+/// the same round trip.
+pub async fn insert_events_and_runs(
+    tx: &mut WriteTx,
+    events: &[NewEvent<'_>],
+    runs: Vec<(usize, NewRun)>,
+    now: DateTime<Utc>,
+) -> Result<Inserted, StoreError> {
+    if let ([event], Dialect::Postgres, false) = (events, tx.dialect(), runs.is_empty()) {
+        return insert_one_with_runs(tx, event, runs, now).await;
+    }
+    let done = insert_events(tx, events).await?;
+    let run = |(position, run): (usize, NewRun)| {
+        let record = events.get(position).map(|event| event.record);
+        (Origin { event: done.numbers.get(position).copied(), record, due_at: None }, run)
+    };
+    let runs: Vec<_> = runs.into_iter().map(run).collect();
+    queue_runs(tx, &runs, now).await?;
+    Ok(done)
+}
+
+async fn insert_one_with_runs(
+    tx: &mut WriteTx,
+    event: &NewEvent<'_>,
+    runs: Vec<(usize, NewRun)>,
+    now: DateTime<Utc>,
+) -> Result<Inserted, StoreError> {
+    pass!("write.outbox");
+    pass!("write.runs");
+    let mut values = values_of_event(event);
+    let behind = values.len();
+    let typed = |columns: &[(&str, &str)], behind: usize, list: &str| {
+        let slot = |(slot, (_, ty)): (usize, &(&str, &str))| format!("${}::{ty}{list}", slot + 1 + behind);
+        columns.iter().enumerate().map(slot).collect::<Vec<_>>().join(", ")
+    };
+    let names =
+        |columns: &[(&str, &str)]| columns.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    // Each run's number of its event is what the event has just got.
+    let taken = RUN_COLUMNS.iter().map(|(name, _)| match *name {
+        "event_seq" => r#"e."seq""#.to_owned(),
+        other => format!("v.\"{other}\""),
+    });
+    let text = format!(
+        "WITH e AS (INSERT INTO \"outbox\" ({}) VALUES ({}) RETURNING \"seq\"), \
+        r AS (INSERT INTO \"workflow_run\" ({runs}) SELECT {} FROM e, unnest({}) AS v({runs}) ON CONFLICT DO NOTHING) \
+        SELECT e.\"seq\", {CATALOG_VERSION} FROM e",
+        names(&EVENT_COLUMNS),
+        typed(&EVENT_COLUMNS, 0, ""),
+        taken.collect::<Vec<_>>().join(", "),
+        typed(&RUN_COLUMNS, behind, "[]"),
+        runs = names(&RUN_COLUMNS),
+    );
+    let origin = Origin { event: None, record: Some(event.record), due_at: None };
+    let rows = runs.iter().map(|(_, run)| values_of_run(Uuid::now_v7(), &origin, run, now)).collect();
+    values.extend(lists(rows));
+    let rows = tx.query(&portable(Dialect::Postgres, &text, values.len(), &INSERTED), &bound(&values)).await?;
+    inserted(&rows, 1)
+}
+
+const CATALOG_VERSION: &str = r#"(SELECT "catalog_version" FROM "platform_state" WHERE "id" = 1)"#;
+
+/// What is returned of an event: its number, and that version.
+const INSERTED: [ColumnType; 2] = [ColumnType::Integer, ColumnType::Integer];
+
+fn inserted(rows: &RowSet, count: usize) -> Result<Inserted, StoreError> {
     let mut numbers: Vec<i64> = (0..rows.len()).filter_map(|row| rows.cell(row, 0).integer()).collect();
     // They count up as the events do, in whatever order they are returned.
     numbers.sort_unstable();
     // The newest, should they differ: whoever asks wants to know whether anything was changed meanwhile.
     let catalog_version = (0..rows.len()).filter_map(|row| rows.cell(row, 1).integer()).max().unwrap_or_default();
-    if numbers.len() == events.len() {
+    if numbers.len() == count {
         Ok(Inserted { numbers, catalog_version })
     } else {
         Err(StoreError::corrupt("an event without a number"))

@@ -211,52 +211,54 @@ pub struct Origin {
     pub due_at: Option<DateTime<Utc>>,
 }
 
+/// The columns of a queued run, and PostgreSQL's types of them.
+pub(super) const RUN_COLUMNS: [(&str, &str); 12] = [
+    ("id", "uuid"),
+    ("workflow_id", "uuid"),
+    ("version", "integer"),
+    ("event_seq", "bigint"),
+    ("record_id", "uuid"),
+    ("due_at", "timestamptz"),
+    ("status", "text"),
+    ("state", "text"),
+    ("cause_run_id", "uuid"),
+    ("depth", "integer"),
+    ("run_at", "timestamptz"),
+    ("created_at", "timestamptz"),
+];
+
+/// A queued run's values in those columns.
+pub(super) fn values_of_run(own: Uuid, origin: &Origin, run: &NewRun, now: DateTime<Utc>) -> Vec<Value> {
+    let id = |id: Option<Uuid>| id.map_or(Value::Null, Value::Id);
+    vec![
+        Value::Id(own),
+        Value::Id(run.workflow),
+        Value::Integer(run.version),
+        origin.event.map_or(Value::Null, Value::Integer),
+        id(origin.record),
+        origin.due_at.map_or(Value::Null, Value::DateTime),
+        Value::Text("QUEUED".to_owned()),
+        Value::Text(run.state.to_string()),
+        id(run.cause),
+        Value::Integer(i64::from(run.depth)),
+        Value::DateTime(now),
+        Value::DateTime(now),
+    ]
+}
+
 /// Queues runs; one that is queued already for the same event, or for the same due time, stays as it is.
 pub async fn queue_runs(
     tx: &mut WriteTx,
     runs: &[(Origin, NewRun)],
     now: DateTime<Utc>,
 ) -> Result<Vec<Uuid>, StoreError> {
-    const COLUMNS: [(&str, &str); 12] = [
-        ("id", "uuid"),
-        ("workflow_id", "uuid"),
-        ("version", "integer"),
-        ("event_seq", "bigint"),
-        ("record_id", "uuid"),
-        ("due_at", "timestamptz"),
-        ("status", "text"),
-        ("state", "text"),
-        ("cause_run_id", "uuid"),
-        ("depth", "integer"),
-        ("run_at", "timestamptz"),
-        ("created_at", "timestamptz"),
-    ];
-    let id = |id: Option<Uuid>| id.map_or(Value::Null, Value::Id);
-    let mut ids = Vec::with_capacity(runs.len());
-    let mut values = |(origin, run): &(Origin, NewRun)| {
-        let own = Uuid::now_v7();
-        ids.push(own);
-        vec![
-            Value::Id(own),
-            Value::Id(run.workflow),
-            Value::Integer(run.version),
-            origin.event.map_or(Value::Null, Value::Integer),
-            id(origin.record),
-            origin.due_at.map_or(Value::Null, Value::DateTime),
-            Value::Text("QUEUED".to_owned()),
-            Value::Text(run.state.to_string()),
-            id(run.cause),
-            Value::Integer(i64::from(run.depth)),
-            Value::DateTime(now),
-            Value::DateTime(now),
-        ]
-    };
     if runs.is_empty() {
         return Ok(Vec::new());
     }
     pass!("write.runs");
-    let rows = runs.iter().map(&mut values).collect();
-    let statement = insert_rows(tx.dialect(), "workflow_run", &COLUMNS, runs.len(), "ON CONFLICT DO NOTHING", &[]);
+    let ids: Vec<Uuid> = runs.iter().map(|_| Uuid::now_v7()).collect();
+    let rows = runs.iter().zip(&ids).map(|((origin, run), id)| values_of_run(*id, origin, run, now)).collect();
+    let statement = insert_rows(tx.dialect(), "workflow_run", &RUN_COLUMNS, runs.len(), "ON CONFLICT DO NOTHING", &[]);
     tx.execute_rows(&statement, rows).await?;
     Ok(ids)
 }
@@ -468,18 +470,51 @@ pub async fn end_leases(tx: &mut WriteTx) -> Result<(), StoreError> {
 /// Records how far a run has come. False if the lease is not ours any more, or the row is further than the run as we know it, by a transaction
 /// of ours whose end was not heard: then nothing may be committed, and the row is to be read anew.
 pub async fn advance_run(tx: &mut WriteTx, run: &LeasedRun, to: &Advance<'_>) -> Result<bool, StoreError> {
-    let text = r#"UPDATE "workflow_run" SET "step" = $3::integer, "state" = COALESCE($4::text, "state"), "loops" = $5::text,
+    let values = values_of_advance(run, to);
+    changed_one(tx, ADVANCE, &values).await
+}
+
+/// The same together with the log of the step, on PostgreSQL in one round trip.
+pub async fn advance_run_and_log(
+    tx: &mut WriteTx,
+    run: &LeasedRun,
+    to: &Advance<'_>,
+    log: &StepLog<'_>,
+) -> Result<bool, StoreError> {
+    if tx.dialect() == Dialect::Sqlite {
+        let advanced = advance_run(tx, run, to).await?;
+        if advanced {
+            log_step(tx, log).await?;
+        }
+        return Ok(advanced);
+    }
+    let mut values = values_of_advance(run, to).to_vec();
+    let slots: Vec<String> = (1..).zip(LOG_TYPES).map(|(slot, ty)| format!("${}::{ty}", slot + values.len())).collect();
+    values.extend(values_of_log(log));
+    let text = format!(
+        r#"WITH r AS ({ADVANCE} RETURNING "id"), l AS (INSERT INTO "workflow_step_log" ({LOG_COLUMNS}) SELECT {} FROM r)
+        SELECT COUNT(*) FROM r"#,
+        slots.join(", ")
+    );
+    let statement = portable(Dialect::Postgres, &text, values.len(), &[ColumnType::Integer]);
+    let advanced = tx.query(&statement, &bound(&values)).await?;
+    Ok(advanced.first_integer() == Some(1))
+}
+
+const ADVANCE: &str = r#"UPDATE "workflow_run" SET "step" = $3::integer, "state" = COALESCE($4::text, "state"), "loops" = $5::text,
         "steps_done" = $6::integer, "attempts" = $7::integer, "error" = NULL, "status" = $8::text,
         "run_at" = COALESCE($9::timestamptz, "run_at"), "finished_at" = $10::timestamptz,
         "lease_until" = CASE WHEN $8::text = 'RUNNING' THEN "lease_until" END,
         "lease_token" = CASE WHEN $8::text = 'RUNNING' THEN "lease_token" END
         WHERE "id" = $1::uuid AND "lease_token" = $2::uuid AND "finished_at" IS NULL AND "steps_done" = $11::integer"#;
+
+fn values_of_advance(run: &LeasedRun, to: &Advance<'_>) -> [Value; 11] {
     let (attempts, status, run_at, finished_at) = match to.then {
         Then::GoOn => (1, "RUNNING", Value::Null, Value::Null),
         Then::Wait(until) => (0, "WAITING", Value::DateTime(until), Value::Null),
         Then::End(now) => (run.attempts, "DONE", Value::Null, Value::DateTime(now)),
     };
-    let values = [
+    [
         Value::Id(run.id),
         Value::Id(run.token),
         Value::Integer(i64::try_from(to.step).unwrap_or(i64::MAX)),
@@ -491,8 +526,7 @@ pub async fn advance_run(tx: &mut WriteTx, run: &LeasedRun, to: &Advance<'_>) ->
         run_at,
         finished_at,
         Value::Integer(run.steps_done),
-    ];
-    changed_one(tx, text, &values).await
+    ]
 }
 
 /// Ends a run as failed, at the step that it is at. False as for [`advance_run`].
@@ -533,12 +567,15 @@ async fn put_down(
     changed_one(tx, &text, &values).await
 }
 
-/// Puts a step's end into the log.
-pub async fn log_step(tx: &mut WriteTx, log: &StepLog<'_>) -> Result<(), StoreError> {
-    let text = r#"INSERT INTO "workflow_step_log" ("run_id", "step", "place", "attempt", "status", "input", "output", "error", "failure",
-        "started_at", "finished_at") VALUES ($1::uuid, $2::text, $3::text, $4::integer, $5::text, $6::text, $7::text, $8::text, $9::text, $10::timestamptz, $11::timestamptz)"#;
+const LOG_COLUMNS: &str = r#""run_id", "step", "place", "attempt", "status", "input", "output", "error", "failure", "started_at", "finished_at""#;
+
+/// PostgreSQL's types of those columns.
+const LOG_TYPES: [&str; 11] =
+    ["uuid", "text", "text", "integer", "text", "text", "text", "text", "text", "timestamptz", "timestamptz"];
+
+fn values_of_log(log: &StepLog<'_>) -> [Value; 11] {
     let json = |json: Option<&Json>| json.map_or(Value::Null, |json| Value::Text(json.to_string()));
-    let values = [
+    [
         Value::Id(log.run),
         Value::Text(log.step.to_owned()),
         Value::Text(log.place.to_owned()),
@@ -550,8 +587,15 @@ pub async fn log_step(tx: &mut WriteTx, log: &StepLog<'_>) -> Result<(), StoreEr
         json(log.failure),
         Value::DateTime(log.started_at),
         Value::DateTime(log.finished_at),
-    ];
-    tx.execute(&portable(tx.dialect(), text, values.len(), &[]), &bound(&values)).await.map(|_| ())
+    ]
+}
+
+/// Puts a step's end into the log.
+pub async fn log_step(tx: &mut WriteTx, log: &StepLog<'_>) -> Result<(), StoreError> {
+    let slots: Vec<String> = (1..).zip(LOG_TYPES).map(|(slot, ty): (usize, _)| format!("${slot}::{ty}")).collect();
+    let text = format!(r#"INSERT INTO "workflow_step_log" ({LOG_COLUMNS}) VALUES ({})"#, slots.join(", "));
+    let values = values_of_log(log);
+    tx.execute(&portable(tx.dialect(), &text, values.len(), &[]), &bound(&values)).await.map(|_| ())
 }
 
 pub(super) async fn changed_one(tx: &mut WriteTx, text: &str, values: &[Value]) -> Result<bool, StoreError> {

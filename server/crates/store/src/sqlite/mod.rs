@@ -19,4 +19,4 @@ pub(crate) use connection::{Connection, Purpose};
 pub(crate) use here::Here;
 pub(crate) use lock::FileLock;
 pub(crate) use readers::Readers;
-pub(crate) use writer::{Job, Writer};
+pub(crate) use writer::{Job, Lane, Writer};

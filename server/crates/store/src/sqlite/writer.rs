@@ -24,13 +24,25 @@ const GROUP_SIZE_MAX: usize = 64;
 /// No further write is taken into a transaction that has run this long, even if more are waiting.
 const GROUP_TIME_MAX: Duration = Duration::from_millis(2);
 
-/// Writes that may wait; further callers wait to be let in.
+/// Writes that may wait in each lane; further callers wait to be let in.
 const QUEUE_LENGTH: usize = 1_024;
+
+/// So many writes that somebody waits for come before one that nobody waits for, at most.
+const BEFORE_OTHERS_MAX: usize = 3;
 
 /// The writing thread. It ends with the value, after what is queued.
 pub(crate) struct Writer {
-    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    jobs: Mutex<Option<[mpsc::Sender<Job>; 2]>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Whether somebody waits for a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// A request.
+    Awaited = 0,
+    /// What is done beside the requests.
+    Beside = 1,
 }
 
 impl Writer {
@@ -39,20 +51,21 @@ impl Writer {
         state: watch::Sender<PlatformState>,
         runtime: Handle,
     ) -> Result<Self, StoreError> {
-        let (jobs, queue) = mpsc::channel(QUEUE_LENGTH);
+        let (awaited, beside) = (mpsc::channel(QUEUE_LENGTH), mpsc::channel(QUEUE_LENGTH));
+        let lanes = Lanes { awaited: awaited.1, beside: beside.1, in_a_row: 0 };
         let group = GroupCommit { tx: WriteTx::sqlite(connection), state, runtime };
-        let thread = spawn("cardine-write".to_owned(), move || group.run_until_closed(queue))?;
-        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)) })
+        let thread = spawn("cardine-write".to_owned(), move || group.run_until_closed(lanes))?;
+        Ok(Self { jobs: Mutex::new(Some([awaited.0, beside.0])), thread: Mutex::new(Some(thread)) })
     }
 
     /// Queues a write.
-    pub(crate) async fn run(&self, job: Job) -> Result<(), StoreError> {
+    pub(crate) async fn run(&self, job: Job, lane: Lane) -> Result<(), StoreError> {
         if thread::runs_on_store_thread() == Some(Purpose::Write) {
             return Err(StoreError::internal("a write was begun inside another, which it would wait for"));
         }
         let closed = || StoreError::Unavailable(cause("the store was shut down"));
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)?;
-        jobs.send(job).await.map_err(|_| closed())
+        jobs[lane as usize].send(job).await.map_err(|_| closed())
     }
 
     /// Takes no more writes; those that are queued still run.
@@ -119,6 +132,53 @@ impl Job {
     }
 }
 
+/// What waits for the writing thread.
+struct Lanes {
+    awaited: mpsc::Receiver<Job>,
+    beside: mpsc::Receiver<Job>,
+    /// So many of those that somebody waits for were taken one after the other.
+    in_a_row: usize,
+}
+
+impl Lanes {
+    /// Waits for a job; none when there will be no more.
+    fn wait(&mut self, runtime: &Handle) -> Option<(Job, Lane)> {
+        if let Some(next) = self.next(&[]) {
+            return Some(next);
+        }
+        let Self { awaited, beside, .. } = self;
+        let next = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                Some(job) = awaited.recv() => Some((job, Lane::Awaited)),
+                Some(job) = beside.recv() => Some((job, Lane::Beside)),
+                else => None,
+            }
+        });
+        self.count(next)
+    }
+
+    /// What comes next, of what waits, behind those that are in the transaction already. Who waits comes first, save that the others have their
+    /// turn; and one that somebody waits for is not held up by others that could still come behind it.
+    fn next(&mut self, group: &[Lane]) -> Option<(Job, Lane)> {
+        let is_turn_of_others = self.in_a_row >= BEFORE_OTHERS_MAX;
+        let mut others = || self.beside.try_recv().ok().map(|job| (job, Lane::Beside));
+        let next = if is_turn_of_others { others() } else { None };
+        let next = next.or_else(|| self.awaited.try_recv().ok().map(|job| (job, Lane::Awaited)));
+        let next = next.or_else(|| if group.contains(&Lane::Awaited) { None } else { others() });
+        self.count(next)
+    }
+
+    fn count(&mut self, next: Option<(Job, Lane)>) -> Option<(Job, Lane)> {
+        match &next {
+            Some((_, Lane::Awaited)) => self.in_a_row += 1,
+            Some((_, Lane::Beside)) => self.in_a_row = 0,
+            None => {}
+        }
+        next
+    }
+}
+
 struct GroupCommit {
     tx: WriteTx,
     state: watch::Sender<PlatformState>,
@@ -126,10 +186,15 @@ struct GroupCommit {
 }
 
 impl GroupCommit {
-    fn run_until_closed(mut self, mut queue: mpsc::Receiver<Job>) {
+    fn run_until_closed(mut self, mut lanes: Lanes) {
         thread::mark(Purpose::Write);
-        while let Some(first) = queue.blocking_recv() {
-            self.run_group(first, || queue.try_recv().ok());
+        while let Some((first, lane)) = lanes.wait(&self.runtime) {
+            let mut group = vec![lane];
+            self.run_group(first, || {
+                let (job, lane) = lanes.next(&group)?;
+                group.push(lane);
+                Some(job)
+            });
         }
         self.tx.sqlite_connection().close_tidily();
     }
@@ -303,6 +368,57 @@ mod tests {
         assert_eq!(rows(&mut group), 200);
         let commits = commits.load(Ordering::SeqCst);
         assert!((4..100).contains(&commits), "{commits}");
+    }
+
+    /// In which order `awaited` and `beside` jobs are taken that all wait, in one group or each in one of its own.
+    fn taken(awaited: usize, beside: usize, in_one_group: bool) -> String {
+        let (awaited_sender, beside_sender) = (mpsc::channel(QUEUE_LENGTH), mpsc::channel(QUEUE_LENGTH));
+        let nothing = || job(|_| Box::pin(async { Ok(()) })).0;
+        (0..awaited).for_each(|_| assert!(awaited_sender.0.try_send(nothing()).is_ok()));
+        (0..beside).for_each(|_| assert!(beside_sender.0.try_send(nothing()).is_ok()));
+        let mut lanes = Lanes { awaited: awaited_sender.1, beside: beside_sender.1, in_a_row: 0 };
+        let (mut group, mut order) = (Vec::new(), String::new());
+        while let Some((_, lane)) = lanes.next(&group) {
+            order.push(if lane == Lane::Awaited { 'a' } else { 'b' });
+            if in_one_group {
+                group.push(lane);
+            }
+        }
+        order
+    }
+
+    #[test]
+    fn who_waits_comes_first_and_others_have_their_turn() {
+        assert_eq!(taken(7, 4, false), "aaabaaababb");
+        assert_eq!(taken(0, 3, false), "bbb");
+        assert_eq!(taken(2, 0, false), "aa");
+        // Who waits gets the answer when the group is committed: it is not made longer by what could still come behind it.
+        assert_eq!(taken(2, 2, true), "aa");
+        assert_eq!(taken(7, 4, true), "aaabaaaba");
+        assert_eq!(taken(0, 3, true), "bbb", "where nobody waits they share a commit");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn writes_of_both_lanes_are_done_before_the_thread_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("test.db");
+        let mut connection = Connection::open(&path, Purpose::Write, &Options::default()).unwrap();
+        connection.run_batch("CREATE TABLE t (n INTEGER UNIQUE)").unwrap();
+        let state = watch::channel(PlatformState::default()).0;
+        let writer = Writer::start(connection, state, Handle::current()).unwrap();
+        let mut answers = Vec::new();
+        for number in 0..20 {
+            let (job, answer) =
+                job(move |tx| Box::pin(async move { tx.run_ddl(&format!("INSERT INTO t VALUES ({number})")).await }));
+            let lane = if number % 2 == 0 { Lane::Awaited } else { Lane::Beside };
+            writer.run(job, lane).await.unwrap();
+            answers.push(answer);
+        }
+        writer.close();
+        for (slot, answer) in answers {
+            slot.answer(answer.await.unwrap()).unwrap();
+        }
+        tokio::task::spawn_blocking(move || writer.join()).await.unwrap();
     }
 
     #[tokio::test]

@@ -7,9 +7,10 @@ use cardine_engine::mail::{Mail, queue_mail};
 use cardine_engine::{EngineError, RequestContext, Write, apply};
 use cardine_store::platform::approvals::{ApprovalRow, NewApproval, decide, insert_approval};
 use cardine_store::platform::workflows::{
-    Advance, LeasedRun, NewRun, Origin, StepLog, Then, advance_run, fail_run, log_step, postpone_run, queue_runs,
+    Advance, LeasedRun, NewRun, Origin, StepLog, Then, advance_run, advance_run_and_log, fail_run, log_step,
+    postpone_run, queue_runs,
 };
-use cardine_store::{StoreError, WriteTx};
+use cardine_store::{Dialect, StoreError, WriteTx};
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -46,9 +47,14 @@ pub(super) struct OwnedLog {
 }
 
 impl OwnedLog {
-    async fn write(&self, tx: &mut WriteTx, output: Option<&Json>) -> Result<(), StoreError> {
+    async fn write(&self, tx: &mut WriteTx) -> Result<(), StoreError> {
+        log_step(tx, &self.entry(None)).await
+    }
+
+    /// What is logged, with what the step gave if only its transaction knows.
+    fn entry<'a>(&'a self, output: Option<&'a Json>) -> StepLog<'a> {
         let end = &self.end;
-        let log = StepLog {
+        StepLog {
             run: self.run,
             step: &end.step,
             place: &end.place,
@@ -60,8 +66,7 @@ impl OwnedLog {
             failure: end.failure.as_ref(),
             started_at: end.started_at,
             finished_at: Utc::now(),
-        };
-        log_step(tx, &log).await
+        }
     }
 }
 
@@ -154,13 +159,11 @@ impl Commit {
             steps_done: self.run.steps_done + i64::from(is_done),
             then: self.then,
         };
-        if !advance_run(tx, &self.run, &advance).await? {
-            return Err(Ended::LeaseLost);
-        }
-        if let Some(log) = &self.log {
-            log.write(tx, output.as_ref()).await?;
-        }
-        Ok(written)
+        let is_ours = match &self.log {
+            Some(log) => advance_run_and_log(tx, &self.run, &advance, &log.entry(output.as_ref())).await?,
+            None => advance_run(tx, &self.run, &advance).await?,
+        };
+        if is_ours { Ok(written) } else { Err(Ended::LeaseLost) }
     }
 }
 
@@ -199,14 +202,18 @@ impl Runner {
     pub(super) async fn record(&self, commit: Commit) -> Result<Option<Uuid>, StepError> {
         let has_effect = commit.effect.is_some();
         let commit = Arc::new(commit);
+        // SQLite has an order of its own for them.
+        let place = if self.engine.store().dialect() == Dialect::Postgres { self.way.give().await } else { None };
         let done = self
             .engine
             .store()
+            .beside_requests()
             .write(move |tx: &mut WriteTx| {
                 let commit = Arc::clone(&commit);
                 Box::pin(async move { commit.write(tx).await })
             })
             .await;
+        drop(place);
         let written = match done {
             Ok(written) => written,
             Err(Ended::LeaseLost) => return Err(StepError::LeaseLost),
@@ -252,6 +259,7 @@ impl Runner {
         let ours = self
             .engine
             .store()
+            .beside_requests()
             .write(move |tx: &mut WriteTx| {
                 let shared = Arc::clone(&shared);
                 Box::pin(async move {
@@ -261,7 +269,7 @@ impl Runner {
                         None => fail_run(tx, run, error, Utc::now()).await?,
                     };
                     if let (Some(log), true) = (log, ours) {
-                        log.write(tx, None).await?;
+                        log.write(tx).await?;
                     }
                     Ok::<_, StoreError>(ours)
                 })

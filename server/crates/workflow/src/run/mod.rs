@@ -10,7 +10,9 @@ mod hook;
 mod ids;
 mod job;
 mod mail;
+mod pace;
 mod queue;
+mod share;
 mod simulate;
 mod sms;
 mod start;
@@ -18,6 +20,7 @@ mod state;
 mod steps;
 mod together;
 mod upkeep;
+mod way;
 mod webhook;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -81,6 +84,8 @@ struct Runner {
     looks: Semaphore,
     /// Places of steps that call a plugin, by its name.
     calls: Places,
+    /// What writes go by while requests write too.
+    way: way::Way,
 }
 
 /// Places of each plugin for so many calls.
@@ -104,7 +109,7 @@ impl Runner {
     fn new(engine: Engine, outside: Outside) -> Self {
         let versions = Versions::new(engine.clone());
         let [beside, looks] = [ITEMS_BESIDE_MAX, LOOKS_BESIDE_MAX].map(Semaphore::new);
-        Self { engine, outside, versions, beside, looks, calls: Places::default() }
+        Self { engine, outside, versions, beside, looks, calls: Places::default(), way: way::Way::default() }
     }
 }
 

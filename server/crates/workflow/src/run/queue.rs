@@ -12,13 +12,15 @@ use cardine_store::platform::workflows::{
 use cardine_store::{Dialect, ReadTx, StoreError, WriteTx};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
-use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::clock::Clockwork;
 use super::dates::DateWatch;
+use super::pace::Pace;
+use super::share::{Share, part};
 use super::upkeep::Upkeep;
 use super::{LEASE, Outside, Runner, StepError};
 use crate::matcher::Workflows;
@@ -28,14 +30,6 @@ use crate::versions::Versions;
 const RENEWAL: Duration = Duration::from_secs(5);
 /// When a renewal that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Runs at the same time.
-const RUNS_MAX: usize = 16;
-/// Of them, those of one workflow: the others never wait for all of its runs.
-const RUNS_OF_ONE_MAX: usize = 12;
-/// Most workflows that are asked for runs in one transaction; where they have nothing to give, the next look asks those behind them.
-const ASKED_MAX: usize = 64;
-/// How often the queue is looked at without being told: for other processes' events, postponed runs and ended leases.
-const POLL: Duration = Duration::from_millis(500);
 
 /// Runs workflows until `stop` says so; runs that have begun finish.
 #[boxed]
@@ -49,7 +43,8 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
     let mut upkeep = Upkeep::new(runner.outside.runs_kept_for);
     let mut share = Share::default();
     let mut running = JoinSet::new();
-    while !*stop.borrow() {
+    let mut written = runner.engine.requests_written();
+    'looks: while !*stop.borrow() {
         if let Err(error) = clockwork.queue_due(&runner.engine, Utc::now()).await {
             tracing::warn!(%error, "what the clock starts can't be queued");
         }
@@ -59,104 +54,51 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
         if let Err(error) = upkeep.delete_old(&runner.engine, Utc::now()).await {
             tracing::warn!(%error, "old runs of workflows can't be deleted; they are tried again");
         }
-        let leased = if share.is_full() { Ok(Vec::new()) } else { lease(&runner.versions, &mut share).await };
+        let before = std::mem::replace(&mut written, runner.engine.requests_written());
+        runner.way.note(written > before);
+        let mut pace = Pace::look(Instant::now(), written);
+        let leased = if share.is_full() { Ok(Leased::default()) } else { lease(&runner.versions, &mut share).await };
         let leased = leased.unwrap_or_else(|error| {
             tracing::warn!(%error, "the queue of workflows can't be read");
-            Vec::new()
+            Leased::default()
         });
-        if !leased.is_empty() {
-            for run in leased {
-                let (runner, workflow) = (Arc::clone(&runner), run.workflow);
-                share.begin(workflow);
-                running.spawn(async move {
-                    if AssertUnwindSafe(runner.run(run)).catch_unwind().await.is_err() {
-                        tracing::error!(%workflow, "a workflow's run ended unexpectedly; it is tried again when its lease ends");
-                    }
-                    workflow
-                });
+        for run in leased.runs {
+            let (runner, workflow) = (Arc::clone(&runner), run.workflow);
+            share.begin(workflow);
+            running.spawn(async move {
+                if AssertUnwindSafe(runner.run(run)).catch_unwind().await.is_err() {
+                    tracing::error!(%workflow, "a workflow's run ended unexpectedly; it is tried again when its lease ends");
+                }
+                workflow
+            });
+        }
+        pace.found(leased.is_more_due, &share);
+        while !*stop.borrow() {
+            let next = pace.next(&share, runner.engine.requests_written());
+            tokio::select! {
+                Some(Ok(workflow)) = running.join_next() => {
+                    share.end(workflow);
+                    pace.tell();
+                }
+                () = runner.engine.events_written() => pace.tell(),
+                () = until(next) => break,
+                changed = stop.changed() => if changed.is_err() { break 'looks },
             }
-            continue;
-        }
-        let free = !share.is_full();
-        tokio::select! {
-            Some(Ok(workflow)) = running.join_next() => share.end(workflow),
-            () = runner.engine.events_written(), if free => {}
-            () = tokio::time::sleep(POLL), if free => {}
-            changed = stop.changed() => if changed.is_err() { break },
-        }
-        while let Some(Ok(workflow)) = running.try_join_next() {
-            share.end(workflow);
         }
     }
     running.join_all().await;
 }
 
-/// How many runs of which workflow this process has under way, and whose turn it was when.
-#[derive(Debug, Default)]
-struct Share {
-    running: FxHashMap<Uuid, usize>,
-    all: usize,
-    /// When each was given runs last, counted in turns. Kept while it has nothing to do: else whoever has one run after the other would always be
-    /// the first again.
-    turns: FxHashMap<Uuid, u64>,
-    turn: u64,
-    /// So many of those in turn had nothing to give when they were asked.
-    passed: usize,
-}
-
-impl Share {
-    fn is_full(&self) -> bool {
-        self.all >= RUNS_MAX
+/// Waits until then; for good where that is never.
+async fn until(next: Option<Instant>) {
+    match next {
+        Some(next) => tokio::time::sleep_until(next).await,
+        None => std::future::pending().await,
     }
-
-    fn begin(&mut self, workflow: Uuid) {
-        *self.running.entry(workflow).or_default() += 1;
-        self.all += 1;
-    }
-
-    fn end(&mut self, workflow: Uuid) {
-        self.all = self.all.saturating_sub(1);
-        if let Some(count) = self.running.get_mut(&workflow) {
-            *count = count.saturating_sub(1);
-        }
-        self.running.retain(|_, count| *count > 0);
-    }
-
-    /// How many more runs may begin.
-    fn free(&self) -> usize {
-        RUNS_MAX - self.all.min(RUNS_MAX)
-    }
-
-    /// Which of the due workflows are asked for runs, and how many more each may have: who was given none for longest is the first. To have been
-    /// asked is no turn: who had nothing to give because another does the same job comes before the other then.
-    fn in_turn(&self, due: &[Uuid]) -> Vec<(Uuid, usize)> {
-        let room =
-            |workflow: &Uuid| RUNS_OF_ONE_MAX.saturating_sub(self.running.get(workflow).copied().unwrap_or_default());
-        let mut in_turn: Vec<(Uuid, usize)> =
-            due.iter().map(|workflow| (*workflow, room(workflow))).filter(|(_, room)| *room > 0).collect();
-        in_turn.sort_by_key(|(workflow, _)| (self.turns.get(workflow).copied().unwrap_or_default(), *workflow));
-        let passed = if self.passed < in_turn.len() { self.passed } else { 0 };
-        in_turn.split_off(passed).into_iter().take(ASKED_MAX).collect()
-    }
-
-    /// So many were asked, and these gave runs, one after the other.
-    fn given(&mut self, asked: usize, by: impl Iterator<Item = Uuid>) {
-        let before = self.turn;
-        for workflow in by {
-            self.turn += 1;
-            self.turns.insert(workflow, self.turn);
-        }
-        self.passed = if self.turn > before || asked < ASKED_MAX { 0 } else { self.passed + asked };
-    }
-}
-
-/// An equal part of what is free for the next workflow in turn, where so many come behind it. What it does not take is left to them.
-fn part(free: usize, behind: usize, room: usize) -> usize {
-    free.div_ceil(behind + 1).min(room)
 }
 
 /// Leases what is due, each workflow's part of what is free. What does the same job is never leased twice at once, by no process.
-async fn lease(versions: &Versions, share: &mut Share) -> Result<Vec<LeasedRun>, EngineError> {
+async fn lease(versions: &Versions, share: &mut Share) -> Result<Leased, EngineError> {
     let (engine, free) = (versions.engine(), share.free());
     let (seen_at, due, leased, state) = engine
         .store()
@@ -170,7 +112,7 @@ async fn lease(versions: &Versions, share: &mut Share) -> Result<Vec<LeasedRun>,
         })
         .await?;
     if due.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Leased::default());
     }
     if state.access_epoch != engine.snapshot().access.epoch {
         // Another process has saved something a moment ago, perhaps which jobs a workflow does.
@@ -192,12 +134,15 @@ async fn lease(versions: &Versions, share: &mut Share) -> Result<Vec<LeasedRun>,
     let asked =
         |(workflow, room)| Asked { workflow, room, beside: Workflows::of_same_jobs(&snapshot, &older, workflow) };
     let asked: Arc<Vec<Asked>> = Arc::new(share.in_turn(&workflows).into_iter().map(asked).collect());
+    // What is due of one that has all its places taken is done when some of them are free.
+    let is_more_due = workflows.iter().any(|workflow| share.room(workflow) == 0);
     if asked.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Leased { runs: Vec::new(), is_more_due });
     }
     let count = asked.len();
     let leased = engine
         .store()
+        .beside_requests()
         .write(move |tx: &mut WriteTx| {
             let asked = Arc::clone(&asked);
             Box::pin(async move {
@@ -208,23 +153,33 @@ async fn lease(versions: &Versions, share: &mut Share) -> Result<Vec<LeasedRun>,
                 // Only now: the write may have waited for others, and a lease may have ended. On SQLite there is nobody else to renew
                 // it, and who does may wait behind this write.
                 let now = if tx.dialect() == Dialect::Sqlite { seen_at } else { Utc::now() };
-                let mut leased: Vec<LeasedRun> = Vec::new();
+                let mut leased = Leased { runs: Vec::new(), is_more_due };
                 for (position, Asked { workflow, room, beside }) in asked.iter().enumerate() {
                     if no_jobs && !beside.is_empty() {
                         continue;
                     }
-                    let part = part(free - leased.len(), asked.len() - position - 1, *room);
+                    let part = part(free - leased.runs.len(), asked.len() - position - 1, *room);
                     if part == 0 {
                         break;
                     }
-                    leased.extend(lease_runs(tx, *workflow, part, beside, now, Utc::now() + LEASE).await?);
+                    let runs = lease_runs(tx, *workflow, part, beside, now, Utc::now() + LEASE).await?;
+                    leased.is_more_due |= runs.len() == part;
+                    leased.runs.extend(runs);
                 }
                 Ok::<_, EngineError>(leased)
             })
         })
         .await?;
-    share.given(count, leased.iter().map(|run| run.workflow));
+    share.given(count, leased.runs.iter().map(|run| run.workflow));
     Ok(leased)
+}
+
+/// What a look at the queue has given.
+#[derive(Debug, Default)]
+struct Leased {
+    runs: Vec<LeasedRun>,
+    /// A workflow gave as many as it was asked for, or could not be asked.
+    is_more_due: bool,
 }
 
 /// A workflow that is asked for runs, for how many at most, and whose runs they must not run beside.
@@ -375,8 +330,12 @@ mod tests {
 
     /// Leases as `run_workflows` does, but for as long as the test goes on.
     async fn lease(engine: &Engine, share: &mut Share) -> Result<Vec<LeasedRun>, EngineError> {
+        look(engine, share).await.map(|leased| leased.runs)
+    }
+
+    async fn look(engine: &Engine, share: &mut Share) -> Result<Leased, EngineError> {
         let leased = super::lease(&Versions::new(engine.clone()), share).await?;
-        for run in &leased {
+        for run in &leased.runs {
             let run = run.clone();
             let write = engine.store().write(move |tx: &mut WriteTx| {
                 let run = run.clone();
@@ -427,6 +386,28 @@ mod tests {
             advance(&engine, &leased[0], Then::Wait(far())).await;
             let next = leased_by_both(&engine, &other).await;
             assert!(next.len() == 1 && next[0].id != leased[0].id, "{next:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_look_tells_whether_more_is_due_than_there_were_places() {
+        for database in Database::each().await {
+            let engine = database.engine().await;
+            let steps = json!([{"id": "rest", "wait": {"for": "P1D"}}]);
+            database.save(&engine, json!({"name": "many", "trigger": {"manual": {}}, "steps": steps})).await;
+            let many = *Workflows::all(&engine.snapshot()).next().unwrap().0;
+            queue(&engine, many, 14).await;
+            let mut share = Share::default();
+            for (given, is_more_due) in [(12, true), (0, true)] {
+                let leased = look(&engine, &mut share).await.unwrap();
+                assert_eq!((leased.runs.len(), leased.is_more_due), (given, is_more_due));
+                leased.runs.iter().for_each(|run| share.begin(run.workflow));
+            }
+            (0..6).for_each(|_| share.end(many));
+            for given in [2, 0] {
+                let leased = look(&engine, &mut share).await.unwrap();
+                assert_eq!((leased.runs.len(), leased.is_more_due), (given, false), "there is room for six");
+            }
         }
     }
 
@@ -707,70 +688,6 @@ mod tests {
         }
     }
 
-    fn ids(count: u128) -> Vec<Uuid> {
-        (1..=count).map(Uuid::from_u128).collect()
-    }
-
-    /// What each workflow gets that has as much as is offered.
-    fn parts(share: &Share, due: &[Uuid]) -> Vec<(Uuid, usize)> {
-        let in_turn = share.in_turn(due);
-        let (mut free, mut parts) = (share.free(), Vec::new());
-        for (position, (workflow, room)) in in_turn.iter().enumerate() {
-            let part = part(free, in_turn.len() - position - 1, *room);
-            free -= part;
-            parts.push((*workflow, part));
-        }
-        parts.retain(|(_, part)| *part > 0);
-        parts
-    }
-
-    #[test]
-    fn every_due_workflow_gets_its_part() {
-        let parts =
-            |count| -> Vec<usize> { parts(&Share::default(), &ids(count)).into_iter().map(|(_, part)| part).collect() };
-        assert_eq!(parts(1), [RUNS_OF_ONE_MAX]);
-        assert_eq!(parts(3), [6, 5, 5]);
-        assert_eq!(parts(40), [1; RUNS_MAX]);
-        assert_eq!(parts(0), [0; 0]);
-    }
-
-    #[test]
-    fn a_workflow_with_many_runs_leaves_room_and_turns_go_round() {
-        let [one, two, three] = ids(3).try_into().unwrap();
-        let mut share = Share::default();
-        for _ in 0..RUNS_OF_ONE_MAX {
-            share.begin(one);
-        }
-        share.given(1, [one].into_iter());
-        assert!(parts(&share, &[one]).is_empty());
-        assert_eq!(parts(&share, &[one, two]), [(two, 4)]);
-        for _ in 0..3 {
-            share.begin(two);
-        }
-        share.given(1, [two].into_iter());
-        assert_eq!(parts(&share, &[one, two, three]), [(three, 1)], "it is the next in turn");
-        share.begin(three);
-        share.given(1, [three].into_iter());
-        assert!(parts(&share, &[one, two, three]).is_empty());
-        share.end(one);
-        assert_eq!(parts(&share, &[one, two, three]), [(one, 1)]);
-    }
-
-    #[test]
-    fn those_behind_many_that_have_nothing_to_give_are_asked_too() {
-        let (all, mut share) = (ids(ASKED_MAX as u128 + 2), Share::default());
-        let asked = |share: &Share| -> Vec<Uuid> { share.in_turn(&all).into_iter().map(|(id, _)| id).collect() };
-        assert_eq!(asked(&share), all[..ASKED_MAX]);
-        share.given(ASKED_MAX, std::iter::empty());
-        assert_eq!(asked(&share), all[ASKED_MAX..]);
-        share.given(2, all[ASKED_MAX..=ASKED_MAX].iter().copied());
-        assert_eq!(asked(&share), all[..ASKED_MAX], "they may have something by now");
-        share.given(ASKED_MAX, std::iter::empty());
-        assert_eq!(asked(&share), [all[ASKED_MAX + 1], all[ASKED_MAX]], "who was given none is before who was");
-        share.given(2, std::iter::empty());
-        assert_eq!(asked(&share), all[..ASKED_MAX]);
-    }
-
     #[tokio::test(flavor = "multi_thread")]
     async fn a_workflow_that_has_nothing_to_give_takes_nobodys_turn() {
         for database in Database::each().await {
@@ -800,7 +717,9 @@ mod tests {
                 others.push(save(&database, &engine, name, name).await);
             }
             // One place is free, and whosever turn it is, it is not left empty.
-            share.all = RUNS_MAX - 1;
+            while share.free() > 1 {
+                share.begin(Uuid::nil());
+            }
             for workflow in others.iter().chain(&others) {
                 queue(&engine, *workflow, 1).await;
             }

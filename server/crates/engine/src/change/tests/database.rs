@@ -78,6 +78,7 @@ impl Database {
             store,
             snapshot,
             events,
+            requests_written: std::sync::atomic::AtomicU64::new(0),
             mail,
             feed,
             matcher_loader,
