@@ -1,5 +1,6 @@
 //! TLS by the machine's certificate authorities.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::ServerName;
@@ -23,7 +24,11 @@ impl Tls {
             connector.ok_or_else(|| EgressError::Tls("this machine has no certificate authorities".to_owned()))?;
         let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_owned();
         let name = ServerName::try_from(bare).map_err(|_| EgressError::Tls(format!("{host} has no certificates")))?;
-        let refused = |error| EgressError::Tls(format!("{host} cannot be trusted: {error}"));
+        // What the other side said is wrong with the protocol or its certificate comes as invalid data; all else is the connection.
+        let refused = |error: io::Error| match error.kind() {
+            io::ErrorKind::InvalidData => EgressError::Tls(format!("{host} cannot be trusted: {error}")),
+            _ => EgressError::Connect(format!("the connection to {host} broke: {error}")),
+        };
         connector.connect(name, stream).await.map_err(refused)
     }
 }

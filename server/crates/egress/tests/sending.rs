@@ -162,6 +162,12 @@ async fn a_connection_that_breaks_or_is_not_trusted_is_told() {
     let (address, _served) = server("HTTP/1.1 400 Bad Request\r\n\r\n").await;
     let not_tls = inside(address).send(&Hosts::Public, Request::new("GET", &format!("https://{address}/"))).await;
     assert!(matches!(not_tls, Err(EgressError::Tls(_))), "{not_tls:?}");
+    // Whoever goes away before anything is said, as one who is started again does, may be there later.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { drop(listener.accept().await) });
+    let gone = inside(address).send(&Hosts::Public, Request::new("GET", &format!("https://{address}/"))).await;
+    assert!(matches!(gone, Err(EgressError::Connect(_))), "{gone:?}");
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let refused = inside(closed).send(&Hosts::Public, Request::new("GET", &format!("http://{closed}/"))).await;
     assert!(matches!(refused, Err(EgressError::Connect(_))), "{refused:?}");

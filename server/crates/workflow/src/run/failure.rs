@@ -45,7 +45,8 @@ impl StepError {
     /// A plugin's call failed.
     pub fn of_call(failure: &PluginFailure) -> Self {
         Self::Failed(Box::new(Failed {
-            message: format!("PLUGIN_FAILED {}: {}", failure.reason, failure.message),
+            // The plugin's own words may have what no text in a database has.
+            message: format!("PLUGIN_FAILED {}: {}", failure.reason, failure.message).replace('\0', ""),
             class: class_of_call(failure.reason),
             after: failure.retry_after_ms.map(Duration::from_millis),
             call: Some(diagnosis(failure)),

@@ -70,6 +70,7 @@ impl Runner {
         let answer = self.outside.egress.send(&Hosts::Public, request).await.map_err(|error| match error {
             EgressError::Timeout(_) => StepError::of_class(ErrorClass::Timeout, error.to_string(), None),
             EgressError::Connect(_) => StepError::of_class(ErrorClass::Network, error.to_string(), None),
+            EgressError::TooLarge(_) => StepError::lasting(format!("the webhook was called, but {error}")),
             _ => StepError::lasting(format!("the webhook was not called: {error}")),
         })?;
         if !(200..=299).contains(&answer.status) {
