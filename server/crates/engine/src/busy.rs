@@ -95,7 +95,7 @@ impl Engine {
                     answers.push(BusyTimes { user: *user, times: Some(times), entries });
                 }
                 Ok(None) => {}
-                Err(EngineError::Limit(_)) => {
+                Err(EngineError::Limit(_)) if !ctx.is_late() => {
                     answers.push(BusyTimes { user: *user, times: None, entries: None });
                 }
                 Err(error) => return Err(error),

@@ -94,6 +94,11 @@ impl RequestContext {
         Self { deadline: Some(Deadline::after(limit)), ..self.clone() }
     }
 
+    /// Whether its time is over.
+    pub fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline.is_over())
+    }
+
     /// Bindings with these values.
     pub fn bindings<'a>(&'a self, values: &'a [cardine_model::Value]) -> Bindings<'a> {
         Bindings {

@@ -28,7 +28,7 @@ use writer::Writer;
 /// Types refer to each other, so a short selection can ask for any number of them; only the size of what was written says
 /// what it costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer to an introspection has more than {limit_bytes} bytes; select less")]
+#[error("what introspection answers has more than {limit_bytes} bytes; select less")]
 pub struct TooLarge {
     /// The most bytes allowed.
     pub limit_bytes: usize,

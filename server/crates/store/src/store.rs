@@ -22,6 +22,9 @@ use crate::{DatabaseUrl, Deadline, Extent, Habit, Options, StoreError};
 /// How often a write on PostgreSQL is tried whose transaction another one was in the way of.
 const WRITE_ATTEMPTS_MAX: u32 = 6;
 
+/// A change of tables takes a moment, and the next one is not in the way of the same tables.
+const READ_ATTEMPTS_MAX: u32 = 3;
+
 /// A database. Clones are the same one.
 #[derive(Clone)]
 pub struct Store {
@@ -135,7 +138,8 @@ impl Store {
     }
 
     /// As [`Store::read`], for a read of a known kind: one that asks a single statement has no transaction around it, and a
-    /// short one on SQLite runs on the caller's thread. `work` may be run twice, and waits for nothing but the database.
+    /// short one on SQLite runs on the caller's thread. `work` may be run several times, and waits for nothing but the database:
+    /// PostgreSQL ends one of two that wait for each other, a change of tables and whoever reads two of them.
     pub async fn read_again<T, E, F>(&self, habit: &Habit, work: F) -> Result<T, E>
     where
         F: for<'a> Fn(&'a mut ReadTx) -> BoxFuture<'a, Result<T, E>> + Send + Sync + 'static,
@@ -151,8 +155,24 @@ impl Store {
             }
             habit.was_long();
         }
-        let (work, slot) = reading(move |tx: &mut ReadTx| work(tx));
-        slot.answer(self.run_read(work, extent).await)
+        let (work, overtaken) = (Arc::new(work), Arc::new(AtomicBool::new(false)));
+        let mut attempt = 1;
+        loop {
+            let (again, in_the_way) = (Arc::clone(&work), Arc::clone(&overtaken));
+            let (once, slot) = reading(move |tx: &mut ReadTx| {
+                Box::pin(async move {
+                    let result = again(tx).await;
+                    in_the_way.store(result.is_err() && tx.was_in_the_way(), Ordering::Relaxed);
+                    result
+                })
+            });
+            let answer = slot.answer(self.run_read(once, extent).await);
+            let over = self.deadline.is_some_and(|deadline| deadline.is_over());
+            if !overtaken.swap(false, Ordering::Relaxed) || over || attempt == READ_ATTEMPTS_MAX {
+                return answer;
+            }
+            attempt += 1;
+        }
     }
 
     /// Runs `work` and commits what it wrote if it succeeds, undoes it if not. It may be run several times, but takes

@@ -58,6 +58,14 @@ impl ReadTx {
     pub(crate) fn into_session(self) -> Option<Session> {
         self.0.into_session()
     }
+
+    /// Whether it was ended because another was in its way, so that it may pass when it is run again.
+    pub(crate) fn was_in_the_way(&self) -> bool {
+        match &self.0 {
+            Database::Sqlite(_) => false,
+            Database::Postgres(session) => session.was_in_the_way(),
+        }
+    }
 }
 
 impl WriteTx {

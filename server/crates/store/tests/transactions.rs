@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cardine_model::Value;
 use cardine_sql::ddl::records::hold_table;
-use cardine_store::{Bindings, ColumnType, Dialect, Options, RowSet, Statement, Store, StoreError};
+use cardine_store::{Bindings, ColumnType, Dialect, Extent, Habit, Options, RowSet, Statement, Store, StoreError};
 use databases::{TestDatabase, execute, query, statement};
 use tokio::sync::{Barrier, Notify};
 
@@ -461,4 +461,33 @@ async fn what_others_wait_for_has_connections_of_its_own() {
         })
         .await;
     assert_eq!(seen.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_a_change_was_in_the_way_of_is_run_again() {
+    let Some(database) = databases::postgres().await else { return };
+    database
+        .ddl("CREATE FUNCTION in_a_circle() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$")
+        .await;
+    for (ended, runs) in [(0, 1), (2, 3), (9, 3)] {
+        let counted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&counted);
+        let read: Result<i64, StoreError> = database
+            .store
+            .read_again(&Habit::new(Extent::Several), move |tx| {
+                let text =
+                    if count.fetch_add(1, Ordering::SeqCst) < ended { "SELECT in_a_circle()" } else { "SELECT 7" };
+                Box::pin(async move {
+                    let asked = statement(Dialect::Postgres, text, Vec::new(), &[ColumnType::Integer]);
+                    let rows = tx.query(&asked, &Bindings::default()).await?;
+                    Ok(rows.cell(0, 0).integer().unwrap_or_default())
+                })
+            })
+            .await;
+        assert_eq!(counted.load(Ordering::SeqCst), runs);
+        match read {
+            Ok(seven) => assert!(seven == 7 && ended < 3),
+            Err(error) => assert!(matches!(error, StoreError::Serialization(_)) && ended == 9, "{error:?}"),
+        }
+    }
 }

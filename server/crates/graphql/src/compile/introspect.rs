@@ -4,21 +4,23 @@ use super::Compiler;
 use super::collect::Collected;
 use super::record::unvalidated;
 use crate::error::{Code, Error};
-use crate::introspection::{self, MetaField};
+use crate::introspection::{self, MetaField, TooLarge};
 use crate::schema::{OutputField, TypeKey};
 
-/// Bytes of an answer that each field of the modules makes room for: the standard introspection takes some 4,000 for each, with the
+/// Bytes of an answer that each field that the caller reads makes room for: the standard introspection takes some 4,000 for each, with the
 /// types for its filters, orders and figures.
 const BYTES_OF_FIELD: usize = 8 * 1024;
 
 impl<'a> Compiler<'a> {
-    pub(super) fn introspect(&self, collected: &Collected<'a>, definition: &OutputField) -> Result<Vec<u8>, Error> {
+    pub(super) fn introspect(&mut self, collected: &Collected<'a>, definition: &OutputField) -> Result<Vec<u8>, Error> {
         let field = self.meta_field(collected, definition)?;
         let mut json = Vec::new();
-        let fields: usize = self.schema.catalog.modules.iter().map(|module| module.fields.len()).sum();
-        let limit_bytes = self.setting.limits.introspection_bytes.max(fields.saturating_mul(BYTES_OF_FIELD));
-        introspection::write(self.schema, &field, limit_bytes, &mut json)
-            .map_err(|error| Error::new(Code::LimitExceeded, format!("{error}.")))?;
+        let room = self.schema.fields_to_read().saturating_mul(BYTES_OF_FIELD);
+        let limit_bytes = self.setting.limits.introspection_bytes.max(room);
+        let left = limit_bytes.saturating_sub(self.introspected);
+        introspection::write(self.schema, &field, left, &mut json)
+            .map_err(|_| Error::new(Code::LimitExceeded, format!("{}.", TooLarge { limit_bytes })))?;
+        self.introspected += json.len();
         Ok(json)
     }
 

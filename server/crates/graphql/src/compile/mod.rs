@@ -245,6 +245,8 @@ struct Compiler<'a> {
     /// Whether nothing was compiled in that is of this request alone.
     reusable: bool,
     rows: u64,
+    /// Bytes that introspection has written.
+    introspected: usize,
     errors: Vec<Error>,
 }
 
@@ -272,6 +274,7 @@ impl<'a> Compiler<'a> {
             persons: Vec::new(),
             reusable: true,
             rows: 0,
+            introspected: 0,
             errors: Vec::new(),
         }
     }

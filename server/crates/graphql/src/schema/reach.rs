@@ -141,6 +141,12 @@ impl Schema<'_> {
         self.catalog.modules.iter().map(|module| &**module).filter(|module| module.unserved.is_none())
     }
 
+    /// How many fields of all modules exist for the caller.
+    pub(crate) fn fields_to_read(&self) -> usize {
+        let of_module = |module: &Module| module.fields.iter().filter(|field| self.reads(module.id, field.id)).count();
+        self.served_modules().map(of_module).sum()
+    }
+
     /// Whether the module exists for the caller.
     pub(super) fn knows(&self, module: ModuleId) -> bool {
         let has_name = || self.catalog.module(module).link.is_none();

@@ -89,12 +89,23 @@ pub(crate) struct Session {
     in_flight: bool,
     /// The connection was lost after the first statement: the transaction is over, and must not go on as another.
     broken: bool,
+    /// A statement was ended because another transaction was in its way.
+    in_the_way: bool,
 }
 
 impl Session {
     /// A transaction without any statement yet: it has no connection.
     pub(crate) fn new(pool: Pool, isolation: Isolation) -> Self {
-        Self { pool, isolation, connection: None, begun: false, used: false, in_flight: false, broken: false }
+        Self {
+            pool,
+            isolation,
+            connection: None,
+            begun: false,
+            used: false,
+            in_flight: false,
+            broken: false,
+            in_the_way: false,
+        }
     }
 
     /// Runs a statement that gives rows.
@@ -188,6 +199,16 @@ impl Session {
     /// because the connection was dead, it is prepared anew, or run on another connection, once. Later in a transaction
     /// that is not possible: PostgreSQL refuses all further statements after an error.
     async fn run(&mut self, statement: &Statement, bindings: &Bindings<'_>) -> Result<(RowSet, u64), StoreError> {
+        let result = self.run_once_more(statement, bindings).await;
+        self.in_the_way |= matches!(&result, Err(StoreError::Serialization(_)));
+        result
+    }
+
+    async fn run_once_more(
+        &mut self,
+        statement: &Statement,
+        bindings: &Bindings<'_>,
+    ) -> Result<(RowSet, u64), StoreError> {
         self.check_whole()?;
         let bound = resolve_params(statement, bindings)?;
         if matches!(self.isolation, Isolation::Statement(_)) && std::mem::replace(&mut self.used, true) {
@@ -278,6 +299,11 @@ impl Session {
         };
         *in_flight = false;
         Ok(result.map(|changed| (builder.finish(), changed)).map_err(|error| (error, was_used_before)))
+    }
+
+    /// Whether a statement was ended because another transaction was in its way.
+    pub(crate) fn was_in_the_way(&self) -> bool {
+        self.in_the_way
     }
 
     fn check_whole(&self) -> Result<(), StoreError> {
