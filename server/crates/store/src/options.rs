@@ -21,7 +21,7 @@ pub struct Options {
     /// its limit: that others are before it does not mean that the database cannot be reached. Default: 30 s.
     pub queue_timeout: Duration,
     /// How long a change of tables on PostgreSQL waits for a lock, one try after the other: whoever comes to the table meanwhile waits
-    /// behind it, so it waits shortly at first, and lets them through before the next try. Default: 50, 150, 400 and 1,400 ms.
+    /// behind it, so it waits shortly at first, and lets them through before the next try. Without any there is one try. Default: 50, 150, 400 and 1,400 ms.
     pub lock_waits: Arc<[Duration]>,
     /// Prepared statements that each connection keeps. Default: 512.
     pub statement_cache_size: usize,

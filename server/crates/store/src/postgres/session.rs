@@ -129,7 +129,8 @@ impl Session {
     pub(crate) async fn run_ddl(&mut self, text: &str) -> Result<(), StoreError> {
         let waits = self.pool.lock_waits();
         let mut waits = waits.iter().copied().peekable();
-        while let Some(wait) = waits.next() {
+        loop {
+            let wait = waits.next().unwrap_or_default();
             let batch = format!(
                 "SAVEPOINT ddl;\nSET LOCAL lock_timeout = {};\n{text}\n;SET LOCAL lock_timeout TO DEFAULT;\nRELEASE ddl",
                 wait.as_millis().max(1)
