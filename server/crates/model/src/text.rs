@@ -9,6 +9,9 @@ use std::borrow::Cow;
 
 use icu_casemap::CaseMapper;
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::canonical_combining_class;
+
+use crate::resolve::INDEXED_TEXT_LENGTH_MAX;
 
 /// `text` by full default case folding (Unicode 3.13, `toCasefold`), code point by code point; not the Turkic one.
 pub fn fold(text: &str) -> Cow<'_, str> {
@@ -35,6 +38,28 @@ pub fn sort_key(text: &str) -> Cow<'_, str> {
         return folded;
     }
     Cow::Owned(folded.nfd().filter(|character| !is_mark(*character)).collect())
+}
+
+/// So many of the last character stand behind every text that may be in an index.
+const LAST_COUNT: usize = INDEXED_TEXT_LENGTH_MAX as usize + 1;
+
+/// Where the sort keys of texts lie that begin with `text`, both folded: from the first on, and before the second, by code points.
+/// Others may lie there too.
+pub fn sort_keys_from(text: &str) -> (String, String) {
+    let decomposed: Vec<char> = fold(text).nfd().collect();
+    // Marks at the end change places with those that follow them in a longer text.
+    let settled = decomposed.iter().rposition(|character| canonical_combining_class(*character) == 0);
+    let settled = settled.map_or(0, |last| last + 1);
+    let start: String = decomposed[..settled].iter().copied().filter(|character| !is_mark(*character)).collect();
+    let mut end: Vec<char> = start.chars().collect();
+    while let Some(last) = end.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            end.push(next);
+            break;
+        }
+    }
+    let end = if end.is_empty() { char::MAX.to_string().repeat(LAST_COUNT) } else { end.into_iter().collect() };
+    (start, end)
 }
 
 /// `text` in small letters, code point by code point; one whose small form is several code points stays.
@@ -168,6 +193,20 @@ mod tests {
     }
 
     #[test]
+    fn keys_from_a_beginning_are_narrow() {
+        let keys = |start: &str, end: &str| (start.to_owned(), end.to_owned());
+        assert_eq!(sort_keys_from("Rò"), keys("ro", "rp"));
+        assert_eq!(sort_keys_from("\u{d7ff}"), keys("\u{d7ff}", "\u{e000}"));
+        assert_eq!(sort_keys_from("a\u{10ffff}"), keys("a\u{10ffff}", "b"));
+        // A mark that another one may come before.
+        assert_eq!(sort_keys_from("\u{5e9}\u{5bc}"), keys("\u{5e9}", "\u{5ea}"));
+        for all in ["", "\u{10ffff}\u{10ffff}"] {
+            let (start, end) = sort_keys_from(all);
+            assert_eq!((start.as_str(), end.chars().count()), (all, 501));
+        }
+    }
+
+    #[test]
     fn case_goes_code_point_by_code_point_and_once() {
         assert_eq!((lower("ÀÉß Straße K"), upper("àéß ﬃ ſ")), ("àéß straße k".to_owned(), "ÀÉß ﬃ S".to_owned()));
         for (table, mapped) in [(lower_table(), lower as fn(&str) -> String), (upper_table(), upper)] {
@@ -197,6 +236,16 @@ mod tests {
             let single: String = text.chars().map(|character| fold(&character.to_string()).into_owned()).collect();
             prop_assert_eq!(fold(&text), single.as_str());
             prop_assert_eq!(fold(&single), single.as_str());
+        }
+
+        #[test]
+        fn keys_of_texts_lie_among_those_from_their_beginnings(text in "[a-cß\u{e9}\u{301}\u{327}\u{5b0}\u{5bc}\u{5e9}\u{fb01}\u{ac01}\u{d7ff}\u{10ffff}]{0,8}") {
+            let (folded, key) = (fold(&text), sort_key(&text));
+            for length in 0..=folded.chars().count() {
+                let beginning: String = folded.chars().take(length).collect();
+                let (start, end) = sort_keys_from(&beginning);
+                prop_assert!(start.as_str() <= key.as_ref() && key.as_ref() < end.as_str(), "{beginning} {start} {end}");
+            }
         }
 
         #[test]

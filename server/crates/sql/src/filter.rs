@@ -53,8 +53,10 @@ impl Writer<'_> {
         let catalog = self.catalog;
         let module = path.hops.last().map_or(source.module, |hop| hop.target);
         let field = catalog.field(module, path.field);
+        let leads = |index: &Vec<FieldId>| index.first() == Some(&path.field);
+        let by_key = field.indexed || field.unique || catalog.module(module).indexes.iter().any(leads);
         let value = self.shown(source, path);
-        self.compare_value(Shape::of(field), field.indexed || field.unique, &value, op, operand)
+        self.compare_value(Shape::of(field), by_key, &value, op, operand)
     }
 
     /// Compares a value of this shape; `by_key` where an index on its sort key may help.
@@ -133,9 +135,23 @@ impl Writer<'_> {
         let folded = format!("cardine_fold({value})");
         let param = |writer: &mut Self, transform| writer.typed_param(Param::Slot(operand, transform), "text");
         match op {
+            CompareOp::In if by_key => {
+                let keys = self.typed_param(Param::Slot(operand, Transform::SortKey), "text[]");
+                let list = self.typed_param(Param::Slot(operand, Transform::Fold), "text[]");
+                let key = self.among(&format!("cardine_sort_key({value})"), &keys);
+                format!("({key} AND {})", self.among(&folded, &list))
+            }
             CompareOp::In | CompareOp::NotIn => {
                 let list = self.typed_param(Param::Slot(operand, Transform::Fold), "text[]");
                 membership(&self.among(&folded, &list), op)
+            }
+            CompareOp::StartsWith if by_key => {
+                let start = param(self, Transform::PrefixStart);
+                let end = param(self, Transform::PrefixEnd);
+                let text = param(self, Transform::Fold);
+                let test = self.call(Function::StartsWith, &[folded, text], false, 0);
+                let key = format!("cardine_sort_key({value})");
+                format!("({key} >= {start} AND {key} < {end} AND {test})")
             }
             // Not by LIKE, whose patterns SQLite bounds.
             CompareOp::Contains | CompareOp::StartsWith | CompareOp::EndsWith => {
@@ -150,7 +166,16 @@ impl Writer<'_> {
             CompareOp::Lt | CompareOp::Lte | CompareOp::Gt | CompareOp::Gte => {
                 let key = param(self, Transform::SortKey);
                 let text = param(self, Transform::None);
-                format!("((cardine_sort_key({value}), {value}) {} ({key}, {text}))", operator(op))
+                let pair = format!("((cardine_sort_key({value}), {value}) {} ({key}, {text}))", operator(op));
+                // Of a pair whose first is no column, SQLite searches no index.
+                let rough = match op {
+                    CompareOp::Lt | CompareOp::Lte => "<=",
+                    _ => ">=",
+                };
+                match self.dialect {
+                    Dialect::Sqlite if by_key => format!("(cardine_sort_key({value}) {rough} {key} AND {pair})"),
+                    _ => pair,
+                }
             }
             CompareOp::Eq if by_key => {
                 let key = param(self, Transform::SortKey);

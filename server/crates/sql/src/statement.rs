@@ -89,6 +89,10 @@ pub enum Transform {
     Fold,
     /// The text's sort key (`model::text::sort_key`); of a list, each element.
     SortKey,
+    /// The least sort key that a text which begins with this one may have (`model::text::sort_keys_from`).
+    PrefixStart,
+    /// What stands behind the sort keys of all of them.
+    PrefixEnd,
     /// Of the text of a place in a JSON document, the list of its steps; null if it is none.
     JsonSteps,
     /// Of a JSON value, what it is equal by (`model::json_value::key`); of a list, each element.

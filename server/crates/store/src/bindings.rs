@@ -125,9 +125,12 @@ fn transform_json(json: &serde_json::Value, transform: Transform) -> Value {
         }
         Transform::JsonText => text().map(Value::Text),
         Transform::JsonSortKey => text().map(|text| Value::Text(text::sort_key(&text).into_owned())),
-        Transform::None | Transform::Fold | Transform::SortKey | Transform::JsonSteps => {
-            Some(Value::Json(json.clone()))
-        }
+        Transform::None
+        | Transform::Fold
+        | Transform::SortKey
+        | Transform::PrefixStart
+        | Transform::PrefixEnd
+        | Transform::JsonSteps => Some(Value::Json(json.clone())),
     };
     made.unwrap_or(Value::Null)
 }
@@ -161,6 +164,8 @@ fn transform_text(text: &str, transform: Transform) -> Cow<'_, str> {
         | Transform::JsonSortKey => Cow::Borrowed(text),
         Transform::Fold => text::fold(text),
         Transform::SortKey => text::sort_key(text),
+        Transform::PrefixStart => Cow::Owned(text::sort_keys_from(text).0),
+        Transform::PrefixEnd => Cow::Owned(text::sort_keys_from(text).1),
     }
 }
 
@@ -188,6 +193,10 @@ mod tests {
         assert_eq!(text(Transform::None), "50%_\\ÈÀ");
         assert_eq!(text(Transform::Fold), "50%_\\èà");
         assert_eq!(text(Transform::SortKey), "50%_\\ea");
+        assert_eq!(
+            (text(Transform::PrefixStart), text(Transform::PrefixEnd)),
+            ("50%_\\ea".to_owned(), "50%_\\eb".to_owned())
+        );
     }
 
     #[test]

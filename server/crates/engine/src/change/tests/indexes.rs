@@ -1,10 +1,12 @@
 //! The usual lists are read by the indexes that tables are made with, on both databases.
 
+use std::sync::Arc;
+
 use cardine_access::{Grants, ModuleGrant, Rights};
 use cardine_model::Value;
 use cardine_model::catalog::{Catalog, FieldPath, Module, ModuleId};
 use cardine_query::{
-    Authorised, Child, CompareOp, Deleted, Filter, List, Nulls, OrderKey, Page, Slot, Take, authorise,
+    Authorised, Child, CompareOp, Deleted, Filter, List, Measure, Nulls, OrderKey, Page, Slot, Take, authorise,
 };
 use cardine_sql::{Found, render_list};
 use cardine_store::{Bindings, BoxFuture, ColumnType, Dialect, ReadTx, Statement, Store, StoreError};
@@ -12,6 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::database::{Database, administrator, run};
+use crate::Engine;
 
 const MODULE: &str = "Sample";
 
@@ -77,6 +80,46 @@ impl Case<'_> {
     }
 }
 
+/// What may be looked up is, whatever the operator.
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_use_indexes() {
+    for database in Database::each().await {
+        let (engine, catalog) = filled(&database).await;
+        let all = Grants { administrator: true, ..Grants::default() };
+        let case = Case { store: engine.store(), catalog: &catalog, rights: Rights::resolve(&catalog, &[&all], true) };
+        let text = |text: &str| Value::Text(text.to_owned());
+        let texts = |texts: &[&str]| Value::List(texts.iter().map(|text| Value::Text((*text).to_owned())).collect());
+        let number = |digits: &str| Value::Decimal(cardine_model::Decimal::parse(digits).unwrap());
+        for (field, op, value, index) in [
+            ("name", CompareOp::Eq, text("NAME 7"), "_ix_sample__name"),
+            ("name", CompareOp::In, texts(&["NAME 7", "name 8"]), "_ix_sample__name"),
+            ("name", CompareOp::Lt, text("NAME 10"), "_ix_sample__name"),
+            ("name", CompareOp::Gte, text("NAME 99"), "_ix_sample__name"),
+            ("name", CompareOp::StartsWith, text("NAME 77"), "_ix_sample__name"),
+            ("street", CompareOp::Eq, text("STREET 7"), "_ix_sample__street__day"),
+            ("street", CompareOp::In, texts(&["STREET 7"]), "_ix_sample__street__day"),
+            ("street", CompareOp::StartsWith, text("STREET 77"), "_ix_sample__street__day"),
+            ("mail", CompareOp::Eq, text("M7@example.com"), "_ux_sample__mail"),
+            ("mail", CompareOp::In, texts(&["M7@example.com"]), "_ux_sample__mail"),
+            ("amount", CompareOp::Eq, number("7.5"), "_ix_sample__amount"),
+            ("amount", CompareOp::In, Value::List(vec![number("7.5"), number("8.5")]), "_ix_sample__amount"),
+            ("amount", CompareOp::Gt, number("998"), "_ix_sample__amount"),
+            ("kind", CompareOp::Eq, text("ONE"), "_ix_sample__kind__day"),
+            ("kind", CompareOp::In, texts(&["ONE"]), "_ix_sample__kind__day"),
+        ] {
+            let list = List {
+                rows: false,
+                totals: vec![Measure::Count],
+                ..page(case.module().id, case.compared(field, op), vec![case.ascending("id")], Vec::new())
+            };
+            let dialect = case.store.dialect();
+            let statements = render_list(dialect, &catalog, &case.rights, &case.authorised(list), Found::Asked);
+            let plan = explain(case.store, statements.totals.unwrap(), value).await;
+            assert!(plan.0.contains(index), "{field} {op:?} on {dialect:?}:\n{}", plan.0);
+        }
+    }
+}
+
 fn page(module: ModuleId, filter: Option<Filter>, order: Vec<OrderKey>, outputs: Vec<FieldPath>) -> List {
     let page = Page { take: Take::First(Slot(0)), after: None, before: None, offset: None };
     List {
@@ -126,45 +169,53 @@ fn id(number: u32) -> Uuid {
 
 /// 5,000 records; few of them share a value.
 fn fill(dialect: Dialect) -> String {
-    let columns = "id, version, created_at, updated_at, owner_id, maker_id, name, note, mail, amount, kind, day, plain";
+    let columns =
+        "id, version, created_at, updated_at, owner_id, maker_id, name, note, mail, amount, kind, day, plain, street";
     match dialect {
         Dialect::Sqlite => format!(
             "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 5000)
              INSERT INTO sample ({columns}) SELECT printf('01900000-0000-7000-9000-%012d', n), 1, '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z',
                printf('01900000-0000-7000-8000-%012d', n % 500), printf('01900000-0000-7000-8000-%012d', n % 700), 'Name ' || (n % 900), 'Note ' || n,
-               'm' || n || '@example.com', CAST(n % 1000 AS TEXT) || '.50', CASE n % 50 WHEN 0 THEN 'ONE' ELSE 'TWO' END, date('2024-01-01', (n % 300) || ' days'), 'p' || n FROM s"
+               'm' || n || '@example.com', CAST(n % 1000 AS TEXT) || '.50', CASE n % 50 WHEN 0 THEN 'ONE' ELSE 'TWO' END, date('2024-01-01', (n % 300) || ' days'), 'p' || n, 'Street ' || (n % 700) FROM s"
         ),
         Dialect::Postgres => format!(
             "INSERT INTO sample ({columns}) SELECT ('01900000-0000-7000-9000-' || lpad(n::text, 12, '0'))::uuid, 1, now() - n * interval '1 minute', now(),
                ('01900000-0000-7000-8000-' || lpad((n % 500)::text, 12, '0'))::uuid, ('01900000-0000-7000-8000-' || lpad((n % 700)::text, 12, '0'))::uuid,
                'Name ' || (n % 900), 'Note ' || n, 'm' || n || '@example.com', n % 1000 + 0.5, CASE n % 50 WHEN 0 THEN 'ONE' ELSE 'TWO' END,
-               date '2024-01-01' + n % 300, 'p' || n FROM generate_series(1, 5000) n; ANALYZE sample"
+               date '2024-01-01' + n % 300, 'p' || n, 'Street ' || (n % 700) FROM generate_series(1, 5000) n; ANALYZE sample"
         ),
     }
+}
+
+/// An engine with the module and its records.
+async fn filled(database: &Database) -> (Engine, Arc<Catalog>) {
+    let engine = database.engine().await;
+    let definition = json!({
+        "name": MODULE, "plural": "Samples",
+        "fields": [
+            {"name": "name", "type": "text", "indexed": true, "maxLength": 100},
+            {"name": "note", "type": "text", "indexed": true, "maxLength": 400},
+            {"name": "mail", "type": "email", "unique": true},
+            {"name": "amount", "type": "money", "indexed": true},
+            {"name": "kind", "type": "choice", "options": [{"value": "ONE"}, {"value": "TWO"}]},
+            {"name": "day", "type": "date"},
+            {"name": "plain", "type": "text"},
+            {"name": "street", "type": "text", "maxLength": 100},
+            {"name": "maker", "type": "reference", "to": "Organization", "inverse": "samples"}
+        ],
+        "indexes": [{"fields": ["kind", "day"]}, {"fields": ["street", "day"]}]
+    });
+    engine.create_module(&administrator(&engine), definition, false).await.unwrap();
+    run(engine.store(), &fill(engine.store().dialect())).await;
+    let catalog = engine.snapshot().catalog.clone();
+    (engine, catalog)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn usual_lists_use_indexes() {
     for database in Database::each().await {
-        let engine = database.engine().await;
-        let definition = json!({
-            "name": MODULE, "plural": "Samples",
-            "fields": [
-                {"name": "name", "type": "text", "indexed": true, "maxLength": 100},
-                {"name": "note", "type": "text", "indexed": true, "maxLength": 400},
-                {"name": "mail", "type": "email", "unique": true},
-                {"name": "amount", "type": "money", "indexed": true},
-                {"name": "kind", "type": "choice", "options": [{"value": "ONE"}, {"value": "TWO"}]},
-                {"name": "day", "type": "date"},
-                {"name": "plain", "type": "text"},
-                {"name": "maker", "type": "reference", "to": "Organization", "inverse": "samples"}
-            ],
-            "indexes": [{"fields": ["kind", "day"]}]
-        });
-        engine.create_module(&administrator(&engine), definition, false).await.unwrap();
+        let (engine, catalog) = filled(&database).await;
         let store = engine.store();
-        run(store, &fill(store.dialect())).await;
-        let catalog = engine.snapshot().catalog.clone();
         let all = Grants { administrator: true, ..Grants::default() };
         let case = Case { store, catalog: &catalog, rights: Rights::resolve(&catalog, &[&all], true) };
         let text = |text: &str| Value::Text(text.to_owned());
