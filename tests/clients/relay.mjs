@@ -24,6 +24,20 @@ const SOURCE = `
       }
     }
   \`;
+  graphql\`
+    fragment source_told on Query
+    @refetchable(queryName: "sourceToldPageQuery")
+    @argumentDefinitions(count: { type: "Int", defaultValue: 2 }, cursor: { type: "String" }) {
+      notifications(first: $count, after: $cursor) @connection(key: "source_told_notifications") { edges { node { id title } } }
+    }
+  \`;
+  graphql\`
+    fragment source_found on Query
+    @refetchable(queryName: "sourceFoundPageQuery")
+    @argumentDefinitions(count: { type: "Int", defaultValue: 2 }, cursor: { type: "String" }, text: { type: "String!" }) {
+      search(text: $text, first: $count, after: $cursor) @connection(key: "source_found_search") { edges { node { title record { id } } } }
+    }
+  \`;
   graphql\`query sourceProductsQuery { ...source_products }\`;
   graphql\`fragment source_product on Product @refetchable(queryName: "sourceAgainQuery") { name version }\`;
   graphql\`

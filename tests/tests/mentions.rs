@@ -181,13 +181,16 @@ on_both_databases! {
         for number in 0..5 {
             anna.create("Remark", json!({"title": format!("{number}"), "text": "@bruno"})).await;
         }
-        let page = "query($after: String, $unread: Boolean) { notifications(first: 2, after: $after, unread: $unread) { totalCount unreadCount nodes { id title readAt } pageInfo { hasNextPage endCursor } } }";
+        let page = "query($after: String, $unread: Boolean) { notifications(first: 2, after: $after, unread: $unread) { totalCount unreadCount nodes { id title readAt } edges { cursor node { id } } pageInfo { hasNextPage startCursor endCursor } } }";
         let (mut seen, mut ids, mut after) = (Vec::new(), Vec::new(), Value::Null);
         loop {
             let answer = bruno.query_with(page, json!({"after": after})).await;
             let found = answer.ok()["notifications"].clone();
             assert_eq!((&found["totalCount"], &found["unreadCount"]), (&json!(5), &json!(5)));
-            for node in found["nodes"].as_array().expect("nodes") {
+            let edges = found["edges"].as_array().expect("edges");
+            assert_eq!((&edges[0]["cursor"], &edges[edges.len() - 1]["cursor"]), (&found["pageInfo"]["startCursor"], &found["pageInfo"]["endCursor"]));
+            for (node, edge) in found["nodes"].as_array().expect("nodes").iter().zip(edges) {
+                assert_eq!(node["id"], edge["node"]["id"]);
                 seen.push(node["title"].as_str().expect("a title").to_owned());
                 ids.push(node["id"].clone());
             }

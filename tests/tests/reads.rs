@@ -351,6 +351,39 @@ on_both_databases! {
         }
     }
 
+    async fn every_page_is_a_connection_by_relays_specification(server: Server) {
+        let admin = server.admin().await;
+        let query = "{ __schema { types { name fields { name args { name type { name } } type { name kind ofType { name kind ofType { kind ofType { name } } } } } } } }";
+        let answer = admin.query(query).await;
+        let types = answer.ok()["__schema"]["types"].as_array().expect("types").clone();
+        let named = |name: &Value| types.iter().find(|ty| ty["name"] == *name).unwrap_or_else(|| panic!("no type {name}"));
+        let field = |ty: &Value, name: &str| {
+            let fields = ty["fields"].as_array().expect("fields");
+            fields.iter().find(|field| field["name"] == name).cloned().unwrap_or_else(|| panic!("{} has no {name}", ty["name"]))
+        };
+        let mut connections = Vec::new();
+        for ty in types.iter().filter(|ty| ty["name"].as_str().is_some_and(|name| name.ends_with("Connection"))) {
+            connections.push(ty["name"].clone());
+            assert_eq!(field(ty, "pageInfo")["type"]["ofType"]["name"], "PageInfo", "{}", ty["name"]);
+            // [XEdge!]!
+            let edge = field(ty, "edges")["type"]["ofType"]["ofType"]["ofType"]["name"].clone();
+            assert_eq!(field(named(&edge), "cursor")["type"]["ofType"]["name"], "String", "{edge}");
+            field(named(&edge), "node");
+        }
+        assert!(connections.len() > 50, "{connections:?}");
+        let mut pages = 0;
+        for ty in types.iter().filter(|ty| ty["fields"].is_array()) {
+            for page in ty["fields"].as_array().expect("fields").iter().filter(|page| connections.contains(&page["type"]["ofType"]["name"])) {
+                for (argument, scalar) in [("first", "Int"), ("after", "String")] {
+                    let found = page["args"].as_array().expect("arguments").iter().find(|found| found["name"] == argument);
+                    assert_eq!(found.map(|found| &found["type"]["name"]), Some(&json!(scalar)), "{}.{}", ty["name"], page["name"]);
+                }
+                pages += 1;
+            }
+        }
+        assert!(pages > connections.len(), "{pages}");
+    }
+
     async fn a_browser_gets_graphiql_from_this_server_alone(server: Server) {
         let nobody = server.anonymous();
         for path in ["/graphql", "/admin/graphql"] {

@@ -21,8 +21,7 @@ use crate::shape::{Fields, HitField, HitPlace, HitsOfModule, NoticePart, RootFie
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FoundTypes {
     pub connection: TypeKey,
-    /// None: it has no edges.
-    pub edge: Option<TypeKey>,
+    pub edge: TypeKey,
     pub entry: TypeKey,
 }
 
@@ -58,11 +57,9 @@ impl<'a> Compiler<'a> {
             let ids = page.iter().filter(|(of, ..)| of == &Some(*module)).map(|(_, id, _)| *id).collect();
             let mut list = self.found_list(*module, ids, collected)?;
             for (position, field) in fields.iter().enumerate() {
-                let form = match (field.name(), types.edge) {
-                    ("nodes", _) => self.found_fields(&mut list, *module, types.entry, &field.sets)?,
-                    ("edges", Some(edge)) => {
-                        self.found_edge_fields(&mut list, *module, (edge, types.entry), &field.sets)?
-                    }
+                let form = match field.name() {
+                    "nodes" => self.found_fields(&mut list, *module, types.entry, &field.sets)?,
+                    "edges" => self.found_edge_fields(&mut list, *module, (types.edge, types.entry), &field.sets)?,
                     _ => continue,
                 };
                 shown[position].push(form);

@@ -17,8 +17,11 @@ use crate::schema::{OutputField, TypeKey};
 use crate::shape::{HitPlace, NoticeShown, RootField};
 
 /// The types of its answer.
-const TYPES: FoundTypes =
-    FoundTypes { connection: TypeKey::NotificationConnection, edge: None, entry: TypeKey::Notification };
+const TYPES: FoundTypes = FoundTypes {
+    connection: TypeKey::NotificationConnection,
+    edge: TypeKey::NotificationEdge,
+    entry: TypeKey::Notification,
+};
 
 impl<'a> Compiler<'a> {
     /// Which page is asked for.

@@ -31,7 +31,7 @@ pub(super) type Window = (DateTime<Utc>, DateTime<Utc>);
 /// The types of its answer.
 const TYPES: FoundTypes = FoundTypes {
     connection: TypeKey::OccurrenceConnection,
-    edge: Some(TypeKey::OccurrenceEdge),
+    edge: TypeKey::OccurrenceEdge,
     entry: TypeKey::OccurrenceEntry,
 };
 

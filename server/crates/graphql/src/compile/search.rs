@@ -43,7 +43,7 @@ pub struct Searches {
 
 /// The types of its answer.
 const TYPES: FoundTypes =
-    FoundTypes { connection: TypeKey::SearchConnection, edge: Some(TypeKey::SearchEdge), entry: TypeKey::SearchHit };
+    FoundTypes { connection: TypeKey::SearchConnection, edge: TypeKey::SearchEdge, entry: TypeKey::SearchHit };
 
 impl<'a> Compiler<'a> {
     /// The questions of the searches, timelines, occurrences and notifications at the root; not yet with the values of their slots.

@@ -20,11 +20,8 @@ use crate::schema::{OutputField, TypeKey};
 use crate::shape::{HitPlace, RootField};
 
 /// The types of its answer.
-const TYPES: FoundTypes = FoundTypes {
-    connection: TypeKey::TimelineConnection,
-    edge: Some(TypeKey::TimelineEdge),
-    entry: TypeKey::TimelineEntry,
-};
+const TYPES: FoundTypes =
+    FoundTypes { connection: TypeKey::TimelineConnection, edge: TypeKey::TimelineEdge, entry: TypeKey::TimelineEntry };
 
 impl<'a> Compiler<'a> {
     /// The question; none where no list is asked for.

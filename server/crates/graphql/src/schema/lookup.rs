@@ -28,6 +28,7 @@ impl Schema<'_> {
             | TypeKey::BusyTime
             | TypeKey::BusyEntry
             | TypeKey::NotificationConnection
+            | TypeKey::NotificationEdge
             | TypeKey::Notification
             | TypeKey::NotificationChange
             | TypeKey::HistoryConnection
@@ -108,6 +109,7 @@ impl Schema<'_> {
             TypeKey::BusyTime => self.busy_time_fields(),
             TypeKey::BusyEntry => self.busy_entry_fields(),
             TypeKey::NotificationConnection => self.notification_connection_fields(),
+            TypeKey::NotificationEdge => self.notification_edge_fields(),
             TypeKey::Notification => self.notification_fields(),
             TypeKey::NotificationChange => self.notification_change_fields(),
             TypeKey::HistoryConnection => self.history_connection_fields(),
@@ -296,6 +298,7 @@ impl Schema<'_> {
             TypeKey::BusyTime => "A span of time in which a user is busy.".to_owned(),
             TypeKey::BusyEntry => "A time at which a user is busy, and what with.".to_owned(),
             TypeKey::NotificationConnection => "A page of what the caller was told of.".to_owned(),
+            TypeKey::NotificationEdge => "What the caller was told of, with its place in the order.".to_owned(),
             TypeKey::Notification => "What the caller was told of.".to_owned(),
             TypeKey::NotificationChange => "That the caller was told of something.".to_owned(),
             TypeKey::SortOrder => {

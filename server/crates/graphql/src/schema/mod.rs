@@ -94,6 +94,8 @@ pub enum TypeKey {
     BusyEntry,
     /// `NotificationConnection`: a page of what the caller was told of.
     NotificationConnection,
+    /// `NotificationEdge`.
+    NotificationEdge,
     /// `Notification`.
     Notification,
     /// `NotificationChange`: that the caller was told of something.

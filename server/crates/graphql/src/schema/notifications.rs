@@ -78,9 +78,21 @@ impl Schema<'_> {
     pub(super) fn notification_connection_fields(&self) -> Vec<OutputField> {
         vec![
             OutputField::part("nodes", TypeRef::required_list(TypeKey::Notification), "The notifications."),
+            OutputField::part(
+                "edges",
+                TypeRef::required_list(TypeKey::NotificationEdge),
+                "The notifications with their places in the order.",
+            ),
             OutputField::part("pageInfo", TypeRef::required(TypeKey::PageInfo), "Where the page stands in the list."),
             OutputField::part("totalCount", TypeRef::required(INT), "How many there are, among the latest 1,000."),
             OutputField::part("unreadCount", TypeRef::required(INT), "How many of them are unread."),
+        ]
+    }
+
+    pub(super) fn notification_edge_fields(&self) -> Vec<OutputField> {
+        vec![
+            OutputField::part("cursor", TypeRef::required(STRING), "The place in the order, for `after`."),
+            OutputField::part("node", TypeRef::required(TypeKey::Notification), "The notification."),
         ]
     }
 

@@ -93,9 +93,10 @@ impl Schema<'_> {
                 self.has_occurrences()
             }
             TypeKey::BusyTimes | TypeKey::BusyTime | TypeKey::BusyEntry => self.has_busy_times(),
-            TypeKey::NotificationConnection | TypeKey::Notification | TypeKey::NotificationChange => {
-                self.has_notifications()
-            }
+            TypeKey::NotificationConnection
+            | TypeKey::NotificationEdge
+            | TypeKey::Notification
+            | TypeKey::NotificationChange => self.has_notifications(),
             TypeKey::Deleted => self.catalog.modules.iter().any(|module| self.may_see_deleted(module.id)),
             TypeKey::Record(module) | TypeKey::Filter(module) | TypeKey::OrderBy(module) => readable(module),
             TypeKey::Connection(module) | TypeKey::Edge(module) => self.is_listed(module),

@@ -95,6 +95,7 @@ pub const BUILT_IN_TYPES: [&str; 96] = [
     "BusyEntry",
     "Notification",
     "NotificationConnection",
+    "NotificationEdge",
     "NotificationChange",
     "Owner",
     "OwnerFilter",
