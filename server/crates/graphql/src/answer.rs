@@ -3,6 +3,8 @@
 mod history;
 mod search;
 
+use std::cmp::Ordering;
+
 use cardine_engine::{Cell, Group};
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
@@ -77,6 +79,21 @@ pub(crate) fn write_record<R: Rows>(
     out: &mut Vec<u8>,
 ) {
     Writer { lists: &[], written: &[], cursors, viewer: None, out }.object(rows, row, object);
+}
+
+/// The row with this id, of a list in the order of ids, which is that of their texts. It is looked for as often as the record is
+/// answered.
+fn row_of<R: Rows>(rows: &R, output: usize, id: &str) -> Option<usize> {
+    let (mut from, mut until) = (rows.root().rows.start, rows.root().rows.end);
+    while from < until {
+        let middle = from.midpoint(until);
+        match rows.cell(middle, output).text().cmp(&Some(id)) {
+            Ordering::Equal => return Some(middle),
+            Ordering::Less => from = middle + 1,
+            Ordering::Greater => until = middle,
+        }
+    }
+    None
 }
 
 struct Writer<'a, R> {
@@ -199,9 +216,7 @@ impl<R: Rows> Writer<'_, R> {
             let found = entry.as_ref().and_then(|(id, list)| {
                 let (list, output, object) = &shape.lists[*list];
                 let rows = &self.lists[*list];
-                // A module's records among at most 1,000 ids: looking through them is cheaper than an index.
-                let row = rows.root().rows.into_iter().find(|row| rows.cell(*row, *output) == Cell::Text(id))?;
-                Some((rows, row, object))
+                Some((rows, row_of(rows, *output, id)?, object))
             });
             match found {
                 Some((rows, row, object)) => self.object(rows, row, object),

@@ -3,7 +3,7 @@
 use cardine_engine::Cell;
 use cardine_model::text::words;
 
-use super::{Rows, Writer, write_text};
+use super::{Rows, Writer, row_of, write_text};
 use crate::shape::{Fields, HitField, HitPlace, NoticePart, SearchField, SearchShape};
 
 /// Most characters of a snippet, `…` apart.
@@ -59,8 +59,7 @@ impl<'a, R: Rows> Writer<'a, R> {
         let place = place?;
         let of_module = shape.modules.get(place.module)?;
         let rows: &'a R = &self.lists[of_module.list];
-        // At most 1,000 rows: looking through them is cheaper than an index.
-        let row = rows.root().rows.into_iter().find(|row| rows.cell(*row, of_module.id) == Cell::Text(&place.id))?;
+        let row = row_of(rows, of_module.id, &place.id)?;
         Some(Shown { place, rows, row, terms: &shape.terms })
     }
 

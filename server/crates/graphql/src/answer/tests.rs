@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cardine_engine::{Cell, Group};
 use serde_json::{Value as Json, json};
 
-use super::{Rows, Sealing, Written, write_data, write_text};
+use super::{Rows, Sealing, Written, row_of, write_data, write_text};
 use crate::file_link::FileLinks;
 use crate::fixture::{World, sales};
 
@@ -18,6 +18,8 @@ struct Table {
     totals: Vec<Vec<Json>>,
     children: Vec<Table>,
     histories: Vec<Table>,
+    /// How often a cell was looked at.
+    looks: std::cell::Cell<usize>,
 }
 
 impl Table {
@@ -40,6 +42,7 @@ fn cell(value: &Json) -> Cell<'_> {
 
 impl Rows for Table {
     fn cell(&self, row: usize, output: usize) -> Cell<'_> {
+        self.looks.set(self.looks.get() + 1);
         cell(&self.rows[row][output])
     }
 
@@ -196,6 +199,20 @@ fn a_mutation_shows_what_it_wrote() {
     assert_eq!(answer(&world, query, &[Table::new(json!([["x"]]))]), r#"{"a":{"title":"x"}}"#);
     let unseen = "The record was written, but you may not see it any more.";
     assert_eq!(answer(&world, query, &[Table::new(json!([]))]), unseen);
+}
+
+#[test]
+fn a_record_is_found_by_its_id_in_a_few_looks() {
+    let id = |number: usize| format!("01900000-0000-7000-8000-{:012x}", 2 * number);
+    let table = Table::new(json!((0..1_000).map(|number| json!(["x", id(number)])).collect::<Vec<_>>()));
+    for number in 0..1_000 {
+        assert_eq!(row_of(&table, 1, &id(number)), Some(number));
+    }
+    assert!(table.looks.get() <= 10 * 1_000, "{}", table.looks.get());
+    for absent in ["", "01900000-0000-7000-8000-000000000001", "01900000-0000-7000-8000-ffffffffffff"] {
+        assert_eq!(row_of(&table, 1, absent), None);
+    }
+    assert_eq!(row_of(&Table::default(), 1, &id(0)), None);
 }
 
 #[test]
