@@ -280,6 +280,8 @@ on_both_databases! {
             "nodes": [{"__typename": "Task", "id": tasks[2], "subject": "Free"}, null, {"__typename": "Lead", "id": lead}, {"__typename": "Task", "id": tasks[0], "subject": "Call"}],
             "node": {"lastName": "Verdi"}, "lead": {"lastName": "Verdi"}, "task": null,
         }));
+        let answer = admin.query_with(text, json!({"ids": vec![absent; 1001], "lead": lead})).await;
+        assert_eq!(answer.refused("LIMIT_EXCEEDED").errors()[0]["locations"], json!([{"line": 1, "column": 35}]));
     }
 
     async fn records_are_written_with_versions_and_deleted_softly(server: Server) {

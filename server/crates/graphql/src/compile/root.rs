@@ -191,7 +191,10 @@ impl<'a> Compiler<'a> {
             };
             match found {
                 Ok(found) => ids.extend(found.into_iter().filter(|id| !id.is_nil())),
-                Err(error) => self.errors.push(error.under(vec![PathSegment::from(collected.key)])),
+                Err(error) => {
+                    let error = if error.locations.is_empty() { error.at(collected.field.pos) } else { error };
+                    self.errors.push(error.under(vec![PathSegment::from(collected.key)]));
+                }
             }
         }
         ids.sort_unstable();
