@@ -63,7 +63,7 @@ pub const FIELD_TYPE_SUFFIXES: [&str; 6] = ["", "Filter", "Input", "Connection",
 pub const FILTER_COMBINATORS: [&str; 3] = ["and", "or", "not"];
 
 /// Type names that belong to the API itself.
-pub const BUILT_IN_TYPES: [&str; 96] = [
+pub const BUILT_IN_TYPES: [&str; 97] = [
     "Query",
     "Mutation",
     "Subscription",
