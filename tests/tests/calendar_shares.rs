@@ -150,6 +150,11 @@ on_both_databases! {
         allow(&admin, "Visit", json!({"*": "WRITE", "veil": "NONE"})).await;
         assert_eq!(entries(&bruno).await, told(Value::Null, Value::Null, Value::Null));
         assert_eq!(entries(&anna).await, told(json!("dentist"), json!("surprise"), json!("weekly")));
+        // Nor is what was private told where the field that says so is taken away.
+        allow(&admin, "Visit", json!({"*": "WRITE"})).await;
+        assert_eq!(entries(&bruno).await, told(json!("dentist"), Value::Null, json!("weekly")));
+        admin.change("retireField", json!({"module": "Visit", "name": "veil", "force": true})).await.ok();
+        assert_eq!(entries(&bruno).await, told(Value::Null, Value::Null, Value::Null));
     }
 
     async fn a_calendar_with_too_much_in_it_is_in_nobody_elses_way(server: Server) {

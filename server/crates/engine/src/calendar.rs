@@ -109,9 +109,12 @@ fn records<'m>(
         Some(paths.len() - 1)
     };
     let outputs = Outputs {
-        may_be_private: recurrence
-            .private_fields(module)
-            .any(|(field, _)| !ctx.actor.rights.can_read(module.id, field.id)),
+        // Also where what would tell it has been taken away: its values are kept, and may come back.
+        may_be_private: recurrence.private.len()
+            != recurrence
+                .private_fields(module)
+                .filter(|(field, _)| ctx.actor.rights.can_read(module.id, field.id))
+                .count(),
         private: recurrence
             .private_fields(module)
             .filter_map(|(field, options)| Some((output(Some(field))?, options)))

@@ -54,7 +54,9 @@ impl Writer<'_> {
         let module = path.hops.last().map_or(source.module, |hop| hop.target);
         let field = catalog.field(module, path.field);
         let leads = |index: &Vec<FieldId>| index.first() == Some(&path.field);
-        let by_key = field.indexed || field.unique || catalog.module(module).indexes.iter().any(leads);
+        // What is unique alone has an index over its folded form.
+        let unique = field.unique && matches!(op, CompareOp::Eq | CompareOp::In);
+        let by_key = field.indexed || unique || catalog.module(module).indexes.iter().any(leads);
         let value = self.shown(source, path);
         self.compare_value(Shape::of(field), by_key, &value, op, operand)
     }

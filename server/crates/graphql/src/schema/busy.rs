@@ -22,7 +22,9 @@ impl Schema<'_> {
         if !self.tells_busy_times(module) {
             return None;
         }
-        let words = "When users are busy who share their calendar with the caller, and nothing of why.".to_owned();
+        let words =
+            "When users are busy who share their calendar with the caller, and what with, where they share that too."
+                .to_owned();
         let ty = TypeRef::required_list(TypeKey::BusyTimes);
         let name = format!("{}{BUSY_TIMES_SUFFIX}", lower_first(&module.name));
         let field = OutputField::new(&name, ty, Meaning::BusyTimes(module.id), Some(words));

@@ -18,6 +18,8 @@ pub(super) struct Pace {
     looked_at: Instant,
     /// Some workflow gave as many runs as it was asked for: more of its runs may be due.
     is_more_due: bool,
+    /// Some run began.
+    has_begun: bool,
     /// Runs under way behind the look.
     running: usize,
     /// How many writes of requests there were before it.
@@ -29,12 +31,13 @@ pub(super) struct Pace {
 impl Pace {
     /// It is looked now, when so many writes of requests are known.
     pub fn look(now: Instant, written: u64) -> Self {
-        Self { looked_at: now, is_more_due: false, running: 0, written, is_told: false }
+        Self { looked_at: now, is_more_due: false, has_begun: false, running: 0, written, is_told: false }
     }
 
     /// What the look has led to.
-    pub fn found(&mut self, is_more_due: bool, share: &Share) {
+    pub fn found(&mut self, is_more_due: bool, has_begun: bool, share: &Share) {
         self.is_more_due = is_more_due;
+        self.has_begun = has_begun;
         self.running = share.all();
     }
 
@@ -48,7 +51,8 @@ impl Pace {
         if share.is_full() {
             return None;
         }
-        if !self.is_told && !self.is_more_due {
+        // Where all places of what is due are taken, nothing changes until one of its runs ends, which is told.
+        if !(self.is_told || self.is_more_due && self.has_begun) {
             return Some(self.looked_at + POLL);
         }
         // Requests write on: what they start next is waited for, unless there is enough to do anyway.
@@ -70,7 +74,7 @@ mod tests {
     fn pace(share: &mut Share, running: usize, is_more_due: bool) -> Pace {
         let mut pace = Pace::look(Instant::now(), 10);
         (0..running).for_each(|_| share.begin(WORKFLOW));
-        pace.found(is_more_due, share);
+        pace.found(is_more_due, running > 0, share);
         pace
     }
 
@@ -109,6 +113,16 @@ mod tests {
                 assert_eq!(pace.next(&share, written), Some(pace.looked_at + pause), "{left} are left");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_due_of_a_workflow_whose_places_are_taken_waits_until_a_run_of_it_ends() {
+        let mut share = Share::default();
+        (0..12).for_each(|_| share.begin(WORKFLOW));
+        let mut pace = pace(&mut share, 0, true);
+        assert_eq!(pace.next(&share, 10), Some(pace.looked_at + POLL));
+        pace.tell();
+        assert_eq!(pace.next(&share, 10), Some(pace.looked_at + GATHER));
     }
 
     #[tokio::test]

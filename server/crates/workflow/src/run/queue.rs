@@ -62,6 +62,7 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
             tracing::warn!(%error, "the queue of workflows can't be read");
             Leased::default()
         });
+        let has_begun = !leased.runs.is_empty();
         for run in leased.runs {
             let (runner, workflow) = (Arc::clone(&runner), run.workflow);
             share.begin(workflow);
@@ -72,7 +73,7 @@ pub async fn run_workflows(engine: Engine, outside: Outside, mut stop: watch::Re
                 workflow
             });
         }
-        pace.found(leased.is_more_due, &share);
+        pace.found(leased.is_more_due, has_begun, &share);
         while !*stop.borrow() {
             let next = pace.next(&share, runner.engine.requests_written());
             tokio::select! {
@@ -140,9 +141,10 @@ async fn lease(versions: &Versions, share: &mut Share) -> Result<Leased, EngineE
         return Ok(Leased { runs: Vec::new(), is_more_due });
     }
     let count = asked.len();
+    // In the same queue as the renewals of leases: one that was queued before the look is made before this, so that no run that is under
+    // way here seems to be nobody's.
     let leased = engine
         .store()
-        .beside_requests()
         .write(move |tx: &mut WriteTx| {
             let asked = Arc::clone(&asked);
             Box::pin(async move {
