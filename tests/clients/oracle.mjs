@@ -106,8 +106,12 @@ function withScalars(schema) {
     return number >= -(2n ** 63n) && number < 2n ** 63n;
   };
   const fits = (value) => BigInt(value) >= -(2n ** 63n) && BigInt(value) < 2n ** 64n;
-  const digits = (value) => value.replace(/[^\d]/g, '').replace(/^0+/, '').length;
-  const decimal = (value) => /^[+-]?(\d+(\.\d*)?|\.\d+)$/.test(value) && digits(value) <= 28;
+  // Zeros before the first digit and behind the last one after the point say nothing.
+  const digits = (value) => {
+    const [whole, fraction = ''] = value.replace('-', '').split('.');
+    return whole.replace(/^0+/, '').length + fraction.replace(/0+$/, '').length;
+  };
+  const decimal = (value) => /^-?\d+(\.\d+)?$/.test(value) && digits(value) <= 28;
   const takes = {
     BigInt: (node) => (node.kind === Kind.INT || node.kind === Kind.STRING) && whole(node.value),
     Decimal: (node) => (node.kind === Kind.INT && fits(node.value)) || (node.kind === Kind.STRING && decimal(node.value)),

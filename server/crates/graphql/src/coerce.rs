@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use async_graphql_value::{ConstValue, Value as Literal};
+use cardine_engine::DECIMAL_DIGITS_MAX;
 use cardine_model::duration::{self, DurationFault};
 use cardine_model::{Decimal, Issue, PathSegment, Value};
 use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound as _, Utc};
@@ -495,9 +496,13 @@ fn scalar_value(raw: Raw<'_>, scalar: Scalar) -> Result<Value, &'static str> {
                 (None, Some(whole)) => Ok(Value::Decimal(Decimal::from_parts(whole.into(), 0))),
                 (None, None) => Err(": write it as a string, such as \"12.50\", so that it stays exact"),
             },
-            View::Text { text, .. } => Decimal::parse(text)
-                .map(Value::Decimal)
-                .ok_or(": it is digits with an optional sign and point, such as \"-12.50\""),
+            View::Text { text, .. } => match Decimal::parse(text) {
+                Some(number) if number.total_digits() as usize > DECIMAL_DIGITS_MAX => {
+                    Err(": it has at most 28 digits, those after the point included")
+                }
+                Some(number) => Ok(Value::Decimal(number)),
+                None => Err(": it is digits with an optional sign and point, such as \"-12.50\""),
+            },
             _ => Err(""),
         },
         Scalar::Float => match view {

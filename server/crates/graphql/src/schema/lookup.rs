@@ -354,7 +354,9 @@ impl Schema<'_> {
 fn scalar_description(scalar: Scalar) -> Option<&'static str> {
     Some(match scalar {
         Scalar::BigInt => "A whole number of up to 64 bits, as a string; input may be an integer too.",
-        Scalar::Decimal => "An exact decimal, as a string such as \"12.50\"; input is a string or an integer.",
+        Scalar::Decimal => {
+            "An exact decimal, as a string such as \"12.50\"; input is a string or an integer, of at most 28 digits."
+        }
         Scalar::Date => "A calendar date: YYYY-MM-DD.",
         Scalar::Time => "A time of day: HH:MM:SS.",
         Scalar::DateTime => "An instant by RFC 3339; output is in UTC with milliseconds.",

@@ -95,6 +95,13 @@ fn each_rule_refuses_what_breaks_it() {
             ],
         ),
         (
+            "query ($amount: Decimal = \"12345678901234567890123456789\") { deals(filter: {amount: {in: [$amount, \"1234567890123456789012345678.9\", \"001234567890123456789012345.670\"]}}) { totalCount } }",
+            vec![
+                "Decimal cannot represent the value \"12345678901234567890123456789\": it has at most 28 digits, those after the point included.",
+                "Decimal cannot represent the value \"1234567890123456789012345678.9\": it has at most 28 digits, those after the point included.",
+            ],
+        ),
+        (
             "{ deals(filter: {amount: {eq: 123456789012345678901}}) { totalCount } }",
             vec![
                 "The number 123456789012345678901 has more digits than a number of 64 bits keeps: write it as a string.",
