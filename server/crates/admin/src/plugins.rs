@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 use cardine_engine::EngineError;
-use cardine_plugin_host::{Diagnosis, FailedCall, LogLine, Outcome, PluginFailure};
+use cardine_plugin_host::{Bound, Diagnosis, FailedCall, LogLine, Outcome, PluginFailure, Reason};
 use cardine_workflow::call_context;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value as Json;
@@ -117,25 +117,29 @@ pub struct PluginCallFailure {
     pub detail: Option<String>,
 }
 
-/// A call that broke a bound, or was trapped.
+impl PluginCallFailure {
+    fn new(reason: Reason, message: String, bound: Option<&Bound>, detail: Option<String>) -> Self {
+        Self {
+            reason: reason.to_string(),
+            message,
+            bound: bound.map(|bound| bound.name.to_owned()),
+            used: bound.map(|bound| bound.used as f64),
+            allowed: bound.map(|bound| bound.allowed as f64),
+            detail,
+        }
+    }
+}
+
+/// A call that broke a bound, or was trapped. Of its `detail` there are the first 16 KiB.
 #[derive(SimpleObject)]
 pub struct FailedPluginCall {
     /// When it ended.
     pub at: String,
     /// What was called, such as "function `score`".
     pub what: String,
-    /// `MEMORY`, `TIME`, `TRAP`, …
-    pub reason: String,
-    /// What the caller was told.
-    pub message: String,
-    /// The bound that was broken.
-    pub bound: Option<String>,
-    /// How much of it was used.
-    pub used: Option<f64>,
-    /// How much may be.
-    pub allowed: Option<f64>,
-    /// What the caller was not told: the text and the backtrace of a trap; the first 16 KiB.
-    pub detail: Option<String>,
+    /// Why it failed.
+    #[graphql(flatten)]
+    pub failure: PluginCallFailure,
 }
 
 impl From<FailedCall> for FailedPluginCall {
@@ -144,12 +148,7 @@ impl From<FailedCall> for FailedPluginCall {
         Self {
             at: DateTime::<Utc>::from(at).to_rfc3339_opts(SecondsFormat::Millis, true),
             what,
-            reason: reason.to_string(),
-            message,
-            bound: bound.as_ref().map(|bound| bound.name.to_owned()),
-            used: bound.as_ref().map(|bound| bound.used as f64),
-            allowed: bound.as_ref().map(|bound| bound.allowed as f64),
-            detail,
+            failure: PluginCallFailure::new(reason, message, bound.as_ref(), detail),
         }
     }
 }
@@ -169,14 +168,8 @@ impl From<std::result::Result<Outcome, PluginFailure>> for PluginCall {
             Ok(Outcome { output, usage, logs }) => (Some(output), None, usage, logs),
             Err(PluginFailure { reason, message, bound, diagnosis, .. }) => {
                 let Diagnosis { detail, usage, logs } = *diagnosis;
-                let failure = PluginCallFailure {
-                    reason: reason.to_string(),
-                    message,
-                    bound: bound.as_ref().map(|bound| bound.name.to_owned()),
-                    used: bound.as_ref().map(|bound| bound.used as f64),
-                    allowed: bound.as_ref().map(|bound| bound.allowed as f64),
-                    detail: Some(detail).filter(|detail| !detail.is_empty()),
-                };
+                let detail = Some(detail).filter(|detail| !detail.is_empty());
+                let failure = PluginCallFailure::new(reason, message, bound.as_ref(), detail);
                 (None, Some(failure), usage, logs)
             }
         };
