@@ -86,14 +86,16 @@ impl Engine {
             let Some(detailed) = detailed else { continue };
             // One calendar with too much in it is in nobody else's way. Of what there is too much, and how much, would tell more than
             // when its user is busy.
-            match self.times_of(&theirs, asked, *user).await {
-                Ok(Some(times)) => {
+            match self.own_places(&theirs, asked.module, asked.window, *user).await {
+                Ok(Some((found, false))) => {
+                    let times = Some(times_of(&found, asked.window));
                     let entries = match detailed && asked.entries {
-                        true => self.entries_of(ctx, &theirs, asked, is_own).await?,
+                        true => self.entries_of(ctx, &theirs, asked, found, is_own).await?,
                         false => None,
                     };
-                    answers.push(BusyTimes { user: *user, times: Some(times), entries });
+                    answers.push(BusyTimes { user: *user, times, entries });
                 }
+                Ok(Some((_, true))) => answers.push(BusyTimes { user: *user, times: None, entries: None }),
                 Ok(None) => {}
                 Err(EngineError::Limit(_)) if !ctx.is_late() => {
                     answers.push(BusyTimes { user: *user, times: None, entries: None });
@@ -110,11 +112,12 @@ impl Engine {
         ctx: &RequestContext,
         theirs: &RequestContext,
         asked: &BusyAsked,
+        found: Vec<Place>,
         is_own: bool,
     ) -> Result<Option<Vec<BusyEntry>>, EngineError> {
         let module = ctx.catalog().module(asked.module);
         let is_named = module.name_field.is_some_and(|field| ctx.actor.rights.can_read(module.id, field));
-        let Some(entries) = self.calendar(theirs, asked.module, asked.window).await? else { return Ok(None) };
+        let Some(entries) = self.entries_at(theirs, asked.module, found).await? else { return Ok(None) };
         let entry = |entry: CalendarEntry| BusyEntry {
             starts: text_of(entry.starts),
             ends: entry.ends.map(text_of),
@@ -187,24 +190,6 @@ impl Engine {
         Ok(shared)
     }
 
-    /// None of a user who may not read what would tell it.
-    async fn times_of(
-        &self,
-        theirs: &RequestContext,
-        asked: &BusyAsked,
-        user: Uuid,
-    ) -> Result<Option<Vec<(String, String)>>, EngineError> {
-        let Some((found, has_more)) = self.own_places(theirs, asked.module, asked.window, user).await? else {
-            return Ok(None);
-        };
-        if has_more {
-            return Err(EngineError::Limit(format!("a calendar has more than {TIMES_MAX} entries in the window")));
-        }
-        let (from, to) = asked.window;
-        let times = found.into_iter().filter_map(|(starts, _, ends, _)| Some((starts.max(from), ends?.min(to))));
-        Ok(Some(merged(times).into_iter().map(|(starts, ends)| (text_of(starts), text_of(ends))).collect()))
-    }
-
     /// When the records occur that a user owns and that do not leave them free: the earliest, and whether there are more. None of a user who
     /// may not read what would tell it.
     pub(crate) async fn own_places(
@@ -247,6 +232,12 @@ impl Engine {
         let occurrences = OccurrencesAsked { once, series, outputs, window, first: TIMES_MAX, after: None };
         Ok(self.places(theirs, vec![occurrences], Arc::from(values.0)).await?.into_iter().next())
     }
+}
+
+/// When a user is busy in the window whose records occur there.
+fn times_of(found: &[Place], (from, to): (DateTime<Utc>, DateTime<Utc>)) -> Vec<(String, String)> {
+    let times = found.iter().filter_map(|(starts, _, ends, _)| Some(((*starts).max(from), (*ends)?.min(to))));
+    merged(times).into_iter().map(|(starts, ends)| (text_of(starts), text_of(ends))).collect()
 }
 
 fn text_of(at: DateTime<Utc>) -> String {

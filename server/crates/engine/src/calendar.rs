@@ -12,6 +12,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use crate::occurrences::Place;
 use crate::read::ListResult;
 use crate::{Engine, EngineError, RequestContext};
 
@@ -59,6 +60,16 @@ impl Engine {
     ) -> Result<Option<Vec<CalendarEntry>>, EngineError> {
         let Some(user) = ctx.actor.user else { return Ok(None) };
         let Some((found, _)) = self.own_places(ctx, module, window, user).await? else { return Ok(None) };
+        self.entries_at(ctx, module, found).await
+    }
+
+    /// What a user's records are that occur there, as the caller reads them.
+    pub(crate) async fn entries_at(
+        &self,
+        ctx: &RequestContext,
+        module: ModuleId,
+        found: Vec<Place>,
+    ) -> Result<Option<Vec<CalendarEntry>>, EngineError> {
         let mut ids: Vec<Uuid> = found.iter().map(|(_, id, ..)| *id).collect();
         ids.sort_unstable();
         ids.dedup();
